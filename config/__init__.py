@@ -1,1 +1,1 @@
-
+"""YAML in, checked models out."""

@@ -1,0 +1,157 @@
+"""What an adapter is, and how one is found by its kind."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+
+from pydantic import Field
+
+from .batch import Sink, Source
+from .errors import ConfigError
+from .policy import Budget
+from .rules import ToolRules
+from .strict import Strict
+from .tool import Tool, marked_tools
+
+_BUILT_IN = {
+    "sql": "drawbar.adapters.sql:SqlAdapter",
+    "soap": "drawbar.adapters.soap:SoapAdapter",
+    "sftp": "drawbar.adapters.sftp:SftpAdapter",
+    "local": "drawbar.adapters.local:LocalAdapter",
+    "amqp": "drawbar.adapters.amqp:AmqpAdapter",
+}
+
+
+class AdapterConfig(Strict):
+    """What every kind of adapter can say."""
+
+    kind: str = Field(description="Which adapter: sql, soap, sftp, local, amqp, or one that a package brings.")
+    owner: str | None = Field(None, description="Whom an operator asks about this system.")
+    budget: Budget = Field(Budget(), description="How much of the system everybody together may use.")
+    call_timeout_s: float = Field(30, gt=0, le=3600, description="Limit of one call, in seconds.")
+    tools: dict[str, ToolRules] = Field(
+        default_factory=dict, description="What is said about one tool, by its own name."
+    )
+
+
+C = TypeVar("C", bound=AdapterConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an adapter lives: `base` resolves relative paths of the configuration, `state` is a folder of our own."""
+
+    base: Path
+    state: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `drawbar check`: what was tried, what came of it, what to do."""
+
+    what: str
+    ok: bool
+    found: str = ""
+    next: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """
+    Something that happened outside and starts a run.
+
+    `env` is what the trigger's expressions see (`message`, `file`); `id` identifies it: the same id starts one run.
+    """
+
+    id: str
+    env: Mapping[str, Any]
+    group: str | None = None
+
+
+class Trigger(Protocol):
+    def run(self, start: Callable[[Occurrence], None], stop: threading.Event) -> None:
+        """
+        Watch until `stop` is set, on a thread of the caller; come back by itself after a lost connection.
+
+        `start` returns when the run is in the journal: then settle. It raises InputError for what will never start (park it)
+        and Unavailable for what may later (leave it where it is).
+        """
+
+
+class Adapter(Generic[C]):
+    """
+    A configured system.
+
+    Creating one touches no wire: connections open on first use, so that a dead system stops nothing else.
+    """
+
+    kind: ClassVar[str]
+    Config: ClassVar[type[AdapterConfig]]
+
+    def __init__(self, name: str, config: C, place: Place) -> None:
+        self.name = name
+        self.config = config
+        self.place = place
+
+    @classmethod
+    def tool_names(cls, config: C) -> set[str] | None:
+        """Name the tools that this configuration gives, without a wire; None when only the system knows."""
+        return None
+
+    @classmethod
+    def endpoints(cls, config: C) -> Mapping[str, set[str]]:
+        """Name what syncs and triggers may refer to, by its key: `{"feed": {"orders"}, "table": {...}, "consume": {...}}`."""
+        return {}
+
+    def tools(self) -> Iterable[Tool]:
+        """Give the tools; may open the wire to derive them from a contract or a catalogue."""
+        return marked_tools(self)
+
+    def check(self, *, write: bool = False) -> Iterator[Finding]:
+        """Try the connection step by step; the first finding that is not ok explains the failure."""
+        raise NotImplementedError
+
+    def source(self, spec: Mapping[str, Any], *, sync: str) -> Source:
+        raise ConfigError(f"{self.name}: an adapter of kind {self.kind} cannot be read by a sync")
+
+    def sink(self, spec: Mapping[str, Any], *, sync: str) -> Sink:
+        raise ConfigError(f"{self.name}: an adapter of kind {self.kind} cannot be written by a sync")
+
+    def trigger(self, spec: Mapping[str, Any], *, name: str) -> Trigger:
+        raise ConfigError(f"{self.name}: an adapter of kind {self.kind} has nothing that triggers")
+
+    def close(self) -> None:
+        """Close what is open; a second call does nothing."""
+
+
+def kinds() -> dict[str, str]:
+    """Name every kind that can be used here, with where its class is."""
+    brought = {point.name: point.value for point in entry_points(group="drawbar.adapters")}
+    return {**brought, **_BUILT_IN}
+
+
+def find(kind: str) -> type[Adapter[Any]]:
+    """Import the class of a kind; ConfigError says what was meant or what to install."""
+    known = kinds()
+    if kind not in known:
+        near = difflib.get_close_matches(kind, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
+        raise ConfigError(f"there is no adapter of kind {kind!r}; {hint}", field="kind")
+    module, _, name = known[kind].partition(":")
+    module = module.replace("drawbar.", f"{__package__.rpartition('.')[0]}.", 1) if kind in _BUILT_IN else module
+    try:
+        return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]  # an entry point's promise
+    except ModuleNotFoundError as missing:
+        raise ConfigError(
+            f"adapters of kind {kind!r} need {missing.name}", next=f"pip install 'drawbar[{kind}]'"
+        ) from missing
+
+
+Write = Literal["insert", "upsert", "replace"]

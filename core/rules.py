@@ -1,0 +1,68 @@
+"""What the configuration says about one tool, on every kind of adapter."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from .expressions import Sees, Template
+from .strict import Strict
+from .tool import Effect
+
+ToolTemplate = Annotated[Template, Sees("arguments", "result", "fault", "caller")]
+
+
+class Probe(Strict):
+    """How to look whether a write whose answer was lost has happened."""
+
+    tool: str = Field(description="Full name of a read tool.")
+    with_: ToolTemplate = Field(alias="with", description="Its arguments.")
+    done: ToolTemplate = Field(description="True when the effect is there.")
+    result: ToolTemplate | None = Field(None, description="The answer that the call would have given.")
+    after_s: float = Field(5, ge=0, description="Seconds after the call left before the first look.")
+    absent_after_s: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds after the call left from which on 'not seen' counts as not done. No default: parked.",
+    )
+
+
+class OutcomeRule(Strict):
+    """What an answer or a fault means, where the system says it in its own way."""
+
+    when: ToolTemplate
+    is_: Literal["done", "rejected", "unavailable", "unknown"] = Field(alias="is")
+    result: ToolTemplate | None = None
+    message: ToolTemplate | None = None
+
+
+class ApprovalRule(Strict):
+    """When another person must agree."""
+
+    when: ToolTemplate | None = Field(None, description="Only then; always when absent.")
+    by: list[str] = Field(
+        default_factory=list, description="Roles or names that may approve; empty: anybody with the scope."
+    )
+    within_h: float = Field(24, gt=0, description="After that many hours it expires into a rejection.")
+
+
+class ToolRules(Strict):
+    """Overrides and rules of one tool."""
+
+    as_: str | None = Field(
+        None, alias="as", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="The name that callers see."
+    )
+    description: str | None = None
+    effect: Effect | None = None
+    key: ToolTemplate | None = Field(None, description="The business case: the same key has one effect.")
+    key_h: float = Field(72, gt=0, description="How long a key is remembered, in hours.")
+    bind: dict[str, ToolTemplate] = Field(default_factory=dict, description="Arguments that callers do not see.")
+    probe: Probe | None = None
+    outcome: list[OutcomeRule] = Field(default_factory=list, description="First match wins.")
+    approval: ApprovalRule | None = None
+    timeout_s: float | None = Field(None, gt=0, le=3600)
+    personal: list[str] = Field(default_factory=list, description="Paths of fields to mask.")
+    secret: list[str] = Field(default_factory=list, description="Paths of fields never to show.")
+    examples: list[dict[str, Any]] = Field(default_factory=list)
+    enabled: bool = True

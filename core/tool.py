@@ -1,0 +1,129 @@
+"""A tool: one operation of one system, typed, with its effect."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, create_model
+
+Effect = Literal["read", "idempotent", "write"]
+Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    What a tool's `run` is told beside its arguments.
+
+    `id` is the same for every attempt of one intent: message ids and SQL comments are made of it. `deadline` is on the
+    monotonic clock. `notes` takes evidence for the operator (endpoint, what was sent); it must hold no secret.
+    """
+
+    id: str
+    caller: str
+    deadline: float
+    run_id: str | None = None
+    task: str | None = None
+    leaving: Callable[[], None] = lambda: None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def left_s(self) -> float:
+        """Give the seconds left, never less than a millisecond: wire libraries read 0 as for ever."""
+        return max(self.deadline - time.monotonic(), 0.001)
+
+
+Run = Callable[[dict[str, Any], Call], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a probe saw: the effect is there (`done`, with the answer that the call would have given) or not seen."""
+
+    done: bool
+    result: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """
+    One operation. `name` is the adapter's own (`find_order`); the landscape calls it `erp.find_order`.
+
+    `run` gets arguments that were checked and converted by `input_schema` and gives plain values (`core.values`).
+    `preview` shows exactly what `run` would send and touches nothing. `probe` looks whether the effect is there.
+    """
+
+    name: str
+    description: str
+    effect: Effect
+    input_schema: Schema
+    output_schema: Schema
+    run: Run
+    preview: Callable[[dict[str, Any]], Any] | None = None
+    probe: Callable[[dict[str, Any], Call], Seen] | None = None
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    effect: Effect
+    name: str | None
+    timeout_s: float | None
+
+
+def tool(
+    *, effect: Effect, name: str | None = None, timeout_s: float | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """
+    Mark a method of an adapter as a tool.
+
+    Its schemas come from its annotations, its description from its docstring. A parameter named `call` gets the `Call`.
+    """
+
+    def mark(method: Callable[..., Any]) -> Callable[..., Any]:
+        method.__drawbar_tool__ = Declared(effect, name, timeout_s)  # type: ignore[attr-defined]  # the mark
+        return method
+
+    return mark
+
+
+def marked_tools(owner: object) -> list[Tool]:
+    """Collect the tools that `owner`'s class marks with `@tool`, in the order of their definition."""
+    found = {}
+    for kind in reversed(type(owner).__mro__):
+        for attribute, member in vars(kind).items():
+            if isinstance(getattr(member, "__drawbar_tool__", None), Declared):
+                found[attribute] = member.__drawbar_tool__
+    return [_from_method(getattr(owner, attribute), declared) for attribute, declared in found.items()]
+
+
+def _from_method(method: Callable[..., Any], declared: Declared) -> Tool:
+    hints = get_type_hints(method, include_extras=True)
+    parameters = inspect.signature(method).parameters
+    wants_call = "call" in parameters
+    fields: dict[str, Any] = {
+        name: (hints.get(name, Any), ... if parameter.default is parameter.empty else parameter.default)
+        for name, parameter in parameters.items()
+        if name != "call"
+    }
+    model = create_model("Arguments", __config__=ConfigDict(extra="forbid"), **fields)
+    output = TypeAdapter(hints.get("return", Any))
+
+    def run(arguments: dict[str, Any], call: Call) -> Any:
+        checked = model.model_validate(arguments)
+        given = {name: getattr(checked, name) for name in fields}
+        answer = method(**given, call=call) if wants_call else method(**given)
+        return output.dump_python(answer)
+
+    return Tool(
+        name=declared.name or method.__name__,
+        description=inspect.getdoc(method) or "",
+        effect=declared.effect,
+        input_schema=model.model_json_schema(),
+        output_schema=output.json_schema(mode="serialization"),
+        run=run,
+        timeout_s=declared.timeout_s,
+    )

@@ -1,0 +1,212 @@
+"""
+Plain values, and their two forms in JSON.
+
+The outward form (`to_json`) follows the contract: decimals are strings with their scale, wide integers are strings, dates
+are ISO 8601, bytes are base64; by type and never by value. The inward form (`dump` and `load`) is for our own journal: it
+keeps the type, so that an expression over yesterday's output is exact.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+import orjson
+import simplejson
+
+from .errors import InputError
+
+
+class Wide(int):
+    """An integer of a type that can pass ±(2^53 - 1) (bigint, xs:long, PIC 9(16)): a string in JSON, whatever its value."""
+
+    __slots__ = ()
+
+
+def plain_decimal(value: Decimal) -> str:
+    """Give a decimal in plain notation with its scale: `10.00`, never `1E+1`."""
+    return format(value, "f")
+
+
+def duration(value: timedelta) -> str:
+    """Give an ISO 8601 duration in days and seconds."""
+    sign, value = ("-", -value) if value < timedelta(0) else ("", value)
+    seconds = Decimal(value.seconds) + Decimal(value.microseconds).scaleb(-6)
+    clock = f"T{seconds.normalize():f}S" if seconds or not value.days else ""
+    return f"{sign}P{f'{value.days}D' if value.days else ''}{clock}"
+
+
+_OUTWARD: dict[type, Callable[[Any], Any]] = {
+    Decimal: plain_decimal,
+    Wide: lambda value: str(int(value)),
+    datetime: lambda value: value.isoformat(),
+    date: lambda value: value.isoformat(),
+    time: lambda value: value.isoformat(),
+    timedelta: duration,
+    UUID: str,
+    bytes: lambda value: base64.b64encode(value).decode(),
+    bytearray: lambda value: base64.b64encode(value).decode(),
+    memoryview: lambda value: base64.b64encode(value).decode(),
+}
+_SAME = (str, bool, int, float, type(None))
+
+
+def to_json(value: Any) -> Any:
+    """Give the outward form: only dict, list, str, int, float, bool and None are left."""
+    kind = type(value)
+    if kind in _SAME:
+        return str(value) if kind is int and not -(2**63) <= value < 2**64 else value
+    if (convert := _OUTWARD.get(kind)) is not None:
+        return convert(value)
+    if isinstance(value, Mapping):
+        return {str(name): to_json(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [to_json(item) for item in value]
+    for known, convert in _OUTWARD.items():
+        if isinstance(value, known):
+            return convert(value)
+    return str(value)
+
+
+_TAG = "$t"
+_MARK = f'"{_TAG}"'
+_KEEP = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS
+_INWARD: dict[type, tuple[str, Callable[[Any], Any]]] = {
+    Decimal: ("dec", str),
+    Wide: ("int", lambda value: str(int(value))),
+    datetime: ("dt", datetime.isoformat),
+    date: ("d", date.isoformat),
+    time: ("tm", time.isoformat),
+    timedelta: ("td", lambda value: [value.days, value.seconds, value.microseconds]),
+    UUID: ("uuid", str),
+    bytes: ("b", lambda value: base64.b64encode(value).decode()),
+}
+_BACK: dict[str, Callable[[Any], Any]] = {
+    "dec": Decimal,
+    "int": Wide,
+    "dt": datetime.fromisoformat,
+    "d": date.fromisoformat,
+    "tm": time.fromisoformat,
+    "td": lambda value: timedelta(*value),
+    "uuid": UUID,
+    "b": base64.b64decode,
+    "map": lambda value: value,
+}
+
+
+def _tag(value: Any) -> Any:
+    kind = type(value)
+    if (known := _INWARD.get(kind)) is not None:
+        return {_TAG: known[0], "v": known[1](value)}
+    if isinstance(value, Mapping):
+        body = {str(name): _tag(item) for name, item in value.items()}
+        return {_TAG: "map", "v": body} if _TAG in body else body
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_tag(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
+        return {_TAG: "int", "v": str(int(value))}
+    if kind in _SAME:
+        return value
+    return to_json(value)
+
+
+def _untag(value: Any) -> Any:
+    if isinstance(value, dict):
+        if _TAG in value:
+            inner = value["v"]
+            return (
+                {name: _untag(item) for name, item in inner.items()}
+                if value[_TAG] == "map"
+                else _BACK[value[_TAG]](inner)
+            )
+        return {name: _untag(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_untag(item) for item in value]
+    return value
+
+
+def dump(value: Any) -> str:
+    """Write a plain value for our own journal, with its types."""
+    try:
+        text = orjson.dumps(value, option=_KEEP).decode()
+    except TypeError:  # something that JSON does not know
+        text = _MARK
+    return orjson.dumps(_tag(value)).decode() if _MARK in text else text
+
+
+def load(text: str | bytes | None) -> Any:
+    """Read what `dump` wrote; None gives None."""
+    if text is None:
+        return None
+    if isinstance(text, bytes):
+        text = text.decode()
+    value = orjson.loads(text)
+    return _untag(value) if _MARK in text else value
+
+
+def canonical(value: Any) -> bytes:
+    """Give equal values equal bytes: for hashes of arguments, which must not depend on the order of keys."""
+    return orjson.dumps(to_json(value), option=orjson.OPT_SORT_KEYS)
+
+
+def parse_json(text: str | bytes, *, what: str = "body") -> Any:
+    """
+    Read JSON from outside without rounding: numbers with a point or exponent come as Decimal.
+
+    Raises InputError that names the position; NaN, Infinity and a depth over 200 are refused.
+    """
+    try:
+        if isinstance(text, bytes):
+            text = text.decode("utf-8")
+        value = json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{what} is not UTF-8 (byte {error.start})") from error
+    except json.JSONDecodeError as error:
+        raise InputError(f"{what} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
+    except (RecursionError, ValueError, InvalidOperation) as error:
+        raise InputError(f"{what} is not JSON that can be read: {error}") from error
+    if _deeper_than(value, 200):
+        raise InputError(f"{what} is nested more than 200 deep")
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _deeper_than(value: Any, limit: int) -> bool:
+    if limit == 0:
+        return True
+    if isinstance(value, dict):
+        return any(_deeper_than(item, limit - 1) for item in value.values())
+    if isinstance(value, list):
+        return any(_deeper_than(item, limit - 1) for item in value)
+    return False
+
+
+def write_json(value: Any, *, exact: bool = False, indent: bool = False) -> bytes:
+    """Write the outward form; `exact` writes decimals and wide integers as JSON numbers (`--numbers exact`)."""
+    if exact:
+        return simplejson.dumps(
+            _exact(value), ensure_ascii=False, use_decimal=True, indent=2 if indent else None
+        ).encode()
+    return orjson.dumps(to_json(value), option=orjson.OPT_INDENT_2 if indent else None)
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return value if value.is_finite() else str(value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, Mapping):
+        return {str(name): _exact(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_exact(item) for item in value]
+    return to_json(value)
