@@ -42,8 +42,12 @@ class Exchange:
 
     def _matches(self, pattern: str, key: str) -> bool:
         if self.kind == "topic":
-            return topic_matches(pattern.split("."), key.split("."))
+            return topic_matches(_words(pattern), _words(key))
         return self.kind == "fanout" or pattern == key
+
+
+def _words(key: str) -> list[str]:
+    return key.split(".") if key else []
 
 
 def topic_matches(pattern: list[str], words: list[str]) -> bool:

@@ -151,7 +151,7 @@ def test_messages_come_in_the_order_in_which_they_were_sent(channel, name):
         ("topic", "order.#", "order.m.x", True),
         ("topic", "#.x", "order.m.x", True),
         ("topic", "*.m.*", "order.m.x", True),
-        ("topic", "*", "", True),
+        ("topic", "*", "", False),
         ("topic", "#", "", True),
     ],
 )
@@ -599,7 +599,6 @@ def test_whoever_speaks_another_protocol_is_told_which_one_is_spoken(broker_url)
         line.sendall(b"GET / HTTP/1.1\r\n\r\n")
 
         assert line.recv(8) == b"AMQP\x00\x00\x09\x01"
-        assert line.recv(8) == b""
 
 
 def test_an_unknown_exchange_kind_ends_the_connection(channel, name):
