@@ -1,0 +1,182 @@
+"""How the configuration spells a sync."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from .expressions import Sees, Template
+from .strict import Strict
+
+RowTemplate = Annotated[Template, Sees("row", "record_no", "header", "trailer", "file", "message", "run")]
+
+
+class WatermarkCursor(Strict):
+    """Which column says what is new."""
+
+    column: str = Field(description="A column that only grows when a row changes, such as updated_at.")
+    tie_breaker: str | None = Field(
+        None, description="A unique column that orders rows of equal stamps; the single key column when absent."
+    )
+    overlap_s: float = Field(
+        0, ge=0, description="Read again what is that young: rows that commit later than their own stamp."
+    )
+    timezone: str = Field("UTC", description="The zone of a column that has none.")
+
+
+_FROM = ("feed", "table", "statement", "consume")
+_TO = ("table", "feed", "publish")
+
+
+class SyncFrom(Strict):
+    """Where rows come from: a feed, a table, a statement or a queue of an adapter."""
+
+    adapter: str
+    feed: str | None = None
+    table: str | None = None
+    statement: str | None = None
+    consume: str | None = None
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with", description="Parameters of the statement.")
+    cursor: WatermarkCursor | None = Field(None, description="Read only what changed; the whole table when absent.")
+
+    later: ClassVar[dict[str, str]] = {
+        "operation": "reading SOAP operations comes with the release of fast batch syncs; remove it until then",
+    }
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        one_of(self, _FROM)
+        if self.cursor is not None and self.table is None:
+            raise PydanticCustomError("cursor", "cursor: only a table has a watermark column")
+        if self.with_ and self.statement is None:
+            raise PydanticCustomError("with", "with: only a statement takes parameters")
+        return self
+
+
+class SyncTo(Strict):
+    """Where rows go: a table, a feed or a publication of an adapter."""
+
+    adapter: str
+    table: str | None = None
+    feed: str | None = None
+    publish: str | None = None
+    mode: Literal["insert", "upsert", "replace"] | None = Field(
+        None, description="How a table is written: insert (the default), upsert by key, or replace everything."
+    )
+    key: list[str] = Field(default_factory=list, description="Key of an upsert; the table's own when absent.")
+    load: Literal["staged", "whole"] | None = Field(
+        None,
+        description="staged: into a stage table, then one statement; whole: straight into the table. Both commit once.",
+    )
+    cursor: Literal["target", "state"] | None = Field(
+        None,
+        description="Who keeps the cursor: the target, in the same transaction as the rows (the default where it can), or our state.",
+    )
+    name: RowTemplate | None = Field(None, description="Name of the file that is written to a feed.")
+
+    later: ClassVar[dict[str, str]] = {
+        "writes": "several tables in one transaction come with the release of fast batch syncs; use one sync a table until then",
+        "each": "lines of a record as rows of their own come with the release of fast batch syncs; remove it until then",
+    }
+
+    @field_validator("load", mode="before")
+    @classmethod
+    def _load(cls, given: Any) -> Any:
+        return _not_yet(given, "load", "batched", "use staged or whole until then")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        one_of(self, _TO)
+        if self.table is None and (said := [name for name in ("mode", "key", "load") if getattr(self, name)]):
+            raise PydanticCustomError("table", "{said}: only for a table", {"said": ", ".join(said)})
+        if self.mode == "insert" and self.cursor == "state":
+            raise PydanticCustomError(
+                "cursor", "cursor: state repeats rows after a crash, so it needs mode upsert or replace"
+            )
+        return self
+
+
+class RejectRules(Strict):
+    """How many records may fail before the whole portion does, and where they go."""
+
+    max_share: float | None = Field(None, ge=0, le=1, description="Of the records of one portion.")
+    max_count: int | None = Field(None, ge=0, description="Records of one portion.")
+    to: str = Field("./rejects", description="A folder; each portion with rejects writes one JSON Lines file.")
+
+    def allow(self, rejected: int, read: int) -> bool:
+        """Say whether so many of so many are within bounds; without any bound none is."""
+        if self.max_share is None and self.max_count is None:
+            return rejected == 0
+        within_share = self.max_share is None or rejected <= self.max_share * read
+        return within_share and (self.max_count is None or rejected <= self.max_count)
+
+
+class SyncTrigger(Strict):
+    """What starts a sync: a file or a message of an adapter, or a tick of the clock."""
+
+    adapter: str | None = None
+    feed: str | None = None
+    consume: str | None = None
+    cron: str | None = None
+    timezone: str = "UTC"
+    missed: Literal["skip", "last", "all"] = "last"
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.cron is None) == (self.adapter is None):
+            raise PydanticCustomError("trigger", "a trigger has either adapter with feed or consume, or cron")
+        if self.adapter is not None:
+            one_of(self, ("feed", "consume"))
+        return self
+
+
+class SyncConfig(Strict):
+    """Rows from one system to another, in batches, from a cursor on."""
+
+    description: str | None = None
+    from_: SyncFrom = Field(alias="from")
+    where: RowTemplate | None = Field(None, description="Only these rows; the others count as filtered.")
+    to: SyncTo
+    map: dict[str, RowTemplate] | None = Field(
+        None, description="Target column: value. Rows pass unchanged when absent."
+    )
+    rejects: RejectRules = RejectRules()
+    triggers: list[SyncTrigger] = Field(default_factory=list)
+    batch_rows: int = Field(5000, ge=1, le=1_000_000, description="Rows that are held in memory at once.")
+    on_drift: Literal["fail", "ignore"] = Field(
+        "fail", description="When rows have columns that the target has not: fail, or leave them out."
+    )
+
+    later: ClassVar[dict[str, str]] = {
+        "deletes": "delete detection comes with the release of fast batch syncs; remove it until then",
+        "partitions": "parallel partitions come with the release of fast batch syncs; remove it until then",
+        "lookups": "lookups come with the release of fast batch syncs; remove it until then",
+    }
+
+    @field_validator("on_drift", mode="before")
+    @classmethod
+    def _on_drift(cls, given: Any) -> Any:
+        return _not_yet(given, "on_drift", "add_column", "use fail or ignore until then")
+
+
+def one_of(model: Strict, names: tuple[str, ...]) -> str:
+    """Give the name of the one field that is set; anything but one is an error."""
+    given = [name for name in names if getattr(model, name) is not None]
+    if len(given) != 1:
+        found = f"not {' and '.join(given)}" if given else "none is given"
+        raise PydanticCustomError(
+            "one_of", "exactly one of {names} is needed, {found}", {"names": ", ".join(names), "found": found}
+        )
+    return given[0]
+
+
+def _not_yet(given: Any, name: str, value: str, instead: str) -> Any:
+    if given == value:
+        raise PydanticCustomError(
+            "not_yet",
+            "{sentence}",
+            {"key": name, "sentence": f"{name}: {value} comes with the release of fast batch syncs; {instead}"},
+        )
+    return given
