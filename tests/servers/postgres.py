@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from . import process
 
@@ -46,7 +46,7 @@ class Postgres:
         if not data.exists():
             self._make_cluster(data)
         settings = [part for setting in (*SETTINGS, f"port={self.port}") for part in ("-c", setting)]
-        command = [self._server, "-D", data, "-k", self.home, *settings]
+        command: list[str | Path] = [self._server, "-D", data, "-k", self.home, *settings]
         self._process = process.start(command, self.log, user=self._account, die_by=signal.SIGINT, cwd="/")
         process.wait_until(self._ready, self._process, self.log, 60)
         return self
@@ -80,7 +80,7 @@ class Postgres:
         """Run one statement outside a transaction, as the superuser."""
         import psycopg
 
-        login = {"host": self.host, "port": self.port, "user": self.username, "password": self.password}
+        login: dict[str, Any] = {"host": self.host, "port": self.port, "user": self.username, "password": self.password}
         with psycopg.connect(dbname=database, autocommit=True, connect_timeout=10, **login) as connection:
             connection.execute(statement)
 
@@ -88,7 +88,7 @@ class Postgres:
         secret = self.home / "password"
         secret.write_text(self.password)
         secret.chmod(0o644)
-        command = [
+        command: list[str | Path] = [
             self._initdb,
             "-D",
             data,

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from pathlib import Path
 
 from . import process
 from .billing_service import HERE, BillingService
@@ -18,5 +19,5 @@ class SoapNode(BillingService):
         super().__init__("soap-node")
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        command = [self._node, HERE / "server.js", self.wsdl_file, str(self.port)]
+        command: list[str | Path] = [self._node, HERE / "server.js", self.wsdl_file, str(self.port)]
         return process.start(command, self.log, env=os.environ | {"NODE_SOAP": str(self._library)})

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from . import process
@@ -29,5 +30,5 @@ class SoapPhp(BillingService):
             "BILLING_WSDL": str(self.wsdl_file),
             "BILLING_STATE": str(self.home / "state.json"),
         }
-        command = [self._php, "-S", f"{self.host}:{self.port}", HERE / "server.php"]
+        command: list[str | Path] = [self._php, "-S", f"{self.host}:{self.port}", HERE / "server.php"]
         return process.start(command, self.log, env=os.environ | environment)
