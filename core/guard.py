@@ -1,0 +1,392 @@
+"""
+The one guarded way to call a tool, whoever calls.
+
+`prepare` decides who may call what with which arguments; `perform` makes one attempt and sorts what came of it; `call` is a
+direct call with its ledger and its retries. The engine uses `prepare` and `perform` and keeps the ledger in its own commits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import structlog
+from tenacity import Retrying, retry_if_result, stop_after_attempt, stop_after_delay
+from tenacity.wait import wait_exponential_jitter
+
+from .access import Caller
+from .errors import ConfigError, DrawbarError, InputError, OutcomeUnknown, Recovery, Rejected, Unavailable, from_json
+from .expressions import EvaluationError, Template
+from .landscape import Bound, Landscape
+from .masking import Vault, masked
+from .policy import verdict
+from .rules import ApprovalRule
+from .store import codes, ledger
+from .store.ids import new_id
+from .store.journal import Journal
+from .tool import Call, Seen
+from .values import canonical, dump, load
+
+log = structlog.get_logger("drawbar.guard")
+_TRIES = 3
+_CODE_S = 600
+_MARGIN_S = 60  # a lease and some more: after that, who recorded an intent has surely given up
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A call that may be made: converted arguments, their hash, the business key, and the approval that it needs."""
+
+    tool: Bound
+    arguments: dict[str, Any]
+    hash: str
+    key: str | None
+    caller: Caller
+    approval: ApprovalRule | None
+
+    @property
+    def recorded(self) -> bool:
+        """Tell whether the ledger keeps it: every effect, and every read that has a key."""
+        return self.tool.effect != "read" or self.key is not None
+
+
+State = Literal["done", "rejected", "unavailable", "unknown", "failed"]
+_STATES: dict[str, State] = {"rejected": "rejected", "unavailable": "unavailable", "unknown": "unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one attempt. `recovery` says what an error allows (policy.verdict decides)."""
+
+    state: State
+    result: Any = None
+    error: dict[str, Any] | None = None
+    recovery: Recovery | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_error(cls, error: DrawbarError, notes: dict[str, Any]) -> Outcome:
+        return cls(_STATES.get(error.kind, "failed"), None, error.as_json(), error.recovery, notes)
+
+    @property
+    def retry_after_s(self) -> float | None:
+        return (self.error or {}).get("retry_after_s")
+
+    def raised(self) -> DrawbarError:
+        return from_json(self.error or {"kind": "unknown", "message": "no outcome"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a direct call gives; `repeated` when it is the first answer of the same key."""
+
+    result: Any
+    id: str
+    repeated: bool = False
+
+
+class Guard:
+    def __init__(self, landscape: Landscape, journal: Journal, vault: Vault) -> None:
+        self.landscape = landscape
+        self.journal = journal
+        self.vault = vault
+
+    def prepare(self, tool: str, arguments: Any, caller: Caller, *, outside: bool = True) -> Prepared:
+        """
+        Decide whether this call may be made, without touching the system.
+
+        Raises InputError (unknown tool, forbidden, arguments against the schema), ConfigError, Unavailable.
+        """
+        bound = self.landscape.tool(tool)
+        if not bound.rules.enabled:
+            raise InputError(f"{tool} is switched off", reason="forbidden", tool=tool)
+        if not caller.may_call(bound.name, bound.effect):
+            raise _forbidden(bound, caller)
+        try:
+            checked = bound.arguments.arguments({} if arguments is None else arguments, outside=outside)
+        except InputError as error:
+            error.tool = tool
+            raise
+        env = {"arguments": checked, "caller": {"name": caller.name, "claims": caller.claims}}
+        if bound.rules.bind:
+            bind = {name: _value(template, env, bound, f"bind.{name}") for name, template in bound.rules.bind.items()}
+            checked = {**checked, **bind}
+            env["arguments"] = checked
+        return Prepared(
+            tool=bound,
+            arguments=checked,
+            hash=hashlib.sha256(canonical(checked)).hexdigest(),
+            key=self._key(bound, env),
+            caller=caller,
+            approval=_approval(bound, caller, env),
+        )
+
+    def _key(self, bound: Bound, env: Mapping[str, Any]) -> str | None:
+        if bound.rules.key is None:
+            return None
+        key = _value(bound.rules.key, env, bound, "key")
+        if key is None or key == "":
+            raise InputError(f"the key of {bound.name} is empty for these arguments", tool=bound.name)
+        return str(key)
+
+    def perform(
+        self,
+        prepared: Prepared,
+        *,
+        call_id: str,
+        run_id: str | None = None,
+        task: str | None = None,
+        timeout_s: float | None = None,
+        leaving: Callable[[], None] = lambda: None,
+        batch: bool = False,
+    ) -> Outcome:
+        """Make one attempt within the budget. Never raises: what came of it is the outcome."""
+        bound = prepared.tool
+        limit = min(bound.timeout_s, timeout_s or bound.timeout_s)
+        notes: dict[str, Any] = {}
+        call = Call(call_id, prepared.caller.name, time.monotonic() + limit, run_id, task, leaving, notes)
+        try:
+            with bound.share.slot(limit, batch=batch):
+                leaving()
+                notes["left_at"] = time.time()
+                call = replace(call, deadline=time.monotonic() + limit)
+                outcome = Outcome("done", bound.tool.run(prepared.arguments, call), notes=notes)
+        except DrawbarError as error:
+            outcome = Outcome.of_error(error, notes)
+        except Exception as error:  # a defect of an adapter must not leave an intent without an outcome
+            log.exception("adapter.defect", tool=bound.name, call_id=call_id)
+            outcome = Outcome.of_error(_defect(bound, error), notes)
+        return self._sorted(prepared, outcome)
+
+    def _sorted(self, prepared: Prepared, outcome: Outcome) -> Outcome:
+        """Apply the tool's own outcome rules, then compare the answer with its schema."""
+        bound = prepared.tool
+        env = _outcome_env(prepared, outcome)
+        for rule in bound.rules.outcome:
+            if not _matches(rule.when, env):
+                continue
+            message = _filled(rule.message, env) or (outcome.error or {}).get("message") or f"{bound.name} said so"
+            if rule.is_ == "done":
+                outcome = Outcome("done", _filled(rule.result, env), notes=outcome.notes)
+            else:
+                kind = {"rejected": Rejected, "unavailable": Unavailable, "unknown": OutcomeUnknown}[rule.is_]
+                detail = (outcome.error or {}).get("detail", outcome.result)
+                outcome = Outcome.of_error(kind(str(message), tool=bound.name, detail=detail), outcome.notes)
+            break
+        if outcome.state == "done" and (deviation := bound.answer.deviation(outcome.result)) is not None:
+            log.warning("answer.deviates", tool=bound.name, deviation=deviation)
+            return replace(outcome, notes={**outcome.notes, "deviation": deviation})
+        if outcome.error is not None and "tool" not in outcome.error:
+            return replace(outcome, error={**outcome.error, "tool": bound.name})
+        return outcome
+
+    def intent(
+        self,
+        prepared: Prepared,
+        entry_id: str,
+        now: float,
+        *,
+        run_id: str | None = None,
+        task: str | None = None,
+        item: int | None = None,
+        timeout_s: float | None = None,
+    ) -> ledger.Intent:
+        """Give what the ledger is to record before the call leaves."""
+        rules = prepared.tool.rules
+        kept = dump(prepared.arguments)
+        return ledger.Intent(
+            id=entry_id,
+            tool=prepared.tool.name,
+            effect=prepared.tool.effect,
+            caller=prepared.caller.name,
+            hash=prepared.hash,
+            arguments=self.vault.seal(kept) if rules.personal or rules.secret else kept,
+            expires_at=now + min(prepared.tool.timeout_s, timeout_s or prepared.tool.timeout_s) * _TRIES + _MARGIN_S,
+            key=prepared.key,
+            key_s=rules.key_h * 3600,
+            run_id=run_id,
+            task=task,
+            item=item,
+        )
+
+    def call(self, prepared: Prepared, *, call_id: str | None = None, timeout_s: float | None = None) -> Answer:
+        """
+        Make a direct call: intent, up to three tries, outcome.
+
+        Raises one of the five. An unknown outcome of a write stays in the ledger as a dead letter; its id is in the error.
+        """
+        call_id = call_id or new_id()
+        if prepared.recorded:
+            intent = self.intent(prepared, call_id, self.journal.now(), timeout_s=timeout_s)
+            admission = self.journal.write(lambda conn: ledger.admit(conn, intent, self.journal.now()))
+            if isinstance(admission, ledger.Same):
+                return Answer(admission.result, admission.entry, repeated=True)
+            if isinstance(admission, ledger.Busy):
+                raise _busy(prepared, admission)
+        outcome = self._tried(prepared, call_id, timeout_s)
+        if prepared.recorded:
+            self.journal.write(lambda conn: self.conclude(conn, prepared, call_id, outcome))
+        if outcome.state == "done":
+            return Answer(outcome.result, call_id)
+        error = outcome.raised()
+        if outcome.state == "unknown" and prepared.tool.effect == "write":
+            error.id = call_id
+            error.next = f"do not call it again: find out what happened, then drawbar dead settle {call_id}"
+        raise error
+
+    def _tried(self, prepared: Prepared, call_id: str, timeout_s: float | None) -> Outcome:
+        limit = min(prepared.tool.timeout_s, timeout_s or prepared.tool.timeout_s)
+        until = time.monotonic() + limit
+
+        def again(outcome: Outcome) -> bool:
+            if outcome.recovery is None or verdict(outcome.recovery, prepared.tool.effect) != "again":
+                return False
+            return time.monotonic() + (outcome.retry_after_s or 0) < until
+
+        retrying = Retrying(
+            stop=stop_after_attempt(_TRIES) | stop_after_delay(limit),
+            wait=wait_exponential_jitter(initial=0.1, max=2),
+            retry=retry_if_result(again),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+        outcome: Outcome = retrying(
+            lambda: self.perform(prepared, call_id=call_id, timeout_s=max(until - time.monotonic(), 0.001))
+        )
+        return outcome
+
+    def conclude(self, conn: Any, prepared: Prepared, entry_id: str, outcome: Outcome) -> bool:
+        """Record an outcome inside a unit of the journal; False when a person or a sweep was faster."""
+        now = self.journal.now()
+        probe = prepared.tool.rules.probe
+        looks = probe is not None or prepared.tool.tool.probe is not None
+        state = outcome.state
+        if state == "unknown" and prepared.tool.effect != "write":
+            state = "unavailable"  # it may be repeated: nothing is open
+        return ledger.conclude(
+            conn,
+            entry_id,
+            state=state,
+            now=now,
+            result=outcome.result,
+            error=outcome.error,
+            notes=outcome.notes,
+            probe_at=now + (probe.after_s if probe else 5) if looks else None,
+        )
+
+    def preview(self, tool: str, arguments: Any, caller: Caller) -> dict[str, Any]:
+        """Show exactly what a call would send, and give a one-use code for it, good for ten minutes."""
+        prepared = self.prepare(tool, arguments, caller)
+        show = prepared.tool.tool.preview
+        would = show(prepared.arguments) if show else {"tool": tool, "arguments": prepared.arguments}
+        would = masked(would, prepared.tool.rules.secret)
+        code = secrets.token_urlsafe(18)
+        expires = self.journal.now() + _CODE_S
+        self.journal.write(
+            lambda conn: codes.keep(
+                conn, code, caller=caller.name, tool=tool, args_hash=prepared.hash, expires_at=expires
+            )
+        )
+        return {
+            "would": would,
+            "effect": prepared.tool.effect,
+            "code": code,
+            "needs_approval": prepared.approval is not None,
+        }
+
+    def probe(self, entry: Mapping[str, Any]) -> Seen | None:
+        """Look whether the effect of a ledger entry is there. None: no answer, which is neither done nor not done."""
+        bound = self.landscape.tool(entry["tool"])
+        arguments = load(self.vault.open(entry["arguments"]))
+        if bound.rules.probe is None and bound.tool.probe is None:
+            return None
+        if bound.rules.probe is None:
+            assert bound.tool.probe is not None
+            call = Call(f"probe-{new_id()}", "probe", time.monotonic() + bound.timeout_s)
+            return bound.tool.probe(arguments, call)
+        rule = bound.rules.probe
+        env: dict[str, Any] = {"arguments": arguments, "caller": {"name": entry["caller"], "claims": {}}}
+        asked = self.prepare(rule.tool, rule.with_.fill(env), Caller.cli("probe"), outside=False)
+        if asked.tool.effect != "read":
+            raise ConfigError(f"the probe of {bound.name} must be a read, {rule.tool} is {asked.tool.effect}")
+        outcome = self.perform(asked, call_id=f"probe-{new_id()}")
+        if outcome.state != "done":
+            return None
+        env["result"] = outcome.result
+        done = rule.done.fill(env)
+        return Seen(done is True, _filled(rule.result, env) if done is True else None)
+
+
+def _forbidden(bound: Bound, caller: Caller) -> InputError:
+    if bound.effect == "write" and caller.name == "local":
+        hint = f'agents: {{ local: {{ tools: ["{bound.name}"] }} }}'
+    else:
+        hint = f"list it under agents.{caller.name}.tools"
+    return InputError(
+        f"{caller.name} may not call {bound.name} (effect {bound.effect})",
+        reason="forbidden",
+        tool=bound.name,
+        next=hint,
+    )
+
+
+def _approval(bound: Bound, caller: Caller, env: Mapping[str, Any]) -> ApprovalRule | None:
+    rule = bound.rules.approval
+    if rule is not None and (rule.when is None or _value(rule.when, env, bound, "approval.when") is True):
+        return rule
+    return ApprovalRule() if bound.effect in caller.approval else None
+
+
+def _value(template: Template, env: Mapping[str, Any], bound: Bound, field_name: str) -> Any:
+    try:
+        return template.fill(env)
+    except EvaluationError as error:
+        raise InputError(f"{field_name}: {error.message}", tool=bound.name, field=field_name) from error
+
+
+def _filled(template: Template | None, env: Mapping[str, Any]) -> Any:
+    if template is None:
+        return None
+    try:
+        return template.fill(env)
+    except EvaluationError as error:
+        log.warning("rule.fails", error=error.message)
+        return None
+
+
+def _matches(when: Template, env: Mapping[str, Any]) -> bool:
+    """A rule about a fault does not match an answer: what it names is simply not there."""
+    try:
+        return when.fill(env) is True
+    except EvaluationError:
+        return False
+
+
+def _outcome_env(prepared: Prepared, outcome: Outcome) -> dict[str, Any]:
+    env: dict[str, Any] = {
+        "arguments": prepared.arguments,
+        "caller": {"name": prepared.caller.name, "claims": prepared.caller.claims},
+    }
+    if outcome.state == "done":
+        env["result"] = outcome.result
+    elif (detail := (outcome.error or {}).get("detail")) is not None:
+        env["fault"] = detail
+    return env
+
+
+def _defect(bound: Bound, error: Exception) -> DrawbarError:
+    said = f"{bound.name}: the adapter failed unexpectedly ({type(error).__name__}); this is a defect, the log has it"
+    return ConfigError(said) if bound.effect == "read" else OutcomeUnknown(said)
+
+
+def _busy(prepared: Prepared, busy: ledger.Busy) -> InputError:
+    if busy.state == "unknown":
+        said, todo = "the outcome of the first call with this key is unknown", f"drawbar dead show {busy.entry}"
+    else:
+        said, todo = "a call with this key is still running", "ask again for its answer"
+    return InputError(
+        f"{prepared.tool.name}: {said}", reason="conflict", tool=prepared.tool.name, id=busy.entry, next=todo
+    )

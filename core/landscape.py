@@ -1,0 +1,206 @@
+"""The registered systems and their tools: opened when used, so that a dead system stops nothing else."""
+
+from __future__ import annotations
+
+import difflib
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .adapter import Adapter, AdapterConfig, Place, find
+from .budget import Share
+from .errors import ConfigError, DrawbarError, InputError
+from .rules import ToolRules
+from .schema import Checker
+from .tool import Effect, Tool
+
+_FORGET_FAILURE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A tool as callers see it: the adapter's own, under its full name, with what the configuration says about it."""
+
+    name: str
+    adapter: str
+    tool: Tool
+    rules: ToolRules
+    effect: Effect
+    description: str
+    input_schema: Mapping[str, Any]
+    arguments: Checker
+    answer: Checker
+    timeout_s: float
+    share: Share
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "adapter": self.adapter,
+            "description": self.description,
+            "effect": self.effect,
+            "enabled": self.rules.enabled,
+            "timeout_s": self.timeout_s,
+            "input_schema": self.input_schema,
+            "output_schema": self.tool.output_schema,
+            "examples": list(self.rules.examples),
+        }
+
+
+class _Entry:
+    """One adapter: its configuration, and, once used, the open adapter with its tools."""
+
+    def __init__(self, name: str, config: AdapterConfig, place: Place) -> None:
+        self.name = name
+        self.config = config
+        self.place = place
+        self.lock = threading.RLock()
+        self.share = Share(name, config.budget)
+        self.adapter: Adapter[Any] | None = None
+        self.tools: dict[str, Bound] | None = None
+        self.failure: tuple[float, DrawbarError] | None = None
+
+    def open(self) -> Adapter[Any]:
+        with self.lock:
+            if self.adapter is None:
+                self.adapter = find(self.config.kind)(self.name, self.config, self.place)
+            return self.adapter
+
+    def bound(self) -> dict[str, Bound]:
+        """Derive the tools once; a failure is remembered for a moment, so that a dead system is not asked by every call."""
+        with self.lock:
+            if self.tools is not None:
+                return self.tools
+            if self.failure and time.monotonic() - self.failure[0] < _FORGET_FAILURE_S:
+                raise self.failure[1]
+            try:
+                self.tools = {bound.name: bound for bound in self._bind(self.open().tools())}
+            except DrawbarError as error:
+                self.failure = (time.monotonic(), error)
+                raise
+            self.failure = None
+            return self.tools
+
+    def _bind(self, tools: Iterable[Tool]) -> Iterable[Bound]:
+        unused = dict(self.config.tools)
+        own = []
+        for tool in tools:
+            own.append(tool.name)
+            yield _bound(self, tool, unused.pop(tool.name, ToolRules()))
+        for name in unused:
+            near = difflib.get_close_matches(name, own, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"{self.name} has no tool {name!r}{hint}", field=f"adapters.{self.name}.tools.{name}")
+
+    def close(self) -> None:
+        with self.lock:
+            if self.adapter is not None:
+                self.adapter.close()
+            self.adapter = self.tools = None
+
+
+def _bound(entry: _Entry, tool: Tool, rules: ToolRules) -> Bound:
+    name = f"{entry.name}.{rules.as_ or tool.name}"
+    visible = _without(tool.input_schema, rules.bind)
+    limits = (rules.timeout_s, tool.timeout_s, entry.config.call_timeout_s)
+    return Bound(
+        name=name,
+        adapter=entry.name,
+        tool=tool,
+        rules=rules,
+        effect=rules.effect or tool.effect,
+        description=rules.description or tool.description,
+        input_schema=visible,
+        arguments=Checker.of(visible, f"the input schema of {name}"),
+        answer=Checker.of(tool.output_schema, f"the output schema of {name}"),
+        timeout_s=next(limit for limit in limits if limit is not None),
+        share=entry.share,
+    )
+
+
+def _without(schema: Mapping[str, Any], bind: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out what callers do not see."""
+    if not bind:
+        return schema
+    fields = {name: inner for name, inner in (schema.get("properties") or {}).items() if name not in bind}
+    required = [name for name in schema.get("required") or () if name not in bind]
+    return {**schema, "properties": fields, "required": required}
+
+
+class Landscape:
+    """Every registered adapter by name, and every tool by its full name (`erp.find_order`)."""
+
+    def __init__(self, place: Place, adapters: Mapping[str, AdapterConfig]) -> None:
+        self.place = place
+        self._entries = {name: _Entry(name, config, place) for name, config in adapters.items()}
+
+    def names(self) -> list[str]:
+        return sorted(self._entries)
+
+    def config(self, name: str) -> AdapterConfig:
+        return self._entry(name).config
+
+    def adapter(self, name: str) -> Adapter[Any]:
+        """Give the adapter, created but not yet connected."""
+        return self._entry(name).open()
+
+    def tool(self, name: str) -> Bound:
+        """Find a tool; InputError with the nearest name, Unavailable when its system cannot say what it offers."""
+        adapter = name.partition(".")[0]
+        if adapter not in self._entries:
+            raise self._unknown(name)
+        found = self._entries[adapter].bound().get(name)
+        if found is None:
+            raise self._unknown(name)
+        return found
+
+    def tools(self, *, adapter: str | None = None, effect: str | None = None, q: str | None = None) -> list[Bound]:
+        """List the tools of all systems that answer; `failures` says which do not."""
+        words = (q or "").lower().split()
+        found = []
+        for entry in [self._entry(adapter)] if adapter else list(self._entries.values()):
+            try:
+                bound = entry.bound().values()
+            except DrawbarError:
+                continue
+            for tool in bound:
+                text = f"{tool.name} {tool.description}".lower()
+                if (not effect or tool.effect == effect) and all(word in text for word in words):
+                    found.append(tool)
+        return sorted(found, key=lambda tool: tool.name)
+
+    def failures(self) -> dict[str, DrawbarError]:
+        """Name the systems whose tools could not be derived the last time."""
+        return {name: entry.failure[1] for name, entry in self._entries.items() if entry.failure}
+
+    def put(self, name: str, config: AdapterConfig) -> None:
+        """Register or replace an adapter; calls that run keep the old one until they end."""
+        old = self._entries.get(name)
+        self._entries[name] = _Entry(name, config, self.place)
+        if old:
+            old.close()
+
+    def remove(self, name: str) -> None:
+        entry = self._entry(name)
+        del self._entries[name]
+        entry.close()
+
+    def close(self) -> None:
+        for entry in self._entries.values():
+            entry.close()
+
+    def _entry(self, name: str) -> _Entry:
+        entry = self._entries.get(name)
+        if entry is None:
+            near = difflib.get_close_matches(name, self._entries, 1)
+            hint = f"did you mean {near[0]!r}?" if near else "see drawbar adapters"
+            raise InputError(f"there is no adapter {name!r}; {hint}", reason="not_found")
+        return entry
+
+    def _unknown(self, name: str) -> InputError:
+        known = [tool for entry in self._entries.values() for tool in (entry.tools or ())]
+        near = difflib.get_close_matches(name, known or list(self._entries), 1)
+        hint = f"did you mean {near[0]!r}?" if near else "see drawbar tools"
+        return InputError(f"there is no tool {name!r}; {hint}", reason="not_found", tool=name)

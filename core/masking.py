@@ -1,0 +1,63 @@
+"""What must not be seen: fields declared secret or personal are masked when shown, and sealed when kept."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from .errors import ConfigError
+
+MASK = "***"
+_SEALED = "sealed:"
+
+
+def masked(value: Any, paths: Iterable[str]) -> Any:
+    """Replace what stands at the dotted paths; lists are passed through (`customer.name` masks every customer)."""
+    for path in paths:
+        value = _mask(value, path.split("."))
+    return value
+
+
+def _mask(value: Any, path: list[str]) -> Any:
+    if isinstance(value, list):
+        return [_mask(item, path) for item in value]
+    if not isinstance(value, Mapping) or path[0] not in value:
+        return value
+    inner = MASK if len(path) == 1 else _mask(value[path[0]], path[1:])
+    return {**value, path[0]: inner}
+
+
+class Vault:
+    """Seals kept inputs with the configuration's `state_key`; without one, it refuses what must be sealed."""
+
+    def __init__(self, state_key: str | None) -> None:
+        digest = (
+            hashlib.scrypt(state_key.encode(), salt=b"drawbar.state", n=2**14, r=8, p=1, dklen=32)
+            if state_key
+            else None
+        )
+        self._box = Fernet(base64.urlsafe_b64encode(digest)) if digest else None
+
+    def seal(self, text: str) -> str:
+        if self._box is None:
+            raise ConfigError(
+                "fields declared secret or personal are encrypted where they are kept: state_key is not set",
+                field="state_key",
+                next="state_key: ${env:DRAWBAR_STATE_KEY}",
+            )
+        return _SEALED + self._box.encrypt(text.encode()).decode()
+
+    def open(self, text: str) -> str:
+        """Give back what was sealed; what never was passes."""
+        if not text.startswith(_SEALED):
+            return text
+        if self._box is None:
+            raise ConfigError("a kept input is encrypted and state_key is not set", field="state_key")
+        try:
+            return self._box.decrypt(text[len(_SEALED) :]).decode()
+        except InvalidToken as error:
+            raise ConfigError("a kept input was encrypted with another state_key", field="state_key") from error

@@ -1,0 +1,93 @@
+"""What becomes of writes whose answer was lost: ask their probe, or leave them to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from .errors import DrawbarError
+from .guard import Guard
+from .store import ledger
+from .store.journal import Journal
+from .tool import Seen
+
+log = structlog.get_logger("drawbar.reconcile")
+_LATEST_S = 300.0
+
+
+class Reconciler:
+    """Sweeps the ledger. `settled` is told each entry that ended, so that its run goes on."""
+
+    def __init__(self, guard: Guard, journal: Journal, settled: Callable[[str], None]) -> None:
+        self._guard = guard
+        self._journal = journal
+        self._settled = settled
+
+    def sweep(self) -> int:
+        """Look once at what is due; give how many entries changed."""
+        now = self._journal.now()
+        with self._journal.read() as conn:
+            lost = ledger.expired_calls(conn, now)
+            due = ledger.due_probes(conn, now)
+        for entry in lost:
+            self._lose(entry, now)
+        return len(lost) + sum(self._look(entry) for entry in due)
+
+    def _lose(self, entry: Mapping[str, Any], now: float) -> None:
+        """A direct call whose process died between intent and outcome."""
+        state = "unknown" if entry["effect"] == "write" else "unavailable"
+        error = {"kind": "unknown", "message": "the process that called died before it could record the outcome"}
+        self._journal.write(
+            lambda conn: ledger.conclude(
+                conn, entry["id"], state=state, now=now, error=error, probe_at=now if self._has_probe(entry) else None
+            )
+        )
+        log.warning("call.lost", entry=entry["id"], tool=entry["tool"])
+
+    def _has_probe(self, entry: Mapping[str, Any]) -> bool:
+        try:
+            bound = self._guard.landscape.tool(entry["tool"])
+        except DrawbarError:
+            return False
+        return bound.rules.probe is not None or bound.tool.probe is not None
+
+    def _look(self, entry: Mapping[str, Any]) -> bool:
+        seen, said = self._ask(entry)
+        now = self._journal.now()
+        left_at = (entry["notes"] or {}).get("left_at") or entry["intent_at"]
+        absent_after_s = self._absent_after_s(entry)
+        if seen is not None and (seen.done or (absent_after_s is not None and now - left_at >= absent_after_s)):
+            self._settle(entry, seen, now)
+            return True
+        wait = min(max(2 * (now - left_at), 1), _LATEST_S)
+        if seen is not None and absent_after_s is not None:
+            wait = min(wait, max(left_at + absent_after_s - now, 0.05))
+        self._journal.write(lambda conn: ledger.probed(conn, entry["id"], {"at": now, "said": said}, now + wait))
+        return False
+
+    def _ask(self, entry: Mapping[str, Any]) -> tuple[Seen | None, str]:
+        """An error in the probe is no answer."""
+        try:
+            seen = self._guard.probe(entry)
+        except DrawbarError as error:
+            return None, f"no answer: {error.message}"
+        if seen is None:
+            return None, "no answer"
+        return seen, "done" if seen.done else "not seen"
+
+    def _absent_after_s(self, entry: Mapping[str, Any]) -> float | None:
+        probe = self._guard.landscape.tool(entry["tool"]).rules.probe
+        return probe.absent_after_s if probe else None
+
+    def _settle(self, entry: Mapping[str, Any], seen: Seen, now: float) -> None:
+        def unit(conn: Any) -> None:
+            ledger.probed(conn, entry["id"], {"at": now, "said": "done" if seen.done else "not seen"}, None)
+            ledger.settle(
+                conn, entry["id"], done=seen.done, result=seen.result, by="probe", reason="the probe looked", now=now
+            )
+
+        self._journal.write(unit)
+        log.info("effect.probed", entry=entry["id"], tool=entry["tool"], done=seen.done)
+        self._settled(entry["id"])

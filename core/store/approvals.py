@@ -1,0 +1,130 @@
+"""Approvals: questions to another person, each bound to what exactly was asked, and expiring into a rejection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, and_, insert, select, update
+
+from ..errors import InputError
+from ..values import dump, load
+from .effects import approvals
+from .ids import new_id
+
+
+def ask(
+    conn: Connection,
+    *,
+    asked_by: str,
+    by: list[str],
+    now: float,
+    within_s: float,
+    run_id: str | None = None,
+    task: str | None = None,
+    item: int | None = None,
+    tool: str | None = None,
+    description: str | None = None,
+    arguments: Any = None,
+    args_hash: str | None = None,
+) -> str:
+    """Put the question and give its id."""
+    approval_id = new_id()
+    conn.execute(
+        insert(approvals).values(
+            id=approval_id,
+            run_id=run_id,
+            task=task,
+            item=item,
+            tool=tool,
+            description=description,
+            asked_by=asked_by,
+            arguments=None if arguments is None else dump(arguments),
+            args_hash=args_hash,
+            by=dump(by),
+            state="waiting",
+            asked_at=now,
+            expires_at=now + within_s,
+        )
+    )
+    return approval_id
+
+
+def of_task(conn: Connection, run_id: str, task: str, item: int | None, args_hash: str | None) -> dict[str, Any] | None:
+    """Give the latest question of a task about exactly these arguments."""
+    same_item = approvals.c.item.is_(None) if item is None else approvals.c.item == item
+    same_hash = approvals.c.args_hash.is_(None) if args_hash is None else approvals.c.args_hash == args_hash
+    query = select(approvals).where(approvals.c.run_id == run_id, approvals.c.task == task, same_item, same_hash)
+    row = conn.execute(query.order_by(approvals.c.id.desc()).limit(1)).mappings().first()
+    return _plain(row) if row else None
+
+
+def answer(
+    conn: Connection, approval_id: str, *, approved: bool, by: str, owner: bool, reason: str | None, now: float
+) -> dict[str, Any]:
+    """
+    Record an answer. `owner` is true for the command line, which stands above the list of who may answer.
+
+    Raises InputError: forbidden for the one who asked and for who is not named, conflict when answered or expired.
+    """
+    row = find(conn, approval_id)
+    if row["state"] != "waiting" or row["expires_at"] <= now:
+        state = "expired" if row["state"] == "waiting" else row["state"]
+        raise InputError(f"approval {approval_id} is not open: it is {state}", reason="conflict", id=approval_id)
+    if row["asked_by"] == by:
+        raise InputError(
+            f"{by} asked for this and cannot approve it", reason="forbidden", id=approval_id, next="ask another person"
+        )
+    if row["by"] and by not in row["by"] and not owner:
+        raise InputError(f"approval {approval_id} is for {', '.join(row['by'])}", reason="forbidden", id=approval_id)
+    conn.execute(
+        update(approvals)
+        .where(and_(approvals.c.id == approval_id, approvals.c.state == "waiting"))
+        .values(state="approved" if approved else "rejected", answered_by=by, answered_at=now, reason=reason)
+    )
+    return find(conn, approval_id)
+
+
+def expire(conn: Connection, now: float) -> list[dict[str, Any]]:
+    """Turn overdue questions into rejections and give them."""
+    query = select(approvals).where(approvals.c.state == "waiting", approvals.c.expires_at <= now).limit(100)
+    overdue = [_plain(row) for row in conn.execute(query).mappings()]
+    for row in overdue:
+        conn.execute(
+            update(approvals)
+            .where(and_(approvals.c.id == row["id"], approvals.c.state == "waiting"))
+            .values(state="expired", answered_at=now, reason="nobody answered in time")
+        )
+    return overdue
+
+
+def withdraw(conn: Connection, run_id: str, now: float) -> None:
+    """Close the open questions of a run that was cancelled."""
+    conn.execute(
+        update(approvals)
+        .where(and_(approvals.c.run_id == run_id, approvals.c.state == "waiting"))
+        .values(state="withdrawn", answered_at=now, reason="the run was cancelled")
+    )
+
+
+def find(conn: Connection, approval_id: str) -> dict[str, Any]:
+    row = conn.execute(select(approvals).where(approvals.c.id == approval_id)).mappings().first()
+    if row is None:
+        raise InputError(f"there is no approval {approval_id!r}", reason="not_found", next="see drawbar approvals")
+    return _plain(row)
+
+
+def page(
+    conn: Connection, *, state: str | None = "waiting", after: str | None = None, limit: int = 100
+) -> list[dict[str, Any]]:
+    """List approvals, oldest first."""
+    query = select(approvals)
+    if state is not None:
+        query = query.where(approvals.c.state == state)
+    if after is not None:
+        query = query.where(approvals.c.id > after)
+    return [_plain(row) for row in conn.execute(query.order_by(approvals.c.id).limit(limit)).mappings()]
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    plain = dict(row)
+    return {**plain, "by": load(plain["by"]), "arguments": load(plain["arguments"])}

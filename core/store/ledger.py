@@ -1,0 +1,271 @@
+"""
+The ledger: what was about to be done, and what came of it.
+
+Functions on a connection, called inside a unit of the journal, so that an intent is one commit with the claim of its task and
+an outcome one commit with what follows. States: `intent`, then `done`, `rejected`, `failed`, `unavailable` or `unknown`; an
+unknown outcome (a dead letter) ends by `settle` alone, in `done` or `not_done`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
+
+from ..errors import InputError
+from ..values import dump, load
+from .effects import ledger
+
+HELD = ("intent", "done", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What is about to be done. `id` is the same for every attempt; `expires_at` is when its caller has surely given up."""
+
+    id: str
+    tool: str
+    effect: str
+    caller: str
+    hash: str
+    arguments: str
+    expires_at: float
+    key: str | None = None
+    key_s: float = 0
+    run_id: str | None = None
+    task: str | None = None
+    item: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Nobody did it: go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """It was done under this key: here is the first answer."""
+
+    result: Any
+    entry: str
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """The first call under this key has no answer yet: `intent` (it runs) or `unknown` (a person settles it)."""
+
+    entry: str
+    state: str
+
+
+Admission = Fresh | Same | Busy
+
+_OF_KEY = (
+    select(ledger)
+    .where(ledger.c.tool == bindparam("of_tool"), ledger.c.key == bindparam("of_key"))
+    .where(ledger.c.state.in_(HELD))
+)
+_BY_ID = select(ledger).where(ledger.c.id == bindparam("of_id"))
+_INSERT = insert(ledger)
+
+
+def admit(conn: Connection, intent: Intent, now: float) -> Admission:
+    """
+    Record an intent, unless its key was used before.
+
+    Raises InputError (conflict) for other arguments under the same key. An intent of the same id that ended without effect is
+    opened again.
+    """
+    if intent.key is not None and (before := _under_key(conn, intent, now)) is not None:
+        return before
+    row = {
+        "id": intent.id,
+        "tool": intent.tool,
+        "effect": intent.effect,
+        "caller": intent.caller,
+        "run_id": intent.run_id,
+        "task": intent.task,
+        "item": intent.item,
+        "key": intent.key,
+        "args_hash": intent.hash,
+        "arguments": intent.arguments,
+        "state": "intent",
+        "intent_at": now,
+        "expires_at": intent.expires_at,
+    }
+    known = conn.execute(_BY_ID, {"of_id": intent.id}).mappings().first()
+    if known is None:
+        conn.execute(_INSERT, row)
+        return Fresh()
+    if known["state"] == "done":
+        return Same(load(known["result"]), intent.id)
+    if known["state"] == "unknown" or (known["state"] == "intent" and known["effect"] == "write"):
+        return Busy(intent.id, known["state"])
+    conn.execute(
+        update(ledger)
+        .where(ledger.c.id == intent.id)
+        .values(
+            **{
+                **row,
+                "attempts": known["attempts"] + 1,
+                "outcome_at": None,
+                "error": None,
+                "probe_at": None,
+                "dropped": 0,
+            }
+        )
+    )
+    return Fresh()
+
+
+def _under_key(conn: Connection, intent: Intent, now: float) -> Admission | None:
+    first = conn.execute(_OF_KEY, {"of_tool": intent.tool, "of_key": intent.key}).mappings().first()
+    if first is None or first["id"] == intent.id:
+        return None
+    if first["state"] == "done" and first["intent_at"] < now - intent.key_s:
+        conn.execute(update(ledger).where(ledger.c.id == first["id"]).values(key=None))
+        return None
+    if first["args_hash"] != intent.hash:
+        raise InputError(
+            f"the key {intent.key!r} was used for other arguments",
+            reason="conflict",
+            tool=intent.tool,
+            id=first["id"],
+            next="use another key, or the first arguments",
+        )
+    if first["state"] == "done":
+        return Same(load(first["result"]), first["id"])
+    return Busy(first["id"], first["state"])
+
+
+def conclude(
+    conn: Connection,
+    entry_id: str,
+    *,
+    state: str,
+    now: float,
+    result: Any = None,
+    error: Mapping[str, Any] | None = None,
+    notes: Mapping[str, Any] | None = None,
+    probe_at: float | None = None,
+) -> bool:
+    """
+    Record what came of an intent. False when it is no longer open: then nothing is changed, and what came late is kept as
+    evidence in the notes.
+    """
+    changed = conn.execute(
+        update(ledger)
+        .where(and_(ledger.c.id == entry_id, ledger.c.state == "intent"))
+        .values(
+            state=state,
+            outcome_at=now,
+            result=dump(result) if state == "done" else None,
+            error=dump(dict(error)) if error else None,
+            notes=dump(dict(notes)) if notes else None,
+            probe_at=probe_at if state == "unknown" else None,
+        )
+    )
+    if changed.rowcount == 0:
+        note(conn, entry_id, {"late": {"state": state, "result": result, "error": dict(error or {}), "at": now}})
+        return False
+    return True
+
+
+def note(conn: Connection, entry_id: str, said: Mapping[str, Any]) -> None:
+    """Add evidence."""
+    row = conn.execute(_BY_ID, {"of_id": entry_id}).mappings().first()
+    if row is not None:
+        notes = {**(load(row["notes"]) or {}), **said}
+        conn.execute(update(ledger).where(ledger.c.id == entry_id).values(notes=dump(notes)))
+
+
+def probed(conn: Connection, entry_id: str, answer: Mapping[str, Any], next_at: float | None) -> None:
+    """Keep what a probe answered, and when to look again (None: never, a person decides)."""
+    row = conn.execute(_BY_ID, {"of_id": entry_id}).mappings().first()
+    if row is not None and row["state"] == "unknown":
+        probes = [*(load(row["probes"]) or []), dict(answer)][-20:]
+        conn.execute(update(ledger).where(ledger.c.id == entry_id).values(probes=dump(probes), probe_at=next_at))
+
+
+def settle(
+    conn: Connection, entry_id: str, *, done: bool, result: Any, by: str, reason: str | None, now: float
+) -> None:
+    """End an unknown outcome. Raises InputError when there is none of that id or it is settled already."""
+    changed = conn.execute(
+        update(ledger)
+        .where(and_(ledger.c.id == entry_id, ledger.c.state == "unknown"))
+        .values(
+            state="done" if done else "not_done",
+            result=dump(result) if done else None,
+            probe_at=None,
+            settled_by=by,
+            reason=reason,
+            outcome_at=now,
+        )
+    )
+    if changed.rowcount == 0:
+        row = conn.execute(_BY_ID, {"of_id": entry_id}).mappings().first()
+        if row is None:
+            raise InputError(f"there is no dead letter {entry_id!r}", reason="not_found", next="see drawbar dead")
+        raise InputError(f"{entry_id} is not open: it is {row['state']}", reason="conflict", id=entry_id)
+
+
+def drop(conn: Connection, entry_id: str) -> None:
+    """Take a settled entry off the dead letters' list; it stays in the ledger."""
+    row = conn.execute(_BY_ID, {"of_id": entry_id}).mappings().first()
+    if row is None:
+        raise InputError(f"there is no dead letter {entry_id!r}", reason="not_found", next="see drawbar dead")
+    if row["state"] in {"intent", "unknown"}:
+        raise InputError(
+            f"{entry_id} has an unknown outcome: settle it first",
+            reason="conflict",
+            id=entry_id,
+            next="drawbar dead settle ID --done or --not-done",
+        )
+    conn.execute(update(ledger).where(ledger.c.id == entry_id).values(dropped=1))
+
+
+def find(conn: Connection, entry_id: str) -> dict[str, Any]:
+    """Give one entry with plain values. Raises InputError when there is none."""
+    row = conn.execute(_BY_ID, {"of_id": entry_id}).mappings().first()
+    if row is None:
+        raise InputError(f"there is no entry {entry_id!r} in the ledger", reason="not_found", next="see drawbar dead")
+    return _plain(row)
+
+
+def dead(conn: Connection, *, after: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+    """
+    List unknown outcomes, newest first, and direct calls that were settled as not done and not sent again or dropped.
+
+    What belongs to a run goes on with it as soon as it is settled.
+    """
+    direct = and_(ledger.c.state == "not_done", ledger.c.run_id.is_(None), ledger.c.dropped == 0)
+    query = select(ledger).where(or_(ledger.c.state == "unknown", direct))
+    if after is not None:
+        query = query.where(ledger.c.id < after)
+    return [_plain(row) for row in conn.execute(query.order_by(ledger.c.id.desc()).limit(limit)).mappings()]
+
+
+def unknown_of_run(conn: Connection, run_id: str) -> Sequence[str]:
+    query = select(ledger.c.id).where(ledger.c.run_id == run_id, ledger.c.state.in_(("intent", "unknown")))
+    return list(conn.execute(query).scalars())
+
+
+def due_probes(conn: Connection, now: float, limit: int = 20) -> list[dict[str, Any]]:
+    query = select(ledger).where(ledger.c.state == "unknown", ledger.c.probe_at <= now).order_by(ledger.c.probe_at)
+    return [_plain(row) for row in conn.execute(query.limit(limit)).mappings()]
+
+
+def expired_calls(conn: Connection, now: float, limit: int = 100) -> list[dict[str, Any]]:
+    """List intents of direct calls whose process has surely gone; those of runs are the engine's."""
+    query = select(ledger).where(ledger.c.state == "intent", ledger.c.run_id.is_(None), ledger.c.expires_at < now)
+    return [_plain(row) for row in conn.execute(query.limit(limit)).mappings()]
+
+
+_LOADED = ("result", "error", "notes", "probes")
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    return {name: load(value) if name in _LOADED else value for name, value in row.items()}
