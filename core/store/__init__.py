@@ -1,1 +1,1 @@
-
+"""The journal: the tables, and the one way to write them."""

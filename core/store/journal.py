@@ -1,0 +1,286 @@
+"""
+The journal: what is durable, and the one way to make it so.
+
+On SQLite (WAL, synchronous=FULL) commits share an fsync: the first caller to find the connection idle commits for all who
+wait, each unit under a savepoint of its own. The transaction is ours (`BEGIN IMMEDIATE` on a driver that begins nothing):
+with SQLAlchemy's defaults a savepoint's row was seen to survive the outer rollback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from ..errors import ConfigError, DrawbarError, Unavailable
+from . import clock
+from .tables import VERSION, meta, metadata
+from .turn import Turn
+
+T = TypeVar("T")
+_BUSY_S = 10
+
+
+class Journal:
+    """
+    One open journal; threads share it.
+
+    A unit given to `write` is quick and pure SQL, may run on another thread, never commits by itself and never calls a wire.
+    """
+
+    def __init__(self, engine: Engine, writer: _Writer, path: Path | None) -> None:
+        self._engine = engine
+        self._writer = writer
+        self._closed = False
+        self.path = path
+        self._offset_s = 0.0
+        self._offset_until = 0.0
+
+    @classmethod
+    def open(cls, url: str) -> Journal:
+        """Open it, made or found; ConfigError when it cannot be, or when a newer program wrote it."""
+        try:
+            parsed = make_url(url)
+            if parsed.get_backend_name() == "sqlite":
+                return _open_sqlite(url)
+            engine = create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True)
+        except (ArgumentError, NoSuchModuleError, ImportError) as error:
+            raise ConfigError(f"state: {error}", field="state") from error
+        journal = cls(engine, _Plain(engine), None)
+        journal.write(_create)
+        return journal
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.path is not None
+
+    def write(self, unit: Callable[[Connection], T]) -> T:
+        """
+        Run a unit and commit it, perhaps together with others.
+
+        What the unit raises undoes that unit alone and is raised here; a commit that fails is Unavailable for everyone in it.
+        """
+        if self._closed:
+            raise Unavailable("the journal is closed")
+        try:
+            return self._writer.write(unit)
+        except (sqlite3.OperationalError, OperationalError) as error:
+            raise _unavailable(error) from error
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection that sees one moment and can write nothing."""
+        try:
+            with self._engine.connect() as conn:
+                yield conn
+        except (sqlite3.OperationalError, OperationalError) as error:
+            raise _unavailable(error) from error
+
+    def now(self) -> float:
+        """Give the journal's own time, in epoch seconds: the same for all processes, and it never jumps."""
+        ticks = clock.ticks()
+        if ticks > self._offset_until:
+            self._offset_s, keep_s = self._measure_offset()
+            self._offset_until = ticks + keep_s
+        return ticks + self._offset_s
+
+    def _measure_offset(self) -> tuple[float, float]:
+        if not self.is_sqlite:
+            with self._engine.connect() as conn:
+                before = clock.ticks()
+                now = float(conn.exec_driver_sql("select extract(epoch from clock_timestamp())").scalar_one())
+                return now - (before + clock.ticks()) / 2, 10.0
+        boot = clock.boot_id()
+        if boot is None:
+            return time.time() - clock.ticks(), 0.0
+        return self.write(lambda conn: _offset_of(conn, boot)), float("inf")
+
+    def close(self) -> None:
+        """Close it; a second call does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._writer.close()
+            self._engine.dispose()
+
+
+def _offset_of(conn: Connection, boot: str) -> float:
+    """Give what to add to the machine's ticks; the first to ask after a start of the machine decides for all."""
+    name = f"clock:{boot}"
+    found = conn.execute(select(meta.c.value).where(meta.c.name == name)).scalar()
+    if found is not None:
+        return float(found)
+    conn.execute(meta.delete().where(meta.c.name.like("clock:%")))
+    offset = time.time() - clock.ticks()
+    conn.execute(meta.insert().values(name=name, value=repr(offset)))
+    return offset
+
+
+def _create(conn: Connection) -> None:
+    """Make what is missing; refuse what a newer program wrote."""
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        importlib.import_module(f"{__package__}.{module.name}")
+    if inspect(conn).has_table("meta"):
+        found = conn.execute(select(meta.c.value).where(meta.c.name == "version")).scalar()
+        if found is not None and int(found) > VERSION:
+            raise ConfigError(
+                f"the journal was written by a newer Drawbar (its version is {found}, ours is {VERSION})",
+                field="state",
+                next="use the newer program",
+            )
+        metadata.create_all(conn)
+        return
+    metadata.create_all(conn)
+    conn.execute(meta.insert().values(name="version", value=str(VERSION)))
+
+
+def _unavailable(error: Exception) -> DrawbarError:
+    return Unavailable(f"the journal cannot be used: {getattr(error, 'orig', None) or error}", retry_after_s=1)
+
+
+def _open_sqlite(url: str) -> Journal:
+    name = make_url(url).database
+    if not name or name == ":memory:":
+        raise ConfigError("state: the journal needs a file: sqlite:///drawbar.db", field="state")
+    path = Path(name).absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    said = {"check_same_thread": False, "timeout": _BUSY_S}
+    readers = create_engine(f"sqlite:///{path}", connect_args=said, pool_size=20, max_overflow=40)
+    event.listen(readers, "connect", lambda driver, record: _prepare(driver, "query_only=ON"))
+    event.listen(readers, "begin", lambda conn: conn.exec_driver_sql("BEGIN"))
+    writer = create_engine(f"sqlite:///{path}", connect_args=said, poolclass=NullPool)
+    event.listen(writer, "connect", lambda driver, record: _prepare(driver))
+    try:
+        turn = Turn(path)
+        with turn.taken():
+            conn = writer.connect()
+            conn.exec_driver_sql("PRAGMA journal_mode=WAL")
+        journal = Journal(readers, _GroupCommit(conn, turn), path)
+        journal.write(_create)
+    except (OSError, sqlite3.Error, DatabaseError) as error:
+        raise ConfigError(f"state: {path}: {getattr(error, 'orig', None) or error}", field="state") from error
+    return journal
+
+
+def _prepare(driver: Any, *more: str) -> None:
+    driver.isolation_level = None  # the driver begins nothing
+    for pragma in ("synchronous=FULL", "cache_size=-16000", "temp_store=MEMORY", *more):
+        driver.execute(f"PRAGMA {pragma}")
+
+
+class _Writer(Protocol):
+    def write(self, unit: Callable[[Connection], T]) -> T: ...
+
+    def close(self) -> None: ...
+
+
+class _Plain:
+    """One transaction a unit: where the server lets many commits share its flush by itself."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def write(self, unit: Callable[[Connection], T]) -> T:
+        with self._engine.begin() as conn:
+            return unit(conn)
+
+    def close(self) -> None: ...
+
+
+class _Ticket(Generic[T]):
+    """One caller's unit, and what came of it."""
+
+    __slots__ = ("done", "error", "result", "turn", "unit")
+
+    def __init__(self, unit: Callable[[Connection], T]) -> None:
+        self.unit = unit
+        self.result: T | None = None
+        self.error: BaseException | None = None
+        self.done = False
+        self.turn = threading.Lock()
+        self.turn.acquire()
+
+
+class _GroupCommit:
+    """One connection that writes; who finds it idle commits for all who wait, then hands it on."""
+
+    def __init__(self, conn: Connection, turn: Turn) -> None:
+        self._conn = conn
+        self._turn = turn
+        self._lock = threading.Lock()
+        self._waiting: list[_Ticket[Any]] = []
+        self._led = False
+
+    def write(self, unit: Callable[[Connection], T]) -> T:
+        ticket = _Ticket(unit)
+        with self._lock:
+            leads = not self._led
+            self._led = True
+            if not leads:
+                self._waiting.append(ticket)
+        if not leads:
+            ticket.turn.acquire()
+        if not ticket.done:
+            self._lead(ticket)
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.result  # type: ignore[return-value]  # a unit without an error has its result
+
+    def _lead(self, own: _Ticket[Any]) -> None:
+        with self._lock:
+            group, self._waiting = [own, *self._waiting], []
+        try:
+            with self._turn.taken():
+                self._commit(group)
+        except BaseException as error:
+            for ticket in group:
+                told = error if ticket is own or isinstance(error, Exception) else Unavailable("interrupted")
+                ticket.error = ticket.error or told
+        finally:
+            with self._lock:
+                heir = self._waiting.pop(0) if self._waiting else None
+                self._led = heir is not None
+            if heir:
+                heir.turn.release()
+            for ticket in group[1:]:
+                ticket.done = True
+                ticket.turn.release()
+
+    def _commit(self, group: list[_Ticket[Any]]) -> None:
+        driver: Any = self._conn.connection.driver_connection
+        driver.execute("BEGIN IMMEDIATE")
+        try:
+            if len(group) == 1:
+                group[0].result = group[0].unit(self._conn)
+            else:
+                for ticket in group:
+                    self._run(driver, ticket)
+            driver.execute("COMMIT")
+        except BaseException:
+            if driver.in_transaction:
+                driver.execute("ROLLBACK")
+            raise
+
+    def _run(self, driver: Any, ticket: _Ticket[Any]) -> None:
+        driver.execute("SAVEPOINT unit")
+        try:
+            ticket.result = ticket.unit(self._conn)
+        except Exception as error:
+            if not driver.in_transaction:  # SQLite gave up the whole group: a full disk
+                raise
+            ticket.error = error
+            driver.execute("ROLLBACK TO unit")
+        driver.execute("RELEASE unit")
+
+    def close(self) -> None:
+        self._conn.close()
+        self._turn.close()

@@ -1,0 +1,48 @@
+"""Statements that are compiled once: the journal's hot path runs them on the driver, without SQLAlchemy's way per call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, bindparam
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as sqlite_dialect
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.elements import ClauseElement
+
+
+class Statement:
+    """
+    One statement; `statement(conn, name=value)` runs it and gives the driver's cursor (rows are plain tuples).
+
+    Values go to the driver as they are: text, numbers and None only.
+    """
+
+    def __init__(self, clause: ClauseElement, *columns: str) -> None:
+        self._clause = clause
+        self._columns = list(columns) or None
+        self._texts: dict[str, str] = {}
+
+    def __call__(self, conn: Connection, **values: Any) -> Any:
+        cursor = conn.connection.cursor()
+        cursor.execute(self._text(conn.dialect), values)
+        return cursor
+
+    def many(self, conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
+        """Run it once for each row of values."""
+        if len(rows) == 1:
+            self(conn, **rows[0])
+        elif rows:
+            conn.connection.cursor().executemany(self._text(conn.dialect), rows)
+
+    def _text(self, dialect: Dialect) -> str:
+        text = self._texts.get(dialect.name)
+        if text is None:
+            named = sqlite_dialect(paramstyle="named") if dialect.name == "sqlite" else dialect
+            text = self._texts[dialect.name] = str(self._clause.compile(dialect=named, column_keys=self._columns))
+        return text
+
+
+def insert(table: Table, *columns: str) -> Statement:
+    """Give the statement that inserts a row of these columns."""
+    return Statement(table.insert().values({column: bindparam(column) for column in columns}))

@@ -1,0 +1,250 @@
+"""
+The journal's tables. States are kept by name; JSON is kept as text by `values.dump`; times are epoch seconds.
+
+Columns named `*_at` that people read are wall time; `lease_until`, `due_at` and what they are compared with are the
+journal's own clock (`Journal.now`), which never jumps.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+
+VERSION = 1
+"""Of the schema. An older program refuses a newer journal."""
+
+metadata = MetaData()
+
+# SQLite counts rows by itself only in a column that is spelled INTEGER.
+_Serial = BigInteger().with_variant(Integer(), "sqlite")
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+definitions = Table(
+    "definitions",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("workflow", Text, nullable=False),
+    Column("definition", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("wanted", Text),
+    Column("phase", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("input", Text),
+    Column("output", Text),
+    Column("error", Text),
+    Column("reason", Text),
+    Column("caller", Text, nullable=False),
+    Column("parent_run", Text),
+    Column("parent_task", Text),
+    Column("key", Text),
+    Column("key_held", Text),
+    Column("trigger_id", Text),
+    Column("trigger_name", Text),
+    Column("journal_version", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("finished_at", Float),
+)
+Index(
+    "runs_key_held",
+    runs.c.key_held,
+    unique=True,
+    sqlite_where=text("key_held IS NOT NULL"),
+    postgresql_where=text("key_held IS NOT NULL"),
+)
+Index(
+    "runs_trigger",
+    runs.c.trigger_id,
+    unique=True,
+    sqlite_where=text("trigger_id IS NOT NULL"),
+    postgresql_where=text("trigger_id IS NOT NULL"),
+)
+Index("runs_by_workflow", runs.c.workflow, runs.c.id)
+Index("runs_by_key", runs.c.key, sqlite_where=text("key IS NOT NULL"), postgresql_where=text("key IS NOT NULL"))
+Index(
+    "runs_live",
+    runs.c.state,
+    runs.c.id,
+    sqlite_where=text("finished_at IS NULL"),
+    postgresql_where=text("finished_at IS NULL"),
+)
+
+# A pending task has no row. `item` is -1 for the task itself, else the number of a for_each's item.
+task_runs = Table(
+    "task_runs",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("task", Text, primary_key=True),
+    Column("item", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("fence", Integer, nullable=False, server_default="0"),
+    Column("owner", Text),
+    Column("lease_until", Float),
+    Column("due_at", Float),
+    Column("rings", Integer, nullable=False, server_default="0"),
+    Column("queue", Text),
+    Column("effect", Text),
+    Column(
+        "step", Text
+    ),  # what the next claim does: null is the task's own work, "probe" looks whether a write happened
+    Column("intent", Text),  # the ledger's entry, or the approval that is waited for
+    Column("approval", Text),
+    Column("intent_at", Float),
+    Column("first_at", Float),  # the first attempt, for within_s
+    Column("started_at", Float),
+    Column("finished_at", Float),
+    Column("cursor", Integer),  # of a for_each: the next item to start
+    Column("total", Integer),
+    Column("done", Integer),
+    Column("failed", Integer),
+    Column("outcome", Text),
+    Column("error", Text),
+    sqlite_with_rowid=False,
+)
+for _name, _column, _state in (
+    ("lease", "lease_until", "running"),
+    ("ready", "due_at", "ready"),
+    ("delayed", "due_at", "delayed"),
+    ("waiting", "due_at", "waiting"),
+):
+    _where = text(f"state = '{_state}'")
+    Index(f"task_runs_{_name}", task_runs.c[_column], sqlite_where=_where, postgresql_where=_where)
+Index(
+    "task_runs_parked",
+    task_runs.c.run_id,
+    sqlite_where=text("state = 'parked'"),
+    postgresql_where=text("state = 'parked'"),
+)
+Index(
+    "task_runs_intent",
+    task_runs.c.intent,
+    sqlite_where=text("intent IS NOT NULL"),
+    postgresql_where=text("intent IS NOT NULL"),
+)
+Index(
+    "task_runs_approval",
+    task_runs.c.approval,
+    sqlite_where=text("approval IS NOT NULL"),
+    postgresql_where=text("approval IS NOT NULL"),
+)
+
+# The list of a for_each, once: starting an item reads its own row and not the list.
+items = Table(
+    "items",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("task", Text, primary_key=True),
+    Column("item", Integer, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("task", Text, primary_key=True),
+    Column("item", Integer, primary_key=True),
+    Column("fence", Integer, primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    Column("owner", Text),
+    Column("state", Text, nullable=False),
+    Column("error", Text),
+    Column("notes", Text),
+    Column("started_at", Float),
+    Column("ended_at", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# On SQLite one writer at a time makes `id` the order of commits, so it is the public number; elsewhere `seq` is, given
+# after the commit (core/events.py).
+events = Table(
+    "events",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("seq", BigInteger),
+    Column("run_id", Text),
+    Column("type", Text, nullable=False),
+    Column("task", Text),
+    Column("item", Integer),
+    Column("body", Text),
+    Column("at", Float, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("events_by_run", events.c.run_id, events.c.id)
+Index(
+    "events_seq",
+    events.c.seq,
+    unique=True,
+    sqlite_where=text("seq IS NOT NULL"),
+    postgresql_where=text("seq IS NOT NULL"),
+)
+Index(
+    "events_unnumbered", events.c.id, sqlite_where=text("seq IS NULL AND id < 0"), postgresql_where=text("seq IS NULL")
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("spec", Text, nullable=False),
+    Column("next_at", Float, nullable=False),
+    Column("fired_for", Float),
+    Column("last_run", Text),
+)
+
+# JSON documents by scope and key: the context, and what was created over REST (scopes that begin with "/").
+documents = Table(
+    "documents",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("updated_by", Text),
+    sqlite_with_rowid=False,
+)
+
+budget_rates = Table(
+    "budget_rates",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("spent", Float, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
+budget_slots = Table(
+    "budget_slots",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("until", Float, nullable=False),
+    UniqueConstraint("name", "owner"),
+)

@@ -1,0 +1,237 @@
+"""A workflow: a named graph of tasks. Data, no code; the spelling is the contract's (section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+from pydantic import Discriminator, Field, StringConstraints, Tag, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from .expressions import Path, Sees, Template
+from .strict import Strict
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
+Problem: TypeAlias = tuple[tuple[str | int, ...], str]
+"""Where in the workflow, and what is wrong there."""
+
+KINDS = ("tool", "approval", "wait_s", "sync")
+_SEEN = ("input", "tasks", "run", "context")
+_NEXT = "comes with a later version of the engine; remove it until then"
+
+
+class ForEach(Strict):
+    """Once for each item of a list."""
+
+    in_: Template = Field(alias="in", description="The list.")
+    as_: Name = Field("item", alias="as", description="The item's name in expressions; its number is `index`.")
+    concurrency: int = Field(1, ge=1, le=1000, description="Items at work at the same time.")
+    on_item_failure: Literal["stop", "continue"] = Field(
+        "stop", description="stop: no further item starts and the task fails; continue: a failed item's output is null."
+    )
+
+
+class Retry(Strict):
+    """How often a task is tried when nothing happened over there."""
+
+    attempts: int = Field(3, ge=1, le=1000)
+    within_s: float | None = Field(None, gt=0, description="No attempt starts later than this after the first.")
+
+
+class Approval(Strict):
+    """A person says yes or no."""
+
+    by: list[str] = Field(default_factory=list, description="Roles or names; empty: anybody with the scope `approve`.")
+    within_h: float = Field(24, gt=0, description="After that many hours it expires into a rejection.")
+
+
+class Task(Strict):
+    """One step: exactly one of tool, approval, wait_s and sync."""
+
+    later: ClassVar[dict[str, str]] = dict.fromkeys(("compensate", "workflow", "agent", "output"), _NEXT)
+
+    tool: str | None = Field(None, description="Full name of a tool: adapter.tool.")
+    approval: Approval | None = Field(None, description="Wait for a person.")
+    wait_s: float | None = Field(None, ge=0, le=366 * 86400, description="Wait that many seconds.")
+    sync: str | None = Field(None, description="Run a sync by its name.")
+    description: str | None = None
+    needs: list[Name] = Field(default_factory=list, description="Tasks that end first.")
+    if_: Template | None = Field(None, alias="if", description="The task is skipped when this is false.")
+    when: Literal["always"] | None = Field(None, description="always: runs even after a skipped or failed need.")
+    with_: dict[str, Template] = Field(default_factory=dict, alias="with", description="The tool's arguments.")
+    for_each: ForEach | None = None
+    retry: Retry = Field(Retry.model_construct(attempts=3, within_s=None))
+    timeout_s: float | None = Field(None, gt=0, le=86400, description="Limit of one attempt, in seconds.")
+
+    @property
+    def kind(self) -> str:
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Task:
+        said = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(said) != 1:
+            found = "none" if not said else " and ".join(said)
+            raise PydanticCustomError(
+                "kind", "a task is exactly one of {kinds}; found {found}", {"kinds": ", ".join(KINDS), "found": found}
+            )
+        if self.with_ and self.tool is None:
+            raise PydanticCustomError("with", "only a tool has arguments: 'with' beside {kind}", {"kind": said[0]})
+        if self.for_each and said[0] in {"approval", "wait_s"}:
+            raise PydanticCustomError("for_each", "for_each is for tools and syncs, not for {kind}", {"kind": said[0]})
+        return self
+
+
+class AdapterTrigger(Strict):
+    """A message or a file starts a run."""
+
+    adapter: str
+    feed: str | None = None
+    consume: str | None = None
+    input: Annotated[Template, Sees("message", "file", "run")] | None = Field(
+        None, description="The run's input, made of `message` or `file`."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> AdapterTrigger:
+        if (self.feed is None) == (self.consume is None):
+            raise PydanticCustomError("trigger", "a trigger names a feed or a consume of its adapter, one of the two")
+        return self
+
+
+class CronTrigger(Strict):
+    """The clock starts a run."""
+
+    cron: str = Field(description="Minute, hour, day, month, weekday; a sixth field in front is seconds.")
+    timezone: str = Field("UTC", description="Name of an IANA time zone.")
+    missed: Literal["skip", "last", "all"] = Field("skip", description="What to do about ticks while we were away.")
+    input: Annotated[Template, Sees("run")] | None = None
+
+    @field_validator("cron")
+    @classmethod
+    def _is_cron(cls, given: str) -> str:
+        from datetime import UTC, datetime
+
+        try:
+            CronSim(given, datetime(2026, 1, 1, tzinfo=UTC))
+        except CronSimError as error:
+            raise PydanticCustomError("cron", "not a cron expression: {said}", {"said": str(error)}) from error
+        return given
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_zone(cls, given: str) -> str:
+        try:
+            ZoneInfo(given)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise PydanticCustomError("timezone", "there is no time zone {zone!r}", {"zone": given}) from error
+        return given
+
+
+def _which(given: Any) -> str:
+    return "cron" if isinstance(given, CronTrigger) or (isinstance(given, Mapping) and "cron" in given) else "adapter"
+
+
+TriggerConfig: TypeAlias = Annotated[
+    Annotated[CronTrigger, Tag("cron")] | Annotated[AdapterTrigger, Tag("adapter")], Discriminator(_which)
+]
+
+
+class Workflow(Strict):
+    """A named graph of tasks; one without tasks succeeds at once."""
+
+    description: str | None = None
+    input: dict[str, Any] | None = Field(None, description="JSON Schema of the input.")
+    key: Annotated[Template, Sees("input")] | None = Field(None, description="One run a key at a time; others queue.")
+    triggers: list[TriggerConfig] = Field(default_factory=list)
+    tasks: dict[Name, Task] = Field(default_factory=dict)
+    on_failure: dict[Name, Task] = Field(default_factory=dict, description="Tasks that run when the run has failed.")
+    output: Annotated[Template, Sees(*_SEEN)] | None = None
+
+
+def check_workflow(name: str, workflow: Workflow) -> list[Problem]:
+    """Find what models cannot: cycles, needs that do not exist, expressions that see too far."""
+    twice = sorted(workflow.tasks.keys() & workflow.on_failure.keys())
+    problems: list[Problem] = [(("on_failure", task), f"{task!r} is already the name of a task") for task in twice]
+    for part, tasks in (("tasks", workflow.tasks), ("on_failure", workflow.on_failure)):
+        problems += _check_needs(part, tasks)
+        reach = {task: reached(tasks, task) for task in tasks}
+        beyond = set(workflow.tasks) if part == "on_failure" else set()
+        for task, said in tasks.items():
+            problems += _check_paths(part, task, said, reach[task] | beyond, {*workflow.tasks, *workflow.on_failure})
+    if workflow.output is not None:
+        problems += _unreached(("output",), workflow.output.paths, set(workflow.tasks), set(workflow.tasks), "")
+    return problems
+
+
+def reached(tasks: Mapping[str, Task], start: str) -> set[str]:
+    """Give every task that `needs` leads to, directly or through others."""
+    found: set[str] = set()
+    ahead = list(tasks[start].needs)
+    while ahead:
+        name = ahead.pop()
+        if name not in found and name in tasks:
+            found.add(name)
+            ahead += tasks[name].needs
+    return found
+
+
+def templates(task: Task) -> Iterator[tuple[tuple[str | int, ...], Template]]:
+    """Give each template of a task with its place in it."""
+    if task.if_ is not None:
+        yield ("if",), task.if_
+    if task.for_each is not None:
+        yield ("for_each", "in"), task.for_each.in_
+    for field, value in task.with_.items():
+        yield ("with", field), value
+
+
+def _check_needs(part: str, tasks: Mapping[str, Task]) -> Iterator[Problem]:
+    import difflib
+
+    for name, task in tasks.items():
+        for at, need in enumerate(task.needs):
+            if need not in tasks:
+                near = difflib.get_close_matches(need, tasks, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                yield (part, name, "needs", at), f"there is no task {need!r}{hint}"
+        if name in reached(tasks, name):
+            yield (part, name, "needs"), f"{name!r} needs itself: {' -> '.join(_circle(tasks, name))}"
+
+
+def _circle(tasks: Mapping[str, Task], start: str) -> list[str]:
+    way = [start]
+    while way[-1] != start or len(way) == 1:
+        way.append(
+            next(
+                need
+                for need in tasks[way[-1]].needs
+                if need == start or (need in tasks and start in reached(tasks, need))
+            )
+        )
+    return way
+
+
+def _check_paths(part: str, name: str, task: Task, reach: set[str], known: set[str]) -> Iterator[Problem]:
+    for where, template in templates(task):
+        seen = {*_SEEN}
+        if task.for_each is not None and where[0] == "with":
+            seen |= {task.for_each.as_, "index"}
+        for path in sorted(template.paths):
+            if path[0] not in seen:
+                yield (part, name, *where), f"{path[0]!r} is not seen here; seen are: {', '.join(sorted(seen))}"
+        yield from _unreached((part, name, *where), template.paths, reach, known, name)
+
+
+def _unreached(
+    where: tuple[str | int, ...], paths: frozenset[Path], reach: set[str], known: set[str], task: str
+) -> Iterator[Problem]:
+    for path in sorted(paths):
+        if path[0] != "tasks" or len(path) < 2 or path[1] in reach:
+            continue
+        if path[1] not in known:
+            yield where, f"there is no task {path[1]!r}"
+        else:
+            yield where, f"tasks.{path[1]} may not have ended here: add {path[1]!r} to the needs of {task!r}"
