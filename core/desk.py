@@ -1,0 +1,220 @@
+"""What a person decides: approvals, and writes whose outcome nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from .access import Caller
+from .errors import DrawbarError, InputError
+from .guard import Answer, Guard
+from .landscape import Bound
+from .masking import masked
+from .store import approvals, events, ledger
+from .store.journal import Journal
+from .values import load
+
+
+class Runs(Protocol):
+    """The engine, as far as a decision makes a run go on."""
+
+    def settled(self, entry_id: str) -> None: ...
+
+    def answered(self, approval_id: str) -> None: ...
+
+
+class Desk:
+    def __init__(self, journal: Journal, guard: Guard, runs: Runs) -> None:
+        self._journal = journal
+        self._guard = guard
+        self._runs = runs
+
+    def approvals(self, *, state: str | None = "waiting", after: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """List questions, oldest first; `state` None gives the answered ones too."""
+        with self._journal.read() as conn:
+            rows = approvals.page(conn, state=state, after=after, limit=limit)
+        return [self._approval(row) for row in rows]
+
+    def approval(self, approval_id: str) -> dict[str, Any]:
+        with self._journal.read() as conn:
+            return self._approval(approvals.find(conn, approval_id))
+
+    def answer(self, approval_id: str, *, approved: bool, caller: Caller, reason: str | None = None) -> dict[str, Any]:
+        """Approve or reject. Never by the one that asked; an answer is final."""
+        caller.require("approve")
+        now = self._journal.now()
+
+        def unit(conn: Any) -> dict[str, Any]:
+            row = approvals.answer(
+                conn,
+                approval_id,
+                approved=approved,
+                by=caller.name,
+                owner=caller.kind == "cli",
+                reason=reason,
+                now=now,
+            )
+            said = {"approval": approval_id, "by": caller.name, "reason": reason}
+            events.add(conn, f"approval.{row['state']}", run_id=row["run_id"], task=row["task"], body=said)
+            return row
+
+        row = self._journal.write(unit)
+        self._runs.answered(approval_id)
+        return self._approval(row)
+
+    def _approval(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        bound = self._bound(row["tool"]) if row["tool"] else None
+        hidden = [*bound.rules.personal, *bound.rules.secret] if bound else []
+        return {
+            "id": row["id"],
+            "state": row["state"],
+            "description": row["description"],
+            "tool": row["tool"],
+            "arguments": masked(row["arguments"], hidden),
+            "asked_by": row["asked_by"],
+            "by": row["by"],
+            "asked_at": moment(row["asked_at"]),
+            "expires_at": moment(row["expires_at"]),
+            "answered_by": row["answered_by"],
+            "answered_at": moment(row["answered_at"]),
+            "reason": row["reason"],
+            "run_id": row["run_id"],
+            "task": row["task"],
+        }
+
+    def dead_letters(self, *, after: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """List what was parked for a person, newest first."""
+        with self._journal.read() as conn:
+            rows = ledger.dead(conn, after=after, limit=limit)
+        return [self._letter(row) for row in rows]
+
+    def dead_letter(self, entry_id: str) -> dict[str, Any]:
+        """Show all that is known: what was sent, when and where to, what came back, what probes said, what each verb does."""
+        with self._journal.read() as conn:
+            row = ledger.find(conn, entry_id)
+        return {**self._letter(row), **self._evidence(row)}
+
+    def settle(
+        self, entry_id: str, *, done: bool, caller: Caller, result: Any = None, reason: str | None = None
+    ) -> dict[str, Any]:
+        """
+        End an unknown outcome with what a person found out.
+
+        `done` needs the answer where the tool's output schema does; its run goes on with it. Not done frees the write.
+        """
+        caller.require("operate")
+        with self._journal.read() as conn:
+            row = ledger.find(conn, entry_id)
+        bound = self._bound(row["tool"])
+        if done and bound is not None and (deviation := bound.answer.deviation(result)) is not None:
+            raise InputError(
+                f"the result does not fit the output of {bound.name}: {deviation}",
+                field="result",
+                tool=bound.name,
+                next=f"see drawbar describe {bound.name}",
+            )
+        now = self._journal.now()
+
+        def unit(conn: Any) -> None:
+            ledger.settle(conn, entry_id, done=done, result=result, by=caller.name, reason=reason, now=now)
+            said = {"entry": entry_id, "by": caller.name, "done": done, "reason": reason}
+            events.add(conn, "dead.settled", run_id=row["run_id"], task=row["task"], body=said)
+
+        self._journal.write(unit)
+        self._runs.settled(entry_id)
+        return self.dead_letter(entry_id)
+
+    def send(self, entry_id: str, *, caller: Caller, reason: str | None = None) -> Answer:
+        """Send a direct call again that was settled as not done; it keeps its id, and so its message ids."""
+        caller.require("operate")
+        with self._journal.read() as conn:
+            row = ledger.find(conn, entry_id)
+        if row["state"] != "not_done":
+            todo = f"drawbar dead settle {entry_id} --done or --not-done"
+            raise InputError(
+                f"{entry_id} is {row['state']}: only what was settled as not done is sent again",
+                reason="conflict",
+                id=entry_id,
+                next=todo if row["state"] == "unknown" else None,
+            )
+        if row["run_id"]:
+            raise InputError(f"{entry_id} belongs to run {row['run_id']}, which sends it itself", reason="conflict", id=entry_id)
+        arguments = load(self._guard.vault.open(row["arguments"]))
+        prepared = self._guard.prepare(row["tool"], arguments, caller, outside=False)
+        said = {"entry": entry_id, "by": caller.name, "reason": reason}
+        self._journal.write(lambda conn: events.add(conn, "dead.sent", body=said))
+        return self._guard.call(prepared, call_id=entry_id)
+
+    def drop(self, entry_id: str, *, caller: Caller, reason: str | None = None) -> None:
+        """Take a settled letter off the list; refused while its outcome is unknown."""
+        caller.require("operate")
+
+        def unit(conn: Any) -> None:
+            ledger.drop(conn, entry_id)
+            events.add(conn, "dead.dropped", body={"entry": entry_id, "by": caller.name, "reason": reason})
+
+        self._journal.write(unit)
+
+    def _bound(self, tool: str) -> Bound | None:
+        """Find the tool, or nothing when its system is away or gone: a letter can be read all the same."""
+        try:
+            return self._guard.landscape.tool(tool)
+        except DrawbarError:
+            return None
+
+    def _letter(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "id": row["id"],
+            "state": row["state"],
+            "tool": row["tool"],
+            "caller": row["caller"],
+            "run_id": row["run_id"],
+            "task": row["task"],
+            "key": row["key"],
+            "since": moment(row["intent_at"]),
+            "error": (row["error"] or {}).get("message"),
+        }
+
+    def _evidence(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        bound = self._bound(row["tool"])
+        arguments = load(self._guard.vault.open(row["arguments"]))
+        hidden = [*bound.rules.personal, *bound.rules.secret] if bound else []
+        notes = dict(row["notes"] or {})
+        owner = self._guard.landscape.config(bound.adapter).owner if bound else None
+        return {
+            "effect": row["effect"],
+            "arguments": masked(arguments, hidden),
+            "left_at": moment(notes.pop("left_at", None)),
+            "attempts": row["attempts"],
+            "came_back": row["error"],
+            "result": row["result"],
+            "notes": notes,
+            "probes": [{**probe, "at": moment(probe.get("at"))} for probe in row["probes"] or []],
+            "next_probe_at": moment(row["probe_at"]),
+            "owner": owner,
+            "settled_by": row["settled_by"],
+            "reason": row["reason"],
+            "verbs": _verbs(row),
+        }
+
+
+def _verbs(row: Mapping[str, Any]) -> dict[str, str]:
+    """Say what each verb would do to this letter."""
+    if row["state"] == "unknown":
+        goes_on = "and its run goes on with that result" if row["run_id"] else "and its caller gets that result"
+        again = "the run sends it again" if row["run_id"] else "it may be sent again"
+        return {
+            "settle --done": f"records that it happened over there, {goes_on}",
+            "settle --not-done": f"records that nothing happened; {again}",
+            "send": "refused until it is settled",
+            "drop": "refused until it is settled",
+        }
+    if row["state"] == "not_done" and not row["run_id"]:
+        return {"send": "sends it again under the same id", "drop": "takes it off this list; nothing is sent"}
+    return {}
+
+
+def moment(at: float | None) -> str | None:
+    """Give epoch seconds as an ISO 8601 time in UTC."""
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
