@@ -24,15 +24,14 @@ _PARSER = CELParser()
 
 def compile_text(text: str) -> tuple[Run, frozenset[Path]]:
     """Parse and compile; ConfigError names the column."""
+    compiler = _Compiler()
     try:
-        tree = _PARSER.parse(text)
+        return compiler.build(_PARSER.parse(text)), frozenset(compiler.paths)
     except CELParseError as error:
         where = f" at column {error.column}" if error.column and error.column > 0 else ""
         raise ConfigError(f"not a CEL expression{where}: {text.strip()!r}") from error
     except RecursionError as error:
         raise ConfigError("this expression is nested too deep") from error
-    compiler = _Compiler()
-    return compiler.build(tree), frozenset(compiler.paths)
 
 
 class _Compiler:
