@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from .expressions import Sees, Template
 from .strict import Strict
+from .workflow import TriggerConfig
 
 RowTemplate = Annotated[Template, Sees("row", "record_no", "header", "trailer", "file", "message", "run")]
 
@@ -113,25 +114,6 @@ class RejectRules(Strict):
         return within_share and (self.max_count is None or rejected <= self.max_count)
 
 
-class SyncTrigger(Strict):
-    """What starts a sync: a file or a message of an adapter, or a tick of the clock."""
-
-    adapter: str | None = None
-    feed: str | None = None
-    consume: str | None = None
-    cron: str | None = None
-    timezone: str = "UTC"
-    missed: Literal["skip", "last", "all"] = "last"
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        if (self.cron is None) == (self.adapter is None):
-            raise PydanticCustomError("trigger", "a trigger has either adapter with feed or consume, or cron")
-        if self.adapter is not None:
-            one_of(self, ("feed", "consume"))
-        return self
-
-
 class SyncConfig(Strict):
     """Rows from one system to another, in batches, from a cursor on."""
 
@@ -143,7 +125,7 @@ class SyncConfig(Strict):
         None, description="Target column: value. Rows pass unchanged when absent."
     )
     rejects: RejectRules = RejectRules()
-    triggers: list[SyncTrigger] = Field(default_factory=list)
+    triggers: list[TriggerConfig] = Field(default_factory=list)
     batch_rows: int = Field(5000, ge=1, le=1_000_000, description="Rows that are held in memory at once.")
     on_drift: Literal["fail", "ignore"] = Field(
         "fail", description="When rows have columns that the target has not: fail, or leave them out."
@@ -154,6 +136,13 @@ class SyncConfig(Strict):
         "partitions": "parallel partitions come with the release of fast batch syncs; remove it until then",
         "lookups": "lookups come with the release of fast batch syncs; remove it until then",
     }
+
+    @field_validator("triggers")
+    @classmethod
+    def _no_input(cls, given: list[TriggerConfig]) -> list[TriggerConfig]:
+        if any(trigger.input is not None for trigger in given):
+            raise PydanticCustomError("trigger", "a sync takes no input: leave input out of its triggers")
+        return given
 
     @field_validator("on_drift", mode="before")
     @classmethod
