@@ -2,11 +2,13 @@
 
 import os
 import subprocess
-from pathlib import Path
 from typing import Any
 
 from . import process
 from .billing_service import HERE, BillingService, Do
+
+# PHP leaves its worker processes behind when it is told to end; the shell ends its whole process group.
+WITH_ITS_WORKERS = """trap 'trap - TERM; kill 0' TERM; "$@" & wait"""
 
 
 class SoapPhp(BillingService):
@@ -30,5 +32,5 @@ class SoapPhp(BillingService):
             "BILLING_WSDL": str(self.wsdl_file),
             "BILLING_STATE": str(self.home / "state.json"),
         }
-        command: list[str | Path] = [self._php, "-S", f"{self.host}:{self.port}", HERE / "server.php"]
-        return process.start(command, self.log, env=os.environ | environment)
+        php = [self._php, "-S", f"{self.host}:{self.port}", str(HERE / "server.php")]
+        return process.start(["sh", "-c", WITH_ITS_WORKERS, "sh", *php], self.log, env=os.environ | environment)
