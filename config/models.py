@@ -1,0 +1,152 @@
+"""The configuration as checked, frozen models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    Field,
+    PrivateAttr,
+    SecretStr,
+    SerializeAsAny,
+    StringConstraints,
+    ValidationError,
+    WrapValidator,
+    field_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from ..core.access import AgentConfig
+from ..core.adapter import AdapterConfig, find
+from ..core.errors import ConfigError
+from ..core.strict import Strict
+from ..core.sync_config import SyncConfig
+from ..core.workflow import Workflow
+from .problems import Problem, Spot
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
+_ENGINE = "comes with the engine for many machines and long nights; remove it until then"
+
+
+class Server(Strict):
+    """Where the facade listens."""
+
+    later: ClassVar[dict[str, str]] = {"min_free_mb": _ENGINE}
+
+    host: str = Field("127.0.0.1", description="Address to listen on; only loopback until callers are authenticated.")
+    port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 takes a free one.")
+    adapters_over_rest: bool = Field(False, description="Let callers with the scope `administer` register adapters.")
+
+
+def _of_its_kind(given: Any, handler: Any) -> AdapterConfig:
+    if isinstance(given, AdapterConfig):
+        return given
+    if not isinstance(given, dict) or "kind" not in given:
+        return handler(given)  # type: ignore[no-any-return]  # says what is missing
+    if not isinstance(given["kind"], str):
+        return handler(given)  # type: ignore[no-any-return]  # says what is wrong with it
+    try:
+        kind = find(given["kind"])
+    except ConfigError as error:
+        said = f"{error.message}; {error.next}" if error.next else error.message
+        raise _at("kind", PydanticCustomError("kind", "{said}", {"said": said}), given) from error
+    return kind.Config.model_validate(given)
+
+
+def _at(key: str, error: PydanticCustomError, given: Any) -> ValidationError:
+    """Place an error at a key below the one that is validated."""
+    return ValidationError.from_exception_data("adapter", [InitErrorDetails(type=error, loc=(key,), input=given)])
+
+
+AnyAdapter = Annotated[SerializeAsAny[AdapterConfig], WrapValidator(_of_its_kind)]
+
+
+class Config(Strict):
+    """One landscape: its systems, what runs over them, and who may call."""
+
+    later: ClassVar[dict[str, str]] = {"claims": _ENGINE, "history": _ENGINE, "notify": _ENGINE, "events": _ENGINE}
+
+    version: Literal[1] = Field(1, description="Version of this file's form.")
+    state: str = Field("sqlite:///drawbar.db", repr=False, description="Database of runs and the ledger, as a URL.")
+    queue: str = Field("threads", repr=False, description="What rings the workers: threads of this process.")
+    state_key: SecretStr = Field(SecretStr(""), description="Encrypts kept inputs with secret or personal fields.")
+    server: Server = Server.model_construct(host="127.0.0.1", port=8000, adapters_over_rest=False)
+    adapters: dict[Name, AnyAdapter] = Field(default_factory=dict, description="The systems, by name.")
+    workflows: dict[Name, Workflow] = Field(default_factory=dict, description="Graphs of tasks, by name.")
+    syncs: dict[Name, SyncConfig] = Field(default_factory=dict, description="What moves rows on a schedule, by name.")
+    agents: dict[Name, AgentConfig] = Field(default_factory=dict, description="Named callers.")
+
+    _base: Path = PrivateAttr(default_factory=Path.cwd)
+    _files: tuple[Path, ...] = PrivateAttr(())
+    _secrets: frozenset[str] = PrivateAttr(frozenset())
+    _warnings: tuple[Problem, ...] = PrivateAttr(())
+    _spots: dict[tuple[str | int, ...], Spot] = PrivateAttr(default_factory=dict)
+
+    @property
+    def base(self) -> Path:
+        """The folder that relative paths start from."""
+        return self._base
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that was read; none for the configuration that is not there."""
+        return self._files
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What must never be printed."""
+        return self._secrets
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What works and should not stay."""
+        return self._warnings
+
+    @property
+    def state_url(self) -> str:
+        """`state`, with the path of an SQLite file made absolute from `base`."""
+        path = self.state.removeprefix("sqlite:///")
+        if path == self.state or path.startswith((":memory:", "/", "file:")) or not path:
+            return self.state
+        return f"sqlite:///{(self._base / path).resolve()}"
+
+    def placed(
+        self,
+        *,
+        base: Path,
+        files: tuple[Path, ...],
+        secrets: frozenset[str],
+        warnings: tuple[Problem, ...],
+        spots: dict[tuple[str | int, ...], Spot],
+    ) -> Self:
+        """Tell a new configuration where it came from."""
+        self._base, self._files, self._secrets = base, files, secrets
+        self._warnings, self._spots = warnings, spots
+        return self
+
+    def spot(self, *path: str | int) -> Spot:
+        """Give the place of a key in its file, for errors that are found later."""
+        while path and path not in self._spots:
+            path = path[:-1]
+        return self._spots.get(path, Spot(str(self._files[0]) if self._files else "drawbar.yaml", 1, 1))
+
+    @field_validator("state")
+    @classmethod
+    def _is_state(cls, given: str) -> str:
+        if given.startswith("postgresql"):
+            said = "state: PostgreSQL comes with running on many machines; use sqlite:///drawbar.db until then"
+            raise PydanticCustomError("not_yet", "{sentence}", {"key": "state", "sentence": said})
+        if not given.startswith("sqlite:///"):
+            raise PydanticCustomError("state", "state is a database URL such as sqlite:///drawbar.db")
+        return given
+
+    @field_validator("queue")
+    @classmethod
+    def _is_queue(cls, given: str) -> str:
+        if given.startswith(("amqp:", "amqps:", "redis:", "rediss:")):
+            said = "queue: a broker comes with running on many machines; use queue: threads until then"
+            raise PydanticCustomError("not_yet", "{sentence}", {"key": "queue", "sentence": said})
+        if given != "threads":
+            raise PydanticCustomError("queue", "queue is 'threads'")
+        return given

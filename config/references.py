@@ -1,0 +1,181 @@
+"""Names that must exist: adapters, feeds, tables, tools, tasks, syncs; and names that must not collide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from ..core.adapter import AdapterConfig, find
+from ..core.errors import ConfigError
+from ..core.schema import Checker
+from ..core.workflow import Task, Workflow, check_workflow
+from .models import Config
+from .positions import Document, Path
+from .problems import Problem, meant
+
+Catalogue = Mapping[str, set[str] | None]
+"""The tools of each adapter as callers see them, without its name; None where only the system knows."""
+_PLACES = ("feed", "table", "statement", "consume", "publish")
+
+
+def catalogue(config: Config) -> dict[str, set[str] | None]:
+    """Name the tools that the configuration gives without a wire."""
+    return {name: _seen(adapter, find(adapter.kind).tool_names(adapter)) for name, adapter in config.adapters.items()}
+
+
+def _seen(adapter: AdapterConfig, own: set[str] | None) -> set[str] | None:
+    if own is None:
+        return None
+    renamed = {name: rules.as_ for name, rules in adapter.tools.items() if rules.as_}
+    return {renamed.get(name, name) for name in own}
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Values that were taken out because of mistakes of their own: who refers to them is not to blame."""
+
+    places: frozenset[Path] = frozenset()
+
+    def names(self, key: str) -> set[str]:
+        """Name what is defined below a key, and not as it was written."""
+        return {str(place[1]) for place in self.places if len(place) > 1 and place[0] == key}
+
+    def blames(self, workflow: str, message: str) -> bool:
+        """Tell whether a mistake in a workflow's graph follows from what was taken out of it."""
+        inside = [place for place in self.places if place[:2] == ("workflows", workflow) and len(place) > 3]
+        return any(place[4:5] in {("needs",), ("for_each",)} for place in inside) or any(
+            repr(place[3]) in message or f"tasks.{place[3]} " in message for place in inside if len(place) == 4
+        )
+
+
+def check_references(
+    config: Config, document: Document, tools: Catalogue, broken: Broken | None = None
+) -> list[Problem]:
+    """Find every name that leads nowhere."""
+    return list(_References(config, document, tools, broken or Broken()).problems())
+
+
+class _References:
+    def __init__(self, config: Config, document: Document, tools: Catalogue, broken: Broken) -> None:
+        self.config = config
+        self.document = document
+        self.tools = tools
+        self.broken = broken
+        self.adapters = {*config.adapters, *broken.names("adapters")}
+        self.syncs = {*config.syncs, *broken.names("syncs")}
+
+    def problems(self) -> Iterator[Problem]:
+        for name, adapter in self.config.adapters.items():
+            yield from self._adapter(name, adapter)
+        yield from self._collisions()
+        for name, workflow in self.config.workflows.items():
+            yield from self._workflow(name, workflow)
+        for name, sync in self.config.syncs.items():
+            yield from self._place(sync.from_, ("syncs", name, "from"))
+            yield from self._place(sync.to, ("syncs", name, "to"))
+            for at, trigger in enumerate(sync.triggers):
+                yield from self._place(trigger, ("syncs", name, "triggers", at))
+        for name, agent in self.config.agents.items():
+            for at, glob in enumerate(agent.tools):
+                if not set("*?[") & set(glob):
+                    yield from self._tool(glob, ("agents", name, "tools", at))
+
+    def _at(self, path: Path, message: str, suggestion: str = "", *, key: bool = False) -> Problem:
+        spot = self.document.key(path) if key else self.document.value(path)
+        return Problem(spot, message, suggestion, "references")
+
+    def _adapter(self, name: str, adapter: AdapterConfig) -> Iterator[Problem]:
+        own = find(adapter.kind).tool_names(adapter)
+        for tool, rules in adapter.tools.items():
+            path: Path = ("adapters", name, "tools", tool)
+            if own is not None and tool not in own and name not in self.broken.names("adapters"):
+                yield self._at(path, f"{name} has no tool {tool!r}", meant(tool, own, what="its tools"), key=True)
+            if rules.probe is not None:
+                yield from self._tool(rules.probe.tool, (*path, "probe", "tool"))
+
+    def _collisions(self) -> Iterator[Problem]:
+        first: dict[str, str] = {}
+        for adapter, tools in self.tools.items():
+            for tool in sorted(tools or ()):
+                full = f"{adapter}.{tool}"
+                flat = full.replace(".", "_")
+                if flat in first:
+                    said = f"the tools {first[flat]} and {full} are both called {flat} over MCP"
+                    yield self._at(
+                        ("adapters", adapter), said, "rename one by `tools: { NAME: { as: ... } }`", key=True
+                    )
+                first.setdefault(flat, full)
+
+    def _tool(self, full: str, path: Path) -> Iterator[Problem]:
+        adapter, dot, tool = full.partition(".")
+        if adapter not in self.adapters:
+            every = {f"{one}.{name}" for one, names in self.tools.items() for name in names or ()}
+            known = every if dot else self.adapters
+            hint = meant(full, known)
+            if not hint.startswith("did you mean"):
+                hint = meant(adapter, self.adapters, what="adapters")
+            yield self._at(path, f"there is no tool {full!r}: no adapter {adapter!r}", hint)
+            return
+        known_tools = self.tools.get(adapter)
+        if not dot:
+            names = {f"{adapter}.{name}" for name in known_tools or ()}
+            yield self._at(path, f"{full!r} names an adapter, not a tool", meant(full, names, what="its tools"))
+        elif known_tools is not None and tool not in known_tools:
+            hint = meant(full, {f"{adapter}.{name}" for name in known_tools}, what="its tools")
+            yield self._at(path, f"there is no tool {full!r}", hint)
+
+    def _place(self, spec: BaseModel, path: Path) -> Iterator[Problem]:
+        """Check `adapter` and what of it is named: a feed, a table, a statement, a consume, a publish."""
+        name = getattr(spec, "adapter", None)
+        if name is None:
+            return
+        if name not in self.adapters:
+            hint = meant(name, self.adapters, what="adapters")
+            yield self._at((*path, "adapter"), f"there is no adapter {name!r}", hint)
+            return
+        if name in self.broken.names("adapters"):
+            return
+        adapter = self.config.adapters[name]
+        endpoints = find(adapter.kind).endpoints(adapter)
+        for place in _PLACES:
+            said = getattr(spec, place, None)
+            if said is None:
+                continue
+            if place not in endpoints:
+                yield self._at((*path, place), f"{name} is of kind {adapter.kind} and has no {place}s", key=True)
+            elif said not in endpoints[place]:
+                hint = meant(said, endpoints[place], what="known")
+                yield self._at((*path, place), f"{name} has no {place} {said!r}", hint)
+
+    def _workflow(self, name: str, workflow: Workflow) -> Iterator[Problem]:
+        path: Path = ("workflows", name)
+        for inner, message in check_workflow(name, workflow):
+            if self.broken.blames(name, message):
+                continue
+            text, _, hint = message.partition("; ")
+            yield self._at((*path, *inner), text, hint)
+        if workflow.input is not None:
+            try:
+                Checker.of(workflow.input, "input")
+            except ConfigError as error:
+                yield self._at((*path, "input"), error.message)
+        for at, trigger in enumerate(workflow.triggers):
+            yield from self._place(trigger, (*path, "triggers", at))
+        for part, tasks in (("tasks", workflow.tasks), ("on_failure", workflow.on_failure)):
+            for task_name, task in tasks.items():
+                yield from self._task(task, (*path, part, task_name))
+
+    def _task(self, task: Task, path: Path) -> Iterator[Problem]:
+        if task.tool is not None:
+            yield from self._tool(task.tool, (*path, "tool"))
+        if task.sync is not None and task.sync not in self.syncs:
+            hint = meant(task.sync, self.syncs, what="syncs")
+            yield self._at((*path, "sync"), f"there is no sync {task.sync!r}", hint)
+
+
+def spots_of(document: Document) -> dict[tuple[Any, ...], Any]:
+    """Keep the places of what later errors may name: everything down to an adapter's tools and a workflow's tasks."""
+    return {path: spots[0] for path, spots in document.spots.items() if len(path) <= 4}
