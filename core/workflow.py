@@ -126,7 +126,7 @@ class CronTrigger(Strict):
         try:
             ZoneInfo(given)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise PydanticCustomError("timezone", "there is no time zone {zone!r}", {"zone": given}) from error
+            raise PydanticCustomError("timezone", "there is no time zone '{zone}'", {"zone": given}) from error
         return given
 
 
