@@ -103,19 +103,30 @@ def _strangeness(place: Path, errors: Sequence[_Found]) -> tuple[int, int, int]:
 
 
 def _located(said: ErrorDetails, data: Any) -> _Found:
-    path: list[str | int] = []
-    branch = None
-    steps = list(said["loc"])
-    for at, step in enumerate(steps):
-        if _leads(data, step):
-            data = data[step]
-        elif said["type"] == "missing" and at == len(steps) - 1:
-            pass
-        else:
-            branch = branch or ((len(path), str(step)) if step != "[key]" else None)
-            continue
-        path.append(step)
-    return _Found(tuple(path), branch, said)
+    steps = said["loc"]
+    kept = _walk(steps, data, 0, ends_missing=said["type"] == "missing")
+    path = tuple(steps[at] for at in kept)
+    label = next((at for at in range(len(steps)) if at not in kept and steps[at] != "[key]"), None)
+    branch = None if label is None else (sum(at < label for at in kept), str(steps[label]))
+    return _Found(path, branch, said)
+
+
+def _walk(steps: Sequence[str | int], data: Any, at: int, *, ends_missing: bool) -> list[int]:
+    """
+    Give the indices of the steps that lead through the data; the others are labels of a union.
+
+    A label may be a key of the data too (a trigger's `cron`): the reading that uses more steps is right.
+    """
+    if at == len(steps):
+        return []
+    if ends_missing and at == len(steps) - 1:
+        return [at]
+    skipped = _walk(steps, data, at + 1, ends_missing=ends_missing)
+    if not _leads(data, steps[at]):
+        return skipped
+    likelier = isinstance(data[steps[at]], (dict, list)) or at == len(steps) - 1
+    taken = [at, *_walk(steps, data[steps[at]], at + 1, ends_missing=ends_missing)]
+    return taken if len(taken) + likelier > len(skipped) else skipped
 
 
 def _leads(data: Any, step: str | int) -> bool:

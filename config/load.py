@@ -74,6 +74,7 @@ def _files(path: FilePath) -> tuple[FilePath, ...]:
 
 def _merge(into: Document, part: Document) -> None:
     into.problems += part.problems
+    into.holes |= part.holes
     for key, value in part.data.items():
         if key.startswith("x-"):
             continue
@@ -112,6 +113,7 @@ def check(
     """Go through the stages that need no wire; raise ConfigErrors with what all of them found."""
     resolved = resolve(document, base, environ)
     remember(resolved.values)
+    resolved.open |= document.holes
     said_at = {problem.spot for problem in document.problems}
     config, broken = _validated(document, resolved)
     document.problems += check_references(

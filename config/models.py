@@ -42,8 +42,10 @@ class Server(Strict):
 def _of_its_kind(given: Any, handler: Any) -> AdapterConfig:
     if isinstance(given, AdapterConfig):
         return given
-    if not isinstance(given, dict) or "kind" not in given:
-        return handler(given)  # type: ignore[no-any-return]  # says what is missing
+    if isinstance(given, dict) and "kind" not in given:
+        raise _at("kind", "missing", given)
+    if not isinstance(given, dict):
+        return handler(given)  # type: ignore[no-any-return]  # says what it must be
     if not isinstance(given["kind"], str):
         return handler(given)  # type: ignore[no-any-return]  # says what is wrong with it
     try:
@@ -54,7 +56,7 @@ def _of_its_kind(given: Any, handler: Any) -> AdapterConfig:
     return kind.Config.model_validate(given)
 
 
-def _at(key: str, error: PydanticCustomError, given: Any) -> ValidationError:
+def _at(key: str, error: PydanticCustomError | Literal["missing"], given: Any) -> ValidationError:
     """Place an error at a key below the one that is validated."""
     return ValidationError.from_exception_data("adapter", [InitErrorDetails(type=error, loc=(key,), input=given)])
 

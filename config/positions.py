@@ -27,12 +27,14 @@ class Document:
     """
     A file or several, as plain JSON values.
 
-    `spots` maps a path to the places of its key and of its value; `problems` are the mistakes found so far.
+    `spots` maps a path to the places of its key and of its value; `problems` are the mistakes found so far,
+    `holes` the values that could not be read.
     """
 
     data: dict[str, Any] = field(default_factory=dict)
     spots: dict[Path, tuple[Spot, Spot]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    holes: set[Path] = field(default_factory=set)
     start: Spot = field(default=Spot("drawbar.yaml", 1, 1))
 
     def key(self, path: Path) -> Spot:
@@ -107,9 +109,14 @@ class _Reader:
         if self.nodes > MAX_NODES or len(path) > MAX_DEPTH:
             raise _TooMuch
         if isinstance(node, ScalarNode):
-            return self._scalar(node)
+            problems = len(self.document.problems)
+            value = self._scalar(node)
+            if len(self.document.problems) > problems:
+                self.document.holes.add(path)
+            return value
         if id(node) in self.open:
             self._wrong(node, f"the alias *{node.anchor} contains itself")
+            self.document.holes.add(path)
             return None
         self.open.append(id(node))
         try:

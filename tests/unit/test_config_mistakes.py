@@ -101,7 +101,7 @@ MISTAKES = {
     ),
     "a cron expression that is none": ("workflows:\n  w:\n    triggers: [ { cron: 5 o'clock } ]\n", 3, 25, "not a cron expression"),
     "a time zone that does not exist": (
-        'workflows:\n  w:\n    triggers: [ { cron: "0 5 * * *", timezone: Europe/Berlyn } ]\n', 3, 48, "there is no time zone",
+        'workflows:\n  w:\n    triggers: [ { cron: "0 5 * * *", timezone: Europe/Berlyn } ]\n', 3, 48, "there is no time zone 'Europe/Berlyn'",
     ),
     "an agent's tool that does not exist": (
         ERP + "agents:\n  clerk: { tools: [erp.find_orders] }\n", 13, 20, "did you mean 'erp.find_order'?",
@@ -274,7 +274,15 @@ def test_validate_offline_imports_no_wire_library(tmp_path):
         "print(sorted(wires & set(sys.modules)))\n"
     )
 
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, env=os.environ, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=os.environ,
+        timeout=60,
+    )
 
     assert done.stderr == ""
     assert done.stdout.strip() == "[]"
