@@ -1,0 +1,286 @@
+"""COBOL copybook: records of a mainframe, read and written by the program's own data description."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from ...core.batch import Reject, Row
+from ...core.errors import ConfigError, InputError
+from ...core.strict import Strict
+from .copybook_codec import Decode, Rules, columns, decoder, encode
+from .copybook_fields import Alphabet
+from .copybook_layout import Node, find_node, identifier, place
+from .copybook_parser import CopybookParser, Item, Source
+from .copybook_rules import FieldRule, FieldRules, NullIf
+from .format import Column, Format, IncompleteFile, Record
+from .framing import Newline, blocks, described, descriptor, known_encoding, lines, newline_bytes
+from .jsonl import COMPRESSION_LATER
+from .layouts import LayoutRules, Names, compile_layouts
+from .scalars import Trim
+
+COPYBOOK_LATER = {**COMPRESSION_LATER, "redefines": "rules for REDEFINES come with the formats issue"}
+_MAX_COPYBOOK_BYTES = 4 * 1024 * 1024
+
+
+class CopybookConfig(Strict):
+    """Records described by a COBOL copybook."""
+
+    later = COPYBOOK_LATER
+
+    kind: Literal["copybook"] = Field(description="Records described by a COBOL copybook.")
+    copybook: Path = Field(description="The copybook's file.")
+    encoding: str = Field("cp037", description="Code page of the data: cp037, cp500, cp1140, cp273, ascii ...")
+    record: Literal["fixed", "rdw", "line"] = Field("fixed", description="How records are told apart.")
+    length: int | None = Field(
+        None, ge=1, le=32760, description="Length of a fixed record, where it is more than the copybook's."
+    )
+    rdw_includes_itself: bool = Field(True, description="The descriptor word counts its own four bytes, as on IBM.")
+    newline: Newline = Field("nl", description="End of a line: nl (X'15' in EBCDIC), lf or crlf.")
+    layouts: dict[str, LayoutRules] = Field(
+        default_factory=dict, description="Which record is what (row, header, trailer): a condition over `record`."
+    )
+    trim: Trim = Field("right", description="Blanks to cut from text.")
+    types: dict[str, FieldRule] = Field(default_factory=dict, description="Fields that are dates, or have NULLs.")
+    null_if: NullIf | None = Field(
+        None,
+        description="What means NULL in every field: spaces, low_values, high_values, zeros, or characters. "
+        "By default numbers of nothing but blanks or low values are.",
+    )
+    native: Literal["big", "little"] = Field("big", description="Byte order of COMP-5.")
+    source: Source = Field("auto", description="Form of the copybook: columns 7 to 72 (fixed), or free.")
+
+    _encoding = field_validator("encoding")(known_encoding)
+
+    @field_validator("record", mode="before")
+    @classmethod
+    def _bdw_later(cls, given: Any) -> Any:
+        if given == "bdw":
+            raise ValueError("blocked records (bdw) come with the formats issue")
+        return given
+
+    @model_validator(mode="after")
+    def _fits(self) -> CopybookConfig:
+        if len(" ".encode(self.encoding)) != 1 or len("0".encode(self.encoding)) != 1:
+            raise ValueError(f"{self.encoding} has more than one byte a character; a copybook counts bytes")
+        if self.record == "line":
+            newline_bytes(self.newline, self.encoding)
+        if self.length is not None and self.record != "fixed":
+            raise ValueError("length belongs to record: fixed")
+        return self
+
+    def open(self, base: Path) -> Format:
+        """Read and compile the copybook; ConfigError names its file, line and column."""
+        return Copybook(self, base)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """One kind of record, compiled: full records the fast way, short ones with care."""
+
+    root: Node
+    decode: Decode
+    decode_short: Decode
+    size: int
+    least: int
+
+
+class Copybook:
+    """Reads and writes records by a copybook."""
+
+    def __init__(self, config: CopybookConfig, base: Path) -> None:
+        self._config = config
+        self._alphabet = Alphabet(config.encoding, config.trim, config.native == "little")
+        rules = FieldRules(config.types, config.null_if, self._alphabet)
+        items = CopybookParser(config.copybook.name, config.source).parse(_text(base / config.copybook))
+        self._roots = [place(item, config.copybook.name, self._alphabet, rules) for item in items]
+        rules.finish()
+        self._layouts = {name: self._layout(name, root) for name, root in self._assigned(items).items()}
+        self._which = compile_layouts(config.layouts, lambda path: self._find(path) is not None)
+        self._length = max(layout.size for layout in self._layouts.values())
+        self._refuse()
+        self._end = newline_bytes(config.newline, config.encoding) if config.record == "line" else b""
+
+    def read(self, stream: BinaryIO, *, start: int = 0) -> Iterator[Record | Reject]:
+        skip, records = self._records(stream, start)
+        which, only = self._which, next(iter(self._layouts.items()))
+        for number, raw in enumerate(records, skip + 1):
+            if number <= start:
+                continue
+            name, layout = only
+            try:
+                if which is not None:
+                    name = which(lambda path, raw=raw: self._peek(raw, path))  # type: ignore[misc]  # bound to this record
+                    layout = self._layouts[name]
+                yield Record(number, name, self._decode(layout, raw), raw)
+            except ValueError as wrong:
+                yield Reject(number, str(wrong), raw)
+
+    def write(self, rows: Iterable[Row | Record], stream: BinaryIO) -> int:
+        count = 0
+        for count, row in enumerate(rows, 1):
+            try:
+                stream.write(self._framed(self._encode(row)))
+            except ValueError as wrong:
+                raise InputError(f"record {count}: {wrong}") from wrong
+        return count
+
+    def columns(self) -> list[Column] | None:
+        return columns((self._layouts.get("row") or next(iter(self._layouts.values()))).root)
+
+    def layouts(self) -> Mapping[str, list[Column]]:
+        return {name: columns(layout.root) for name, layout in self._layouts.items()}
+
+    def _layout(self, name: str, root: Node) -> _Layout:
+        first = name == "row"
+        return _Layout(
+            root,
+            decoder(root, Rules(first)),
+            decoder(root, Rules(first, short=True)),
+            root.size if not root.counters else sum(slot.size for slot in root.slots),
+            root.min_size(),
+        )
+
+    def _assigned(self, items: list[Item]) -> dict[str, Node]:
+        """Give each layout its 01 level: the one that it names, the one called like it, or the one at its place."""
+        layouts, roots = self._config.layouts, self._roots
+        if not layouts:
+            if len(roots) > 1:
+                every = ", ".join(item.name for item in items)
+                raise ConfigError(
+                    f"the copybook describes several records ({every}); say under layouts: which is which"
+                )
+            return {"row": roots[0]}
+        found: dict[str, Node] = {}
+        names = [identifier(item.name).upper() for item in items]
+        for place_no, (layout, spec) in enumerate(layouts.items()):
+            if spec.record is not None:
+                wanted = identifier(spec.record).upper()
+                if wanted not in names:
+                    raise ConfigError(f"layouts.{layout}.record: the copybook has no 01 level {spec.record}")
+                found[layout] = roots[names.index(wanted)]
+                continue
+            alike = [at for at, record in enumerate(names) if layout.upper() in record.split("_")]
+            if len(roots) > 1 and len(alike) != 1 and len(roots) != len(layouts):
+                raise ConfigError(f"layouts.{layout}: say with record: which 01 level it has ({', '.join(names)})")
+            found[layout] = roots[0 if len(roots) == 1 else alike[0] if len(alike) == 1 else place_no]
+        return found
+
+    def _refuse(self) -> None:
+        config = self._config
+        if config.length is not None and config.length < self._length:
+            raise ConfigError(f"length is {config.length}, and the copybook's record has {self._length} bytes")
+        if config.record != "line":
+            return
+        for layout in self._layouts.values():
+            for path, node in _leaves(layout.root):
+                if node.item.usage not in {None, "display"}:
+                    raise ConfigError(
+                        f"record: line cannot have binary fields, whose bytes can look like a newline: {path} "
+                        f"({config.copybook.name}:{node.item.at.line}); use record: fixed or rdw"
+                    )
+
+    def _records(self, stream: BinaryIO, start: int) -> tuple[int, Iterator[bytes]]:
+        match self._config.record:
+            case "fixed":
+                return start, blocks(stream, self._config.length or self._length, start)
+            case "rdw":
+                return 0, described(stream, includes_itself=self._config.rdw_includes_itself)
+            case _:
+                return 0, self._lines(stream)
+
+    def _lines(self, stream: BinaryIO) -> Iterator[bytes]:
+        """Give lines, filled up with the blanks that writing them has cut."""
+        least = min(layout.least for layout in self._layouts.values())
+        for number, (raw, ended) in enumerate(lines(stream, self._end), 1):
+            if not ended and len(raw) < least:
+                raise IncompleteFile(f"record {number} ends after {len(raw)} bytes, without a newline")
+            yield raw
+
+    def _decode(self, layout: _Layout, raw: bytes) -> dict[str, Any]:
+        size = len(raw)
+        if size < layout.size and self._config.record == "line":
+            raw = raw.ljust(layout.size, self._alphabet.space)
+        elif size < layout.least:
+            raise ValueError(f"the record has {size} bytes, and its layout at least {layout.least}")
+        elif size > layout.size and self._config.record != "fixed":
+            raise ValueError(f"the record has {size} bytes, and its layout {layout.size}")
+        decode = layout.decode if len(raw) >= layout.size or layout.root.counters else layout.decode_short
+        return decode(raw)  # type: ignore[no-any-return]  # a record is a dict
+
+    def _peek(self, raw: bytes, path: Names) -> Any:
+        for node, start, end in self._found(path):
+            try:
+                assert node.codec is not None
+                return node.codec.decode(raw[start:end])
+            except ValueError:
+                continue
+        return None
+
+    def _find(self, path: Names) -> list[tuple[Node, int, int]] | None:
+        found = [place for root in self._roots if (place := find_node(root, path)) is not None and place[0].codec]
+        return found or None
+
+    def _found(self, path: Names) -> list[tuple[Node, int, int]]:
+        return self._find(path) or []
+
+    def _encode(self, row: Row | Record) -> bytes:
+        name, values, raw = (row.layout, row.values, row.raw) if isinstance(row, Record) else ("row", row, b"")
+        layout = self._layouts.get(name)
+        if layout is None and name == "row" and len(self._layouts) == 1:
+            layout = next(iter(self._layouts.values()))
+        if layout is None:
+            raise ValueError(f"there is no layout {name!r}; known: {', '.join(self._layouts)}")
+        encoded = encode(layout.root, values, raw or None)
+        if raw and len(raw) < len(encoded):
+            encoded = (
+                encoded[: len(raw)] if encoded.startswith(raw) or self._short_is_same(layout, raw, encoded) else encoded
+            )
+        return encoded + self._rest(raw, len(encoded))
+
+    def _short_is_same(self, layout: _Layout, raw: bytes, encoded: bytes) -> bool:
+        """Tell whether nothing was put behind the end of a record that came short."""
+        blank = encode(layout.root, {}, None)
+        return self._config.record != "fixed" and encoded[len(raw) :] == blank[len(raw) :]
+
+    def _rest(self, raw: bytes, at: int) -> bytes:
+        if self._config.record != "fixed":
+            return b""
+        missing = (self._config.length or self._length) - at
+        return raw[at:] if len(raw) == at + missing else self._alphabet.space * missing
+
+    def _framed(self, encoded: bytes) -> bytes:
+        if self._config.record == "rdw":
+            return descriptor(len(encoded), includes_itself=self._config.rdw_includes_itself) + encoded
+        if self._end and self._end in encoded:
+            raise ValueError("a text holds a newline, which would break the record")
+        return encoded + self._end
+
+
+def _text(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"the copybook {path} cannot be read: {error.strerror}", field="copybook") from error
+    if len(raw) > _MAX_COPYBOOK_BYTES or b"\0" in raw:
+        raise ConfigError(f"{path.name} is no copybook: it is {len(raw)} bytes of something else", field="copybook")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _leaves(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
+    for inner in node.nodes():
+        name = f"{path}.{inner.name or 'FILLER'}".lstrip(".")
+        if inner.slots:
+            yield from _leaves(inner, name)
+        elif inner.codec is not None:
+            yield name, inner
+
+
+__all__ = ["Copybook", "CopybookConfig"]

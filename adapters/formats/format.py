@@ -1,0 +1,100 @@
+"""What every format shares: records, columns, and what can be wrong with a whole file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Literal, Protocol
+
+from ...core.batch import Reject, Row
+
+ColumnType = Literal[
+    "any", "string", "integer", "wide", "decimal", "number", "boolean", "date", "datetime", "binary", "object", "array"
+]
+_JSON_TYPES: dict[ColumnType, dict[str, Any]] = {
+    "any": {},
+    "string": {"type": "string"},
+    "integer": {"type": "integer"},
+    "wide": {"type": "string", "pattern": r"^-?\d+$"},
+    "number": {"type": "number"},
+    "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"},
+    "datetime": {"type": "string", "format": "date-time"},
+    "binary": {"type": "string", "contentEncoding": "base64"},
+}
+
+
+class IncompleteFile(Exception):
+    """The file ends in the middle of a record: somebody is still writing it, so it waits."""
+
+
+class WrongFile(Exception):
+    """The file as a whole is not what its layout says (another header, a size limit passed): no record of it counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """
+    One record, numbered from 1 within its file. `raw` are its original bytes, without framing.
+
+    Given to `write`, `raw` keeps what values cannot say: FILLER, sign nibbles, padding.
+    """
+
+    record_no: int
+    layout: str
+    values: dict[str, Any]
+    raw: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A field of a record. `of` are the fields of an object, or the one item type of an array."""
+
+    name: str
+    type: ColumnType
+    precision: int | None = None
+    scale: int | None = None
+    description: str = ""
+    of: Sequence[Column] = field(default=())
+
+    def schema(self) -> dict[str, Any]:
+        """Give the JSON Schema of its outward form; every field may be null."""
+        return {"anyOf": [self._plain_schema(), {"type": "null"}]} if self.type != "any" else {}
+
+    def _plain_schema(self) -> dict[str, Any]:
+        said = {"description": self.description} if self.description else {}
+        if self.type == "object":
+            return {"type": "object", "properties": {part.name: part.schema() for part in self.of}, **said}
+        if self.type == "array":
+            return {"type": "array", "items": self.of[0].schema() if self.of else {}, **said}
+        if self.type == "decimal":
+            places = rf"\.\d{{{self.scale}}}" if self.scale else r"(\.\d+)?" if self.scale is None else ""
+            return {"type": "string", "format": "decimal", "pattern": rf"^-?\d+{places}$", **said}
+        return {**_JSON_TYPES[self.type], **said}
+
+
+def record_schema(columns: Sequence[Column] | None) -> dict[str, Any]:
+    """Give the JSON Schema of one record; an open object where the columns are only known when a file is there."""
+    if columns is None:
+        return {"type": "object"}
+    return {"type": "object", "properties": {column.name: column.schema() for column in columns}}
+
+
+class Format(Protocol):
+    """A Message Translator between bytes and records, both ways, in bounded memory."""
+
+    def read(self, stream: BinaryIO, *, start: int = 0) -> Iterator[Record | Reject]:
+        """
+        Read records from the beginning of a stream, leaving out the first `start`.
+
+        Raises IncompleteFile where the bytes end inside a record, WrongFile where the file is another one.
+        """
+
+    def write(self, rows: Iterable[Row | Record], stream: BinaryIO) -> int:
+        """Write rows and give their count; InputError names the record and the field that do not fit."""
+
+    def columns(self) -> list[Column] | None:
+        """Name the columns of a row; None when only a file knows them."""
+
+    def layouts(self) -> Mapping[str, list[Column]]:
+        """Name the columns of the other layouts (header, trailer), where the format has them."""

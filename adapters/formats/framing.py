@@ -1,0 +1,127 @@
+"""Bytes to records: lines, equal blocks, and records with a descriptor word before them."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from typing import BinaryIO, Literal
+
+from .format import IncompleteFile, WrongFile
+
+Newline = Literal["lf", "crlf", "nl", "cr"]
+MAX_RECORD_BYTES = 16 * 1024 * 1024
+_NEWLINES = {"lf": "\n", "crlf": "\r\n", "nl": "\x85", "cr": "\r"}
+_CHUNK = 1 << 18
+_RDW = 4
+
+
+def known_encoding(name: str) -> str:
+    """Find a code page among Python's and those of the `ebcdic` package; ValueError says what there is."""
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        try:
+            import ebcdic  # type: ignore[import-untyped]  # noqa: F401 - no types; importing it registers code pages
+
+            codecs.lookup(name)
+        except (ImportError, LookupError):
+            raise ValueError(
+                f"there is no encoding {name!r}; cp037, cp500, cp1140, cp273 and utf-8 are usual"
+            ) from None
+    return name
+
+
+def newline_bytes(newline: Newline, encoding: str) -> bytes:
+    """Give the end of a line in an encoding; `nl` is EBCDIC's next line, X'15'."""
+    try:
+        return _NEWLINES[newline].encode(encoding)
+    except UnicodeEncodeError:
+        raise ValueError(f"newline: {newline} does not exist in {encoding}; use lf or crlf") from None
+
+
+def lines(stream: BinaryIO, newline: bytes, limit: int = MAX_RECORD_BYTES) -> Iterator[tuple[bytes, bool]]:
+    """Give each line without its end, and whether it had one: only the last may have none."""
+    held = b""
+    searched = 0
+    while chunk := stream.read(_CHUNK):
+        held += chunk
+        start = 0
+        at = held.find(newline, searched)
+        while at >= 0:
+            yield held[start:at], True
+            start = at + len(newline)
+            at = held.find(newline, start)
+        held = held[start:]
+        searched = max(len(held) - len(newline) + 1, 0)
+        if len(held) > limit:
+            raise WrongFile(f"a line is longer than {limit} bytes: is newline right?")
+    if held:
+        yield held, False
+
+
+def blocks(stream: BinaryIO, length: int, skip: int = 0) -> Iterator[bytes]:
+    """Give records of equal length; a rest at the end raises IncompleteFile."""
+    number = skip
+    _pass_over(stream, skip * length)
+    size = max(_CHUNK // length, 1) * length
+    while chunk := _exactly(stream, size):
+        whole = len(chunk) - len(chunk) % length
+        for at in range(0, whole, length):
+            yield chunk[at : at + length]
+        number += whole // length
+        if whole != len(chunk):
+            raise IncompleteFile(
+                f"after record {number} there are {len(chunk) - whole} bytes left, and a record has {length}"
+            )
+
+
+def described(stream: BinaryIO, *, includes_itself: bool) -> Iterator[bytes]:
+    """
+    Give records that begin with a record descriptor word (RDW).
+
+    IBM writes the length big endian into the first two bytes; some gateways write it little endian into the last two, which
+    no RDW of IBM can look like, since its length is never zero.
+    """
+    number = 0
+    while head := _exactly(stream, _RDW):
+        number += 1
+        if len(head) < _RDW:
+            raise IncompleteFile(f"record {number} ends inside its descriptor word")
+        length = int.from_bytes(head[:2], "big") or int.from_bytes(head[2:], "little")
+        if includes_itself:
+            length -= _RDW
+        if length < 0 or (head[:2] != b"\0\0" and head[2:] != b"\0\0"):
+            raise WrongFile(f"record {number} has no valid descriptor word: {head.hex(' ')}")
+        body = _exactly(stream, length)
+        if len(body) < length:
+            raise IncompleteFile(f"record {number} has {len(body)} of the {length} bytes that its descriptor word says")
+        yield body
+
+
+def descriptor(length: int, *, includes_itself: bool) -> bytes:
+    """Give the record descriptor word of a record of this length."""
+    said = length + _RDW if includes_itself else length
+    if said > 0xFFFF:
+        raise ValueError(f"a record of {length} bytes is too long for a descriptor word")
+    return said.to_bytes(2, "big") + b"\0\0"
+
+
+def _exactly(stream: BinaryIO, size: int) -> bytes:
+    """Read until `size` bytes are there or the end is: a pipe and a socket give less at a time."""
+    data = stream.read(size)
+    if len(data) == size or not data:
+        return data
+    parts = [data]
+    missing = size - len(data)
+    while missing and (more := stream.read(missing)):
+        parts.append(more)
+        missing -= len(more)
+    return b"".join(parts)
+
+
+def _pass_over(stream: BinaryIO, count: int) -> None:
+    if count and stream.seekable():
+        stream.seek(count, 1)
+        return
+    while count and (gone := stream.read(min(count, _CHUNK))):
+        count -= len(gone)
