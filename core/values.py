@@ -73,6 +73,7 @@ def to_json(value: Any) -> Any:
     return str(value)
 
 
+_MOST_DIGITS = 4300
 _TAG = "$t"
 _MARK = f'"{_TAG}"'
 _KEEP = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS
@@ -163,15 +164,26 @@ def parse_json(text: str | bytes, *, what: str = "body") -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
-        value = json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
+        value = json.loads(text, parse_float=_decimal, parse_constant=_no_constant)
+        if "\\ud" in text.lower():
+            json.dumps(value, ensure_ascii=False, default=str).encode()
     except UnicodeDecodeError as error:
         raise InputError(f"{what} is not UTF-8 (byte {error.start})") from error
+    except UnicodeEncodeError as error:
+        raise InputError(f"{what} has half of a surrogate pair, which is no character") from error
     except json.JSONDecodeError as error:
         raise InputError(f"{what} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
     except (RecursionError, ValueError, InvalidOperation) as error:
         raise InputError(f"{what} is not JSON that can be read: {error}") from error
     if _deeper_than(value, 200):
         raise InputError(f"{what} is nested more than 200 deep")
+    return value
+
+
+def _decimal(text: str) -> Decimal:
+    value = Decimal(text)
+    if abs(int(value.as_tuple().exponent)) > _MOST_DIGITS:  # 1E+999999999 in plain notation would fill the memory
+        raise ValueError(f"a number of more than {_MOST_DIGITS} digits")
     return value
 
 
