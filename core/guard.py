@@ -249,7 +249,7 @@ class Guard:
 
         retrying = Retrying(
             stop=stop_after_attempt(_TRIES) | stop_after_delay(limit),
-            wait=wait_exponential_jitter(initial=0.1, max=2),
+            wait=wait_exponential_jitter(multiplier=0.1, max=2),
             retry=retry_if_result(again),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
