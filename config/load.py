@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import ValidationError
 
 from ..core.errors import ConfigError
 from .explain import explain, not_yet, places
@@ -15,7 +15,7 @@ from .models import Config
 from .positions import Document, Path, parse
 from .problems import ConfigErrors, Problem, Spot
 from .references import Broken, catalogue, check_references, spots_of
-from .secrets import Resolved, remember, resolve, secrets_in
+from .secrets import Resolved, remember, resolve, secret_fields, secrets_in
 
 DEFAULT = "drawbar.yaml"
 _BY_NAME = ("adapters", "workflows", "syncs", "agents")
@@ -173,28 +173,14 @@ def _without(data: Any, gone: set[Path], path: Path = ()) -> Any:
     return data
 
 
-def _secret_fields(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    if isinstance(value, SecretStr):
-        yield path, value.get_secret_value()
-    elif isinstance(value, BaseModel):
-        for name, field in type(value).model_fields.items():
-            yield from _secret_fields(getattr(value, name), (*path, field.alias or name))
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            yield from _secret_fields(item, (*path, name))
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield from _secret_fields(item, (*path, index))
-
-
 def _literal_secrets(config: Config) -> Iterator[str]:
-    for path, secret in _secret_fields(config):
+    for path, secret in secret_fields(config):
         yield from secrets_in(secret, "password" if "://" not in secret else str(path[-1]))
 
 
 def _warnings(config: Config, document: Document, resolved: Resolved) -> Iterator[Problem]:
     """Name the secrets that stand in the file itself."""
-    for path, secret in _secret_fields(config):
+    for path, secret in secret_fields(config):
         written = path in document.spots and path not in resolved.at
         if written and secrets_in(secret, "password" if "://" not in secret else str(path[-1])):
             said = f"{path[-1]!r} holds a secret in the file itself"

@@ -51,28 +51,47 @@ class Broken:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A name that leads nowhere, by its path; `of_key` when the key itself is wrong, not its value."""
+
+    path: Path
+    message: str
+    suggestion: str = ""
+    of_key: bool = False
+
+
 def check_references(
     config: Config, document: Document, tools: Catalogue, broken: Broken | None = None
 ) -> list[Problem]:
     """Find every name that leads nowhere."""
-    return list(_References(config, document, tools, broken or Broken()).problems())
+    found = []
+    for misfit in _References(config, tools, broken or Broken()).misfits():
+        spot = document.key(misfit.path) if misfit.of_key else document.value(misfit.path)
+        found.append(Problem(spot, misfit.message, misfit.suggestion, "references"))
+    return found
+
+
+def check_one_workflow(config: Config, name: str, workflow: Workflow) -> list[tuple[Path, str]]:
+    """Look at a workflow that is not in a file, against the configuration: path and sentence of each mistake."""
+    misfits = _References(config, catalogue(config), Broken()).workflow(name, workflow)
+    return [(one.path[2:], f"{one.message}{f'; {one.suggestion}' if one.suggestion else ''}") for one in misfits]
 
 
 class _References:
-    def __init__(self, config: Config, document: Document, tools: Catalogue, broken: Broken) -> None:
+    def __init__(self, config: Config, tools: Catalogue, broken: Broken) -> None:
         self.config = config
-        self.document = document
         self.tools = tools
         self.broken = broken
         self.adapters = {*config.adapters, *broken.names("adapters")}
         self.syncs = {*config.syncs, *broken.names("syncs")}
 
-    def problems(self) -> Iterator[Problem]:
+    def misfits(self) -> Iterator[Misfit]:
         for name, adapter in self.config.adapters.items():
             yield from self._adapter(name, adapter)
         yield from self._collisions()
         for name, workflow in self.config.workflows.items():
-            yield from self._workflow(name, workflow)
+            yield from self.workflow(name, workflow)
         for name, sync in self.config.syncs.items():
             yield from self._place(sync.from_, ("syncs", name, "from"))
             yield from self._place(sync.to, ("syncs", name, "to"))
@@ -83,20 +102,16 @@ class _References:
                 if not set("*?[") & set(glob):
                     yield from self._tool(glob, ("agents", name, "tools", at))
 
-    def _at(self, path: Path, message: str, suggestion: str = "", *, key: bool = False) -> Problem:
-        spot = self.document.key(path) if key else self.document.value(path)
-        return Problem(spot, message, suggestion, "references")
-
-    def _adapter(self, name: str, adapter: AdapterConfig) -> Iterator[Problem]:
+    def _adapter(self, name: str, adapter: AdapterConfig) -> Iterator[Misfit]:
         own = find(adapter.kind).tool_names(adapter)
         for tool, rules in adapter.tools.items():
             path: Path = ("adapters", name, "tools", tool)
             if own is not None and tool not in own and name not in self.broken.names("adapters"):
-                yield self._at(path, f"{name} has no tool {tool!r}", meant(tool, own, what="its tools"), key=True)
+                yield Misfit(path, f"{name} has no tool {tool!r}", meant(tool, own, what="its tools"), of_key=True)
             if rules.probe is not None:
                 yield from self._tool(rules.probe.tool, (*path, "probe", "tool"))
 
-    def _collisions(self) -> Iterator[Problem]:
+    def _collisions(self) -> Iterator[Misfit]:
         first: dict[str, str] = {}
         for adapter, tools in self.tools.items():
             for tool in sorted(tools or ()):
@@ -104,12 +119,12 @@ class _References:
                 flat = full.replace(".", "_")
                 if flat in first:
                     said = f"the tools {first[flat]} and {full} are both called {flat} over MCP"
-                    yield self._at(
-                        ("adapters", adapter), said, "rename one by `tools: { NAME: { as: ... } }`", key=True
+                    yield Misfit(
+                        ("adapters", adapter), said, "rename one by `tools: { NAME: { as: ... } }`", of_key=True
                     )
                 first.setdefault(flat, full)
 
-    def _tool(self, full: str, path: Path) -> Iterator[Problem]:
+    def _tool(self, full: str, path: Path) -> Iterator[Misfit]:
         adapter, dot, tool = full.partition(".")
         if adapter not in self.adapters:
             every = {f"{one}.{name}" for one, names in self.tools.items() for name in names or ()}
@@ -117,24 +132,24 @@ class _References:
             hint = meant(full, known)
             if not hint.startswith("did you mean"):
                 hint = meant(adapter, self.adapters, what="adapters")
-            yield self._at(path, f"there is no tool {full!r}: no adapter {adapter!r}", hint)
+            yield Misfit(path, f"there is no tool {full!r}: no adapter {adapter!r}", hint)
             return
         known_tools = self.tools.get(adapter)
         if not dot:
             names = {f"{adapter}.{name}" for name in known_tools or ()}
-            yield self._at(path, f"{full!r} names an adapter, not a tool", meant(full, names, what="its tools"))
+            yield Misfit(path, f"{full!r} names an adapter, not a tool", meant(full, names, what="its tools"))
         elif known_tools is not None and tool not in known_tools:
             hint = meant(full, {f"{adapter}.{name}" for name in known_tools}, what="its tools")
-            yield self._at(path, f"there is no tool {full!r}", hint)
+            yield Misfit(path, f"there is no tool {full!r}", hint)
 
-    def _place(self, spec: BaseModel, path: Path) -> Iterator[Problem]:
+    def _place(self, spec: BaseModel, path: Path) -> Iterator[Misfit]:
         """Check `adapter` and what of it is named: a feed, a table, a statement, a consume, a publish."""
         name = getattr(spec, "adapter", None)
         if name is None:
             return
         if name not in self.adapters:
             hint = meant(name, self.adapters, what="adapters")
-            yield self._at((*path, "adapter"), f"there is no adapter {name!r}", hint)
+            yield Misfit((*path, "adapter"), f"there is no adapter {name!r}", hint)
             return
         if name in self.broken.names("adapters"):
             return
@@ -145,35 +160,35 @@ class _References:
             if said is None:
                 continue
             if place not in endpoints:
-                yield self._at((*path, place), f"{name} is of kind {adapter.kind} and has no {place}s", key=True)
+                yield Misfit((*path, place), f"{name} is of kind {adapter.kind} and has no {place}s", of_key=True)
             elif said not in endpoints[place]:
                 hint = meant(said, endpoints[place], what="known")
-                yield self._at((*path, place), f"{name} has no {place} {said!r}", hint)
+                yield Misfit((*path, place), f"{name} has no {place} {said!r}", hint)
 
-    def _workflow(self, name: str, workflow: Workflow) -> Iterator[Problem]:
+    def workflow(self, name: str, workflow: Workflow) -> Iterator[Misfit]:
         path: Path = ("workflows", name)
         for inner, message in check_workflow(name, workflow):
             if self.broken.blames(name, message):
                 continue
             text, _, hint = message.partition("; ")
-            yield self._at((*path, *inner), text, hint)
+            yield Misfit((*path, *inner), text, hint)
         if workflow.input is not None:
             try:
                 Checker.of(workflow.input, "input")
             except ConfigError as error:
-                yield self._at((*path, "input"), error.message)
+                yield Misfit((*path, "input"), error.message)
         for at, trigger in enumerate(workflow.triggers):
             yield from self._place(trigger, (*path, "triggers", at))
         for part, tasks in (("tasks", workflow.tasks), ("on_failure", workflow.on_failure)):
             for task_name, task in tasks.items():
                 yield from self._task(task, (*path, part, task_name))
 
-    def _task(self, task: Task, path: Path) -> Iterator[Problem]:
+    def _task(self, task: Task, path: Path) -> Iterator[Misfit]:
         if task.tool is not None:
             yield from self._tool(task.tool, (*path, "tool"))
         if task.sync is not None and task.sync not in self.syncs:
             hint = meant(task.sync, self.syncs, what="syncs")
-            yield self._at((*path, "sync"), f"there is no sync {task.sync!r}", hint)
+            yield Misfit((*path, "sync"), f"there is no sync {task.sync!r}", hint)
 
 
 def spots_of(document: Document) -> dict[tuple[Any, ...], Any]:

@@ -44,7 +44,7 @@ def compose(names: Iterable[str]) -> Schema:
         _open_to_references(schema)
     return {
         "$schema": URI,
-        "$id": "https://drawbar.example/schema/1.json",
+        "$id": "urn:drawbar:configuration:1",
         "title": "Drawbar configuration",
         **{key: value for key, value in root.items() if key != "title"},
         "patternProperties": {"^x-": {"description": "Anything: a place for anchors."}},

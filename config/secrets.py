@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
+
+from pydantic import BaseModel, SecretStr
 
 from .positions import Document, Path
 from .problems import Problem, meant
@@ -151,6 +153,21 @@ def _url_secrets(value: str) -> set[str]:
     found = {password, unquote(password)} if password else set()
     found |= set(re.findall(r"(?i)(?:pass\w*|pwd|token|secret|key)=([^&;]+)", parts.query))
     return {one for one in found if len(one) >= _SHORTEST}
+
+
+def secret_fields(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Give every secret of a model, with its path as it is written."""
+    if isinstance(value, SecretStr):
+        yield path, value.get_secret_value()
+    elif isinstance(value, BaseModel):
+        for name, field in type(value).model_fields.items():
+            yield from secret_fields(getattr(value, name), (*path, field.alias or name))
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from secret_fields(item, (*path, name))
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from secret_fields(item, (*path, index))
 
 
 _known: set[str] = set()
