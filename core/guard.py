@@ -82,11 +82,17 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a direct call gives; `repeated` when it is the first answer of the same key."""
+    """
+    What a direct call gives. `waiting`: another person must approve, `id` is the question's.
+
+    `repeated` says that it is the first answer of the same key.
+    """
 
     result: Any
     id: str
     repeated: bool = False
+    state: Literal["done", "waiting"] = "done"
+    run_id: str | None = None
 
 
 class Guard:
@@ -95,9 +101,13 @@ class Guard:
         self.journal = journal
         self.vault = vault
 
-    def prepare(self, tool: str, arguments: Any, caller: Caller, *, outside: bool = True) -> Prepared:
+    def prepare(
+        self, tool: str, arguments: Any, caller: Caller, *, outside: bool = True, once: str | None = None
+    ) -> Prepared:
         """
         Decide whether this call may be made, without touching the system.
+
+        `once` is the caller's own Idempotency-Key; a tool's business key goes before it.
 
         Raises InputError (unknown tool, forbidden, arguments against the schema), ConfigError, Unavailable.
         """
@@ -120,7 +130,7 @@ class Guard:
             tool=bound,
             arguments=checked,
             hash=hashlib.sha256(canonical(checked)).hexdigest(),
-            key=self._key(bound, env),
+            key=self._key(bound, env) or (f"once:{caller.name}:{once}" if once else None),
             caller=caller,
             approval=_approval(bound, caller, env),
         )

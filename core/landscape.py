@@ -6,7 +6,7 @@ import difflib
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .adapter import Adapter, AdapterConfig, Place, find
@@ -135,6 +135,8 @@ class Landscape:
     def __init__(self, place: Place, adapters: Mapping[str, AdapterConfig]) -> None:
         self.place = place
         self._entries = {name: _Entry(name, config, place) for name, config in adapters.items()}
+        self.changes: Mapping[str, Mapping[str, Any]] = {}
+        """What was changed about single tools while running, by full name: `enabled`, `description`."""
 
     def names(self) -> list[str]:
         return sorted(self._entries)
@@ -154,7 +156,25 @@ class Landscape:
         found = self._entries[adapter].bound().get(name)
         if found is None:
             raise self._unknown(name)
-        return found
+        return self._changed(found)
+
+    def bound(self, name: str) -> Mapping[str, Bound]:
+        """Derive the tools of one system, or say why that fails."""
+        return self._entry(name).bound()
+
+    def state(self, name: str) -> tuple[str, DrawbarError | None]:
+        """Tell how a system was when it was last used: `unopened`, `up` or `down` with its error."""
+        entry = self._entry(name)
+        if entry.failure:
+            return "down", entry.failure[1]
+        return ("up" if entry.tools is not None else "unopened"), None
+
+    def _changed(self, bound: Bound) -> Bound:
+        change = self.changes.get(bound.name)
+        if not change:
+            return bound
+        rules = bound.rules.model_copy(update={"enabled": change.get("enabled", bound.rules.enabled)})
+        return replace(bound, rules=rules, description=change.get("description") or bound.description)
 
     def tools(self, *, adapter: str | None = None, effect: str | None = None, q: str | None = None) -> list[Bound]:
         """List the tools of all systems that answer; `failures` says which do not."""
@@ -165,7 +185,7 @@ class Landscape:
                 bound = entry.bound().values()
             except DrawbarError:
                 continue
-            for tool in bound:
+            for tool in map(self._changed, bound):
                 text = f"{tool.name} {tool.description}".lower()
                 if (not effect or tool.effect == effect) and all(word in text for word in words):
                     found.append(tool)

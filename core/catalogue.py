@@ -1,0 +1,113 @@
+"""What callers see of systems and tools, and the small changes that are made to tools while running."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .access import Caller
+from .adapter import Finding
+from .errors import DrawbarError, InputError
+from .landscape import Bound, Landscape
+from .register import Register
+from .store.definitions import Definitions
+
+_TOOL = "tool"
+
+
+class Catalogue:
+    """The landscape as it is shown: by permission, with nothing secret."""
+
+    def __init__(self, landscape: Landscape, adapters: Register[Any], definitions: Definitions) -> None:
+        self._landscape = landscape
+        self._adapters = adapters
+        self._definitions = definitions
+
+    def tools(
+        self, *, caller: Caller, adapter: str | None = None, effect: str | None = None, q: str | None = None
+    ) -> list[dict[str, Any]]:
+        """List the tools that this caller may call, by name; operators see all of them."""
+        found = self._landscape.tools(adapter=adapter, effect=effect, q=q)
+        return [tool.as_json() for tool in found if _visible(tool, caller)]
+
+    def tool(self, name: str, *, caller: Caller) -> dict[str, Any]:
+        found = self._landscape.tool(name)
+        if not _visible(found, caller):
+            raise InputError(f"there is no tool {name!r} for {caller.name}", reason="not_found", tool=name)
+        return found.as_json()
+
+    def change_tool(
+        self, name: str, *, caller: Caller, enabled: bool | None = None, description: str | None = None
+    ) -> dict[str, Any]:
+        """Switch a tool on or off or describe it anew, for every process of this state."""
+        caller.require("administer")
+        self._landscape.tool(name)
+        stored = self._definitions.get(_TOOL, name)
+        said = {**((stored.body if stored else None) or {})}
+        said.update(
+            {key: value for key, value in (("enabled", enabled), ("description", description)) if value is not None}
+        )
+        self._definitions.put(_TOOL, name, name, said, by=caller.name, expect=stored.version if stored else 0)
+        self.reload()
+        return self._landscape.tool(name).as_json()
+
+    def reload(self) -> None:
+        """Take over what other processes changed: tools, and adapters made over REST."""
+        self._landscape.changes = {stored.id: stored.body or {} for stored in self._stored(_TOOL)}
+        made = {entry.id: entry.model for entry in self._adapters.every() if entry.origin == "rest"}
+        fixed = set(self._adapters.fixed)
+        for name in set(self._landscape.names()) - fixed - set(made):
+            self._landscape.remove(name)
+        for name, config in made.items():
+            if name not in self._landscape.names() or self._landscape.config(name) != config:
+                self._landscape.put(name, config)
+
+    def _stored(self, kind: str) -> list[Any]:
+        found: list[Any] = []
+        while page := self._definitions.page(kind, after=found[-1].id if found else None, limit=500):
+            found += page
+        return found
+
+    def adapters(self) -> list[dict[str, Any]]:
+        return [self.adapter(name) for name in self._landscape.names()]
+
+    def adapter(self, name: str) -> dict[str, Any]:
+        config = self._landscape.config(name)
+        state, error = self._landscape.state(name)
+        said = {
+            "name": name,
+            "kind": config.kind,
+            "owner": config.owner,
+            "origin": "yaml" if name in self._adapters.fixed else "rest",
+            "state": state,
+            "budget": config.budget.model_dump(exclude_none=True),
+        }
+        return {**said, "error": error.message} if error else said
+
+    def systems(self) -> list[dict[str, Any]]:
+        """Tell how each system was the last time that it was used; nothing is tried."""
+        return [
+            {key: said[key] for key in ("name", "kind", "state", "owner", "error") if key in said}
+            for said in self.adapters()
+        ]
+
+    def check(self, name: str, *, write: bool = False) -> list[Finding]:
+        """Try the connection step by step; what is raised is the last finding."""
+        findings: list[Finding] = []
+        try:
+            findings += self._landscape.adapter(name).check(write=write)
+        except DrawbarError as error:
+            findings.append(Finding("check", ok=False, found=error.message, next=error.next or ""))
+        if all(finding.ok for finding in findings):
+            findings.append(self._derived(name))
+        return findings
+
+    def _derived(self, name: str) -> Finding:
+        try:
+            count = len(self._landscape.bound(name))
+        except DrawbarError as error:
+            return Finding("tools", ok=False, found=error.message, next=error.next or "")
+        return Finding("tools", ok=True, found=f"{count} derived")
+
+
+def _visible(tool: Bound, caller: Caller) -> bool:
+    return "operate" in caller.scopes or caller.may_call(tool.name, tool.effect)
