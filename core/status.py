@@ -1,0 +1,74 @@
+"""One page for the operator, and whether this process itself can work."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .adapter import Finding
+from .catalogue import Catalogue
+from .desk import moment
+from .errors import DrawbarError
+from .store import summary
+from .store.journal import Journal
+
+_DAY_S = 86_400
+
+
+class Status:
+    def __init__(
+        self,
+        journal: Journal,
+        catalogue: Catalogue,
+        syncs: Callable[[], list[dict[str, Any]]],
+        *,
+        folder: Path,
+        min_free_mb: int,
+    ) -> None:
+        self._journal = journal
+        self._catalogue = catalogue
+        self._syncs = syncs
+        self._folder = folder
+        self._min_free_mb = min_free_mb
+
+    def page(self) -> dict[str, Any]:
+        """Show what is down, what runs, what waits for a person, the syncs, the disk and what starts next."""
+        with self._journal.read() as conn:
+            live = summary.live_runs(conn)
+            ended = summary.ended_runs(conn, time.time() - _DAY_S)
+            waiting = summary.waiting_for_a_person(conn)
+            starts = summary.next_starts(conn)
+        return {
+            "systems": self._catalogue.systems(),
+            "runs": {row["state"]: {"count": row["count"], "oldest": moment(row["oldest"])} for row in live},
+            "ended_in_24_h": ended,
+            "waiting_for_a_person": {
+                what: {"count": count, "oldest": moment(oldest)} for what, (count, oldest) in waiting.items()
+            },
+            "syncs": self._syncs(),
+            "next_starts": [{"name": row["name"], "at": moment(row["next_at"])} for row in starts],
+            "disk": {"free_mb": self._free_mb(), "floor_mb": self._min_free_mb},
+        }
+
+    def ready(self) -> list[Finding]:
+        """Look at this process alone: a dead system never takes Drawbar out of its balancer."""
+        return [self._journal_finding(), self._disk_finding()]
+
+    def _journal_finding(self) -> Finding:
+        try:
+            self._journal.write(lambda conn: conn.exec_driver_sql("select 1").scalar())
+        except DrawbarError as error:
+            return Finding("journal", ok=False, found=error.message, next="look at the database of `state:`")
+        return Finding("journal", ok=True, found="can be written")
+
+    def _disk_finding(self) -> Finding:
+        free = self._free_mb()
+        if free < self._min_free_mb:
+            return Finding("disk", ok=False, found=f"{free} MB free, {self._min_free_mb} wanted", next="free some disk")
+        return Finding("disk", ok=True, found=f"{free} MB free")
+
+    def _free_mb(self) -> int:
+        return shutil.disk_usage(self._folder).free // 2**20

@@ -1,0 +1,43 @@
+"""What an operator asks first: how many runs in which state, and what waits for a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, or_, select
+
+from .effects import approvals, ledger
+from .tables import runs, schedules
+
+
+def live_runs(conn: Connection) -> list[dict[str, Any]]:
+    """Count the runs that have not ended, by state, with when the oldest was made."""
+    query = (
+        select(runs.c.state, func.count().label("count"), func.min(runs.c.created_at).label("oldest"))
+        .where(runs.c.finished_at.is_(None))
+        .group_by(runs.c.state)
+    )
+    return [dict(row) for row in conn.execute(query).mappings()]
+
+
+def ended_runs(conn: Connection, since: float) -> dict[str, int]:
+    """Count the runs that ended since then, by state."""
+    query = select(runs.c.state, func.count()).where(runs.c.finished_at >= since).group_by(runs.c.state)
+    return {state: count for state, count in conn.execute(query)}
+
+
+def waiting_for_a_person(conn: Connection) -> dict[str, Any]:
+    """Count open approvals and dead letters, with the oldest of each."""
+    direct = and_(ledger.c.state == "not_done", ledger.c.run_id.is_(None), ledger.c.dropped == 0)
+    dead = select(func.count(), func.min(ledger.c.intent_at)).where(or_(ledger.c.state == "unknown", direct))
+    asked = select(func.count(), func.min(approvals.c.asked_at)).where(approvals.c.state == "waiting")
+    return {
+        "dead_letters": tuple(conn.execute(dead).one()),
+        "approvals": tuple(conn.execute(asked).one()),
+    }
+
+
+def next_starts(conn: Connection, limit: int = 20) -> list[dict[str, Any]]:
+    """Name what the clock starts next."""
+    query = select(schedules.c.name, schedules.c.next_at).order_by(schedules.c.next_at).limit(limit)
+    return [dict(row) for row in conn.execute(query).mappings()]
