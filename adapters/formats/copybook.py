@@ -12,7 +12,8 @@ from pydantic import Field, field_validator, model_validator
 from ...core.batch import Reject, Row
 from ...core.errors import ConfigError, InputError
 from ...core.strict import Strict
-from .copybook_codec import Decode, Rules, columns, decoder, encode
+from .copybook_codec import Decode, Rules, columns, decoder
+from .copybook_encoder import encode
 from .copybook_fields import Alphabet
 from .copybook_layout import Node, find_node, identifier, place
 from .copybook_parser import CopybookParser, Item, Source

@@ -1,14 +1,11 @@
-"""A tree of data descriptions to one decoder and one encoder of whole records, compiled once at load."""
+"""A tree of data descriptions to one decoder of whole records, compiled once at load."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...core.batch import Row
-from .copybook_fields import Codec
 from .copybook_layout import Node, Slot
 from .format import Column
 
@@ -52,23 +49,8 @@ def decoder(root: Node, rules: Rules) -> Decode:
     """Compile the decoder of a record; it gives a dict and raises WrongValue."""
     if root.counters:
         walk = _walker(root, rules)
-        return lambda raw: walk(raw, 0, _counts(root, raw))[0]
+        return lambda raw: walk(raw, 0, counts_of(root, raw))[0]
     return _node(root, rules)
-
-
-def encode(root: Node, values: Row, raw: bytes | None) -> bytes:
-    """
-    Make the bytes of a record; WrongValue names the field.
-
-    With `raw`, fields whose value is what `raw` holds keep its bytes, as does everything that has no name.
-    """
-    counts: dict[str, int] = {}
-    if root.counters:
-        values = _counted(root, values)
-        counts = {key: int(_value_at(values, counter.names)) for key, counter in root.counters.items()}
-        if raw is not None and counts != _counts(root, raw):
-            raw = None
-    return _Encoder(counts).group(root, values, raw, raw or b"", over=False)
 
 
 def columns(root: Node) -> list[Column]:
@@ -243,7 +225,7 @@ def _walking_group(node: Node, rules: Rules) -> Callable[[bytes, int, Mapping[st
     return group
 
 
-def _counts(root: Node, raw: bytes) -> dict[str, int]:
+def counts_of(root: Node, raw: bytes) -> dict[str, int]:
     found = {}
     for name, counter in root.counters.items():
         try:
@@ -255,154 +237,3 @@ def _counts(root: Node, raw: bytes) -> dict[str, int]:
                 ".".join(counter.names), f"{found[name]} is outside of OCCURS {counter.least} TO {counter.most}"
             )
     return found
-
-
-def _counted(root: Node, values: Row) -> dict[str, Any]:
-    """Fill in counters that were not given, and refuse those that do not agree with their table."""
-    filled: dict[str, Any] = _copied(values)
-    for counter in root.counters.values():
-        given = _value_at(filled, counter.names)
-        table = _value_at(filled, counter.table)
-        if counter.table and table is not None and not isinstance(table, (list, tuple)):
-            raise WrongValue(".".join(counter.table), f"{table!r} is no list")
-        size = len(table) if table is not None else given if given is not None else counter.least
-        if given is None:
-            _put(filled, counter.names, size)
-        elif table is not None and int(given) != size:
-            raise WrongValue(
-                ".".join(counter.names), f"it says {given}, and {'.'.join(counter.table)} has {size} entries"
-            )
-        if not counter.least <= size <= counter.most:
-            raise WrongValue(".".join(counter.names), f"{size} is outside of OCCURS {counter.least} TO {counter.most}")
-    return filled
-
-
-_ABSENT = object()
-
-
-class _Encoder:
-    """
-    Writes values over what lies under them.
-
-    `raw` are the original bytes: a field that still has their value is left alone. `under` are the bytes so far, which stay
-    where nothing is said. `over` is true when another description of the same place was written before.
-    """
-
-    def __init__(self, counts: Mapping[str, int]) -> None:
-        self._counts = counts
-
-    def node(self, node: Node, value: Any, raw: bytes | None, under: bytes, *, over: bool) -> bytes:
-        if not node.repeats:
-            return self._one(node, value, raw, under, over=over)
-        entries = [] if value is None or value is _ABSENT else value
-        repeats = self._counts[node.depends_on] if node.depends_on else node.repeats
-        if not isinstance(entries, (list, tuple)):
-            raise ValueError(f"{entries!r} is no list")
-        if len(entries) > repeats:
-            raise ValueError(f"it has {len(entries)} entries, and {repeats} is the most")
-        parts: list[bytes] = []
-        at = 0
-        for index in range(repeats):
-            entry = entries[index] if index < len(entries) else _ABSENT
-            try:
-                parts.append(self._one(node, entry, raw and raw[at:], under[at:], over=over))
-            except ValueError as wrong:
-                raise WrongValue.within(f"[{index}]", wrong) from None
-            at += len(parts[-1])
-        return b"".join(parts)
-
-    def _one(self, node: Node, value: Any, raw: bytes | None, under: bytes, *, over: bool) -> bytes:
-        if not node.has_dynamic_inside:
-            under = under[: node.one_size] if len(under) >= node.one_size else node.initial
-        if node.slots:
-            return self.group(node, {} if value is None or value is _ABSENT else value, raw, under, over=over)
-        codec = node.codec
-        if codec is None or value is _ABSENT or (raw and _same(codec, raw[: codec.size], value)):
-            return under
-        if over and (value is None or _same(codec, under, value)):
-            return under
-        return codec.encode(value)
-
-    def group(self, node: Node, values: Any, raw: bytes | None, under: bytes, *, over: bool) -> bytes:
-        if not isinstance(values, Mapping):
-            raise ValueError(f"{values!r} is no object")
-        values = _known(node, values)
-        parts: list[bytes] = []
-        at = 0
-        for slot in node.slots:
-            parts.append(self._slot(slot, values, raw and raw[at:], under[at:], over=over))
-            at += len(parts[-1])
-        return b"".join(parts)
-
-    def _slot(self, slot: Slot, values: Row, raw: bytes | None, under: bytes, *, over: bool) -> bytes:
-        """
-        Write one place. Of several descriptions, texts are written first and numbers over them.
-
-        So bytes that a text cannot carry (a packed number seen as text) come from the description that can.
-        """
-        alone = len(slot.nodes) == 1
-        part = under[: slot.size] if len(under) >= slot.size else slot.initial
-        for node in sorted(slot.nodes, key=lambda node: not node.is_text):
-            value = values.get(node.name, _ABSENT) if node.name else _only(values, node.names)
-            if not alone and _says_nothing(node, value):
-                continue
-            try:
-                new = self.node(node, value, raw, under if slot.is_dynamic else part, over=over)
-            except ValueError as wrong:
-                raise WrongValue.within(node.name, wrong) from None
-            part = new if slot.is_dynamic else new + part[len(new) :]
-            over = True
-        return part
-
-
-def _says_nothing(node: Node, value: Any) -> bool:
-    """Tell whether one of several descriptions is not the one that was meant."""
-    if value is None or value is _ABSENT:
-        return True
-    return not node.name and all(part is None for part in value.values())
-
-
-def _only(values: Row, names: frozenset[str]) -> Any:
-    """Give those of the values that a FILLER group holds."""
-    return {name: values[name] for name in names if name in values} if names else _ABSENT
-
-
-def _known(node: Node, values: Row) -> Row:
-    """Refuse names that the group has not; take the copybook's own names beside ours."""
-    unknown = [name for name in values if name not in node.names]
-    if not unknown:
-        return values
-    renamed = dict(values)
-    for name in unknown:
-        ours = name.replace("-", "_")
-        if ours not in node.names or ours in values:
-            near = difflib.get_close_matches(ours, node.names, 1)
-            raise WrongValue(name, f"there is no such field{f'; did you mean {near[0]}?' if near else ''}")
-        renamed[ours] = renamed.pop(name)
-    return renamed
-
-
-def _same(codec: Codec, raw: bytes, value: Any) -> bool:
-    try:
-        held = codec.decode(raw)
-    except ValueError:
-        return value is None
-    return bool(held == value) and (held is None) == (value is None)
-
-
-def _value_at(values: Any, names: Sequence[str]) -> Any:
-    for name in names:
-        if not isinstance(values, Mapping):
-            return None
-        values = values.get(name, values.get(name.replace("_", "-")))
-    return values if names else None
-
-
-def _put(values: dict[str, Any], names: Sequence[str], value: Any) -> None:
-    for name in names[:-1]:
-        values = values.setdefault(name, {})
-    values[names[-1]] = value
-
-
-def _copied(values: Any) -> Any:
-    return {name: _copied(value) for name, value in values.items()} if isinstance(values, Mapping) else values

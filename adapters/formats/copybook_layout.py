@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .copybook_fields import Alphabet, Codec, codec_of
+from .copybook_fields import Alphabet, Codec
 from .copybook_parser import Item
 from .copybook_text import wrong
+from .copybook_usages import codec_of
 
 Ruled = Callable[[str, str, Codec], Codec]
 """Apply the configuration's rules (dates, NULLs) to a field: its name, its path, its codec."""

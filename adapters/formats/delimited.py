@@ -291,7 +291,7 @@ class _Cells:
         return text.replace(quote * 2, quote)
 
     def _plain(self, text: str) -> Cell:
-        """Take escapes away; text that had some is no NULL, and NULL itself may be written with one (`\\N`)."""
+        """Take escapes away; text that had some is no NULL, and NULL itself may be written with one."""
         if self._unescape is None or text == self._null:
             return text, False
         plain = self._unescape.sub(lambda found: found.group(1) or found.group(), text)

@@ -8,12 +8,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from drawbar.adapters.formats import CopybookConfig, Format, IncompleteFile, Record, Reject, WrongFile
-from drawbar.core.errors import ConfigError, InputError
-from drawbar.core.values import Wide
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+
+from drawbar.adapters.formats import CopybookConfig, Format, IncompleteFile, Record, Reject, WrongFile
+from drawbar.core.errors import ConfigError, InputError
+from drawbar.core.values import Wide
 
 
 def opened(tmp_path: Path, text: str, **keys) -> Format:

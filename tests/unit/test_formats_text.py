@@ -7,11 +7,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from drawbar.adapters.formats import AnyFormat, Format, IncompleteFile, Record, Reject, WrongFile
-from drawbar.core.errors import InputError
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
+
+from drawbar.adapters.formats import AnyFormat, Format, IncompleteFile, Record, Reject, WrongFile
+from drawbar.core.errors import InputError
 
 HERE = Path()
 ANY = TypeAdapter(AnyFormat)
