@@ -1,0 +1,309 @@
+"""AMQP: publish with confirms, take messages one by one, start a run for each, or load a queue into a table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from ...core.adapter import Adapter, Finding, Place
+from ...core.errors import ConfigError, DrawbarError, InputError
+from ...core.tool import Call, Tool
+from ...core.values import parse_json
+from .bodies import described, encode, schema_of, seen
+from .claims import Claims
+from .config import AmqpConfig, ConsumeConfig, PublishConfig
+from .consume import MessageTrigger, QueueSource
+
+if TYPE_CHECKING:
+    from ...connectors.amqp import Endpoint, Incoming, Outgoing
+    from ...connectors.amqp_consumer import Consumer
+    from ...connectors.amqp_publisher import Publisher
+
+MESSAGE_SCHEMA: Mapping[str, Any] = {
+    "type": ["object", "null"],
+    "description": "body, id, headers, routing_key, ...; null when the queue is empty.",
+}
+
+
+class AmqpAdapter(Adapter[AmqpConfig]):
+    kind = "amqp"
+    Config = AmqpConfig
+
+    def __init__(self, name: str, config: AmqpConfig, place: Place) -> None:
+        super().__init__(name, config, place)
+        self._claims = Claims(place.state / "amqp" / name / "claims")
+        self._parked = Claims(place.state / "amqp" / name / "parked")
+
+    @classmethod
+    def tool_names(cls, config: AmqpConfig) -> set[str] | None:
+        verbs: dict[str, Iterable[str]] = {"publish": config.publish, "get": config.consume, "settle": config.consume}
+        return {f"{verb}_{name}" for verb, named in verbs.items() for name in named}
+
+    @classmethod
+    def endpoints(cls, config: AmqpConfig) -> Mapping[str, set[str]]:
+        return {"consume": set(config.consume)}
+
+    def tools(self) -> Iterable[Tool]:
+        for name, publication in self.config.publish.items():
+            yield self._publish_tool(name, publication)
+        for name, queue in self.config.consume.items():
+            yield self._get_tool(name, queue)
+            yield self._settle_tool(name, queue)
+
+    def check(self, *, write: bool = False) -> Iterator[Finding]:
+        from ...connectors.amqp import exchange_exists
+
+        try:
+            yield Finding("connect", ok=True, found=self._connects())
+        except DrawbarError as error:
+            yield Finding("connect", ok=False, found=error.message, next=error.next or "")
+            return
+        for exchange in sorted({one.exchange for one in self.config.publish.values()} - {""}):
+            yield _finding(
+                f"exchange {exchange}", partial(exchange_exists, self._endpoint, exchange, self.config.call_timeout_s)
+            )
+        for queue in sorted({one.queue for one in self.config.consume.values()}):
+            yield _finding(f"queue {queue}", partial(self._waiting, queue))
+
+    def source(self, spec: Mapping[str, Any], *, sync: str) -> QueueSource:
+        from ...connectors.amqp import count
+
+        config = self._consumed(spec)
+        timeout_s = self.config.call_timeout_s
+        return QueueSource(
+            config, partial(count, self._endpoint, config.queue, timeout_s), partial(self._consume, config), timeout_s
+        )
+
+    def trigger(self, spec: Mapping[str, Any], *, name: str) -> MessageTrigger:
+        config = self._consumed(spec)
+        bury = partial(self._bury, config)
+        return MessageTrigger(name, config, lambda: self._consume(config, config.prefetch), bury)
+
+    def close(self) -> None:
+        if publisher := self.__dict__.pop("_publisher", None):
+            publisher.close()
+
+    @cached_property
+    def _endpoint(self) -> Endpoint:
+        from ...connectors.amqp import Endpoint, Tls
+
+        given = self.config.tls
+        files = {} if given is None else {name: self._file(path) for name, path in given if path is not None}
+        return Endpoint(
+            self.config.url.get_secret_value(),
+            Tls(**files),
+            connect_timeout_s=self.config.connect_timeout_s,
+            heartbeat_s=self.config.heartbeat_s,
+        )
+
+    @cached_property
+    def _publisher(self) -> Publisher:
+        from ...connectors.amqp_publisher import Publisher
+
+        return Publisher(self._endpoint)
+
+    def _file(self, path: Path) -> Path:
+        return self.place.base / path
+
+    def _connects(self) -> str:
+        from ...connectors.amqp import channel
+
+        with channel(self._endpoint, self.config.call_timeout_s):
+            return self._endpoint.where
+
+    def _waiting(self, queue: str) -> str:
+        from ...connectors.amqp import count
+
+        return f"{count(self._endpoint, queue, self.config.call_timeout_s)} messages wait"
+
+    def _consume(self, config: ConsumeConfig, prefetch: int) -> Consumer:
+        from ...connectors.amqp_consumer import Consumer
+
+        return Consumer(self._endpoint, config.queue, prefetch=prefetch)
+
+    def _consumed(self, spec: Mapping[str, Any]) -> ConsumeConfig:
+        name = spec.get("consume")
+        if name not in self.config.consume:
+            raise ConfigError(f"{self.name}: there is no consume {name!r}", field="consume")
+        return self.config.consume[name]
+
+    def _publish_tool(self, name: str, publication: PublishConfig) -> Tool:
+        where = f"exchange {publication.exchange}" if publication.exchange else "a queue"
+        properties = {
+            "body": self._body_schema(publication),
+            "headers": {"type": "object", "description": "Headers of this message."},
+            "correlation_id": {"type": "string", "maxLength": 255},
+            "message_id": {"type": "string", "maxLength": 255, "description": "Made by itself when absent."},
+        }
+        return Tool(
+            name=f"publish_{name}",
+            description=publication.description or f"Publish a message to {where}; returns when the broker has it.",
+            effect="write",
+            input_schema=_object(properties, required=["body"]),
+            output_schema=_object({"message_id": {"type": "string"}}, required=["message_id"]),
+            run=partial(self._publish, publication),
+            preview=lambda arguments: _shown(_outgoing(publication, arguments, "(made when it is sent)")),
+        )
+
+    def _publish(self, publication: PublishConfig, arguments: dict[str, Any], call: Call) -> dict[str, Any]:
+        message = _outgoing(publication, arguments, call.id)
+        call.notes.update(
+            endpoint=self._endpoint.where,
+            exchange=message.exchange,
+            routing_key=message.routing_key,
+            message_id=message.message_id,
+        )
+        self._publisher.publish(message, timeout_s=call.left_s(), leaving=call.leaving)
+        return {"message_id": message.message_id}
+
+    def _body_schema(self, publication: PublishConfig) -> Mapping[str, Any]:
+        given = publication.schema_
+        if isinstance(given, Path):
+            try:
+                given = parse_json(self._file(given).read_bytes(), what=f"the schema {given}")
+            except (OSError, InputError) as error:
+                text = error.message if isinstance(error, InputError) else f"the schema {given}: {error.strerror}"
+                raise ConfigError(f"{self.name}: {text}", field="schema") from error
+        if given is None:
+            return schema_of(publication.content_type)
+        if not isinstance(given, Mapping):
+            raise ConfigError(f"{self.name}: a JSON Schema is an object", field="schema")
+        return {name: part for name, part in _moved(given).items() if name not in ("$schema", "$id")}
+
+    def _get_tool(self, name: str, config: ConsumeConfig) -> Tool:
+        return Tool(
+            name=f"get_{name}",
+            description=f"Take one message from the queue {config.queue}. Settle it by its claim when it is worked on.",
+            effect="write",
+            input_schema=_object({}),
+            output_schema=_object(
+                {"message": MESSAGE_SCHEMA, "claim": {"type": ["string", "null"]}}, required=["message", "claim"]
+            ),
+            run=partial(self._get, config),
+        )
+
+    def _get(self, config: ConsumeConfig, arguments: dict[str, Any], call: Call) -> dict[str, Any]:
+        from ...connectors.amqp import take
+
+        call.notes.update(endpoint=self._endpoint.where, queue=config.queue)
+        claims: list[str] = []
+
+        def keep(message: Incoming) -> None:
+            call.leaving()
+            claims.append(self._claims.keep(message))
+
+        message = take(self._endpoint, config.queue, keep, call.left_s())
+        if message is None:
+            return {"message": None, "claim": None}
+        try:
+            return {"message": seen(message, config.content_type), "claim": claims[0]}
+        except InputError as error:
+            unread = {"body": None, "raw": message.body, "problem": error.message}
+            return {"message": {**described(message), **unread}, "claim": claims[0]}
+
+    def _settle_tool(self, name: str, config: ConsumeConfig) -> Tool:
+        outcome = {"enum": ["done", "again", "dead"], "description": "Forget it, put it back, or dead-letter it."}
+        properties = {"claim": {"type": "string"}, "outcome": outcome}
+        return Tool(
+            name=f"settle_{name}",
+            description=f"Settle a message that get_{name} took.",
+            effect="idempotent",
+            input_schema=_object(properties, required=["claim", "outcome"]),
+            output_schema=_object(properties, required=["claim", "outcome"]),
+            run=partial(self._settle, config),
+        )
+
+    def _settle(self, config: ConsumeConfig, arguments: dict[str, Any], call: Call) -> dict[str, Any]:
+        from ...connectors.amqp import Incoming
+
+        claim, outcome = arguments["claim"], arguments["outcome"]
+        kept = self._claims.open(claim, outcome)
+        if kept is not None:
+            fields = (kept["exchange"], kept["routing_key"], False, kept["properties"], 0)
+            message = Incoming(kept["body"], *fields)
+            if outcome == "again":
+                self._publisher.publish(
+                    _forwarded(message, "", config.queue), timeout_s=call.left_s(), leaving=call.leaving
+                )
+            elif outcome == "dead":
+                self._bury(config, message, "settled as dead")
+            self._claims.settled(claim, outcome)
+        return {"claim": claim, "outcome": outcome}
+
+    def _bury(self, config: ConsumeConfig, message: Incoming, reason: str) -> bool:
+        """Publish a dead letter where the configuration says; otherwise keep a copy, and let the broker do it."""
+        target = config.dead_letter
+        if target is None:
+            self._parked.keep(message, queue=config.queue, reason=reason)
+            return False
+        headers = {"x-drawbar-reason": reason[:1000], "x-drawbar-queue": config.queue}
+        letter = _forwarded(message, target.exchange, target.routing_key, headers)
+        self._publisher.publish(letter, timeout_s=self.config.call_timeout_s)
+        return True
+
+
+def _outgoing(publication: PublishConfig, arguments: Mapping[str, Any], message_id: str) -> Outgoing:
+    from ...connectors.amqp import Outgoing
+
+    env = {"arguments": arguments}
+    key = publication.routing_key.fill(env)
+    if not isinstance(key, str) or len(key.encode()) > 255:
+        raise InputError("the routing key is not a text of at most 255 bytes", field="routing_key")
+    headers = {name: template.fill(env) for name, template in publication.headers.items()}
+    properties = {
+        "content_type": publication.content_type,
+        "message_id": arguments.get("message_id") or message_id,
+        "headers": {**headers, **(arguments.get("headers") or {})} or None,
+        "correlation_id": arguments.get("correlation_id"),
+        "delivery_mode": 2 if publication.persistent else 1,
+        "timestamp": int(time.time()),
+        "app_id": "drawbar",
+    }
+    body = encode(arguments["body"], publication.content_type)
+    return Outgoing(publication.exchange, key, body, properties, publication.mandatory)
+
+
+def _forwarded(
+    message: Incoming, exchange: str, routing_key: str, headers: Mapping[str, Any] | None = None
+) -> Outgoing:
+    """Send a message on as it came, persistent, with an id, and with more headers."""
+    from ...connectors.amqp import Outgoing
+
+    kept = {name: value for name, value in message.properties.items() if name not in ("expiration", "user_id")}
+    more = {"headers": {**message.headers, **(headers or {})} or None, "delivery_mode": 2}
+    return Outgoing(exchange, routing_key, message.body, {"message_id": uuid4().hex, **kept, **more})
+
+
+def _shown(message: Outgoing) -> dict[str, Any]:
+    properties = {
+        name: value for name, value in message.properties.items() if value is not None and name != "timestamp"
+    }
+    where = {"exchange": message.exchange, "routing_key": message.routing_key}
+    return {**where, "properties": properties, "body": message.body.decode(errors="replace")}
+
+
+def _object(properties: Mapping[str, Any], required: Iterable[str] = ()) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+
+
+def _moved(schema: Any) -> Any:
+    """Let references into a schema find their way when it stands below `properties/body`."""
+    if isinstance(schema, Mapping):
+        return {
+            name: f"#/properties/body{part[1:]}"
+            if name == "$ref" and isinstance(part, str) and part.startswith("#")
+            else _moved(part)
+            for name, part in schema.items()
+        }
+    return [_moved(part) for part in schema] if isinstance(schema, list) else schema
+
+
+def _finding(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, ok=True, found=look())
+    except DrawbarError as error:
+        return Finding(what, ok=False, found=error.message, next=error.next or "")

@@ -1,0 +1,101 @@
+"""How the configuration spells a broker: what is published where, and which queues are consumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from ...core.adapter import AdapterConfig
+from ...core.expressions import Sees, Template
+from ...core.strict import Strict
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Argument = Annotated[Template, Sees("arguments")]
+_LATER = "comes with the release of file drops and queues; remove it until then"
+
+
+class TlsConfig(Strict):
+    ca_file: Path | None = Field(None, description="Whom to trust; the system's authorities when absent.")
+    certificate_file: Path | None = Field(None, description="Our own certificate, for brokers that ask for one.")
+    key_file: Path | None = Field(None, description="Its key, when it is not in the same file.")
+
+
+class PublishConfig(Strict):
+    """One publication: the tool `publish_<name>`."""
+
+    exchange: str = Field("", max_length=255, description="Exchange; the default exchange when absent.")
+    routing_key: Argument = Field(description="Routing key; the queue's name on the default exchange.")
+    content_type: str = Field("application/json", description="What the body is: JSON, text, XML, or bytes.")
+    schema_: Path | dict[str, Any] | None = Field(
+        None, alias="schema", description="JSON Schema of the body, or its file."
+    )
+    headers: dict[str, Argument] = Field(default_factory=dict, description="Headers of every message.")
+    description: str | None = None
+    mandatory: bool = Field(True, description="A message that no queue takes is rejected, not dropped.")
+    persistent: bool = Field(True, description="Messages survive a restart of the broker on durable queues.")
+
+    later: ClassVar[dict[str, str]] = {"expiration": _LATER}
+
+
+class DeadLetter(Strict):
+    """Where messages go that cannot be worked on."""
+
+    exchange: str = Field("", max_length=255)
+    routing_key: str = Field(max_length=255, description="The queue's name on the default exchange.")
+
+
+class ConsumeConfig(Strict):
+    """One queue: triggers, syncs, and the tools `get_<name>` and `settle_<name>`."""
+
+    queue: str = Field(min_length=1, max_length=255)
+    prefetch: int = Field(20, ge=1, le=65535, description="How many messages may wait here for their answer.")
+    max_attempts: int = Field(5, ge=1, description="After that many failures a message is dead-lettered.")
+    settle: Literal["accepted"] = Field("accepted", description="accepted: when its run is in the journal.")
+    content_type: str = Field("application/json", description="What a body is that does not say it itself.")
+    dead_letter: DeadLetter | None = Field(
+        None, description="Where dead letters go; the queue's own dead letter exchange when absent."
+    )
+
+    later: ClassVar[dict[str, str]] = {
+        "max_waiting": "comes with the release of the engine for many machines; remove it until then",
+        "group": _LATER,
+        "on_poison": _LATER,
+        "format": _LATER,
+        "declare": _LATER,
+    }
+
+    @field_validator("settle", mode="before")
+    @classmethod
+    def _only_accepted(cls, given: Any) -> Any:
+        if given == "finished":
+            raise PydanticCustomError("not_yet", f"settle: finished {_LATER} or say accepted")
+        return given
+
+
+class AmqpConfig(AdapterConfig):
+    """An AMQP 0-9-1 broker, such as RabbitMQ."""
+
+    url: SecretStr = Field(description="amqp://user:password@host:5672/vhost, or amqps:// for TLS.")
+    tls: TlsConfig | None = None
+    connect_timeout_s: float = Field(10, gt=0, le=300, description="Limit of connecting and logging in, in seconds.")
+    heartbeat_s: int = Field(30, ge=1, le=3600, description="A line without a sign of life for twice that is dead.")
+    publish: dict[Name, PublishConfig] = Field(default_factory=dict)
+    consume: dict[Name, ConsumeConfig] = Field(default_factory=dict)
+
+    later: ClassVar[dict[str, str]] = {"hosts": _LATER, "request": _LATER, "declare": _LATER}
+
+    @field_validator("url")
+    @classmethod
+    def _scheme(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("amqp://", "amqps://")):
+            raise PydanticCustomError("url", "the url of a broker begins with amqp:// or amqps://")
+        return url
+
+    @model_validator(mode="after")
+    def _tls_needs_its_scheme(self) -> Self:
+        if self.tls and not self.url.get_secret_value().startswith("amqps://"):
+            raise PydanticCustomError("tls", "tls: is for amqps://; this url begins with amqp://")
+        return self

@@ -1,0 +1,264 @@
+"""Publishing with confirms: one thread owns the connection, serves its heartbeats and pipelines what all others send."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from typing import Any
+
+from pika import SelectConnection, exceptions
+from pika.channel import Channel
+from pika.spec import Basic, BasicProperties
+
+from ..core.errors import ConfigError, DrawbarError, OutcomeUnknown, Rejected, Unavailable
+from .amqp import FAILURES, Endpoint, Outgoing, refused, said, unreachable
+
+
+class Publisher:
+    """Publish from any thread; connects on first use and again when the connection was lost."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._lock = threading.Lock()
+        self._line: _Line | None = None
+        self._closed = False
+
+    def publish(self, message: Outgoing, *, timeout_s: float, leaving: Callable[[], None] = lambda: None) -> None:
+        """
+        Publish one message and wait for the broker's confirm.
+
+        Unavailable: it did not leave. Rejected: no queue takes it, or the broker refused it. OutcomeUnknown: it left,
+        and no confirm came. `leaving` is called immediately before it leaves, and may raise.
+        """
+        ends = time.monotonic() + timeout_s
+        line = self._connected(timeout_s)
+        opened = line.channel(message.exchange)
+        _wait(opened, ends, f"{self._endpoint.where}: the broker did not open a channel in time")
+        leaving()
+        sent: Future[None] = Future()
+        line.send(message, sent)
+        try:
+            sent.result(max(ends - time.monotonic(), 0.001))
+        except FutureTimeout as error:
+            if sent.cancel():
+                raise Unavailable(f"{self._endpoint.where}: the connection is busy; nothing was sent") from error
+            raise OutcomeUnknown(f"{self._endpoint.where}: no confirm within {timeout_s:.3g} s") from error
+
+    def _connected(self, timeout_s: float) -> _Line:
+        with self._lock:
+            if self._closed:
+                raise Unavailable(f"{self._endpoint.where}: closed")
+            if self._line is None or not self._line.alive:
+                self._line = _Line(self._endpoint)
+            line = self._line
+        _wait(line.opened, time.monotonic() + timeout_s, f"{self._endpoint.where}: no connection in time")
+        if line.blocked:
+            raise Unavailable(
+                f"{self._endpoint.where}: the broker takes no messages now ({line.blocked})", retry_after_s=5
+            )
+        return line
+
+    def close(self) -> None:
+        """Close the connection; what waits for its confirm then is OutcomeUnknown. A second call does nothing."""
+        with self._lock:
+            self._closed = True
+            line, self._line = self._line, None
+        if line:
+            line.close()
+
+
+def _wait(opened: Future[None], ends: float, late: str) -> None:
+    try:
+        opened.result(max(ends - time.monotonic(), 0.001))
+    except FutureTimeout as error:
+        raise Unavailable(late) from error
+
+
+@dataclass
+class _Exchange:
+    """The channel of one exchange: what it waits for, by delivery tag."""
+
+    opened: Future[None]
+    channel: Channel | None = None
+    published: int = 0
+    confirmed: bool = False
+
+    def __post_init__(self) -> None:
+        self.waiting: dict[int, tuple[Outgoing, Future[None]]] = {}
+        self.returned: dict[str, str] = {}
+
+
+class _Line:
+    """One connection from its opening to its end. Everything below `_run` happens on its thread."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.opened: Future[None] = Future()
+        self.alive = True
+        self.blocked = ""
+        self._endpoint = endpoint
+        self._exchanges: dict[str, _Exchange] = {}
+        self._lock = threading.Lock()
+        parameters = endpoint.parameters()
+        self._connection = SelectConnection(
+            parameters,
+            on_open_callback=self._on_open,
+            on_open_error_callback=self._on_open_error,
+            on_close_callback=self._on_close,
+        )
+        self._thread = threading.Thread(target=self._run, name="amqp-publisher", daemon=True)
+        self._thread.start()
+
+    def channel(self, exchange: str) -> Future[None]:
+        """Open the channel of an exchange, once."""
+        with self._lock:
+            known = self._exchanges.get(exchange)
+            if known is None:
+                known = self._exchanges[exchange] = _Exchange(Future())
+                self._soon(lambda: self._open(exchange, known))
+        return known.opened
+
+    def send(self, message: Outgoing, sent: Future[None]) -> None:
+        self._soon(lambda: self._send(message, sent))
+
+    def close(self) -> None:
+        self._soon(self._close)
+        self._thread.join(timeout=5)
+
+    def _soon(self, act: Callable[[], None]) -> None:
+        try:
+            self._connection.ioloop.add_callback_threadsafe(act)
+        except (*FAILURES, RuntimeError, AttributeError, ValueError):
+            self._end(Unavailable(f"{self._endpoint.where}: the connection is closed"))
+
+    def _run(self) -> None:
+        try:
+            self._connection.ioloop.start()
+        except FAILURES as error:
+            self._end(OutcomeUnknown(f"{self._endpoint.where}: the connection broke: {said(error)}"))
+
+    def _on_open(self, connection: Any) -> None:
+        connection.add_on_connection_blocked_callback(lambda _, frame: self._block(frame.method.reason or "blocked"))
+        connection.add_on_connection_unblocked_callback(lambda *_: self._block(""))
+        self.opened.set_result(None)
+
+    def _block(self, reason: str) -> None:
+        self.blocked = reason
+
+    def _on_open_error(self, connection: Any, error: Any) -> None:
+        reason = error if isinstance(error, BaseException) else exceptions.AMQPConnectionError(error)
+        self._end(unreachable(self._endpoint, reason))
+        self._connection.ioloop.stop()
+
+    def _on_close(self, connection: Any, error: BaseException) -> None:
+        self._end(OutcomeUnknown(f"{self._endpoint.where}: the connection was lost before the confirm: {said(error)}"))
+        self._connection.ioloop.stop()
+
+    def _end(self, error: DrawbarError) -> None:
+        """Fail all that waits; what never left says so."""
+        self.alive = False
+        unsent = error if isinstance(error, ConfigError) else Unavailable(error.message)
+        _fail(self.opened, unsent)
+        with self._lock:
+            exchanges = list(self._exchanges.values())
+        for one in exchanges:
+            _fail(one.opened, unsent)
+            waiting, one.waiting = one.waiting, {}
+            for _, sent in waiting.values():
+                _fail(sent, error)
+
+    def _close(self) -> None:
+        if self._connection.is_open:
+            self._connection.close()
+
+    def _open(self, exchange: str, one: _Exchange) -> None:
+        def opened(channel: Channel) -> None:
+            one.channel = channel
+            channel.add_on_return_callback(lambda _, method, properties, __: self._on_return(one, method, properties))
+            channel.add_on_close_callback(lambda _, reason: self._on_channel_close(exchange, one, reason))
+            channel.confirm_delivery(lambda frame: self._on_confirm(one, frame.method), callback=check)
+
+        def check(frame: Any) -> None:
+            if exchange == "":
+                one.opened.set_result(None)
+            else:
+                one.channel.exchange_declare(exchange, passive=True, callback=lambda _: one.opened.set_result(None))  # type: ignore[union-attr]  # set by opened
+
+        try:
+            self._connection.channel(on_open_callback=opened)
+        except FAILURES as error:
+            _fail(one.opened, Unavailable(f"{self._endpoint.where}: {said(error)}"))
+
+    def _send(self, message: Outgoing, sent: Future[None]) -> None:
+        one = self._exchanges.get(message.exchange)
+        if not sent.set_running_or_notify_cancel():
+            return
+        if one is None or one.channel is None or not one.channel.is_open:
+            sent.set_exception(Unavailable(f"{self._endpoint.where}: the channel was closed; nothing was sent"))
+            return
+        one.published += 1
+        one.waiting[one.published] = (message, sent)
+        try:
+            properties = BasicProperties(**message.properties)
+            one.channel.basic_publish(
+                message.exchange, message.routing_key, message.body, properties, mandatory=message.mandatory
+            )
+        except (*FAILURES, ValueError, TypeError, AssertionError) as error:
+            one.waiting.pop(one.published, None)
+            sent.set_exception(_not_sent(self._endpoint, error))
+
+    def _on_return(self, one: _Exchange, method: Basic.Return, properties: Any) -> None:
+        one.returned[properties.message_id] = f"{method.reply_code} {method.reply_text}"
+
+    def _on_confirm(self, one: _Exchange, method: Any) -> None:
+        one.confirmed = True
+        tags = [tag for tag in one.waiting if tag <= method.delivery_tag] if method.multiple else [method.delivery_tag]
+        for tag in tags:
+            message, sent = one.waiting.pop(tag, (None, None))
+            if message is None or sent is None:
+                continue
+            if returned := one.returned.pop(message.message_id, None):
+                where = f"exchange {message.exchange!r} with routing key {message.routing_key!r}"
+                sent.set_exception(Rejected(f"no queue takes it: {where} ({returned})"))
+            elif isinstance(method, Basic.Nack):
+                sent.set_exception(Rejected(f"{self._endpoint.where} refused the message: a queue of it is full"))
+            else:
+                sent.set_result(None)
+
+    def _on_channel_close(self, exchange: str, one: _Exchange, reason: Any) -> None:
+        """Sort what waits: on a channel that never had a confirm, the broker's no is for all of it."""
+        with self._lock:
+            if self._exchanges.get(exchange) is one:
+                del self._exchanges[exchange]
+        if not isinstance(reason, exceptions.ChannelClosedByBroker):
+            unknown = OutcomeUnknown(
+                f"{self._endpoint.where}: the connection was lost before the confirm: {said(reason)}"
+            )
+            _fail(one.opened, Unavailable(unknown.message))
+        else:
+            answer = refused(self._endpoint, reason)
+            _fail(one.opened, answer)
+            unknown = OutcomeUnknown(answer.message)
+            if not one.confirmed and isinstance(answer, Rejected):
+                self._fail_waiting(one, answer)
+        self._fail_waiting(one, unknown)
+
+    def _fail_waiting(self, one: _Exchange, error: DrawbarError) -> None:
+        waiting, one.waiting = one.waiting, {}
+        for _, sent in waiting.values():
+            _fail(sent, error)
+
+
+def _fail(future: Future[None], error: DrawbarError) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
+def _not_sent(endpoint: Endpoint, error: BaseException) -> DrawbarError:
+    """Say what pika refused before a byte left: properties that AMQP cannot carry, or a line that is gone."""
+    if isinstance(error, FAILURES) and not isinstance(error, exceptions.UnsupportedAMQPFieldException):
+        return Unavailable(f"{endpoint.where}: {said(error)}")
+    return Rejected(f"AMQP cannot carry this message: {said(error)}")
