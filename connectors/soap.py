@@ -1,0 +1,338 @@
+"""
+The wire to a SOAP service: its operations, and one call of one of them.
+
+A connector is the wire: plain values go in and come out, and only the five errors leave it.
+"""
+
+from __future__ import annotations
+
+import base64
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import ConfigError, InputError, Unavailable
+from ..core.tool import Call, Effect
+from .soap_contract import Contract, Documents, Message, Operation, Part, load
+from .soap_endpoints import Endpoints
+from .soap_faults import body_of
+from .soap_http import Answer, Http, Url
+from .soap_read import Read, Readers, dereferenced
+from .soap_schema import Schema, of_parts, of_type
+from .soap_security import Login, security
+from .soap_types import Complex, Simple
+from .soap_write import Unfit, Write, Writers, escaped
+from .soap_xml import SOAP_11, SOAP_12, Node, local, namespace
+
+HEADERS_KEY = "_headers"
+"""The argument that holds the SOAP headers that the contract declares and the configuration does not fill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a service needs to be reached; secrets in it are never shown."""
+
+    wsdl: str
+    endpoints: tuple[str, ...] = ()
+    balanced: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    login: Login | None = None
+    timestamp_ttl_s: float | None = None
+    basic: tuple[str, str] | None = field(default=None, repr=False)
+    bearer: str | None = field(default=None, repr=False)
+    tls: Tls = Tls()
+    load_timeout_s: float = 30
+    max_bytes: int = 64 * 2**20
+
+
+class Service:
+    """A service by its WSDL. Creating one loads the WSDL; calls share its connections and may come from any thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._http = Http(
+            tls=lambda: _context(settings.tls), headers=_http_headers(settings), max_bytes=settings.max_bytes
+        )
+        try:
+            deadline = time.monotonic() + settings.load_timeout_s
+            documents = Documents(settings.wsdl, self._http, deadline=deadline, max_bytes=settings.max_bytes)
+            self.contract: Contract = load(documents)
+        except BaseException:
+            self._http.close()
+            raise
+        self._security = security(settings.login, settings.timestamp_ttl_s)
+
+    def bound(self, operation: Operation) -> Bound:
+        """Make what calls an operation; its writers and readers are made once, here."""
+        return Bound(self, operation)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def post(self, endpoints: Endpoints, envelope: str, http_headers: str, call: Call) -> tuple[Url, Answer]:
+        """Post an envelope; another endpoint is asked only when nothing has left to the one before."""
+        body, left = envelope.encode(), len(endpoints)
+        for url in endpoints.in_order():
+            left -= 1
+            call.notes["endpoint"] = url.text
+            try:
+                answer = self._http.post(url, body, http_headers, deadline=call.deadline, leaving=call.leaving)
+            except Unavailable:
+                endpoints.is_away(url)
+                if not left:
+                    raise
+                continue
+            call.notes["http_status"] = answer.status
+            return url, answer
+        raise Unavailable("there is no endpoint")
+
+    def reach(self, address: str) -> str:
+        """Open a connection and say what was found; raises like a call."""
+        url = Url.of(address)
+        self._http.reach(url, deadline=time.monotonic() + self.settings.load_timeout_s)
+        return "TLS is trusted" if url.secure else "without TLS"
+
+    def security_header(self, *, masked: bool) -> str:
+        return self._security(masked)
+
+
+class Bound:
+    """One operation, ready to be called."""
+
+    def __init__(self, service: Service, operation: Operation) -> None:
+        self._service = service
+        self.operation = operation
+        settings = service.settings
+        self._addresses = settings.endpoints or ((operation.address,) if operation.address else ())
+        self._endpoints: Endpoints | None = None
+        self.http_headers = _action_headers(operation)
+        constant = settings.headers
+        self._asked = tuple(part for part in operation.input.headers if part.name not in _filled(operation, constant))
+        writers = Writers(encoded=operation.input.encoded)
+        self._write = _message_writer(writers, operation.input)
+        self._write_headers = [(part.name, writers.element(part.element)) for part in self._asked]
+        self._constant = _constant_headers(writers, service.contract, operation, constant)
+        self._start, self._end = _envelope(operation, writers)
+        readers = Readers()
+        self._read = _message_reader(readers, operation.output) if operation.output else None
+        self._details = {element.tag: readers.element(element) for element in operation.faults}
+        self._encoded = bool(operation.output and operation.output.encoded)
+
+    @property
+    def address(self) -> str:
+        return ", ".join(self._addresses)
+
+    def _to(self) -> Endpoints:
+        """Where calls go; ConfigError when the WSDL names nothing that can be used and the configuration nothing at all."""
+        if self._endpoints is None:
+            if not self._addresses:
+                raise ConfigError(f"the WSDL names no address for {self.operation.name}", field="endpoints")
+            self._endpoints = Endpoints(self._addresses, balanced=self._service.settings.balanced)
+        return self._endpoints
+
+    @staticmethod
+    def without(envelope: str, value: Any, mask: str) -> str:
+        """Hide a value of an envelope that is shown."""
+        return envelope.replace(f">{escaped(str(value))}<", f">{mask}<")
+
+    def input_schema(self) -> Schema:
+        headers = _optional_object(self._asked)
+        return _schema(self.operation.input, headers, output=False)
+
+    def output_schema(self) -> Schema:
+        if self.operation.output is None:
+            return {"type": "object", "properties": {}}
+        return _schema(self.operation.output, None, output=True)
+
+    def envelope(self, arguments: Mapping[str, Any], *, masked: bool = False) -> str:
+        """Write what a call sends; InputError names the field that does not fit."""
+        out: list[str] = []
+        try:
+            self._write(arguments, out)
+            body = "".join(out)
+            headers = self._headers(arguments, masked=masked)
+        except Unfit as error:
+            raise InputError(f"{error.path or 'arguments'}: {error.message}", field=error.path or None) from None
+        return f"{self._start}{headers}<soap:Body>{body}{self._end}"
+
+    def call(self, arguments: Mapping[str, Any], call: Call, effect: Effect) -> dict[str, Any]:
+        """Send one call and give its answer as plain values."""
+        endpoints = self._to()
+        url, answer = self._service.post(endpoints, self.envelope(arguments), self.http_headers, call)
+        body = body_of(answer, effect=effect, details=self._details, endpoint=url.text, one_way=self._read is None)
+        if body is None or self._read is None:
+            return {}
+        return self._read(dereferenced(body) if self._encoded else body)
+
+    def _headers(self, arguments: Mapping[str, Any], *, masked: bool) -> str:
+        said = self._constant
+        given = arguments.get(HEADERS_KEY) or {}
+        if given:
+            out: list[str] = []
+            for name, write in self._write_headers:
+                if name in given:
+                    write(given[name], out)
+            said += "".join(out)
+        said += self._service.security_header(masked=masked)
+        return f"<soap:Header>{said}</soap:Header>" if said else ""
+
+
+def _envelope(operation: Operation, writers: Writers) -> tuple[str, str]:
+    space = SOAP_12 if operation.soap12 else SOAP_11
+    start = f'<?xml version="1.0" encoding="utf-8"?>\n<soap:Envelope xmlns:soap="{space}"{writers.declarations()}>'
+    return start, "</soap:Body></soap:Envelope>"
+
+
+def _action_headers(operation: Operation) -> str:
+    action = operation.action.replace('"', "%22")
+    if any(c < " " or c > "~" for c in action):
+        raise ConfigError(f"the soapAction of {operation.name} cannot be sent: {operation.action!r}")
+    if operation.soap12:
+        said = f'; action="{action}"' if action else ""
+        return f"Content-Type: application/soap+xml; charset=utf-8{said}\r\n"
+    return f'Content-Type: text/xml; charset=utf-8\r\nSOAPAction: "{action}"\r\n'
+
+
+def _http_headers(settings: Settings) -> dict[str, str]:
+    said = {
+        "User-Agent": "drawbar",
+        "Accept": "text/xml, application/soap+xml, */*;q=0.1",
+        "Accept-Encoding": "identity",
+    }
+    if settings.basic:
+        token = base64.b64encode(":".join(settings.basic).encode()).decode()
+        said["Authorization"] = f"Basic {token}"
+    elif settings.bearer:
+        if any(c <= " " or c > "~" for c in settings.bearer):
+            raise ConfigError("the bearer token has characters that HTTP cannot carry", field="security.bearer")
+        said["Authorization"] = f"Bearer {settings.bearer}"
+    return said
+
+
+def _context(tls: Tls) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=str(tls.ca_file) if tls.ca_file else None)
+        if tls.certificate_file:
+            context.load_cert_chain(str(tls.certificate_file), str(tls.key_file) if tls.key_file else None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"a certificate cannot be read: {error}", field="security.tls") from error
+    return context
+
+
+def _single(message: Message) -> Complex | None:
+    """Give the type whose content is the message itself: one part, whose element has a complex type."""
+    if message.wrapper or len(message.parts) != 1:
+        return None
+    kind = message.parts[0].element.type
+    return kind if isinstance(kind, Complex) and kind.array_of is None else None
+
+
+def _part_name(message: Message, part: Part) -> str:
+    return part.name if message.wrapper or len(message.parts) > 1 else local(part.element.tag)
+
+
+def _schema(message: Message, headers: tuple[str, Any] | None, *, output: bool) -> Schema:
+    single = _single(message)
+    if single is not None:
+        said = of_type(single, output=output)
+        doc = message.parts[0].element.declared.doc
+        said = {**said, "description": doc} if doc and "description" not in said else said
+    else:
+        required = message.wrapper is None or not output
+        said = of_parts(((_part_name(message, part), part.element, required) for part in message.parts), output=output)
+    if headers:
+        said = {**said, "properties": {**said.get("properties", {}), headers[0]: headers[1]}}
+    return said
+
+
+def _optional_object(parts: tuple[Part, ...]) -> tuple[str, Schema] | None:
+    if not parts:
+        return None
+    inner = of_parts(((part.name, part.element, False) for part in parts), output=False)
+    return HEADERS_KEY, {**inner, "description": "SOAP headers that the contract declares."}
+
+
+def _message_writer(writers: Writers, message: Message) -> Write:
+    if _single(message) is not None:
+        return writers.element(message.parts[0].element)
+    parts = [(_part_name(message, part), writers.element(part.element)) for part in message.parts]
+    start, end = "", ""
+    if message.wrapper:
+        name = writers.name(message.wrapper)
+        style = ' soap:encodingStyle="http://schemas.xmlsoap.org/soap/encoding/"' if message.encoded else ""
+        start, end = f"<{name}{style}>", f"</{name}>"
+
+    def write(value: Any, out: list[str]) -> None:
+        out.append(start)
+        for key, part in parts:
+            if key not in value:
+                raise Unfit("it is missing", key)
+            try:
+                part(value[key], out)
+            except Unfit as error:
+                raise error.under(key) from None
+        out.append(end)
+
+    return write
+
+
+def _message_reader(readers: Readers, message: Message) -> Callable[[Node], dict[str, Any]]:
+    if _single(message) is not None:
+        read = readers.element(message.parts[0].element)
+
+        def one(body: Node) -> dict[str, Any]:
+            first = next(iter(body), None)
+            found = read(first) if first is not None else None
+            return found if isinstance(found, dict) else {}
+
+        return one
+    parts = {
+        local(part.element.tag): (_part_name(message, part), readers.element(part.element)) for part in message.parts
+    }
+    wrapped = message.wrapper is not None
+    return lambda body: _named_parts(next(iter(body), body) if wrapped else body, parts)
+
+
+def _named_parts(node: Node, parts: Mapping[str, tuple[str, Read]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    children = list(node)
+    for index, child in enumerate(children):
+        entry = parts.get(local(child.tag))
+        if entry is None and len(parts) == len(children):
+            entry = list(parts.values())[index]  # rpc answers of old stacks name their only part as they like
+        if entry:
+            found[entry[0]] = entry[1](child)
+    return found
+
+
+def _filled(operation: Operation, constant: Mapping[str, str]) -> set[str]:
+    return {part.name for part in operation.input.headers if constant.keys() & {part.name, local(part.element.tag)}}
+
+
+def _constant_headers(writers: Writers, contract: Contract, operation: Operation, constant: Mapping[str, str]) -> str:
+    """Write the configured headers: as the contract declares them, or as an element `{namespace}name`."""
+    out: list[str] = []
+    for name, value in constant.items():
+        declared = next(
+            (part for part in operation.input.headers if name in {part.name, local(part.element.tag)}), None
+        )
+        try:
+            if declared and isinstance(declared.element.type, Simple):
+                writers.element(declared.element)(value, out)
+                continue
+            known = contract.schemas.elements_named(local(name)) if not namespace(name) else []
+            tag = writers.name(declared.element.tag if declared else known[0] if len(known) == 1 else name)
+            out.append(f"<{tag}>{escaped(value)}</{tag}>")
+        except ValueError as error:
+            raise ConfigError(f"the header {name} does not fit: {error}", field="headers") from error
+    return "".join(out)

@@ -1,0 +1,268 @@
+"""
+HTTP for SOAP: kept connections, one deadline for a whole exchange, and errors that know their phase.
+
+Nothing of the environment is read (no proxy, no CA bundle): what counts stands in the configuration.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import select
+import socket
+import ssl
+import threading
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from ..core.errors import ConfigError, OutcomeUnknown, Unavailable
+
+_IDLE = 64
+_REDIRECTS = {301, 302, 303, 307, 308}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """An endpoint, taken apart once. `credentials` in it are refused: they belong to `security`."""
+
+    text: str
+    secure: bool
+    host: str
+    port: int
+    path: str
+    head: str = field(repr=False)
+
+    @classmethod
+    def of(cls, text: str) -> Url:
+        try:
+            split = urlsplit(text)
+            port = split.port
+        except ValueError as error:
+            raise ConfigError(f"{text!r} is no URL: {error}") from error
+        if split.scheme not in {"http", "https"} or not split.hostname or any(c <= " " for c in text):
+            raise ConfigError(f"{text!r} is no http or https URL")
+        if split.username or split.password:
+            raise ConfigError("an URL with a password in it is refused", next="use security.basic")
+        path = (split.path or "/") + (f"?{split.query}" if split.query else "")
+        secure = split.scheme == "https"
+        host = f"[{split.hostname}]" if ":" in split.hostname else split.hostname
+        head = f"{path} HTTP/1.1\r\nHost: {host}{f':{port}' if port else ''}\r\n"
+        return cls(text, secure, split.hostname, port or (443 if secure else 80), path, head)
+
+    @property
+    def origin(self) -> tuple[bool, str, int]:
+        return self.secure, self.host, self.port
+
+
+class _Raw(io.RawIOBase):
+    """Reads a socket against its deadline, so that a host that sends a byte a second is cut off too."""
+
+    def __init__(self, wire: _Wire) -> None:
+        self._wire = wire
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        sock = self._wire.sock
+        sock.settimeout(_left(self._wire.deadline))
+        return sock.recv_into(buffer)
+
+
+class _Wire:
+    """One open connection; stands in for a socket before `http.client.HTTPResponse`."""
+
+    def __init__(self, url: Url, tls: ssl.SSLContext | None, deadline: float) -> None:
+        self.deadline = deadline
+        sock = socket.create_connection((url.host, url.port), timeout=_left(deadline))
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.sock: socket.socket = tls.wrap_socket(sock, server_hostname=url.host) if tls else sock
+        except BaseException:
+            sock.close()
+            raise
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Raw(self), 65536)
+
+    def send(self, data: bytes) -> None:
+        self.sock.settimeout(_left(self.deadline))
+        self.sock.sendall(data)
+
+    def is_stale(self) -> bool:
+        """Tell whether the host has closed it (or said something unasked) while it lay idle."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def close(self) -> None:
+        self.sock.close()
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
+
+
+class Http:
+    """
+    Connections to the hosts of one adapter.
+
+    `post` and `get` raise Unavailable while the request has not left in full, OutcomeUnknown afterwards, and ConfigError
+    for a certificate that is not trusted.
+    """
+
+    def __init__(self, *, tls: Callable[[], ssl.SSLContext], headers: Mapping[str, str], max_bytes: int) -> None:
+        self._make_tls = tls
+        self._tls: ssl.SSLContext | None = None
+        self._lock = threading.Lock()
+        self._idle: dict[tuple[bool, str, int], deque[_Wire]] = {}
+        self._head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._max_bytes = max_bytes
+        self._closed = False
+
+    def post(
+        self,
+        url: Url,
+        body: bytes,
+        headers: str,
+        *,
+        deadline: float,
+        leaving: Callable[[], None] = lambda: None,
+    ) -> Answer:
+        """Send one request; `headers` are lines that end in CRLF. A redirect is an answer like any other."""
+        head = f"POST {url.head}{self._head}{headers}Content-Length: {len(body)}\r\n\r\n"
+        return self._exchange(url, "POST", head.encode("latin-1") + body, deadline, leaving)
+
+    def get(self, url: Url, *, deadline: float) -> Answer:
+        """Fetch a document, following redirects on the same host only."""
+        for _ in range(5):
+            request = f"GET {url.head}{self._head}\r\n".encode("latin-1")
+            answer = self._exchange(url, "GET", request, deadline, lambda: None)
+            if answer.status not in _REDIRECTS:
+                return answer
+            target = Url.of(urljoin(url.text, answer.headers.get("location", "")))
+            if target.host != url.host or (url.secure and not target.secure):
+                raise ConfigError(
+                    f"{url.text} leads to {target.text}, another host", next="use that URL if you trust it"
+                )
+            url = target
+        raise ConfigError(f"{url.text} redirects in a circle")
+
+    def reach(self, url: Url, *, deadline: float) -> None:
+        """Open a connection and close it again."""
+        self._open(url, deadline).close()
+
+    def close(self) -> None:
+        self._closed = True
+        for wires in self._idle.values():
+            while wires:
+                wires.pop().close()
+
+    def _exchange(self, url: Url, method: str, data: bytes, deadline: float, leaving: Callable[[], None]) -> Answer:
+        wire = self._take(url, deadline)
+        kept = False
+        try:
+            leaving()
+            self._send(wire, url, data)
+            try:
+                answer, kept = self._receive(wire, method)
+            except TimeoutError:
+                raise OutcomeUnknown(f"{url.text} did not answer in time") from None
+            except (OSError, http.client.HTTPException, zlib.error) as error:
+                raise OutcomeUnknown(f"{url.text} broke off its answer: {_said(error)}") from error
+            return answer
+        finally:
+            idle = self._idle[url.origin]
+            if kept and not self._closed and len(idle) < _IDLE:
+                idle.append(wire)
+            else:
+                wire.close()
+
+    def _take(self, url: Url, deadline: float) -> _Wire:
+        idle = self._idle.setdefault(url.origin, deque())
+        while idle:
+            try:
+                wire = idle.pop()
+            except IndexError:
+                break
+            if not wire.is_stale():
+                wire.deadline = deadline
+                return wire
+            wire.close()
+        return self._open(url, deadline)
+
+    def _open(self, url: Url, deadline: float) -> _Wire:
+        try:
+            return _Wire(url, self._context() if url.secure else None, deadline)
+        except ssl.SSLCertVerificationError as error:
+            raise ConfigError(
+                f"{url.host}:{url.port} shows a certificate that is not trusted: {error.verify_message}",
+                next="security.tls.ca_file names the authority to trust",
+            ) from error
+        except ssl.SSLError as error:
+            raise Unavailable(f"TLS with {url.host}:{url.port} failed: {error.reason or error}") from error
+        except TimeoutError:
+            raise Unavailable(f"{url.host}:{url.port} did not accept a connection in time") from None
+        except socket.gaierror as error:
+            raise Unavailable(f"the host name {url.host} cannot be found: {error.strerror}") from error
+        except OSError as error:
+            raise Unavailable(f"{url.host}:{url.port} cannot be reached: {error.strerror or error}") from error
+
+    def _context(self) -> ssl.SSLContext:
+        with self._lock:
+            if self._tls is None:
+                self._tls = self._make_tls()
+            return self._tls
+
+    @staticmethod
+    def _send(wire: _Wire, url: Url, data: bytes) -> None:
+        try:
+            wire.send(data)
+        except OSError as error:
+            # The host has not got the whole body, so it has nothing that it could work on.
+            raise Unavailable(f"{url.text} did not take the whole request: {_said(error)}") from error
+
+    def _receive(self, wire: _Wire, method: str) -> tuple[Answer, bool]:
+        response = http.client.HTTPResponse(wire, method=method)  # type: ignore[arg-type]  # it needs makefile alone
+        try:
+            response.begin()
+            headers = {name.lower(): value for name, value in response.getheaders()}
+            body = self._read(response, headers.get("content-encoding", "identity").lower())
+            return Answer(response.status, headers, body), not response.will_close
+        finally:
+            response.close()
+
+    def _read(self, response: http.client.HTTPResponse, encoding: str) -> bytes:
+        unzip = zlib.decompressobj(47) if encoding in {"gzip", "deflate"} else None
+        parts, size = [], 0
+        while part := response.read(262_144):
+            if unzip:
+                part = unzip.decompress(part, self._max_bytes - size + 1)
+            size += len(part)
+            if size > self._max_bytes or (unzip and unzip.unconsumed_tail):
+                raise http.client.HTTPException(f"it is larger than {self._max_bytes} bytes")
+            parts.append(part)
+        if response.length:
+            raise http.client.HTTPException(f"{response.length} bytes are missing")
+        return b"".join(parts)
+
+
+def _said(error: BaseException) -> str:
+    return str(error).strip() or type(error).__name__

@@ -1,0 +1,420 @@
+"""
+Simple types: between the text of XML and plain values, without loss, and as JSON Schema.
+
+A value that a Python type cannot hold (a date with a zone, a leap second, a duration of months, more digits than
+microseconds) stays text, and so does one that breaks its own type: what came is never changed or dropped.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Any
+
+import jsonschema_rs
+
+from ..core.values import Wide, duration, plain_decimal, to_json
+from .soap_types import Facets, Simple
+
+Read = Callable[[str], Any]
+Write = Callable[[Any], str]
+
+_RANGES = {
+    "int": (-(2**31), 2**31 - 1),
+    "short": (-(2**15), 2**15 - 1),
+    "byte": (-128, 127),
+    "unsignedInt": (0, 2**32 - 1),
+    "unsignedShort": (0, 2**16 - 1),
+    "unsignedByte": (0, 255),
+}
+_WIDE: dict[str, tuple[int | None, int | None]] = {
+    "integer": (None, None),
+    "long": (-(2**63), 2**63 - 1),
+    "unsignedLong": (0, 2**64 - 1),
+    "nonNegativeInteger": (0, None),
+    "positiveInteger": (1, None),
+    "nonPositiveInteger": (None, 0),
+    "negativeInteger": (None, -1),
+}
+_LISTS = {"NMTOKENS", "IDREFS", "ENTITIES"}
+_KEPT = {"string", "anySimpleType", "anyType"}
+_ZONE = r"(Z|[+-]\d\d:\d\d)?"
+_LEXICAL = {
+    "date": rf"^-?\d{{4,}}-\d\d-\d\d{_ZONE}$",
+    "dateTime": rf"^-?\d{{4,}}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?{_ZONE}$",
+    "time": rf"^\d\d:\d\d:\d\d(\.\d+)?{_ZONE}$",
+    "duration": r"^-?P(?=.)(\d+Y)?(\d+M)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?$",
+    "gYear": rf"^-?\d{{4,}}{_ZONE}$",
+    "gYearMonth": rf"^-?\d{{4,}}-\d\d{_ZONE}$",
+    "gMonth": rf"^--\d\d{_ZONE}$",
+    "gMonthDay": rf"^--\d\d-\d\d{_ZONE}$",
+    "gDay": rf"^---\d\d{_ZONE}$",
+    "hexBinary": "^([0-9a-fA-F]{2})*$",
+}
+_FORMATS = {"date": "date", "dateTime": "date-time", "time": "time", "duration": "duration"}
+_HINTS = {
+    "date": "YYYY-MM-DD, a zone is optional.",
+    "dateTime": "YYYY-MM-DDTHH:MM:SS, a zone is optional.",
+    "time": "HH:MM:SS, a zone is optional.",
+    "duration": "ISO 8601, like P1DT2H.",
+    "hexBinary": "Hexadecimal digits.",
+    "anyURI": "URI.",
+}
+_DAY_TIME = re.compile(r"(-?)P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d{1,6}))?S)?)?")
+_SPECIAL = {"INF": "INF", "-INF": "-INF", "NaN": "NaN", "+INF": "INF"}
+_PLAIN = r"^-?\d+(\.\d+)?$"
+_GIVEN = r"^[+-]?(\d+(\.\d*)?|\.\d+)$"
+_WHOLE = r"^-?\d+$"
+
+
+class BadValue(ValueError):
+    """A value that its simple type refuses; the message is for the caller."""
+
+
+def reader(kind: Simple) -> Read:
+    """Give what makes a plain value of the text of an element or attribute; it never fails."""
+    if kind.items or kind.base in _LISTS:
+        one = reader(kind.items or Simple("token"))
+        return lambda text: [one(part) for part in text.split()]
+    if kind.members:
+        return _first_of([reader(each) for each in kind.members])
+    if kind.base in _KEPT:
+        return _same
+    read = _READ.get(kind.base, _int if kind.base in _RANGES else _wide if kind.base in _WIDE else _collapsed)
+    if read in (_collapsed, _same):
+        return read
+
+    def careful(text: str) -> Any:
+        try:
+            return read(text.strip())
+        except (ValueError, InvalidOperation, OverflowError):
+            return text
+
+    return careful
+
+
+def _same(text: str) -> str:
+    return text
+
+
+def _first_of(readers: list[Read]) -> Read:
+    def read(text: str) -> Any:
+        return next((value for value in (one(text) for one in readers) if not isinstance(value, str)), text)
+
+    return read
+
+
+def _collapsed(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _bool(text: str) -> bool | str:
+    return True if text in {"true", "1"} else False if text in {"false", "0"} else text
+
+
+def _float(text: str) -> float | str:
+    return _SPECIAL[text] if text in _SPECIAL else float(text)
+
+
+def _decimal(text: str) -> Decimal:
+    value = Decimal(text)
+    if not value.is_finite():
+        raise ValueError(text)
+    return value
+
+
+def _int(text: str) -> int:
+    return int(text)
+
+
+def _wide(text: str) -> Wide:
+    return Wide(text)
+
+
+def _date(text: str) -> date | str:
+    return date.fromisoformat(text) if len(text) == 10 and text[4] == "-" else text
+
+
+def _datetime(text: str) -> datetime | str:
+    fraction = len(text.partition(".")[2].rstrip("Z").partition("+")[0].partition("-")[0])
+    return datetime.fromisoformat(text) if fraction <= 6 and text[10:11] == "T" else text
+
+
+def _time(text: str) -> time | str:
+    fraction = len(text.partition(".")[2].rstrip("Z").partition("+")[0].partition("-")[0])
+    return time.fromisoformat(text) if fraction <= 6 and text[2:3] == ":" else text
+
+
+def _timedelta(text: str) -> timedelta | str:
+    match = _DAY_TIME.fullmatch(text)
+    if not match or not any(match.groups()[1:]):
+        return text
+    sign, days, hours, minutes, seconds, fraction = match.groups()
+    value = timedelta(
+        days=int(days or 0),
+        hours=int(hours or 0),
+        minutes=int(minutes or 0),
+        seconds=int(seconds or 0),
+        microseconds=int((fraction or "0").ljust(6, "0")),
+    )
+    return -value if sign else value
+
+
+def _base64(text: str) -> bytes:
+    return base64.b64decode("".join(text.split()), validate=True)
+
+
+_READ: dict[str, Read] = {
+    "boolean": _bool,
+    "float": _float,
+    "double": _float,
+    "decimal": _decimal,
+    "date": _date,
+    "dateTime": _datetime,
+    "time": _time,
+    "duration": _timedelta,
+    "base64Binary": _base64,
+    "normalizedString": lambda text: re.sub(r"[\t\n\r]", " ", text),
+}
+
+
+def writer(kind: Simple) -> Write:
+    """Give what makes the text of a plain value, not yet escaped; it raises BadValue."""
+    if kind.items or kind.base in _LISTS:
+        one = writer(kind.items or Simple("token"))
+        return lambda value: " ".join(one(each) for each in (value if isinstance(value, list) else [value]))
+    if kind.members:
+        return _first_that_fits(kind.members)
+    write = _number_writer(kind) if kind.base == "decimal" or kind.base in _RANGES or kind.base in _WIDE else _text
+    write = {"boolean": _write_bool, "base64Binary": _write_base64, "float": _write_float, "double": _write_float}.get(
+        kind.base, write
+    )
+    enum = frozenset(kind.facets.enum)
+    if not enum:
+        return write
+
+    def listed(value: Any) -> str:
+        if (text := write(value)) not in enum:
+            raise BadValue(f"{text!r} is none of {', '.join(sorted(enum))}")
+        return text
+
+    return listed
+
+
+def _first_that_fits(members: tuple[Simple, ...]) -> Write:
+    writers = [writer(each) for each in members]
+
+    def write(value: Any) -> str:
+        for one in writers:
+            try:
+                return one(value)
+            except BadValue:
+                continue
+        raise BadValue(f"{value!r} fits no type of the union")
+
+    return write
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, timedelta):
+        return duration(value)
+    if isinstance(value, Decimal):
+        return plain_decimal(value)
+    if isinstance(value, (int, float)):
+        return str(value)
+    raise BadValue(f"{type(value).__name__} is no text")
+
+
+def _write_bool(value: Any) -> str:
+    if value is True or value == "true":
+        return "true"
+    if value is False or value == "false":
+        return "false"
+    raise BadValue(f"{value!r} is neither true nor false")
+
+
+def _write_base64(value: Any) -> str:
+    if isinstance(value, (bytes, bytearray)):
+        return base64.b64encode(value).decode()
+    try:
+        return base64.b64encode(base64.b64decode(str(value), validate=True)).decode()
+    except binascii.Error as error:
+        raise BadValue(f"it is no base64: {error}") from None
+
+
+def _write_float(value: Any) -> str:
+    if isinstance(value, str) and value in _SPECIAL:
+        return _SPECIAL[value]
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise BadValue(f"{value!r} is no number") from None
+    if math.isinf(number) or math.isnan(number):
+        return "NaN" if math.isnan(number) else "INF" if number > 0 else "-INF"
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else repr(number)
+
+
+def _number_writer(kind: Simple) -> Write:
+    whole = kind.base != "decimal"
+    facets = kind.facets
+    low, high = bounds(kind)
+    above, below = (Decimal(text) if text else None for text in (facets.above, facets.below))
+    digits, fraction = facets.total_digits, facets.fraction_digits
+    if whole and (low, high, above, below, digits) == (None,) * 5:
+        return _write_int
+
+    def write(value: Any) -> str:
+        text = _write_int(value) if whole else _write_decimal(value)
+        number = Decimal(text)
+        if (low is not None and number < low) or (above is not None and number <= above):
+            raise BadValue(f"{text} is too small")
+        if (high is not None and number > high) or (below is not None and number >= below):
+            raise BadValue(f"{text} is too large")
+        before, _, after = text.lstrip("+-").partition(".")
+        if digits is not None and len(before.lstrip("0")) + len(after.rstrip("0")) > digits:
+            raise BadValue(f"{text} has more than {digits} digits")
+        if fraction is not None and len(after.rstrip("0")) > fraction:
+            raise BadValue(f"{text} has more than {fraction} digits after the point")
+        return text
+
+    return write if (low, high, above, below, digits, fraction) != (None,) * 6 else _write_decimal
+
+
+def _write_int(value: Any) -> str:
+    if type(value) is int:
+        return str(value)
+    try:
+        if isinstance(value, (bool, float)):
+            raise ValueError
+        if isinstance(value, Decimal) and value != value.to_integral_value():
+            raise ValueError
+        return str(int(value))
+    except (TypeError, ValueError, OverflowError, InvalidOperation):
+        raise BadValue(f"{value!r} is no whole number") from None
+
+
+def _write_decimal(value: Any) -> str:
+    try:
+        number = value if isinstance(value, Decimal) else Decimal(str(value))
+    except InvalidOperation:
+        raise BadValue(f"{value!r} is no decimal") from None
+    if not number.is_finite() or isinstance(value, bool):
+        raise BadValue(f"{value!r} is no decimal")
+    return plain_decimal(number)
+
+
+def bounds(kind: Simple) -> tuple[Decimal | None, Decimal | None]:
+    """Give the inclusive limits of a number: its builtin's, narrowed by its facets."""
+    low, high = _RANGES.get(kind.base) or _WIDE.get(kind.base, (None, None))
+    lows = [Decimal(each) for each in (low, kind.facets.minimum) if each is not None]
+    highs = [Decimal(each) for each in (high, kind.facets.maximum) if each is not None]
+    return max(lows, default=None), min(highs, default=None)
+
+
+def schema(kind: Simple, *, output: bool) -> dict[str, Any]:
+    """Give the JSON Schema of a simple type, as callers send it or as answers show it."""
+    if kind.items or kind.base in _LISTS:
+        items = schema(kind.items or Simple("token"), output=output)
+        return {"type": "array", "items": items, **_lengths(kind.facets, "Items")}
+    if kind.members:
+        return {"anyOf": [schema(each, output=output) for each in kind.members]}
+    if kind.base == "decimal" or kind.base in _WIDE:
+        return _number(kind, output=output)
+    if kind.base in _RANGES:
+        return {"type": "integer", **_limits(kind)}
+    if kind.base in {"float", "double"}:
+        return {"anyOf": [{"type": "number", **_limits(kind)}, {"type": "string", "enum": ["INF", "-INF", "NaN"]}]}
+    if kind.base == "boolean":
+        return {"type": "boolean"}
+    if kind.base == "base64Binary":
+        return {"type": "string", "contentEncoding": "base64"}
+    return _string(kind, output=output)
+
+
+def to_json_default(kind: Simple, text: str) -> Any:
+    """Give a default as callers would write it."""
+    return to_json(reader(kind)(text))
+
+
+def _string(kind: Simple, *, output: bool) -> dict[str, Any]:
+    said: dict[str, Any] = {"type": "string"}
+    if kind.facets.enum:
+        return {**said, "enum": list(dict.fromkeys(kind.facets.enum))}
+    if (pattern := _LEXICAL.get(kind.base)) and not (output and kind.base == "duration"):
+        said["pattern"] = pattern
+    if kind.base in _FORMATS and output:
+        said["format"] = _FORMATS[kind.base]
+    if kind.base in _HINTS:
+        said["description"] = _HINTS[kind.base]
+    patterns = [text for text in map(ecma, kind.facets.patterns) if text]
+    if patterns and "pattern" not in said:
+        said["pattern"] = patterns.pop(0)
+    if patterns:
+        said["allOf"] = [{"pattern": text} for text in patterns]
+    return {**said, **({} if kind.base == "hexBinary" else _lengths(kind.facets, "Length"))}
+
+
+def _number(kind: Simple, *, output: bool) -> dict[str, Any]:
+    decimal = kind.base == "decimal"
+    form = "decimal" if decimal else "integer"
+    if kind.facets.enum:
+        return {"type": "string", "format": form, "enum": list(kind.facets.enum)}
+    if output:
+        return {"type": "string", "format": form, "pattern": _PLAIN if decimal else _WHOLE}
+    number = "number" if decimal else "integer"
+    pattern = _GIVEN if decimal else _WHOLE
+    return {"type": ["string", number], "format": form, "pattern": pattern, **_limits(kind)}
+
+
+def _limits(kind: Simple) -> dict[str, Any]:
+    low, high = bounds(kind)
+    facets = kind.facets
+    said = {
+        "minimum": low,
+        "maximum": high,
+        "exclusiveMinimum": Decimal(facets.above) if facets.above else None,
+        "exclusiveMaximum": Decimal(facets.below) if facets.below else None,
+    }
+    return {name: _json_number(value) for name, value in said.items() if value is not None and value.is_finite()}
+
+
+def _json_number(value: Decimal) -> int | float:
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def _lengths(facets: Facets, noun: str) -> dict[str, int]:
+    said = {f"min{noun}": facets.min_length, f"max{noun}": facets.max_length}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+@lru_cache(maxsize=4096)
+def ecma(pattern: str) -> str | None:
+    """Translate a pattern of XML Schema into one of JSON Schema; None when it has no equal."""
+    if re.search(r"\\[iIcC]|\\p\{Is|-\[", pattern):
+        return None
+    text = "^(?:" + re.sub(r"(\\.)|([\^$])", _literal, pattern) + ")$"
+    try:
+        jsonschema_rs.Draft202012Validator({"pattern": text})
+    except (ValueError, jsonschema_rs.ValidationError):
+        return None
+    return text
+
+
+def _literal(match: re.Match[str]) -> str:
+    # In XML Schema ^ and $ are characters, but [^...] is a negation there too.
+    at = match.start()
+    if match[1] or (match[2] == "^" and at and match.string[at - 1] == "["):
+        return match[0]
+    return f"\\{match[2]}"

@@ -1,0 +1,378 @@
+"""
+Writes plain values as XML, by writers that are made once for each element of the type graph.
+
+A writer appends text to a list. Namespaces get their prefixes when the writers are made, so that an envelope declares them
+all once and nothing is looked up per call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import soap_scalars
+from .soap_scalars import BadValue
+from .soap_types import (
+    ATTRIBUTES_KEY,
+    TEXT_KEY,
+    TYPE_KEY,
+    AnyType,
+    Attribute,
+    Complex,
+    Element,
+    Group,
+    Particle,
+    Simple,
+    Type,
+    Wildcard,
+)
+from .soap_xml import ENCODING, XML, XSD, XSI, BadXml, element_from, local, namespace
+
+Out = list[str]
+Write = Callable[[Any, Out], None]
+"""Writes one occurrence of an element with its tags."""
+Fill = Callable[[Any, Out], None]
+"""Writes the inside of an element."""
+_Body = tuple[Callable[[Any], str] | None, Fill]
+
+
+class Unfit(ValueError):
+    """A value that its type does not take; `path` leads to it."""
+
+    def __init__(self, message: str, path: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+
+    def under(self, name: str) -> Unfit:
+        return Unfit(self.message, f"{name}.{self.path}" if self.path else name)
+
+
+def escaped(text: str) -> str:
+    """Escape text for an element; a carriage return would not come through otherwise."""
+    if "&" in text or "<" in text or ">" in text or "\r" in text:
+        text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
+    if not text.isprintable() and any(c < " " and c not in "\t\n\r" for c in text):
+        raise BadValue("it has a control character that XML cannot carry")
+    return text
+
+
+def quoted(text: str) -> str:
+    return escaped(text).replace('"', "&quot;").replace("\n", "&#10;").replace("\t", "&#9;")
+
+
+class Writers:
+    """Makes writers. `encoded` writes as rpc/encoded wants it: each element with its `xsi:type`, lists as arrays."""
+
+    def __init__(self, *, encoded: bool = False) -> None:
+        self._encoded = encoded
+        self._prefixes: dict[str, str] = {XSI: "xsi", XML: "xml"}
+        self._bodies: dict[int, _Body] = {}
+        self._alive: list[Type] = []
+        if encoded:
+            self._prefixes |= {XSD: "xsd", ENCODING: "soapenc"}
+
+    def name(self, tag: str) -> str:
+        """Give a tag with its prefix."""
+        space = namespace(tag)
+        return f"{self._prefix(space)}:{local(tag)}" if space else local(tag)
+
+    def declarations(self) -> str:
+        """Give the `xmlns` attributes for all namespaces that were named so far."""
+        return "".join(f' xmlns:{prefix}="{quoted(space)}"' for space, prefix in self._prefixes.items() if space != XML)
+
+    def element(self, element: Element) -> Write:
+        name, kind, nillable = self.name(element.tag), element.type, element.declared.nillable
+        nil = f'<{name} xsi:nil="true"/>'
+        optional = element.min_occurs == 0
+        inside = self._inside(name, kind)
+
+        def write(value: Any, out: Out) -> None:
+            if value is None:
+                if nillable:
+                    out.append(nil)
+                elif not optional:
+                    raise Unfit("null is not allowed")
+            else:
+                inside(value, out)
+
+        return write
+
+    def _prefix(self, space: str) -> str:
+        if space not in self._prefixes:
+            self._prefixes[space] = f"n{len(self._prefixes)}"
+        return self._prefixes[space]
+
+    def _inside(self, name: str, kind: Type) -> Write:
+        if isinstance(kind, Simple):
+            return self._scalar(name, kind)
+        if isinstance(kind, AnyType):
+            return self._any(name)
+        if kind.array_of:
+            return self._array(name, kind.array_of) if self._encoded else self._list(name, kind.array_of)
+        return self._complex(name, kind)
+
+    def _typed(self, kind: Type) -> str:
+        if not self._encoded:
+            return ""
+        if isinstance(kind, Simple):
+            return f' xsi:type="xsd:{"string" if kind.items or kind.members else kind.base}"'
+        return f' xsi:type="{self.name(kind.qname)}"' if isinstance(kind, Complex) and kind.qname else ""
+
+    def _scalar(self, name: str, kind: Simple) -> Write:
+        text, start, end = soap_scalars.writer(kind), f"<{name}{self._typed(kind)}>", f"</{name}>"
+
+        def write(value: Any, out: Out) -> None:
+            try:
+                out.append(start + escaped(text(value)) + end)
+            except BadValue as error:
+                raise Unfit(str(error)) from None
+
+        return write
+
+    def _any(self, name: str) -> Write:
+        self._prefix(XSD)
+        xsd = self._prefixes[XSD]
+
+        def write(value: Any, out: Out) -> None:
+            if isinstance(value, dict) and isinstance(value.get("xml"), str):
+                out.append(f"<{name}>{_xml(value['xml'])}</{name}>")
+                return
+            base = "boolean" if isinstance(value, bool) else "string" if isinstance(value, str) else "decimal"
+            text = soap_scalars.writer(Simple(base))
+            try:
+                out.append(f'<{name} xsi:type="{xsd}:{base}">{escaped(text(value))}</{name}>')
+            except BadValue as error:
+                raise Unfit(str(error)) from None
+
+        return write
+
+    def _array(self, name: str, item: Element) -> Write:
+        kind = item.type
+        item_type = self._typed(kind).removeprefix(' xsi:type="').removesuffix('"') or "xsd:anyType"
+        each = self.element(item)
+        typed = ' xsi:type="soapenc:Array"'
+
+        def write(value: Any, out: Out) -> None:
+            items = value if isinstance(value, list) else [value]
+            out.append(f'<{name}{typed} soapenc:arrayType="{item_type}[{len(items)}]">')
+            _many(each, items, out)
+            out.append(f"</{name}>")
+
+        return write
+
+    def _list(self, name: str, item: Element) -> Write:
+        each = self.element(item)
+
+        def write(value: Any, out: Out) -> None:
+            out.append(f"<{name}>")
+            _many(each, value if isinstance(value, list) else [value], out)
+            out.append(f"</{name}>")
+
+        return write
+
+    def _complex(self, name: str, kind: Complex) -> Write:
+        start, end, typed = f"<{name}", f"</{name}>", self._typed(kind)
+        memo = self._bodies
+        key = id(kind)
+        self._body(kind)
+        derived = {each.name: each for each in kind.derived}
+        for each in kind.derived:
+            self._body(each)
+        names = {each.name: f' xsi:type="{self.name(each.qname)}"' for each in kind.derived if each.qname}
+
+        def write(value: Any, out: Out) -> None:
+            if not isinstance(value, Mapping):
+                raise Unfit(f"{type(value).__name__} is no object")
+            attributes, fill = memo[key]
+            mark = typed
+            if derived and (special := derived.get(value.get(TYPE_KEY, ""))):
+                attributes, fill = memo[id(special)]
+                mark = names[special.name]
+            out.append(f"{start}{mark}{attributes(value)}>" if attributes else f"{start}{mark}>")
+            fill(value, out)
+            out.append(end)
+
+        return write
+
+    def _body(self, kind: Complex) -> _Body:
+        """Make what writes a complex type once; who writes it looks it up per call, so recursion finds it when it is made."""
+        if id(kind) in self._bodies:
+            return self._bodies[id(kind)]
+        self._alive.append(kind)
+        self._bodies[id(kind)] = (None, _nothing)
+        attributes = self._attributes(kind)
+        fill = self._text(kind.text) if kind.text else self._group(kind.content) if kind.content else _nothing
+        self._bodies[id(kind)] = (attributes, fill)
+        return self._bodies[id(kind)]
+
+    @staticmethod
+    def _text(kind: Simple) -> Fill:
+        text = soap_scalars.writer(kind)
+
+        def fill(value: Any, out: Out) -> None:
+            try:
+                out.append(escaped(text(value[TEXT_KEY])))
+            except KeyError:
+                raise Unfit("it is missing", TEXT_KEY) from None
+            except BadValue as error:
+                raise Unfit(str(error), TEXT_KEY) from None
+
+        return fill
+
+    def _attributes(self, kind: Complex) -> Callable[[Any], str] | None:
+        known = [(each, self.name(each.tag), soap_scalars.writer(each.type)) for each in kind.attributes]
+        if not known and not kind.any_attributes:
+            return None
+        return lambda value: "".join(_one_attribute(value, *each) for each in known) + _free_attributes(value)
+
+    def _group(self, group: Group) -> Fill:
+        parts = [self._particle(item) for item in group.items]
+        if group.kind == "choice":
+            return _choice(
+                group, [(frozenset(_keys(item)), part) for item, part in zip(group.items, parts, strict=True)]
+            )
+        if len(parts) == 1:
+            return parts[0]
+
+        def fill(value: Any, out: Out) -> None:
+            for part in parts:
+                part(value, out)
+
+        return fill
+
+    def _particle(self, item: Particle) -> Fill:
+        if isinstance(item, Wildcard):
+            return _wildcard(item)
+        if isinstance(item, Element):
+            return self._member(item)
+        if item.repeated:
+            return _occurrences(item, self._group(Group(item.kind, item.items)))
+        inner = self._group(item)
+        if item.min_occurs or item.kind == "choice":
+            return inner
+        names = frozenset(_keys(item))
+        return lambda value, out: inner(value, out) if names & value.keys() else None
+
+    def _member(self, item: Element) -> Fill:
+        key, low = item.key, item.min_occurs
+        write = self.element(item)
+        declared = item.declared
+        fixed = declared.fixed if isinstance(item.type, Simple) else None
+
+        def fill(value: Any, out: Out) -> None:
+            if key not in value:
+                if fixed is not None and low:
+                    write(fixed, out)
+                elif low:
+                    raise Unfit("it is missing", key)
+                return
+            given = value[key]
+            try:
+                if item.repeated:
+                    _many(write, given if isinstance(given, list) else [given], out)
+                else:
+                    write(given, out)
+            except Unfit as error:
+                raise error.under(key) from None
+
+        return fill
+
+
+def _many(write: Write, items: list[Any], out: Out) -> None:
+    for index, item in enumerate(items):
+        try:
+            write(item, out)
+        except Unfit as error:
+            raise error.under(str(index)) from None
+
+
+def _nothing(value: Any, out: Out) -> None:
+    pass
+
+
+def _xml(text: str) -> str:
+    try:
+        return element_from(text)
+    except BadXml as error:
+        raise Unfit(str(error)) from None
+
+
+def _one_attribute(value: Any, each: Attribute, name: str, text: Callable[[Any], str]) -> str:
+    given = value.get(each.key)
+    if given is None:
+        given = each.fixed if each.required else None
+    if given is None:
+        if each.required and each.default is None:
+            raise Unfit("it is missing", each.key)
+        return ""
+    try:
+        return f' {name}="{quoted(text(given))}"'
+    except BadValue as error:
+        raise Unfit(str(error), each.key) from None
+
+
+def _free_attributes(value: Any) -> str:
+    given = value.get(ATTRIBUTES_KEY) or {}
+    said = ""
+    for index, (name, text) in enumerate(given.items()):
+        space = namespace(name)
+        if not all(c.isalnum() or c in "_.-" for c in local(name)):
+            raise Unfit(f"{name!r} is no name of an attribute", ATTRIBUTES_KEY)
+        mark = f' xmlns:a{index}="{quoted(space)}" a{index}:' if space else " "
+        said += f'{mark}{local(name)}="{quoted(str(text))}"'
+    return said
+
+
+def _keys(particle: Particle) -> list[str]:
+    if isinstance(particle, Group) and not particle.repeated:
+        return [key for item in particle.items for key in _keys(item)]
+    return [particle.key]
+
+
+def _choice(group: Group, parts: list[tuple[frozenset[str], Fill]]) -> Fill:
+    every = ", ".join(sorted(frozenset[str]().union(*(names for names, _ in parts))))
+    optional = not group.min_occurs or any(not item.min_occurs for item in group.items)
+
+    def fill(value: Any, out: Out) -> None:
+        present = value.keys()
+        given = [(len(names & present), fill) for names, fill in parts if names & present]
+        if given:
+            # Alternatives may share names: the one that takes most of what was given is meant.
+            max(given, key=lambda each: each[0])[1](value, out)
+        elif not optional:
+            raise Unfit(f"one of {every} is needed")
+
+    return fill
+
+
+def _occurrences(group: Group, inner: Fill) -> Fill:
+    key, low = group.key, group.min_occurs
+
+    def fill(value: Any, out: Out) -> None:
+        items = value.get(key)
+        if items is None:
+            if low:
+                raise Unfit("it is missing", key)
+            return
+        try:
+            _many(inner, items, out)
+        except Unfit as error:
+            raise error.under(key) from None
+
+    return fill
+
+
+def _wildcard(item: Wildcard) -> Fill:
+    key, low = item.key, item.min_occurs
+
+    def fill(value: Any, out: Out) -> None:
+        given = value.get(key)
+        if given is None:
+            if low:
+                raise Unfit("it is missing", key)
+            return
+        for each in given if isinstance(given, list) else [given]:
+            out.append(_xml(each))
+
+    return fill
