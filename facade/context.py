@@ -1,0 +1,89 @@
+"""Context: JSON documents that runs and agents share. Every change says which version it has seen."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from ..core.context import Document
+from .documents import says
+from .exchange import Asked, Exchange
+from .parameters import After, Id, Limit
+from .shapes import DocumentPage, DocumentSeen, Patch
+
+router = APIRouter(tags=["context"])
+_CHANGE = (404, 409, 412, 428)
+_ANY = {"description": "Any JSON value."}
+
+
+@router.get("/context/{scope}", **says("listContext", "List the documents of a scope", {200: DocumentPage}))
+async def list_(asked: Asked, scope: Id, after: After = None, limit: Limit = 100) -> Response:
+    """List them by key; a scope without documents is empty."""
+    asked.caller.require("read")
+    found = await asked.do(asked.app.context.page, scope, after=after, limit=limit + 1)
+    return asked.page(found, limit, lambda document: document.key)
+
+
+@router.get(
+    "/context/{scope}/{key}",
+    **says("getContext", "Show a document", {200: DocumentSeen}, errors=[404], etag=True),
+)
+async def get(asked: Asked, scope: Id, key: Id) -> Response:
+    asked.caller.require("read")
+    return _shown(asked, await asked.do(asked.app.context.get, scope, key))
+
+
+@router.put(
+    "/context/{scope}/{key}",
+    **says(
+        "putContext",
+        "Write a document",
+        {200: DocumentSeen, 201: DocumentSeen},
+        errors=_CHANGE,
+        body=_ANY,
+        example={"open": True},
+        headers=["If-Match", "If-None-Match"],
+        etag=True,
+    ),
+)
+async def put(asked: Asked, scope: Id, key: Id) -> Response:
+    """Write the body as the document: `If-None-Match: *` makes a new one, `If-Match` replaces what was seen."""
+    asked.caller.require("run")
+    expect = asked.required()
+    value = await asked.json()
+    written = await asked.do(asked.app.context.put, scope, key, value, expect=expect, by=asked.caller.name)
+    return _shown(asked, written, 201 if expect == 0 else 200)
+
+
+@router.patch(
+    "/context/{scope}/{key}",
+    **says(
+        "patchContext",
+        "Change a part of a document",
+        {200: DocumentSeen},
+        errors=_CHANGE,
+        body=Patch,
+        example={"open": False},
+        headers=["If-Match"],
+        etag=True,
+    ),
+)
+async def patch(asked: Asked, scope: Id, key: Id) -> Response:
+    """Apply a JSON merge patch."""
+    asked.caller.require("run")
+    expect = asked.required()
+    said = await asked.mapping()
+    return _shown(asked, await asked.do(asked.app.context.merge, scope, key, said, expect=expect, by=asked.caller.name))
+
+
+@router.delete(
+    "/context/{scope}/{key}",
+    **says("deleteContext", "Delete a document", {204: None}, errors=_CHANGE, headers=["If-Match"]),
+)
+async def delete(asked: Asked, scope: Id, key: Id) -> Response:
+    asked.caller.require("run")
+    await asked.do(asked.app.context.delete, scope, key, expect=asked.required(), by=asked.caller.name)
+    return Response(status_code=204)
+
+
+def _shown(asked: Exchange, document: Document, status: int = 200) -> Response:
+    return asked.answer(document.as_json(), status, etag=document.version)

@@ -1,0 +1,123 @@
+"""What a person decides: approvals and dead letters."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+
+from .documents import says
+from .exchange import Asked, Exchange
+from .parameters import After, Id, Limit
+from .shapes import ApprovalPage, ApprovalSeen, LetterPage, LetterSeen, Reason, Settle, ToolAnswer
+
+router = APIRouter(tags=["approvals and dead letters"])
+
+
+@router.get("/approvals", **says("listApprovals", "List what waits for a person", {200: ApprovalPage}))
+async def list_approvals(
+    asked: Asked,
+    state: Literal["waiting", "approved", "rejected", "expired", "withdrawn", "all"] = "waiting",
+    after: After = None,
+    limit: Limit = 100,
+) -> Response:
+    """List the oldest first."""
+    asked.caller.require("read")
+    wanted = None if state == "all" else state
+    found = await asked.do(asked.app.desk.approvals, state=wanted, after=after, limit=limit + 1)
+    return asked.page(found, limit, lambda row: row["id"])
+
+
+@router.get("/approvals/{id}", **says("getApproval", "Show a question", {200: ApprovalSeen}, errors=[404]))
+async def get_approval(asked: Asked, id: Id) -> Response:  # noqa: A002 - the word of the contract
+    asked.caller.require("read")
+    return asked.answer(await asked.do(asked.app.desk.approval, id))
+
+
+_ANSWERED = {200: ApprovalSeen}
+
+
+@router.post(
+    "/approvals/{id}/approve",
+    **says("approve", "Approve", _ANSWERED, errors=[404, 409], body=Reason, body_required=False),
+)
+async def approve(asked: Asked, id: Id) -> Response:  # noqa: A002
+    """Say yes. Never by the one that asked; an answer is final."""
+    return await _answer(asked, id, approved=True)
+
+
+@router.post(
+    "/approvals/{id}/reject",
+    **says("reject", "Reject", _ANSWERED, errors=[404, 409], body=Reason, body_required=False),
+)
+async def reject(asked: Asked, id: Id) -> Response:  # noqa: A002
+    """Say no. An answer is final."""
+    return await _answer(asked, id, approved=False)
+
+
+async def _answer(asked: Exchange, approval: str, *, approved: bool) -> Response:
+    said = await asked.body(Reason)
+    return asked.answer(
+        await asked.do(asked.app.desk.answer, approval, approved=approved, caller=asked.caller, reason=said.reason)
+    )
+
+
+@router.get("/dead-letters", **says("listDeadLetters", "List what was parked for a person", {200: LetterPage}))
+async def list_letters(asked: Asked, after: After = None, limit: Limit = 100) -> Response:
+    """List the newest first."""
+    asked.caller.require("read")
+    found = await asked.do(asked.app.desk.dead_letters, after=after, limit=limit + 1)
+    return asked.page(found, limit, lambda row: row["id"])
+
+
+@router.get("/dead-letters/{id}", **says("getDeadLetter", "Show a dead letter", {200: LetterSeen}, errors=[404]))
+async def get_letter(asked: Asked, id: Id) -> Response:  # noqa: A002
+    """Show what was sent, when it left, what came back, what probes said, and what each verb would do."""
+    asked.caller.require("read")
+    return asked.answer(await asked.do(asked.app.desk.dead_letter, id))
+
+
+@router.post(
+    "/dead-letters/{id}/send",
+    **says(
+        "sendDeadLetter",
+        "Send it again",
+        {200: ToolAnswer},
+        errors=[404, 409, 429, 504],
+        body=Reason,
+        body_required=False,
+    ),
+)
+async def send(asked: Asked, id: Id) -> Response:  # noqa: A002
+    """Send again what was settled as not done; refused while the outcome is unknown."""
+    said = await asked.body(Reason)
+    answer = await asked.do(asked.app.desk.send, id, caller=asked.caller, reason=said.reason)
+    return asked.answer({"result": answer.result, "id": answer.id})
+
+
+@router.post(
+    "/dead-letters/{id}/settle",
+    **says(
+        "settleDeadLetter",
+        "Say what happened",
+        {200: LetterSeen},
+        errors=[404, 409],
+        body=Settle,
+        example={"done": True, "result": {"count": 1}, "reason": "seen at the other end"},
+    ),
+)
+async def settle(asked: Asked, id: Id) -> Response:  # noqa: A002
+    """End an unknown outcome: done lets its run go on with that result, not done frees the write to be sent again."""
+    said = await asked.body(Settle)
+    return asked.answer(
+        await asked.do(
+            asked.app.desk.settle, id, done=said.done, result=said.result, caller=asked.caller, reason=said.reason
+        )
+    )
+
+
+@router.delete("/dead-letters/{id}", **says("dropDeadLetter", "Take it off the list", {204: None}, errors=[404, 409]))
+async def drop(asked: Asked, id: Id) -> Response:  # noqa: A002
+    """Take a settled letter off the list; refused while its outcome is unknown. The ledger keeps it."""
+    await asked.do(asked.app.desk.drop, id, caller=asked.caller)
+    return Response(status_code=204)

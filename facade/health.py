@@ -1,0 +1,42 @@
+"""Health: of this process alone, of the systems, and the operator's page."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from .adapters import as_finding
+from .documents import says
+from .exchange import Asked
+from .shapes import Alive, Anything, Ready, SystemsSeen
+
+router = APIRouter(tags=["operation"])
+
+
+@router.get("/health/live", **says("live", "Is the process alive", {200: Alive}))
+async def live(asked: Asked) -> Response:
+    return asked.answer({"status": "ok"})
+
+
+@router.get("/health/ready", **says("ready", "Can this process work", {200: Ready, 503: Ready}, always=(403, 422, 500)))
+async def ready(asked: Asked) -> Response:
+    """Look at this process alone: is the journal writable, is the disk free. A dead system changes nothing here."""
+    findings = [as_finding(one) for one in await asked.do(asked.app.ready)]
+    fine = all(one["ok"] for one in findings)
+    headers = {} if fine else {"Retry-After": "5"}
+    return asked.answer(
+        {"status": "ok" if fine else "failed", "findings": findings}, 200 if fine else 503, headers=headers
+    )
+
+
+@router.get("/health/systems", **says("systems", "How the systems are", {200: SystemsSeen}))
+async def systems(asked: Asked) -> Response:
+    """Tell what is known from use; nothing is tried."""
+    asked.caller.require("read")
+    return asked.answer({"items": await asked.do(asked.app.systems)})
+
+
+@router.get("/status", **says("status", "The operator's page", {200: Anything}))
+async def status(asked: Asked) -> Response:
+    """Show systems that are down, runs by state, what waits for a person, late files, lag, disk, next starts."""
+    asked.caller.require("read")
+    return asked.answer(await asked.do(asked.app.status))

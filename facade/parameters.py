@@ -1,0 +1,16 @@
+"""Parameters that many routes share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path, Query
+
+_PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+
+Id = Annotated[str, Path(max_length=200, pattern=_PRINTABLE)]
+RunId = Annotated[str, Path(max_length=200, pattern=_PRINTABLE)]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Rows of a page.")]
+After = Annotated[str | None, Query(max_length=500, pattern=_PRINTABLE, description="`next` of the page before.")]
+Word = Annotated[str | None, Query(max_length=200, pattern=_PRINTABLE)]
+WaitS = Annotated[float, Query(ge=0, le=60, description="Wait so many seconds for the end.")]

@@ -1,0 +1,86 @@
+"""Errors as problem+json (RFC 9457): what happened, what to do next, and never a traceback or a secret."""
+
+from __future__ import annotations
+
+import http
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from fastapi import Response
+
+from ..core.errors import ConfigError, DrawbarError, InputError, Unavailable
+from ..core.store.ids import new_id
+from ..core.values import write_json
+
+MEDIA_TYPE = "application/problem+json"
+_log = structlog.get_logger("drawbar.facade")
+
+
+def of_error(error: DrawbarError) -> tuple[int, dict[str, Any]]:
+    """Give the status and the problem of one of the five."""
+    said = error.as_json()
+    problem = {
+        "type": f"urn:drawbar:error:{said.get('reason', error.kind)}",
+        "title": http.HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": said.pop("message"),
+        "kind": said.pop("kind"),
+        "happened": said.pop("happened"),
+        "field": said.pop("field", None),
+        "next": said.pop("next", None),
+        "retry_after_s": said.pop("retry_after_s", None),
+        "id": said.pop("id", None),
+    }
+    if (more := said.pop("detail", None)) is not None:
+        problem["errors" if _is_list_of_fields(more) else "evidence"] = more
+    return error.status, {**problem, **said}
+
+
+def of_status(status: int, detail: str, *, next_: str | None = None, id_: str | None = None) -> dict[str, Any]:
+    """Give the problem of what the framework itself refuses (404, 405) or of our own mistake (500)."""
+    kind = "config" if status >= 500 else "input"
+    return {
+        "type": f"urn:drawbar:error:{'internal' if status >= 500 else kind}",
+        "title": http.HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "kind": kind,
+        "happened": "unknown" if status >= 500 else "no",
+        "field": None,
+        "next": next_,
+        "retry_after_s": None,
+        "id": id_,
+    }
+
+
+def unexpected(error: BaseException, doing: str) -> tuple[int, dict[str, Any]]:
+    """Log what nobody expected, under an id that the answer names."""
+    known_as = new_id()
+    _log.error("unexpected", id=known_as, doing=doing, error=type(error).__name__, exc_info=error)
+    said = "an unexpected error; the log has more under this id"
+    return 500, of_status(500, said, next_="give the id to who operates Drawbar", id_=known_as)
+
+
+def respond(status: int, problem: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    headers = dict(headers or {})
+    if problem.get("retry_after_s") is not None:
+        headers["Retry-After"] = str(max(1, round(problem["retry_after_s"])))
+    elif status == Unavailable.status:
+        headers["Retry-After"] = "5"
+    return Response(write_json(_scrubbed(problem)), status, headers, MEDIA_TYPE)
+
+
+def sent_by_caller(error: ConfigError) -> InputError:
+    """Tell who sent a wrong definition that it is theirs to change."""
+    return InputError(error.message, field=error.field, next=error.next, detail=error.detail)
+
+
+def _scrubbed(problem: Mapping[str, Any]) -> Any:
+    from ..config.secrets import scrub_values
+
+    return scrub_values(dict(problem))
+
+
+def _is_list_of_fields(detail: Any) -> bool:
+    return isinstance(detail, list) and all(isinstance(one, dict) and "message" in one for one in detail)

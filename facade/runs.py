@@ -1,0 +1,135 @@
+"""Runs: what happens, and what happened."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from ..core.views import Run
+from ..core.errors import InputError
+from .documents import says
+from .exchange import Asked, Exchange
+from .live import shown
+from .parameters import After, Id, Limit, RunId, Word
+from .shapes import EventPage, Rows, RunAct, RunPage, RunRetry, RunSeen, State
+
+router = APIRouter(tags=["runs"])
+
+
+def status_json(run: Run | None) -> dict[str, Any]:
+    if run is None:
+        return {"status": "idle", "run_id": None, "started_at": None, "finished_at": None, "error": None}
+    said = run.as_json()
+    return {name: said.get(name) for name in ("status", "run_id", "started_at", "finished_at", "error")}
+
+
+async def runs_page(asked: Exchange, limit: int, **by: Any) -> Response:
+    found = await asked.do(asked.app.engine.runs, limit=limit + 1, **by)
+    return asked.page(found, limit, lambda run: run.id)
+
+
+async def tasks_page(asked: Exchange, run_id: str, *, items: bool) -> Response:
+    tasks = await asked.do(asked.app.engine.tasks, run_id, items=items)
+    return asked.answer({"items": [task.as_json() for task in tasks], "next": None})
+
+
+async def events_page(asked: Exchange, run_id: str, after: int, limit: int) -> Response:
+    await asked.do(asked.app.engine.run, run_id)
+    found = await asked.do(asked.app.engine.events, after=after, limit=limit + 1, run_id=run_id)
+    page = found[:limit]
+    return asked.answer(
+        {"items": [shown(event) for event in page], "next": page[-1].id if len(found) > limit else None}
+    )
+
+
+Items = Annotated[bool, Query(description="The items of a for_each, too.")]
+AfterEvent = Annotated[int, Query(ge=0, le=2**53, description="Id of the last event that was seen.")]
+
+
+@router.get("/runs", **says("listRuns", "List runs, the newest first", {200: RunPage}))
+async def list_runs(
+    asked: Asked,
+    state: State | None = None,
+    workflow: Word = None,
+    key: Word = None,
+    since: Annotated[datetime | None, Query(description="Begun at this moment or later.")] = None,
+    q: Annotated[Word, Query(description="Text in the input, the output or the error.")] = None,
+    after: After = None,
+    limit: Limit = 100,
+) -> Response:
+    asked.caller.require("read")
+    if since is not None and since.tzinfo is None:
+        raise InputError("since needs a time zone", field="since", next="write 2026-11-22T02:00:00Z")
+    moment = since.timestamp() if since else None
+    return await runs_page(asked, limit, state=state, workflow=workflow, key=key, since=moment, q=q, after=after)
+
+
+@router.get("/runs/{id}", **says("getRun", "Show a run", {200: RunSeen}, errors=[404]))
+async def get_run(asked: Asked, id: Id) -> Response:  # noqa: A002 - the word of the contract
+    asked.caller.require("read")
+    return asked.answer((await asked.do(asked.app.engine.run, id)).as_json())
+
+
+@router.get("/runs/{id}/tasks", **says("listRunTasks", "Show the steps of a run", {200: Rows}, errors=[404]))
+async def run_tasks(asked: Asked, id: Id, items: Items = False) -> Response:  # noqa: A002
+    """Show them in the workflow's order, at most 1,000; `items` adds those of a for_each."""
+    asked.caller.require("read")
+    return await tasks_page(asked, id, items=items)
+
+
+@router.get("/runs/{id}/events", **says("listRunEvents", "Show what happened in a run", {200: EventPage}, errors=[404]))
+async def run_events(asked: Asked, id: RunId, after: AfterEvent = 0, limit: Limit = 100) -> Response:  # noqa: A002
+    asked.caller.require("read")
+    return await events_page(asked, id, after, limit)
+
+
+_ACTED = {200: RunSeen}
+
+
+@router.post(
+    "/runs/{id}/cancel",
+    **says("cancelRun", "Cancel a run", _ACTED, errors=[404, 409], body=RunAct, body_required=False),
+)
+async def cancel(asked: Asked, id: Id) -> Response:  # noqa: A002
+    """Stop a run. What runs at this moment ends; a write whose outcome is unknown must be settled first."""
+    return await _act(asked, asked.app.engine.cancel, id)
+
+
+@router.post(
+    "/runs/{id}/pause", **says("pauseRun", "Pause a run", _ACTED, errors=[404, 409], body=RunAct, body_required=False)
+)
+async def pause(asked: Asked, id: Id) -> Response:  # noqa: A002
+    """Start no further task until it is resumed."""
+    return await _act(asked, asked.app.engine.pause, id)
+
+
+@router.post(
+    "/runs/{id}/resume",
+    **says("resumeRun", "Resume a run", _ACTED, errors=[404, 409], body=RunAct, body_required=False),
+)
+async def resume(asked: Asked, id: Id) -> Response:  # noqa: A002
+    """Let a paused run go on."""
+    return await _act(asked, asked.app.engine.resume, id)
+
+
+@router.post(
+    "/runs/{id}/retry",
+    **says("retryRun", "Run again from a failed task", _ACTED, errors=[404, 409], body=RunRetry, body_required=False),
+)
+async def retry(asked: Asked, id: Id) -> Response:  # noqa: A002
+    """Go on from the task that failed, or from the one that is named; what succeeded is not done again."""
+    asked.caller.require("run")
+    said = await asked.body(RunRetry)
+    run = await asked.do(
+        asked.app.engine.retry, id, caller=asked.caller, reason=said.reason, from_task=said.from_, input=said.input
+    )
+    return asked.answer(run.as_json())
+
+
+async def _act(asked: Exchange, act: Any, run_id: str) -> Response:
+    asked.caller.require("run")
+    said = await asked.body(RunAct)
+    acted: Run = await asked.do(act, run_id, caller=asked.caller, reason=said.reason)
+    return asked.answer(acted.as_json())

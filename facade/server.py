@@ -1,0 +1,131 @@
+"""Serving: loopback only, a socket of our own, and an end that loses no answer."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import signal
+import socket
+import threading
+from collections.abc import Callable, Generator
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import structlog
+import uvicorn
+
+from ..core.errors import ConfigError, raise_as
+from .application import web
+
+if TYPE_CHECKING:
+    from ..app import App
+
+DRAIN_S = 30
+_log = structlog.get_logger("drawbar.facade")
+
+
+def serve(app: App, host: str, port: int, *, ready: Callable[[str], None] = lambda url: None) -> None:
+    """
+    Answer requests until SIGTERM or SIGINT; what has begun is answered first, for half a minute at most.
+
+    `ready` hears the URL once the port is open; port 0 takes a free one. Opening and closing `app` is the caller's.
+    """
+    sockets = listen(host, port)
+    bound = sockets[0].getsockname()[1]
+    api = web(app)
+    config = uvicorn.Config(
+        api,
+        http="h11",
+        ws="websockets-sansio",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws_max_size=65536,
+        timeout_graceful_shutdown=DRAIN_S,
+        proxy_headers=False,
+    )
+    shown = f"[{host}]" if ":" in host else host
+    server = _Server(config, api.state.bell.close, lambda: ready(f"http://{shown}:{bound}"))
+    server.run(sockets=sockets)
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Open the port on every loopback address of a name; ConfigError says what is wrong with it."""
+    with raise_as(ConfigError, OSError, doing=f"server.host {host!r}", field="server.host"):
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    addresses = sorted({(family, place[0]) for family, _, _, _, place in found})
+    for _, address in addresses:
+        if not ipaddress.ip_address(str(address).partition("%")[0]).is_loopback:
+            raise ConfigError(
+                f"{host} is not a loopback address, and callers are not authenticated yet",
+                field="server.host",
+                next="use 127.0.0.1; other addresses come with authentication, in the gateway release",
+            )
+    sockets: list[socket.socket] = []
+    for family, address in addresses:
+        try:
+            sockets.append(_bound(family, str(address), port))
+        except OSError as error:
+            if error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT} and (family, address) != addresses[0]:
+                continue  # a machine without IPv6 still has localhost
+            for one in sockets:
+                one.close()
+            raise _refused(error, str(address), port) from error
+        port = sockets[0].getsockname()[1]
+    return sockets
+
+
+def _bound(family: int, address: str, port: int) -> socket.socket:
+    # asyncio switches Nagle's delay off (40 ms an answer) only where the protocol is named.
+    opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        opened.bind((address, port))
+        opened.listen(2048)
+    except OSError:
+        opened.close()
+        raise
+    opened.setblocking(False)
+    return opened
+
+
+def _refused(error: OSError, address: str, port: int) -> ConfigError:
+    if error.errno == errno.EADDRINUSE:
+        said, next_ = "is in use", "stop what uses it, or choose another with --port"
+    else:
+        said, next_ = f"cannot be opened: {error.strerror}", "choose another with --port"
+    return ConfigError(f"port {port} of {address} {said}", field="server.port", next=next_)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but a signal ends streams at once and is not raised again: the caller still has to close the journal."""
+
+    def __init__(self, config: uvicorn.Config, stopping: Callable[[], None], started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+        self._started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._started()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        _log.info("stopping", signal=signal.Signals(sig).name)
+        self._stopping()
+        super().handle_exit(sig, frame)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        kept: dict[int, Any] = {one: signal.signal(one, self.handle_exit) for one in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for one, handler in kept.items():
+                signal.signal(one, handler)

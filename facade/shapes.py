@@ -1,0 +1,360 @@
+"""What goes in and out over HTTP, as models: OpenAPI and the checks of bodies come from them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from ..core.access import AgentConfig
+from ..core.strict import Strict
+from ..core.workflow import Task, Workflow
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Prose = Annotated[str, StringConstraints(max_length=10_000)]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
+State = Literal["queued", "running", "waiting", "paused", "parked", "succeeded", "failed", "cancelled"]
+
+
+class Seen(BaseModel):
+    """What an answer promises; it may say more."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Problem(Seen):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    kind: str = Field(description="config, input, rejected, unavailable or unknown: what to do next.")
+    happened: Literal["no", "yes", "unknown"] = Field(description="Whether anything happened over there.")
+    field: str | None = Field(description="Which part of the request.")
+    next: str | None = Field(description="What to do.")
+    retry_after_s: float | None
+    id: str | None = Field(description="Of the dead letter, of the first call, or of the log entry.")
+
+
+class WorkflowNew(Workflow):
+    """A workflow to make: a name beside what YAML has."""
+
+    name: Text
+    description: Prose | None = None
+
+
+class WorkflowSeen(Seen):
+    id: str
+    name: str
+    description: str | None = None
+    origin: Literal["yaml", "rest"]
+    version: int
+
+
+class WorkflowPage(Seen):
+    items: list[WorkflowSeen]
+    next: str | None
+
+
+class Patch(BaseModel):
+    """A JSON merge patch (RFC 7396): what is named changes, null removes."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Start(Strict):
+    """How to start a run."""
+
+    input: dict[str, Any] | None = Field(None, description="Checked against the workflow's input schema.")
+    key: Text | None = Field(None, description="The business case, when the workflow has no key of its own.")
+
+
+class Status(Seen):
+    """How the last run stands; `idle` when there was none."""
+
+    status: State | Literal["idle"]
+    run_id: str | None
+    started_at: str | None
+    finished_at: str | None
+    error: Any = None
+
+
+class RunSeen(Seen):
+    run_id: str
+    status: State
+    workflow: str
+    started_at: str | None
+    finished_at: str | None
+    error: Any = None
+
+
+class RunPage(Seen):
+    items: list[RunSeen]
+    next: str | None
+
+
+class RunAct(Strict):
+    """Why, for the audit."""
+
+    reason: Prose | None = None
+
+
+class RunRetry(RunAct):
+    """Where to go on from, with which input."""
+
+    from_: Identifier | None = Field(None, alias="from", description="The first task that runs again.")
+    input: dict[str, Any] | None = None
+
+
+class Rows(Seen):
+    """A page."""
+
+    items: list[dict[str, Any]]
+    next: str | None
+
+
+class TaskNew(Task):
+    """A task to add to a workflow."""
+
+    workflow_id: Text
+    name: Identifier = Field(description="What expressions and `needs` call it.")
+
+
+class TaskSeen(Seen):
+    id: str
+    name: str
+    workflow_id: str
+    origin: Literal["yaml", "rest"]
+    version: int
+
+
+class TaskPage(Seen):
+    items: list[TaskSeen]
+    next: str | None
+
+
+class AgentNew(AgentConfig):
+    """A named caller to make."""
+
+    later: ClassVar[dict[str, str]] = AgentConfig.later
+    name: Text
+
+
+class AgentSeen(Seen):
+    id: str
+    name: str
+    origin: Literal["yaml", "rest"]
+    version: int
+
+
+class AgentPage(Seen):
+    items: list[AgentSeen]
+    next: str | None
+
+
+class AdapterNew(BaseModel):
+    """A system to register: its name beside what YAML has for its kind."""
+
+    model_config = ConfigDict(extra="allow")
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
+    kind: Text
+
+
+class AdapterChange(BaseModel):
+    """What YAML has for this kind."""
+
+    model_config = ConfigDict(extra="allow")
+    kind: Text
+
+
+class AdapterSeen(Seen):
+    name: str
+    kind: str
+    origin: Literal["yaml", "rest"]
+
+
+class AdapterPage(Seen):
+    items: list[AdapterSeen]
+    next: str | None
+
+
+class FindingSeen(Seen):
+    what: str
+    ok: bool
+    found: str
+    next: str
+
+
+class CheckSeen(Seen):
+    ok: bool
+    findings: list[FindingSeen]
+
+
+class CheckAsked(Strict):
+    """How far to try."""
+
+    write: bool = Field(False, description="Try the rights to write, too.")
+
+
+class ToolSeen(Seen):
+    name: str
+    adapter: str
+    description: str
+    effect: Literal["read", "idempotent", "write"]
+    enabled: bool
+    input_schema: dict[str, Any]
+    output_schema: dict[str, Any]
+
+
+class ToolPage(Seen):
+    items: list[ToolSeen]
+    next: str | None
+
+
+class ToolCall(Strict):
+    """The arguments, by the tool's input schema."""
+
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+class ToolAnswer(Seen):
+    result: Any
+    id: str
+
+
+class ToolWaiting(Seen):
+    status: Literal["waiting"]
+    id: str
+
+
+class ToolPreview(Seen):
+    would: Any
+    code: str
+
+
+class ToolChange(Strict):
+    """What is said about the tool, over the configuration."""
+
+    enabled: bool | None = None
+    description: Prose | None = None
+
+
+class DocumentSeen(Seen):
+    scope: str
+    key: str
+    version: int
+    value: Any
+
+
+class DocumentPage(Seen):
+    items: list[DocumentSeen]
+    next: str | None
+
+
+class SyncSeen(Seen):
+    name: str
+
+
+class SyncPage(Seen):
+    items: list[SyncSeen]
+    next: str | None
+
+
+class SyncAsked(Strict):
+    """How to run it; nothing means: go on from the cursor."""
+
+    full: bool = Field(False, description="From the beginning.")
+    since: Any = Field(None, description="From this value of the cursor column on.")
+    until: Any = Field(None, description="Up to this value.")
+    files: list[Text] | None = Field(None, description="These files, again.")
+    run: Text | None = Field(None, description="What this earlier run read, again.")
+    date: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = Field(
+        None, description="The business date."
+    )
+    dry_run: bool = Field(False, description="Read and map, write nothing.")
+
+
+class SyncRunSeen(Seen):
+    id: str
+    status: str
+
+
+class CursorSeen(Seen):
+    value: Any = None
+
+
+class CursorSet(Strict):
+    """Where reading goes on; null is the beginning."""
+
+    value: Any
+    reason: Prose | None = None
+
+
+class ApprovalSeen(Seen):
+    id: str
+    state: str
+
+
+class ApprovalPage(Seen):
+    items: list[ApprovalSeen]
+    next: str | None
+
+
+class Reason(Strict):
+    """Why, for the audit."""
+
+    reason: Prose | None = None
+
+
+class LetterSeen(Seen):
+    id: str
+    state: str
+    tool: str | None
+
+
+class LetterPage(Seen):
+    items: list[LetterSeen]
+    next: str | None
+
+
+class Settle(Strict):
+    """What a person found out."""
+
+    done: bool = Field(description="True: it happened; false: it did not and may be sent again.")
+    result: Any = Field(None, description="The answer that the call would have given, by the tool's output schema.")
+    reason: Prose | None = None
+
+
+class EventSeen(Seen):
+    id: int
+    type: str
+    topic: str
+    run_id: str | None
+    at: str
+
+
+class EventPage(Seen):
+    items: list[EventSeen]
+    next: int | None
+
+
+class Alive(Seen):
+    status: Literal["ok"]
+
+
+class Ready(Seen):
+    status: Literal["ok", "failed"]
+    findings: list[FindingSeen]
+
+
+class SystemsSeen(Seen):
+    items: list[dict[str, Any]]
+
+
+class Anything(Seen):
+    """An object."""
+
+
+Moment = datetime

@@ -1,0 +1,110 @@
+"""Tools: find one, call it through the guard."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Response
+
+from ..core.errors import InputError
+from .documents import says
+from .exchange import Asked
+from .parameters import After, Id, Limit, Word
+from .shapes import ToolAnswer, ToolCall, ToolChange, ToolPage, ToolPreview, ToolSeen, ToolWaiting
+
+router = APIRouter(tags=["tools"])
+_EXAMPLE = {"arguments": {"id": 42}}
+
+
+@router.get("/tools", **says("listTools", "List tools", {200: ToolPage}, errors=[404]))
+async def list_(
+    asked: Asked,
+    adapter: Word = None,
+    effect: Literal["read", "idempotent", "write"] | None = None,
+    q: Annotated[Word, Query(description="Words of the name or the description.")] = None,
+    after: After = None,
+    limit: Limit = 100,
+) -> Response:
+    """List what the caller may see, by name; systems that cannot say what they offer are in /health/systems."""
+    asked.caller.require("read")
+    found = await asked.do(asked.app.tools, caller=asked.caller, adapter=adapter, effect=effect, q=q)
+    rest = [tool for tool in found if after is None or tool["name"] > after]
+    return asked.page(rest, limit, lambda tool: tool["name"])
+
+
+@router.get("/tools/{name}", **says("getTool", "Show a tool", {200: ToolSeen}, errors=[404]))
+async def get(asked: Asked, name: Id) -> Response:
+    asked.caller.require("read")
+    return asked.answer(await asked.do(asked.app.tool, name, caller=asked.caller))
+
+
+@router.post(
+    "/tools/{name}/call",
+    **says(
+        "callTool",
+        "Call a tool",
+        {200: ToolAnswer, 202: ToolWaiting},
+        errors=[404, 409, 429, 504],
+        body=ToolCall,
+        body_required=False,
+        example=_EXAMPLE,
+        headers=["Idempotency-Key"],
+    ),
+)
+async def call(asked: Asked, name: Id) -> Response:
+    """
+    Call a tool and give its result, or 202 with an id when another person must approve it first.
+
+    A 504 says that it was sent and nobody knows what came of it: it must be settled, not sent again.
+    """
+    said = await asked.body(ToolCall)
+    key = asked.request.headers.get("idempotency-key")
+    limiter = asked.threads.system(name.partition(".")[0], asked.app.landscape.names())
+    answer = await asked.on(limiter, asked.app.call, name, said.arguments, caller=asked.caller, key=key)
+    if answer.state == "waiting":
+        return asked.answer(
+            {"status": "waiting", "id": answer.id}, 202, headers=asked.location(f"/approvals/{answer.id}")
+        )
+    return asked.answer({"result": answer.result, "id": answer.id})
+
+
+@router.post(
+    "/tools/{name}/preview",
+    **says(
+        "previewTool",
+        "Show what a call would send",
+        {200: ToolPreview},
+        errors=[404, 409, 429],
+        body=ToolCall,
+        body_required=False,
+        example=_EXAMPLE,
+    ),
+)
+async def preview(asked: Asked, name: Id) -> Response:
+    """Show exactly what would be sent, send nothing, and give a one-use code that is good for ten minutes."""
+    said = await asked.body(ToolCall)
+    limiter = asked.threads.system(name.partition(".")[0], asked.app.landscape.names())
+    return asked.answer(await asked.on(limiter, asked.app.guard.preview, name, said.arguments, asked.caller))
+
+
+@router.patch(
+    "/tools/{name}",
+    **says(
+        "changeTool",
+        "Switch a tool off or on, or describe it",
+        {200: ToolSeen},
+        errors=[404, 409],
+        body=ToolChange,
+        example={"enabled": False},
+    ),
+)
+async def change(asked: Asked, name: Id) -> Response:
+    """Say something about a tool over the configuration; every process knows it within a second."""
+    asked.caller.require("administer")
+    said = await asked.body(ToolChange)
+    if not said.model_fields_set:
+        raise InputError("nothing is to be changed", next="send enabled or description")
+    changed = await asked.do(
+        asked.app.change_tool, name, enabled=said.enabled, description=said.description, caller=asked.caller
+    )
+    return asked.answer(changed)
