@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from ...core.adapter import Adapter, Finding, Place
 from ...core.errors import ConfigError, DrawbarError, InputError
 from ...core.tool import Call, Tool
-from ...core.values import parse_json
-from .bodies import described, encode, schema_of, seen
+from .bodies import described, seen
 from .claims import Claims
 from .config import AmqpConfig, ConsumeConfig, PublishConfig
 from .consume import MessageTrigger, QueueSource
+from .publish import body_schema, forwarded, outgoing, shown
 
 if TYPE_CHECKING:
-    from ...connectors.amqp import Endpoint, Incoming, Outgoing
+    from ...connectors.amqp import Endpoint, Incoming
     from ...connectors.amqp_consumer import Consumer
     from ...connectors.amqp_publisher import Publisher
+
+__all__ = ["AmqpAdapter", "AmqpConfig"]
 
 MESSAGE_SCHEMA: Mapping[str, Any] = {
     "type": ["object", "null"],
@@ -134,7 +134,7 @@ class AmqpAdapter(Adapter[AmqpConfig]):
     def _publish_tool(self, name: str, publication: PublishConfig) -> Tool:
         where = f"exchange {publication.exchange}" if publication.exchange else "a queue"
         properties = {
-            "body": self._body_schema(publication),
+            "body": body_schema(publication, self.place.base),
             "headers": {"type": "object", "description": "Headers of this message."},
             "correlation_id": {"type": "string", "maxLength": 255},
             "message_id": {"type": "string", "maxLength": 255, "description": "Made by itself when absent."},
@@ -146,11 +146,11 @@ class AmqpAdapter(Adapter[AmqpConfig]):
             input_schema=_object(properties, required=["body"]),
             output_schema=_object({"message_id": {"type": "string"}}, required=["message_id"]),
             run=partial(self._publish, publication),
-            preview=lambda arguments: _shown(_outgoing(publication, arguments, "(made when it is sent)")),
+            preview=lambda arguments: shown(outgoing(publication, arguments, "(made when it is sent)")),
         )
 
     def _publish(self, publication: PublishConfig, arguments: dict[str, Any], call: Call) -> dict[str, Any]:
-        message = _outgoing(publication, arguments, call.id)
+        message = outgoing(publication, arguments, call.id)
         call.notes.update(
             endpoint=self._endpoint.where,
             exchange=message.exchange,
@@ -159,20 +159,6 @@ class AmqpAdapter(Adapter[AmqpConfig]):
         )
         self._publisher.publish(message, timeout_s=call.left_s(), leaving=call.leaving)
         return {"message_id": message.message_id}
-
-    def _body_schema(self, publication: PublishConfig) -> Mapping[str, Any]:
-        given = publication.schema_
-        if isinstance(given, Path):
-            try:
-                given = parse_json(self._file(given).read_bytes(), what=f"the schema {given}")
-            except (OSError, InputError) as error:
-                text = error.message if isinstance(error, InputError) else f"the schema {given}: {error.strerror}"
-                raise ConfigError(f"{self.name}: {text}", field="schema") from error
-        if given is None:
-            return schema_of(publication.content_type)
-        if not isinstance(given, Mapping):
-            raise ConfigError(f"{self.name}: a JSON Schema is an object", field="schema")
-        return {name: part for name, part in _moved(given).items() if name not in ("$schema", "$id")}
 
     def _get_tool(self, name: str, config: ConsumeConfig) -> Tool:
         return Tool(
@@ -227,7 +213,7 @@ class AmqpAdapter(Adapter[AmqpConfig]):
             message = Incoming(kept["body"], *fields)
             if outcome == "again":
                 self._publisher.publish(
-                    _forwarded(message, "", config.queue), timeout_s=call.left_s(), leaving=call.leaving
+                    forwarded(message, "", config.queue), timeout_s=call.left_s(), leaving=call.leaving
                 )
             elif outcome == "dead":
                 self._bury(config, message, "settled as dead")
@@ -241,65 +227,13 @@ class AmqpAdapter(Adapter[AmqpConfig]):
             self._parked.keep(message, queue=config.queue, reason=reason)
             return False
         headers = {"x-drawbar-reason": reason[:1000], "x-drawbar-queue": config.queue}
-        letter = _forwarded(message, target.exchange, target.routing_key, headers)
+        letter = forwarded(message, target.exchange, target.routing_key, headers)
         self._publisher.publish(letter, timeout_s=self.config.call_timeout_s)
         return True
 
 
-def _outgoing(publication: PublishConfig, arguments: Mapping[str, Any], message_id: str) -> Outgoing:
-    from ...connectors.amqp import Outgoing
-
-    env = {"arguments": arguments}
-    key = publication.routing_key.fill(env)
-    if not isinstance(key, str) or len(key.encode()) > 255:
-        raise InputError("the routing key is not a text of at most 255 bytes", field="routing_key")
-    headers = {name: template.fill(env) for name, template in publication.headers.items()}
-    properties = {
-        "content_type": publication.content_type,
-        "message_id": arguments.get("message_id") or message_id,
-        "headers": {**headers, **(arguments.get("headers") or {})} or None,
-        "correlation_id": arguments.get("correlation_id"),
-        "delivery_mode": 2 if publication.persistent else 1,
-        "timestamp": int(time.time()),
-        "app_id": "drawbar",
-    }
-    body = encode(arguments["body"], publication.content_type)
-    return Outgoing(publication.exchange, key, body, properties, publication.mandatory)
-
-
-def _forwarded(
-    message: Incoming, exchange: str, routing_key: str, headers: Mapping[str, Any] | None = None
-) -> Outgoing:
-    """Send a message on as it came, persistent, with an id, and with more headers."""
-    from ...connectors.amqp import Outgoing
-
-    kept = {name: value for name, value in message.properties.items() if name not in ("expiration", "user_id")}
-    more = {"headers": {**message.headers, **(headers or {})} or None, "delivery_mode": 2}
-    return Outgoing(exchange, routing_key, message.body, {"message_id": uuid4().hex, **kept, **more})
-
-
-def _shown(message: Outgoing) -> dict[str, Any]:
-    properties = {
-        name: value for name, value in message.properties.items() if value is not None and name != "timestamp"
-    }
-    where = {"exchange": message.exchange, "routing_key": message.routing_key}
-    return {**where, "properties": properties, "body": message.body.decode(errors="replace")}
-
-
 def _object(properties: Mapping[str, Any], required: Iterable[str] = ()) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
-
-
-def _moved(schema: Any) -> Any:
-    """Let references into a schema find their way when it stands below `properties/body`."""
-    if isinstance(schema, Mapping):
-        return {
-            name: f"#/properties/body{part[1:]}"
-            if name == "$ref" and isinstance(part, str) and part.startswith("#")
-            else _moved(part)
-            for name, part in schema.items()
-        }
-    return [_moved(part) for part in schema] if isinstance(schema, list) else schema
 
 
 def _finding(what: str, look: Callable[[], str]) -> Finding:

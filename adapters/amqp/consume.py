@@ -96,11 +96,12 @@ class MessageTrigger:
         return ""
 
     def _identity(self, message: Incoming) -> str:
+        prefix = f"{self._name}:{self._config.queue}"
         if not message.message_id:
-            return f"{self._name}:{uuid4().hex}"
+            return f"{prefix}:{uuid4().hex}"
         deaths = [death for death in message.headers.get("x-death", ()) if death.get("queue") == self._config.queue]
         again = sum(int(death.get("count", 0)) for death in deaths)
-        return f"{self._name}:{message.message_id}{f':{again}' if again else ''}"
+        return f"{prefix}:{message.message_id}{f':{again}' if again else ''}"
 
     def _past_attempts(self, message: Incoming) -> str:
         """Say so when the broker itself has counted too many attempts: a message that kills us is told by nothing else."""

@@ -1,0 +1,84 @@
+"""What a publication makes of a call's arguments: the message, and the schema of its body."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from ...core.errors import ConfigError, InputError
+from ...core.values import parse_json
+from .bodies import encode, schema_of
+from .config import PublishConfig
+
+if TYPE_CHECKING:
+    from ...connectors.amqp import Incoming, Outgoing
+
+
+def outgoing(publication: PublishConfig, arguments: Mapping[str, Any], message_id: str) -> Outgoing:
+    from ...connectors.amqp import Outgoing
+
+    env = {"arguments": arguments}
+    key = publication.routing_key.fill(env)
+    if not isinstance(key, str) or len(key.encode()) > 255:
+        raise InputError("the routing key is not a text of at most 255 bytes", field="routing_key")
+    headers = {name: template.fill(env) for name, template in publication.headers.items()}
+    properties = {
+        "content_type": publication.content_type,
+        "message_id": arguments.get("message_id") or message_id,
+        "headers": {**headers, **(arguments.get("headers") or {})} or None,
+        "correlation_id": arguments.get("correlation_id"),
+        "delivery_mode": 2 if publication.persistent else 1,
+        "timestamp": int(time.time()),
+        "app_id": "drawbar",
+    }
+    body = encode(arguments["body"], publication.content_type)
+    return Outgoing(publication.exchange, key, body, properties, publication.mandatory)
+
+
+def forwarded(message: Incoming, exchange: str, routing_key: str, headers: Mapping[str, Any] | None = None) -> Outgoing:
+    """Send a message on as it came, persistent, with an id, and with more headers."""
+    from ...connectors.amqp import Outgoing
+
+    kept = {name: value for name, value in message.properties.items() if name not in ("expiration", "user_id")}
+    more = {"headers": {**message.headers, **(headers or {})} or None, "delivery_mode": 2}
+    return Outgoing(exchange, routing_key, message.body, {"message_id": uuid4().hex, **kept, **more})
+
+
+def shown(message: Outgoing) -> dict[str, Any]:
+    properties = {
+        name: value for name, value in message.properties.items() if value is not None and name != "timestamp"
+    }
+    where = {"exchange": message.exchange, "routing_key": message.routing_key}
+    return {**where, "properties": properties, "body": message.body.decode(errors="replace")}
+
+
+def body_schema(publication: PublishConfig, base: Path) -> Mapping[str, Any]:
+    """Give the schema of the body for its place below `properties/body`; ConfigError for one that cannot be read."""
+    given = publication.schema_
+    if isinstance(given, Path):
+        try:
+            given = parse_json((base / given).read_bytes(), what=f"the schema {given}")
+        except InputError as error:
+            raise ConfigError(error.message, field="schema") from error
+        except OSError as error:
+            raise ConfigError(f"the schema {given}: {error.strerror}", field="schema") from error
+    if given is None:
+        return schema_of(publication.content_type)
+    if not isinstance(given, Mapping):
+        raise ConfigError("a JSON Schema is an object", field="schema")
+    return {name: part for name, part in _moved(given).items() if name not in ("$schema", "$id")}
+
+
+def _moved(schema: Any) -> Any:
+    """Let references into a schema find their way when it stands below `properties/body`."""
+    if isinstance(schema, Mapping):
+        return {
+            name: f"#/properties/body{part[1:]}"
+            if name == "$ref" and isinstance(part, str) and part.startswith("#")
+            else _moved(part)
+            for name, part in schema.items()
+        }
+    return [_moved(part) for part in schema] if isinstance(schema, list) else schema
