@@ -1,0 +1,249 @@
+"""Run configured statements: values bound only, limits before fetching, one transaction a call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, CursorResult
+
+from ..core.errors import ConfigError, DrawbarError, InputError, Rejected
+from .sql import Database
+from .sql_model import Changed, Column, Kind, Rows
+from .sql_text import Text, counting, parse, projections
+from .sql_values import bindable, plain, reader
+
+_CHUNK = 500
+_DESCRIBE_S = 5.0
+_STREAMED = frozenset({"select", "with", "values", "table"})
+_PLANNED = frozenset({"select", "with", "insert", "update", "delete", "replace"})
+# Type codes of cursor descriptions, where the driver gives them. PostgreSQL's are OIDs.
+_POSTGRES: dict[int, Kind] = {
+    16: "boolean", 17: "bytes", 20: "bigint", 21: "integer", 23: "integer", 25: "text", 114: "json", 700: "float",
+    701: "float", 1042: "text", 1043: "text", 1082: "date", 1083: "time", 1114: "timestamp", 1184: "timestamptz",
+    1186: "interval", 1700: "decimal", 2950: "uuid", 3802: "json", 18: "text", 19: "text", 26: "bigint",
+}  # fmt: skip
+_MYSQL: dict[int, Kind] = {
+    0: "decimal", 1: "integer", 2: "integer", 3: "integer", 4: "float", 5: "float", 7: "timestamp", 8: "bigint",
+    9: "integer", 10: "date", 11: "time", 12: "timestamp", 13: "integer", 245: "json", 246: "decimal", 253: "text",
+    254: "text",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A configured statement. `lists` are parameters of `in (:name)`; `kinds` what SQLite's answers are known to be."""
+
+    text: Text
+    lists: frozenset[str] = frozenset()
+    kinds: Mapping[str, Column] | None = None
+
+    def bound(self) -> sa.TextClause:
+        return sa.text(self.text.bound).bindparams(*_expanding(self))
+
+
+def _expanding(statement: Statement) -> list[sa.BindParameter[Any]]:
+    return [sa.bindparam(name, expanding=True) for name in sorted(statement.lists & statement.text.parameters)]
+
+
+def read(
+    database: Database, statement: Statement, parameters: Mapping[str, Any], limits: Limits, timeout_s: float | None
+) -> Rows:
+    """Read at most `limits.rows` rows; the rest is neither fetched nor, where the server can stop, sent."""
+    with database.unit("read", timeout_s=timeout_s, limit=limits.rows + 1) as connection:
+        result = _execute(connection, statement, parameters, stream=statement.text.verb in _STREAMED)
+        found = bounded(result, readers_of(result, database.dialect, statement.kinds), limits)
+        if found.truncated and database.dialect in {"mysql", "mariadb"}:
+            sent_little = len(found.rows) == limits.rows and "limit" not in statement.text.sql.lower()
+            if not sent_little:
+                _abandon(connection, result)
+        result.close()
+        return found
+
+
+def _abandon(connection: Connection, result: CursorResult[Any]) -> None:
+    """Drop a connection of MySQL, because closing its cursor would fetch all that is left."""
+    unread = getattr(result.cursor, "_result", None)
+    if unread is not None:
+        unread.unbuffered_active = False
+        unread.connection = None
+    connection.invalidate()
+
+
+def write(
+    database: Database,
+    statement: Statement,
+    parameters: Mapping[str, Any],
+    limits: Limits,
+    *,
+    timeout_s: float | None,
+    transactional: bool,
+    expect_rows: int | None,
+    leaving: Callable[[], None],
+) -> Changed:
+    """Run a statement that writes and commit; another number of rows than expected is Rejected and undone."""
+    with database.unit("write" if transactional else "autocommit", timeout_s=timeout_s) as connection:
+        leaving()
+        result = _execute(connection, statement, parameters, stream=False)
+        rows = None
+        if result.returns_rows:
+            rows = bounded(result, readers_of(result, database.dialect, statement.kinds), limits).rows
+        count = result.rowcount if result.rowcount >= 0 else len(rows or ())
+        if expect_rows is not None and count != expect_rows:
+            undone = "nothing was committed" if transactional else "this statement cannot be undone"
+            raise Rejected(f"{count} rows instead of {expect_rows}; {undone}", detail={"count": count})
+        return Changed(count, rows=rows)
+
+
+def would_change(database: Database, statement: Statement, parameters: Mapping[str, Any]) -> int | None:
+    """Count the rows that an UPDATE or DELETE would touch by a SELECT with the same WHERE; None where nobody can say."""
+    sql = counting(statement.text, database.dialect)
+    if sql is None:
+        return None
+    select = Statement(parse(sql, database.dialect, statement.lists), statement.lists)
+    known = {name: value for name, value in parameters.items() if name in select.text.parameters}
+    try:
+        return int(next(iter(read(database, select, known, Limits(1, 10_000), None).rows[0].values())))
+    except DrawbarError:
+        return None
+
+
+def describe(database: Database, statement: Statement) -> list[Column] | None:
+    """Ask the database for the columns of a query without running it; None where it cannot say."""
+    if statement.text.verb not in _STREAMED or database.dialect not in {"postgresql", "mysql", "mariadb"}:
+        return None
+    if database.dialect != "postgresql" and not re.search(r"\bfrom\s+(?!dual\b)", statement.text.sql, re.IGNORECASE):
+        return None  # MariaDB runs a query of constants to describe it
+    wrapped = f"select * from ({statement.text.bound}) as described limit 0"
+    bound = sa.text(wrapped).bindparams(*_expanding(statement))
+    nothing = {name: [None] if name in statement.lists else None for name in statement.text.parameters}
+    try:
+        with database.unit("read", timeout_s=_DESCRIBE_S) as connection:
+            result = connection.execute(bound, nothing)
+            return list(_described(result, database.dialect))
+    except DrawbarError:
+        return None
+
+
+def try_plan(database: Database, statement: Statement) -> str:
+    """Let the database plan a statement without running it; raises what is wrong with it."""
+    explain = {"postgresql": "explain", "mysql": "explain", "mariadb": "explain", "sqlite": "explain query plan"}
+    if database.dialect not in explain or statement.text.verb not in _PLANNED:
+        return "not tried: this database cannot plan it without running it"
+    nothing = {name: [None] if name in statement.lists else None for name in statement.text.parameters}
+    bound = sa.text(f"{explain[database.dialect]} {statement.text.bound}").bindparams(*_expanding(statement))
+    with database.unit("write") as connection:
+        connection.execute(bound, nothing).close()
+        connection.rollback()
+    return "planned"
+
+
+def commits_by_itself(statement: Statement, dialect: str) -> bool:
+    """Tell whether the database commits before and after such a statement, whatever we do (DDL in MySQL)."""
+    verbs = {"create", "alter", "drop", "truncate", "rename", "grant", "revoke", "call", "load", "analyze"}
+    return dialect in {"mysql", "mariadb"} and statement.text.verb in verbs
+
+
+def sqlite_kinds(database: Database, text: Text) -> dict[str, Column]:
+    """Find the declared types of a query's plain columns: SQLite's answers do not carry them."""
+    from .sql_reflect import reflect
+
+    found: dict[str, Column] = {}
+    tables: dict[str, dict[str, Column]] = {}
+    for name, table, column in projections(text, "sqlite"):
+        if table not in tables:
+            try:
+                tables[table] = {known.name: known for known in reflect(database, table).columns}
+            except ConfigError:  # a subquery's name, or a mistake that the statement's own error tells better
+                tables[table] = {}
+        if column == "*":
+            found.update(tables[table])
+        elif column in tables[table]:
+            found[name] = tables[table][column]
+    return found
+
+
+def _described(result: CursorResult[Any], dialect: str) -> Iterator[Column]:
+    codes = _POSTGRES if dialect == "postgresql" else _MYSQL
+    for entry in result.cursor.description if result.cursor else ():
+        kind = codes.get(_code(entry[1]), "other")
+        yield Column(str(entry[0]), kind, scale=entry[5] if kind == "decimal" else None)
+
+
+def _execute(
+    connection: Connection, statement: Statement, parameters: Mapping[str, Any], *, stream: bool
+) -> CursorResult[Any]:
+    dialect = connection.dialect.name
+    values = {
+        name: [bindable(item, dialect) for item in value] if name in statement.lists else bindable(value, dialect)
+        for name, value in parameters.items()
+        if name in statement.text.parameters
+    }
+    if stream:
+        connection = connection.execution_options(stream_results=True, max_row_buffer=_CHUNK)
+    return connection.execute(statement.bound(), values)
+
+
+def readers_of(
+    result: CursorResult[Any], dialect: str, kinds: Mapping[str, Column] | None = None
+) -> list[Callable[[Any], Any] | None]:
+    """Give a converter for each column of a result, by the types that the driver describes or that are known."""
+    codes = _POSTGRES if dialect == "postgresql" else _MYSQL if dialect in {"mysql", "mariadb"} else {}
+    found: list[Callable[[Any], Any] | None] = []
+    for entry in result.cursor.description if result.cursor else ():
+        if kinds and (column := kinds.get(str(entry[0]))) is not None:
+            found.append(reader(column.kind, dialect, column.scale))
+        elif (kind := codes.get(_code(entry[1]))) is not None:
+            found.append(reader(kind, dialect))
+        else:
+            found.append(plain)
+    return found
+
+
+def bounded(result: CursorResult[Any], readers: Sequence[Callable[[Any], Any] | None], limits: Limits) -> Rows:
+    """Fetch in chunks until one of the limits is passed."""
+    names = unique_names(list(result.keys()))
+    convert = [(at, read) for at, read in enumerate(readers) if read is not None]
+    rows: list[dict[str, Any]] = []
+    size = 0
+    while chunk := result.fetchmany(min(_CHUNK, limits.rows + 1 - len(rows))):
+        for raw in chunk:
+            if len(rows) == limits.rows:
+                return Rows(rows, truncated=True)
+            values = list(raw)
+            for at, read in convert:
+                values[at] = read(values[at])
+            size += row_bytes(values)
+            if size > limits.bytes:
+                if not rows:
+                    raise InputError(f"one row is larger than max_bytes ({limits.bytes})", reason="too_large")
+                return Rows(rows, truncated=True)
+            rows.append(dict(zip(names, values, strict=True)))
+    return Rows(rows)
+
+
+def _code(given: Any) -> int:
+    return given if isinstance(given, int) else -1
+
+
+def row_bytes(values: Sequence[Any]) -> int:
+    return sum(len(value) if isinstance(value, (str, bytes)) else 16 for value in values)
+
+
+def unique_names(names: list[str]) -> list[str]:
+    """Number the repeated names of a join: id, id_2."""
+    seen: dict[str, int] = {}
+    unique = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        unique.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return unique

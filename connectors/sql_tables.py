@@ -1,0 +1,243 @@
+"""Read and write rows of reflected tables: identifiers from the catalogue, values bound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ..core.errors import Rejected
+from .sql import Access, Database
+from .sql_model import Changed, Condition, Query, Rows, Table
+from .sql_statements import Limits, bounded
+from .sql_values import reader, writer
+
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "=": lambda column, value: column == value,
+    "!=": lambda column, value: column != value,
+    "<": lambda column, value: column < value,
+    "<=": lambda column, value: column <= value,
+    ">": lambda column, value: column > value,
+    ">=": lambda column, value: column >= value,
+    "like": lambda column, value: column.like(value),
+}
+_INEXACT = frozenset({"float", "json", "array", "interval", "other"})
+
+
+@lru_cache(maxsize=512)
+def shape(table: Table) -> sa.TableClause:
+    """Make SQLAlchemy's view of a table without types: values are converted by `sql_values` alone."""
+    columns: list[Any] = [sa.column(column.name) for column in table.columns]
+    return sa.table(table.name, *columns, schema=table.schema) if table.schema else sa.table(table.name, *columns)
+
+
+def select(database: Database, table: Table, query: Query, limits: Limits, timeout_s: float | None) -> Rows:
+    """Read at most `limits.rows` rows of the query."""
+    with database.unit("read", timeout_s=timeout_s) as connection:
+        result = connection.execute(selecting(table, query, database.dialect).limit(limits.rows + 1))
+        return bounded(result, readers(table, query.columns, database.dialect), limits)
+
+
+def selecting(table: Table, query: Query, dialect: str) -> sa.Select[Any]:
+    """Compose the SELECT of a query."""
+    columns = shape(table).c
+    chosen = sa.select(*(columns[name] for name in query.columns))
+    chosen = chosen.where(*(_condition(table, condition, dialect) for condition in query.where))
+    for order in query.order:
+        column = columns[order.column]
+        if table.column(order.column).nullable:
+            chosen = chosen.order_by(sa.case((column.is_(None), 1), else_=0))
+        chosen = chosen.order_by(column.desc() if order.descending else column.asc())
+    if query.after is not None:
+        chosen = chosen.where(_after(table, query, dialect))
+    return chosen if query.limit is None else chosen.limit(query.limit)
+
+
+def _condition(table: Table, condition: Condition, dialect: str) -> sa.ColumnElement[bool]:
+    column = shape(table).c[condition.column]
+    if condition.operator == "is null":
+        return column.is_(None) if condition.value else column.is_not(None)
+    if condition.value is None:
+        return column.is_(None) if condition.operator == "=" else column.is_not(None)
+    write = writer(table.column(condition.column), dialect)
+    if condition.operator == "in":
+        return column.in_([write(value) for value in condition.value])
+    value = condition.value if condition.operator == "like" else write(condition.value)
+    return _COMPARE[condition.operator](column, value)  # type: ignore[no-any-return]  # SQLAlchemy's operators
+
+
+def _after(table: Table, query: Query, dialect: str) -> sa.ColumnElement[bool]:
+    """Compare with the last row seen: greater in one column, equal in all before it. NULLs come last, as the order says."""
+    steps: list[tuple[Any, Any]] = []  # (equal, greater) for each item of the order
+    for order, last in zip(query.order, query.after or (), strict=True):
+        column, found = shape(table).c[order.column], table.column(order.column)
+        if last is None:
+            steps.append((column.is_(None), sa.false()))
+            continue
+        value = writer(found, dialect)(last)
+        greater = column < value if order.descending else column > value
+        steps.append((column == value, sa.or_(greater, column.is_(None)) if found.nullable else greater))
+    branches = [
+        sa.and_(*(equal for equal, _ in steps[:at]), greater)
+        for at, (_, greater) in enumerate(steps)
+        if not isinstance(greater, sa.False_)
+    ]
+    return sa.or_(*branches) if branches else sa.false()
+
+
+def readers(table: Table, names: Sequence[str], dialect: str) -> list[Callable[[Any], Any] | None]:
+    found = [table.column(name) for name in names]
+    return [reader(column.kind, dialect, column.scale) for column in found]
+
+
+def bind_row(table: Table, row: Mapping[str, Any], dialect: str) -> dict[str, Any]:
+    """Convert a row's values to what the driver takes; InputError names the column that does not fit."""
+    return {name: writer(table.column(name), dialect)(value) for name, value in row.items()}
+
+
+def access_of(table: Table) -> Access:
+    return "write" if table.transactional else "autocommit"
+
+
+def insert(
+    database: Database, table: Table, row: Mapping[str, Any], timeout_s: float | None, leaving: Callable[[], None]
+) -> Changed:
+    """Insert one row; gives the key that the database made where it says so."""
+    values = bind_row(table, row, database.dialect)
+    made = [name for name in table.key if name not in row]
+    statement = sa.insert(shape(table)).values(values)
+    returns = bool(made) and database.dialect in {"postgresql", "sqlite"}
+    if returns:
+        statement = statement.returning(*(shape(table).c[name] for name in made))
+    with database.unit(access_of(table), timeout_s=timeout_s) as connection:
+        leaving()
+        result = connection.execute(statement)
+        key = None
+        if returns:
+            key = bounded(result, readers(table, made, database.dialect), Limits(1, 100_000)).rows[0]
+        elif len(made) == 1 and getattr(result, "lastrowid", None):
+            key = {made[0]: result.lastrowid}
+        return Changed(1, key=key)
+
+
+def upsert(
+    database: Database,
+    table: Table,
+    key: Sequence[str],
+    row: Mapping[str, Any],
+    timeout_s: float | None,
+    leaving: Callable[[], None],
+) -> Changed:
+    """Insert one row, or set the given columns of the one that has its key."""
+    values = bind_row(table, row, database.dialect)
+    with database.unit(access_of(table), timeout_s=timeout_s) as connection:
+        leaving()
+        statement = upserting(table, key, list(row), database)
+        if statement is not None:
+            connection.execute(statement, values)
+        elif not _change(connection, table, key, values):
+            connection.execute(sa.insert(shape(table)).values(values))
+        return Changed(1)
+
+
+def upserting(table: Table, key: Sequence[str], names: Sequence[str], database: Database) -> Any:
+    """
+    Compose the dialect's own upsert with a parameter for each column; None where it has none that is safe here.
+
+    MySQL's acts on any unique key: it is used only where the key is the single one.
+    """
+    known = frozenset(key) in table.unique
+    rest = [name for name in names if name not in key]
+    columns: dict[str, Any] = {name: sa.bindparam(name) for name in names}
+    target = shape(table)
+    if database.dialect == "postgresql" and known:
+        from sqlalchemy.dialects.postgresql import insert as postgres
+
+        made = postgres(target).values(columns)
+        return _on_conflict(made, key, rest)
+    if database.dialect == "sqlite" and known:
+        from sqlalchemy.dialects.sqlite import insert as sqlite
+
+        return _on_conflict(sqlite(target).values(columns), key, rest)
+    if database.dialect in {"mysql", "mariadb"} and known and len(table.unique) == 1:
+        from sqlalchemy.dialects.mysql import insert as mysql
+
+        into = mysql(target).values(columns)
+        return into.on_duplicate_key_update({name: into.inserted[name] for name in rest or key})
+    return None
+
+
+def _on_conflict(into: Any, key: Sequence[str], rest: Sequence[str]) -> Any:
+    if not rest:
+        return into.on_conflict_do_nothing(index_elements=list(key))
+    return into.on_conflict_do_update(index_elements=list(key), set_={name: into.excluded[name] for name in rest})
+
+
+def update(
+    database: Database,
+    table: Table,
+    key: Sequence[str],
+    row: Mapping[str, Any],
+    timeout_s: float | None,
+    leaving: Callable[[], None],
+) -> Changed:
+    """Set the given columns of the row with this key; more than one such row is Rejected and undone."""
+    values = bind_row(table, row, database.dialect)
+    with database.unit(access_of(table), timeout_s=timeout_s) as connection:
+        leaving()
+        count = _change(connection, table, key, values)
+        if count > 1:
+            raise Rejected(
+                f"{count} rows have this key, one was expected; nothing was committed", detail={"count": count}
+            )
+        return Changed(count)
+
+
+def _change(connection: Connection, table: Table, key: Sequence[str], values: Mapping[str, Any]) -> int:
+    rest = {name: value for name, value in values.items() if name not in key}
+    by_key = [shape(table).c[name] == values[name] for name in key]
+    if not rest:
+        return connection.execute(sa.select(sa.func.count()).select_from(shape(table)).where(*by_key)).scalar_one()
+    return connection.execute(sa.update(shape(table)).where(*by_key).values(rest)).rowcount
+
+
+def holds(
+    database: Database, table: Table, key: Sequence[str], row: Mapping[str, Any], timeout_s: float | None
+) -> bool:
+    """Tell whether the row with this key has these values; the database compares, by its own rules."""
+    exact = [name for name in row if name in key or table.column(name).kind not in _INEXACT]
+    wanted = [_condition(table, Condition(name, "=", row[name]), database.dialect) for name in exact]
+    with database.unit("read", timeout_s=timeout_s) as connection:
+        found = connection.execute(sa.select(sa.func.count()).select_from(shape(table)).where(*wanted))
+        return bool(found.scalar_one())
+
+
+def rows_with(database: Database, table: Table, key: Sequence[str], row: Mapping[str, Any]) -> int:
+    """Count the rows with this key."""
+    wanted = [_condition(table, Condition(name, "=", row[name]), database.dialect) for name in key]
+    with database.unit("read") as connection:
+        return connection.execute(sa.select(sa.func.count()).select_from(shape(table)).where(*wanted)).scalar_one()
+
+
+def would_send(database: Database, table: Table, verb: str, row: Mapping[str, Any]) -> str:
+    """Give the SQL that `insert`, `upsert` or `update` would send; InputError for a value that does not fit."""
+    values = bind_row(table, row, database.dialect)
+    by_key = [shape(table).c[name] == sa.bindparam(f"key_{name}") for name in table.key]
+    change = (
+        sa.update(shape(table)).where(*by_key).values({name: v for name, v in values.items() if name not in table.key})
+    )
+    add = sa.insert(shape(table)).values(values)
+    match verb:
+        case "insert":
+            return _text(database, add)
+        case "update":
+            return _text(database, change)
+    own = upserting(table, table.key, list(row), database)
+    return _text(database, own) if own is not None else f"{_text(database, change)}; or {_text(database, add)}"
+
+
+def _text(database: Database, statement: Any) -> str:
+    return str(statement.compile(dialect=database.engine.dialect))

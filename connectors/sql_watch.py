@@ -1,0 +1,75 @@
+"""Cut the sockets of calls that outlive their time: a server that went silent must not hold a thread for ever."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+_LOOK_S = 0.5
+
+
+class _Watch:
+    """One thread for the whole process; it sleeps while nothing is watched."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._busy = threading.Event()
+        self._due: dict[int, tuple[float, int]] = {}
+        self._numbers = itertools.count()
+        self._thread: threading.Thread | None = None
+
+    def add(self, fileno: int, after_s: float) -> int:
+        number = next(self._numbers)
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():  # also after a fork
+                self._thread = threading.Thread(target=self._look, name="drawbar-sql-watch", daemon=True)
+                self._thread.start()
+            if not self._due:
+                self._busy.set()
+            self._due[number] = (time.monotonic() + after_s, fileno)
+        return number
+
+    def remove(self, number: int) -> None:
+        with self._lock:
+            self._due.pop(number, None)
+            if not self._due:
+                self._busy.clear()
+
+    def _look(self) -> None:
+        while True:
+            self._busy.wait()
+            time.sleep(_LOOK_S)
+            with self._lock:  # while it is held no call can end and give its descriptor to another
+                now = time.monotonic()
+                for number, (due, fileno) in list(self._due.items()):
+                    if due <= now:
+                        del self._due[number]
+                        _cut(fileno)
+                if not self._due:
+                    self._busy.clear()
+
+
+def _cut(fileno: int) -> None:
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(fileno)) as line:
+        line.shutdown(socket.SHUT_RDWR)
+
+
+_WATCH = _Watch()
+
+
+@contextlib.contextmanager
+def watching(fileno: int | None, after_s: float) -> Iterator[None]:
+    """Cut the socket `fileno` when the body takes longer than `after_s`; its driver then sees a lost connection."""
+    if fileno is None:
+        yield
+        return
+    number = _WATCH.add(fileno, after_s)
+    try:
+        yield
+    finally:
+        _WATCH.remove(number)
