@@ -30,7 +30,9 @@ class Desk:
         self._guard = guard
         self._runs = runs
 
-    def approvals(self, *, state: str | None = "waiting", after: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+    def approvals(
+        self, *, state: str | None = "waiting", after: str | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
         """List questions, oldest first; `state` None gives the answered ones too."""
         with self._journal.read() as conn:
             rows = approvals.page(conn, state=state, after=after, limit=limit)
@@ -139,7 +141,9 @@ class Desk:
                 next=todo if row["state"] == "unknown" else None,
             )
         if row["run_id"]:
-            raise InputError(f"{entry_id} belongs to run {row['run_id']}, which sends it itself", reason="conflict", id=entry_id)
+            raise InputError(
+                f"{entry_id} belongs to run {row['run_id']}, which sends it itself", reason="conflict", id=entry_id
+            )
         arguments = load(self._guard.vault.open(row["arguments"]))
         prepared = self._guard.prepare(row["tool"], arguments, caller, outside=False)
         said = {"entry": entry_id, "by": caller.name, "reason": reason}

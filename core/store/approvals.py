@@ -114,12 +114,19 @@ def find(conn: Connection, approval_id: str) -> dict[str, Any]:
 
 
 def page(
-    conn: Connection, *, state: str | None = "waiting", after: str | None = None, limit: int = 100
+    conn: Connection,
+    *,
+    state: str | None = "waiting",
+    run_id: str | None = None,
+    after: str | None = None,
+    limit: int = 100,
 ) -> list[dict[str, Any]]:
     """List approvals, oldest first."""
     query = select(approvals)
     if state is not None:
         query = query.where(approvals.c.state == state)
+    if run_id is not None:
+        query = query.where(approvals.c.run_id == run_id)
     if after is not None:
         query = query.where(approvals.c.id > after)
     return [_plain(row) for row in conn.execute(query.order_by(approvals.c.id).limit(limit)).mappings()]

@@ -1,0 +1,69 @@
+"""Reject files: records that failed, each with its number, its reason and its original bytes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from .batch import Reject
+from .errors import Unavailable, raise_as
+
+
+class RejectFile:
+    """
+    The rejects of one portion, as JSON Lines.
+
+    It is named after the portion, so that a portion that is read again after a crash writes the same file again. Nothing is
+    there until `keep`; a portion without rejects leaves no file.
+    """
+
+    def __init__(self, folder: Path, sync: str, portion: str, name: str) -> None:
+        safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[-80:] or "portion"
+        digest = hashlib.sha256(portion.encode()).hexdigest()[:12]
+        self.path = folder / sync / f"{safe}.{digest}.jsonl"
+        self._temporary = self.path.with_name(f".{self.path.name}.tmp")
+        self._file: Any = None
+        self.count = 0
+
+    def add(self, rejects: Iterable[Reject]) -> None:
+        for reject in rejects:
+            if self._file is None:
+                with raise_as(Unavailable, OSError, doing=f"reject file {self.path}"):
+                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                    self._file = self._temporary.open("wb")
+            self.count += 1
+            with raise_as(Unavailable, OSError, doing=f"reject file {self.path}"):
+                self._file.write(orjson.dumps(_line(reject)) + b"\n")
+
+    def keep(self) -> Path | None:
+        """Put the file in its place, durably, before the rows are committed."""
+        if self._file is None:
+            self.path.unlink(missing_ok=True)
+            return None
+        with raise_as(Unavailable, OSError, doing=f"reject file {self.path}"):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._temporary.replace(self.path)
+        self._file = None
+        return self.path
+
+    def discard(self) -> None:
+        """Forget what was not kept; a second call does nothing."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self._temporary.unlink(missing_ok=True)
+
+
+def _line(reject: Reject) -> dict[str, Any]:
+    line = {"record_no": reject.record_no, "reason": reject.reason, "raw": base64.b64encode(reject.raw).decode()}
+    text = reject.raw.decode("utf-8", "replace")
+    return {**line, "text": text} if text.isprintable() and text else line

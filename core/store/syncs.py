@@ -1,0 +1,112 @@
+"""History of syncs, who runs one now, and cursors of targets that cannot keep their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Column, Connection, Float, Index, Integer, String, Table, Text, insert, select, update
+
+from ..values import dump, load
+from .tables import metadata
+
+sync_runs = Table(
+    "sync_runs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("sync", String(100), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("caller", String(200), nullable=False),
+    Column("run_id", String(40)),
+    Column("options", Text),
+    Column("started_at", Float, nullable=False),
+    Column("finished_at", Float),
+    Column("read", Integer, nullable=False, server_default="0"),
+    Column("written", Integer, nullable=False, server_default="0"),
+    Column("rejected", Integer, nullable=False, server_default="0"),
+    Column("filtered", Integer, nullable=False, server_default="0"),
+    Column("portions", Text),
+    Column("cursor_before", Text),
+    Column("cursor_after", Text),
+    Column("error", Text),
+)
+Index("sync_runs_by_sync", sync_runs.c.sync, sync_runs.c.id)
+
+sync_state = Table(
+    "sync_state",
+    metadata,
+    Column("sync", String(100), primary_key=True),
+    Column("cursor", Text),
+    Column("holder", String(40)),
+    Column("held_until", Float, nullable=False, server_default="0"),
+)
+_LOADED = ("options", "portions", "cursor_before", "cursor_after", "error")
+
+
+def hold(conn: Connection, sync: str, holder: str, *, now: float, until: float) -> str | None:
+    """Take or renew the right to run a sync; gives who holds it when that is somebody else."""
+    row = conn.execute(select(sync_state).where(sync_state.c.sync == sync)).mappings().first()
+    if row is None:
+        conn.execute(insert(sync_state).values(sync=sync, holder=holder, held_until=until))
+        return None
+    if row["holder"] not in (None, holder) and row["held_until"] > now:
+        return str(row["holder"])
+    conn.execute(update(sync_state).where(sync_state.c.sync == sync).values(holder=holder, held_until=until))
+    return None
+
+
+def release(conn: Connection, sync: str, holder: str) -> None:
+    conn.execute(
+        update(sync_state)
+        .where(sync_state.c.sync == sync, sync_state.c.holder == holder)
+        .values(holder=None, held_until=0)
+    )
+
+
+def cursor(conn: Connection, sync: str) -> Any:
+    return load(conn.execute(select(sync_state.c.cursor).where(sync_state.c.sync == sync)).scalar())
+
+
+def set_cursor(conn: Connection, sync: str, value: Any) -> None:
+    kept = None if value is None else dump(value)
+    if conn.execute(update(sync_state).where(sync_state.c.sync == sync).values(cursor=kept)).rowcount == 0:
+        conn.execute(insert(sync_state).values(sync=sync, cursor=kept))
+
+
+def begin(conn: Connection, row: Mapping[str, Any]) -> None:
+    """Record a run that starts; those of the same sync whose process died are closed."""
+    conn.execute(
+        update(sync_runs)
+        .where(sync_runs.c.sync == row["sync"], sync_runs.c.state == "running")
+        .values(
+            state="failed",
+            finished_at=row["started_at"],
+            error=dump({"kind": "unavailable", "message": "its process died; the next run went on where it stopped"}),
+        )
+    )
+    conn.execute(insert(sync_runs).values(**_dumped(row)))
+
+
+def save(conn: Connection, run_id: str, **values: Any) -> None:
+    conn.execute(update(sync_runs).where(sync_runs.c.id == run_id).values(**_dumped(values)))
+
+
+def find(conn: Connection, run_id: str) -> dict[str, Any] | None:
+    row = conn.execute(select(sync_runs).where(sync_runs.c.id == run_id)).mappings().first()
+    return None if row is None else _loaded(row)
+
+
+def page(conn: Connection, sync: str, *, after: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+    """List runs of a sync, newest first."""
+    query = select(sync_runs).where(sync_runs.c.sync == sync)
+    if after is not None:
+        query = query.where(sync_runs.c.id < after)
+    return [_loaded(row) for row in conn.execute(query.order_by(sync_runs.c.id.desc()).limit(limit)).mappings()]
+
+
+def _dumped(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: dump(value) if name in _LOADED and value is not None else value for name, value in values.items()}
+
+
+def _loaded(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(name): load(value) if name in _LOADED else value for name, value in row.items()}

@@ -1,0 +1,400 @@
+"""All syncs: who runs one now, their history, their cursors."""
+
+from __future__ import annotations
+
+import difflib
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from .access import Caller
+from .adapter import Place
+from .batch import Sink, Source
+from .desk import moment
+from .errors import DrawbarError, InputError, Unavailable
+from .landscape import Landscape
+from .pulse import Pulse
+from .store import events, syncs
+from .store.ids import new_id
+from .store.journal import Journal
+from .sync import Carrier, Counts, Done, Progress, moment_of
+from .sync_config import SyncConfig
+
+log = structlog.get_logger("drawbar.sync")
+_HOLD_S = 20.0
+_RENEW_S = 5.0
+_LATER = ("since", "until", "files", "run")
+_OPTIONS = ("full", "dry_run", "date")
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRun:
+    """One run of a sync. States: running, succeeded, failed, nothing (there was nothing to carry)."""
+
+    id: str
+    sync: str
+    state: str
+    started_at: float
+    finished_at: float | None = None
+    counts: Counts = field(default_factory=Counts)
+    portions: tuple[dict[str, Any], ...] = ()
+    cursor_before: Any = None
+    cursor_after: Any = None
+    error: dict[str, Any] | None = None
+    caller: str = ""
+    dry_run: bool = False
+
+    @property
+    def is_final(self) -> bool:
+        return self.state != "running"
+
+    def as_json(self) -> dict[str, Any]:
+        ended = self.finished_at or time.time()
+        return {
+            "id": self.id,
+            "sync": self.sync,
+            "status": self.state,
+            "started_at": moment(self.started_at),
+            "finished_at": moment(self.finished_at),
+            "seconds": round(ended - self.started_at, 3),
+            "read": self.counts.read,
+            "written": self.counts.written,
+            "rejected": self.counts.rejected,
+            "filtered": self.counts.filtered,
+            "files": list(self.portions),
+            "cursor_before": self.cursor_before,
+            "cursor_after": self.cursor_after,
+            "dry_run": self.dry_run,
+            "caller": self.caller,
+            "error": self.error,
+        }
+
+
+class Syncs:
+    """Runs syncs, one at a time each, whichever process asks."""
+
+    def __init__(self, configs: Mapping[str, SyncConfig], landscape: Landscape, journal: Journal, place: Place) -> None:
+        self._configs = configs
+        self._landscape = landscape
+        self._journal = journal
+        self._place = place
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._news = threading.Condition()
+
+    def names(self) -> list[str]:
+        return sorted(self._configs)
+
+    def list(self) -> Sequence[dict[str, Any]]:
+        """Show every sync with its last run."""
+        return [self.get(name) for name in self.names()]
+
+    def get(self, name: str) -> dict[str, Any]:
+        config = self._config(name)
+        last = self.runs(name, limit=1)
+        return {
+            "name": name,
+            "description": config.description,
+            "from": config.from_.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True, mode="json"),
+            "to": config.to.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True, mode="json"),
+            "triggers": [one.model_dump(exclude_none=True, exclude_defaults=True) for one in config.triggers],
+            "last": last[0].as_json() if last else None,
+        }
+
+    def one_effect(self, name: str) -> dict[str, Any]:
+        """Say whether a crash can repeat rows, and why; opens both ends."""
+        with ExitStack() as stack:
+            source, sink = self._ends(name, stack)
+            for one, said in (source.one_effect, sink.one_effect):
+                if not one:
+                    return {"one_effect": False, "why": said}
+            return {"one_effect": True, "why": sink.one_effect[1]}
+
+    def runs(self, name: str, after: str | None = None, limit: int = 100) -> Sequence[SyncRun]:
+        self._config(name)
+        with self._journal.read() as conn:
+            return [_run(row) for row in syncs.page(conn, name, after=after, limit=limit)]
+
+    def run_of(self, run_id: str) -> SyncRun:
+        with self._journal.read() as conn:
+            row = syncs.find(conn, run_id)
+        if row is None:
+            raise InputError(f"there is no run {run_id!r} of a sync", reason="not_found", next="see drawbar syncs")
+        return _run(row)
+
+    def wait(self, run_id: str, timeout_s: float) -> SyncRun:
+        """Give the run as it is when it is over, or when the time is."""
+        until = time.monotonic() + timeout_s
+        while not (run := self.run_of(run_id)).is_final and (left := until - time.monotonic()) > 0:
+            with self._news:
+                self._news.wait(min(left, 0.2))
+        return run
+
+    def start(self, name: str, options: Mapping[str, Any] | None = None, *, caller: Caller) -> SyncRun:
+        """Begin on a thread of its own. InputError (conflict) when it runs already."""
+        held = self._begin(name, options or {}, caller.name, None)
+        thread = threading.Thread(target=self._quietly, args=(held, None), name=f"drawbar-sync-{name}", daemon=True)
+        self._threads = [one for one in self._threads if one.is_alive()] + [thread]
+        thread.start()
+        return self.run_of(held.id)
+
+    def run(
+        self,
+        name: str,
+        options: Mapping[str, Any] | None = None,
+        *,
+        caller: Caller,
+        progress: Progress | None = None,
+        run_id: str | None = None,
+    ) -> SyncRun:
+        """Run to the end and give what came of it. Raises one of the five when it failed."""
+        return self._carry(self._begin(name, options or {}, caller.name, run_id), progress)
+
+    def run_for_task(self, name: str, *, run_id: str, date: str) -> Any:
+        """Run for a task of a workflow; when the sync runs already, the task comes back later."""
+        try:
+            done = self.run(name, {"date": date}, caller=Caller.workflow(f"run:{run_id}"), run_id=run_id)
+        except InputError as error:
+            if error.reason == "conflict":
+                raise Unavailable(error.message, retry_after_s=2) from error
+            raise
+        return done.as_json()
+
+    def cursor(self, name: str) -> dict[str, Any]:
+        """Show from where the next run goes on, and who keeps that."""
+        with ExitStack() as stack:
+            _, sink = self._ends(name, stack)
+            kept = sink.cursor() if sink.keeps_cursor else self._state_cursor(name)
+            return {"name": name, "cursor": kept, "kept_by": "target" if sink.keeps_cursor else "state"}
+
+    def set_cursor(self, name: str, value: Any, *, caller: Caller, reason: str | None = None) -> dict[str, Any]:
+        """Let the next run go on from there; refused where the target keeps its own cursor."""
+        caller.require("operate")
+        before = self.cursor(name)
+        if before["kept_by"] == "target":
+            raise InputError(
+                f"the cursor of {name} is kept by its target and cannot be set yet",
+                reason="conflict",
+                next=f"drawbar sync {name} --full reads everything again",
+            )
+        said = {"sync": name, "by": caller.name, "before": before["cursor"], "after": value, "reason": reason}
+
+        def unit(conn: Any) -> None:
+            syncs.set_cursor(conn, name, value)
+            events.add(conn, "sync.cursor_set", body=said)
+
+        self._journal.write(unit)
+        return self.cursor(name)
+
+    def close(self) -> None:
+        """Let runs stop at their next batch; what was not committed is carried by the next run."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=15)
+
+    def _begin(self, name: str, options: Mapping[str, Any], caller: str, run_id: str | None) -> _Held:
+        config = self._config(name)
+        _look_at(options)
+        held = _Held(new_id(), name, config, dict(options), time.time(), run_id)
+
+        def unit(conn: Any) -> str | None:
+            now = self._journal.now()
+            if (other := syncs.hold(conn, name, held.id, now=now, until=now + _HOLD_S)) is not None:
+                return other
+            row = {"id": held.id, "sync": name, "state": "running", "caller": caller, "run_id": run_id}
+            syncs.begin(conn, {**row, "options": held.options or None, "started_at": held.started_at})
+            events.add(conn, "sync.started", run_id=run_id, body={"sync": name, "id": held.id, "by": caller})
+            return None
+
+        if (other := self._journal.write(unit)) is not None:
+            raise InputError(
+                f"sync {name} runs already (since run {other})", reason="conflict", id=other, next="wait for its end"
+            )
+        return held
+
+    def _quietly(self, held: _Held, progress: Progress | None) -> None:
+        try:
+            self._carry(held, progress)
+        except DrawbarError:
+            pass  # it is in the history and in the events
+        except Exception:  # an outermost loop: the history says that it failed
+            log.exception("sync.defect", sync=held.name, id=held.id)
+
+    def _carry(self, held: _Held, progress: Progress | None) -> SyncRun:
+        renewing = Pulse(f"sync-{held.name}", _RENEW_S, lambda: self._renew(held)).start()
+        try:
+            with ExitStack() as stack:
+                source, sink = self._ends(held.name, stack)
+                carrier = self._carrier(held, source, sink, progress)
+                cursor = None if held.full else self._cursor_of(held.name, sink)
+                held.before = held.after = cursor
+                keep = self._keeper(held)
+                for done in carrier.carry(cursor, keep):
+                    self._note(held, done)
+                held.after = self._cursor_of(held.name, sink) if not held.dry_run else cursor
+            self._end(held, "succeeded" if held.done else "nothing", None)
+        except DrawbarError as error:
+            self._end(held, "failed", error)
+            raise
+        except BaseException as error:
+            self._end(held, "failed", Unavailable(f"the sync was interrupted: {type(error).__name__}"))
+            raise
+        finally:
+            renewing.stop()
+        return self.run_of(held.id)
+
+    def _carrier(self, held: _Held, source: Source, sink: Sink, progress: Progress | None) -> Carrier:
+        return Carrier(
+            name=held.name,
+            config=held.config,
+            source=source,
+            sink=sink,
+            base=self._place.base,
+            moment=moment_of(held.run_id or held.id, held.options.get("date"), held.started_at),
+            stop=self._stop,
+            progress=self._told(held, progress),
+            dry_run=held.dry_run,
+            full=held.full,
+        )
+
+    def _told(self, held: _Held, progress: Progress | None) -> Progress:
+        """Tell the caller each batch, and everybody else once a second."""
+        said_at = 0.0
+
+        def told(counts: Counts, total: int | None) -> None:
+            nonlocal said_at
+            if progress is not None:
+                progress(counts, total)
+            if time.monotonic() - said_at > 1:
+                said_at = time.monotonic()
+                body = {
+                    "sync": held.name,
+                    "id": held.id,
+                    "read": counts.read,
+                    "written": counts.written,
+                    "total": total,
+                }
+                self._journal.write(lambda conn: events.add(conn, "sync.progress", run_id=held.run_id, body=body))
+
+        return told
+
+    def _renew(self, held: _Held) -> None:
+        def unit(conn: Any) -> None:
+            now = self._journal.now()
+            syncs.hold(conn, held.name, held.id, now=now, until=now + _HOLD_S)
+
+        self._journal.write(unit)
+
+    def _keeper(self, held: _Held) -> Callable[[Any], None]:
+        return lambda cursor: self._journal.write(lambda conn: syncs.set_cursor(conn, held.name, cursor))
+
+    def _note(self, held: _Held, done: Done) -> None:
+        held.done.append(done)
+        held.counts = held.counts.plus(done.counts)
+
+    def _end(self, held: _Held, state: str, error: DrawbarError | None) -> None:
+        finished = time.time()
+        portions = [done.as_json() for done in held.done[-1000:]]
+        said = error.as_json() if error else None
+
+        def unit(conn: Any) -> None:
+            syncs.save(
+                conn,
+                held.id,
+                state=state,
+                finished_at=finished,
+                read=held.counts.read,
+                written=held.counts.written,
+                rejected=held.counts.rejected,
+                filtered=held.counts.filtered,
+                portions=portions,
+                cursor_before=held.before,
+                cursor_after=held.after,
+                error=said,
+            )
+            syncs.release(conn, held.name, held.id)
+            body = {"sync": held.name, "id": held.id, "written": held.counts.written, "rejected": held.counts.rejected}
+            what = "sync.failed" if error else "sync.finished"
+            events.add(conn, what, run_id=held.run_id, body={**body, "error": said} if said else body)
+
+        self._journal.write(unit)
+        with self._news:
+            self._news.notify_all()
+
+    def _ends(self, name: str, stack: ExitStack) -> tuple[Source, Sink]:
+        config = self._config(name)
+        spec = config.from_.model_dump(by_alias=True, exclude_none=True)
+        source = self._landscape.adapter(config.from_.adapter).source(spec, sync=name)
+        stack.callback(source.close)
+        spec = {**config.to.model_dump(by_alias=True, exclude_none=True), "on_drift": config.on_drift}
+        sink = self._landscape.adapter(config.to.adapter).sink(spec, sync=name)
+        stack.callback(sink.close)
+        return source, sink
+
+    def _cursor_of(self, name: str, sink: Sink) -> Any:
+        return sink.cursor() if sink.keeps_cursor else self._state_cursor(name)
+
+    def _state_cursor(self, name: str) -> Any:
+        with self._journal.read() as conn:
+            return syncs.cursor(conn, name)
+
+    def _config(self, name: str) -> SyncConfig:
+        if name not in self._configs:
+            near = difflib.get_close_matches(name, self._configs, 1)
+            hint = f"did you mean {near[0]!r}?" if near else "see drawbar syncs"
+            raise InputError(f"there is no sync {name!r}; {hint}", reason="not_found")
+        return self._configs[name]
+
+
+@dataclass(slots=True)
+class _Held:
+    """A run that this process holds."""
+
+    id: str
+    name: str
+    config: SyncConfig
+    options: dict[str, Any]
+    started_at: float
+    run_id: str | None
+    counts: Counts = field(default_factory=Counts)
+    done: list[Done] = field(default_factory=list)
+    before: Any = None
+    after: Any = None
+
+    @property
+    def full(self) -> bool:
+        return bool(self.options.get("full"))
+
+    @property
+    def dry_run(self) -> bool:
+        return bool(self.options.get("dry_run"))
+
+
+def _look_at(options: Mapping[str, Any]) -> None:
+    for name in options:
+        if name in _LATER and options[name] is not None:
+            raise InputError(f"{name}: comes with the release of fast batch syncs", field=name, next="leave it out")
+        if name not in (*_OPTIONS, *_LATER):
+            raise InputError(f"a sync has no option {name!r}", field=name, next=f"known: {', '.join(_OPTIONS)}")
+
+
+def _run(row: Mapping[str, Any]) -> SyncRun:
+    return SyncRun(
+        id=row["id"],
+        sync=row["sync"],
+        state=row["state"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        counts=Counts(row["read"], row["written"], row["rejected"], row["filtered"]),
+        portions=tuple(row["portions"] or ()),
+        cursor_before=row["cursor_before"],
+        cursor_after=row["cursor_after"],
+        error=row["error"],
+        caller=row["caller"],
+        dry_run=bool((row["options"] or {}).get("dry_run")),
+    )
