@@ -54,7 +54,7 @@ class Checker:
         `outside` says that numbers were JSON numbers of somebody else. Raises InputError naming the field.
         """
         form = _json_form(given)
-        for problem in self._validator.iter_errors(form):
+        for problem in self._problems(form, what):
             path = ".".join(map(str, problem.instance_path))
             raise InputError(
                 f"{path or what}: {_sentence(problem)}", field=path or None, next="see the tool's input schema"
@@ -66,6 +66,12 @@ class Checker:
             return convert(form)
         except _Wrong as error:
             raise InputError(str(error), field=error.path) from error
+
+    def _problems(self, form: Any, what: str) -> Any:
+        try:
+            return self._validator.iter_errors(form)
+        except UnicodeEncodeError as error:  # JSON can spell what UTF-8 cannot
+            raise InputError(f"{what}: a text holds half a character (a lone surrogate)") from error
 
     def deviation(self, answer: Any) -> str | None:
         """Say in which way an answer breaks the schema; None when it does not."""

@@ -152,7 +152,10 @@ def load(text: str | bytes | None) -> Any:
 
 def canonical(value: Any) -> bytes:
     """Give equal values equal bytes: for hashes of arguments, which must not depend on the order of keys."""
-    return orjson.dumps(to_json(value), option=orjson.OPT_SORT_KEYS)
+    try:
+        return orjson.dumps(to_json(value), option=orjson.OPT_SORT_KEYS)
+    except TypeError as error:  # arguments of a command line may hold bytes that are no UTF-8
+        raise InputError(f"this cannot be written as JSON: {error}") from error
 
 
 def parse_json(text: str | bytes, *, what: str = "body") -> Any:
