@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 
 from .documents import says
 from .exchange import Asked, Exchange
-from .parameters import After, Id, Limit
+from .parameters import After, Id, Limit, Word
 from .shapes import ApprovalPage, ApprovalSeen, LetterPage, LetterSeen, Reason, Settle, ToolAnswer
 
 router = APIRouter(tags=["approvals and dead letters"])
@@ -117,7 +117,7 @@ async def settle(asked: Asked, id: Id) -> Response:  # noqa: A002
 
 
 @router.delete("/dead-letters/{id}", **says("dropDeadLetter", "Take it off the list", {204: None}, errors=[404, 409]))
-async def drop(asked: Asked, id: Id) -> Response:  # noqa: A002
+async def drop(asked: Asked, id: Id, reason: Word = None) -> Response:  # noqa: A002
     """Take a settled letter off the list; refused while its outcome is unknown. The ledger keeps it."""
-    await asked.do(asked.app.desk.drop, id, caller=asked.caller)
+    await asked.do(asked.app.desk.drop, id, caller=asked.caller, reason=reason)
     return Response(status_code=204)

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from ..core.views import Run
 from ..core.errors import InputError
+from ..core.views import Run
 from .documents import says
 from .exchange import Asked, Exchange
 from .live import shown

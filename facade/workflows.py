@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from ..core.views import Run
 from ..core.register import Entry
+from ..core.views import Run
 from ..core.workflow import Workflow
 from .documents import says
 from .exchange import Asked, Exchange, checked

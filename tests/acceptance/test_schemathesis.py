@@ -1,0 +1,152 @@
+"""The whole OpenAPI, tried by schemathesis: no server error, and no answer that the document does not name."""
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from servers.drawbar import Serving
+from servers.process import CACHE, folder
+
+WANTED = "schemathesis==4.32.5"
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
+    "response_schema_conformance,unsupported_method,allow_header_conformance,use_after_free"
+)
+LANDSCAPE = """\
+version: 1
+server: { adapters_over_rest: true }
+adapters:
+  erp:
+    kind: sql
+    url: sqlite:///erp.db
+    statements:
+      find_order:
+        description: Find one order by its number.
+        sql: select id, customer from orders where id = :id
+        parameters: { id: { type: integer } }
+        effect: read
+      add_order:
+        description: Add an order.
+        sql: insert into orders (customer) values (:customer)
+        parameters: { customer: { type: string } }
+        effect: write
+    tables: { orders: { key: [id], read: true, upsert: true } }
+  drop:
+    kind: local
+    root: ./inbox
+    feeds: { orders: { pattern: "*.csv", format: { kind: csv } } }
+workflows:
+  look: { tasks: { order: { tool: erp.find_order, with: { id: 1 } } } }
+  slow: { tasks: { pause: { wait_s: 60 } } }
+syncs:
+  load:
+    from: { adapter: drop, feed: orders }
+    to: { adapter: erp, table: orders, mode: upsert, key: [id] }
+agents:
+  local: { tools: [erp.add_order], scopes: [read, run, approve, operate, administer] }
+"""
+REAL = """\
+[[operations]]
+include-path-regex = "^/workflows/"
+parameters = {{ "path.id" = "{workflow}", "path.run_id" = "{run}" }}
+[[operations]]
+include-path-regex = "^/runs/"
+parameters = {{ "path.id" = "{run}" }}
+[[operations]]
+include-path-regex = "^/tasks/"
+parameters = {{ "path.id" = "{workflow}.pause" }}
+[[operations]]
+include-path-regex = "^/tools/"
+parameters = {{ "path.name" = "erp.find_order" }}
+[[operations]]
+include-path-regex = "^/adapters/"
+parameters = {{ "path.name" = "drop" }}
+[[operations]]
+include-path-regex = "^/agents/"
+parameters = {{ "path.id" = "{agent}" }}
+[[operations]]
+include-path-regex = "^/context/"
+parameters = {{ "path.scope" = "shop", "path.key" = "door" }}
+[[operations]]
+include-path-regex = "^/syncs/"
+parameters = {{ "path.name" = "load" }}
+[[operations]]
+include-path-regex = "^/feeds/"
+parameters = {{ "path.feed" = "drop.orders", "path.file" = "one.csv" }}
+"""
+
+
+@pytest.fixture(scope="module")
+def schemathesis() -> Path:
+    """The program, in a virtual environment of its own: its libraries are not ours."""
+    place = CACHE / "schemathesis"
+    program = place / "bin" / "schemathesis"
+    mark = place / "installed"
+    if not mark.exists() or mark.read_text() != WANTED:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", place], check=True, timeout=120)
+        pip = [place / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", WANTED]
+        done = subprocess.run(pip, capture_output=True, text=True, timeout=600, check=False)
+        if done.returncode != 0:
+            missing = f"{WANTED} cannot be installed: {done.stderr[-500:]}"
+            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
+        mark.write_text(WANTED)
+    return program
+
+
+@pytest.fixture
+def served() -> Iterator[Serving]:
+    place = folder("openapi")
+    with sqlite3.connect(place / "erp.db") as erp:
+        erp.execute("create table orders (id integer primary key, customer text)")
+        erp.execute("insert into orders values (1, 'c1')")
+    (place / "inbox").mkdir()
+    (place / "inbox" / "one.csv").write_text("id,customer\n2,c2\n")
+    with Serving(LANDSCAPE, at=place) as serving:
+        yield serving
+
+
+def real_names(served: Serving) -> str:
+    """Make one of each, and say so to schemathesis: behind a name that exists there is more to break."""
+    workflow = served.workflow(tasks={"pause": {"wait_s": 60}})
+    run = served.ask("POST", f"/workflows/{workflow}/run").json()["run_id"]
+    agent = served.ask("POST", "/agents", json={"name": "clerk"}).json()["id"]
+    served.ask("PUT", "/context/shop/door", json={"open": True}, headers={"If-None-Match": "*"})
+    return REAL.format(workflow=workflow, run=run, agent=agent)
+
+
+def tried(program: Path, served: Serving, phases: str, examples: int, limit_s: int, *, config: str = "") -> str:
+    """Run it and give what it printed; the seed makes a second run the same."""
+    (served.folder / "schemathesis.toml").write_text(config)
+    command = [program, "run", f"{served.url}/openapi.json", "--url", served.url, "--phases", phases]
+    command += ["--checks", CHECKS, "--seed", "4711", "--max-examples", str(examples), "--no-color"]
+    command += ["--warnings", "off", "--request-timeout", "70"]
+    done = subprocess.run(command, cwd=served.folder, capture_output=True, text=True, timeout=limit_s, check=False)
+    assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+    return done.stdout
+
+
+def generated(said: str) -> int:
+    found = re.search(r"(\d+) generated", said)
+    return int(found[1]) if found else 0
+
+
+def test_every_route_answers_as_the_document_says(schemathesis, served):
+    """The short form: the edges of every parameter, once."""
+    said = tried(schemathesis, served, "examples,coverage", 3, 280, config=real_names(served))
+
+    assert generated(said) > 1000
+    assert "Traceback" not in served.log.read_text()
+
+
+@pytest.mark.slow
+def test_every_route_answers_as_the_document_says_whatever_is_sent(schemathesis, served):
+    first = tried(schemathesis, served, "examples,coverage,fuzzing,stateful", 50, 1500)
+    second = tried(schemathesis, served, "coverage,fuzzing", 50, 1500, config=real_names(served))
+
+    assert generated(first) + generated(second) > 5000
+    assert "Traceback" not in served.log.read_text()
