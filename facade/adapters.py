@@ -70,7 +70,8 @@ async def replace(asked: Asked, name: Id) -> Response:
     _allowed(asked)
     body = await asked.mapping()
     checked(AdapterChange, body)
-    body = {key: value for key, value in body.items() if key != "name"}
+    if body.pop("name", name) != name:
+        raise InputError("an adapter keeps its name", field="name", next="delete it and register another")
     changed = await asked.do(
         asked.app.adapters.replace, name, name, body, by=asked.caller.name, expect=asked.expected()
     )
