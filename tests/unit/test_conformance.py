@@ -113,9 +113,21 @@ def test_every_mistake_of_a_bad_adapter_is_found_by_name(tmp_path):
         check=False,
     )
 
-    reports = dict(re.findall(r"^_+ TestBad\.(\w+) _+\n(.*?)(?=^_+ TestBad|^=+ )", done.stdout, re.MULTILINE | re.DOTALL))
+    reports = dict(
+        re.findall(r"^_+ TestBad\.(\w+) _+\n(.*?)(?=^_+ TestBad|^=+ )", done.stdout, re.MULTILINE | re.DOTALL)
+    )
     assert "passed" not in done.stdout.splitlines()[-1]
     assert len(reports) == len(SAID), done.stdout[-3000:]
     for words, said in SAID.items():
         (report,) = [text for name, text in reports.items() if words in name]
         assert said in report
+
+
+def test_stand_ins_need_no_pytest():
+    code = (
+        "import sys; sys.modules['pytest'] = None; import drawbar.testing, drawbar.testing.soap, drawbar.testing.sftp"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 0, done.stderr

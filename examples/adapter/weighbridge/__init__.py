@@ -1,0 +1,1 @@
+"""Truck scales as an adapter for Drawbar."""
