@@ -1,6 +1,6 @@
-"""`python -m drawbar` is `drawbar`."""
+"""`python -m drawbar`."""
 
 from .cli import main
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

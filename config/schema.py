@@ -85,7 +85,7 @@ def _open_to_references(schema: Any) -> None:
 
 
 def _or_reference(field: Any) -> Any:
-    if not isinstance(field, dict) or field.get("type") not in _SCALARS:
+    if not isinstance(field, dict) or field.get("type") not in _SCALARS or "const" in field:
         return field
     outside = {name: field[name] for name in ("title", "description", "default") if name in field}
     inside = {name: value for name, value in field.items() if name not in outside}

@@ -1,0 +1,101 @@
+"""The command line's entrance: options anywhere, one exit code, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from ..core.errors import DrawbarError
+from . import configuration, desk, later, runs, serving, syncs, tools
+from .failures import USAGE, defect, report
+from .logs import quiet
+from .output import say
+from .session import Session
+
+_WITH_VALUE = {"-c", "--config", "--server"}
+_STOPPED = 130
+
+cli = typer.Typer(
+    name="drawbar",
+    help="Safe, fast, durable access for agents and modern code to systems that cannot be replaced.",
+    epilog="Exit: 0 done, 1 failed, 2 usage or configuration, 3 a person is needed, 4 try later, 5 nothing to do.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for part in (configuration, tools, runs, syncs, desk, serving, later):
+    part.register(cli)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"drawbar {__version__}\n")
+        raise typer.Exit
+
+
+@cli.callback()
+def root(
+    ctx: typer.Context,
+    config: Annotated[
+        str | None,
+        typer.Option("-c", "--config", help="A file or a folder of YAML files. [dim]default: drawbar.yaml[/]", envvar="DRAWBAR_CONFIG"),
+    ] = None,
+    server: Annotated[
+        str | None, typer.Option("--server", help="Ask a running service; its key is in $DRAWBAR_KEY.", envvar="DRAWBAR_URL")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON. Works with every verb.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:  # fmt: skip
+    found = ctx.find_object(Session)
+    assert found is not None
+    found.config, found.server, found.as_json = config, server, as_json
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; give its exit code."""
+    quiet()
+    session = Session()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = cli(_hoisted(given), prog_name="drawbar", obj=session, standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except typer.Abort:
+        say("stopped", style="yellow", stderr=True)
+        return _STOPPED
+    except typer.TyperException as error:
+        say(f"usage: {error.format_message()}", style="red", stderr=True)
+        say("  see drawbar --help, or drawbar VERB --help", style="dim", stderr=True)
+        return USAGE
+    except DrawbarError as error:
+        return report(error, as_json=session.as_json or "--json" in given)
+    except BrokenPipeError:
+        # who reads us has seen enough; Python would complain once more while it closes standard output
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return defect(error)
+
+
+def _hoisted(arguments: Sequence[str]) -> list[str]:
+    """Move the options of every verb to the front, wherever they were written."""
+    front: list[str] = []
+    rest: list[str] = []
+    ahead = iter(arguments)
+    for word in ahead:
+        if word == "--":
+            rest += [word, *ahead]
+        elif word == "--json" or word.startswith(("--config=", "--server=")):
+            front.append(word)
+        elif word in _WITH_VALUE:
+            front += [word, *[value for value in [next(ahead, None)] if value is not None]]
+        else:
+            rest.append(word)
+    return [*front, *rest]

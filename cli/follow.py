@@ -1,0 +1,90 @@
+"""Stay with a run until it has ended or needs a person."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import typer
+from rich.text import Text
+
+from .failures import DONE, FAILED, PERSON
+from .output import console, json_out, lasted, say, state, when
+from .service import Json, Service
+
+_POLL_S = 0.1
+_CODES = {"succeeded": DONE, "failed": FAILED, "cancelled": FAILED, "parked": PERSON, "paused": PERSON}
+
+
+def follow(
+    service: Service, run_id: str, *, as_json: bool, after: Any = None, steps: bool = False, since: int = 0
+) -> None:
+    """
+    Wait for the end of a run, or until it waits for a person; the exit code says which.
+
+    `steps` prints what happens as it happens. `after` is what JSON output shows beside the run.
+    """
+    while True:
+        run = service.run(run_id)
+        if steps and not as_json:
+            since = _events(service, run_id, since)
+        code = _CODES.get(run["status"])
+        if code is None and run["status"] == "waiting" and _asked(service, run_id):
+            code = PERSON
+        if code is not None:
+            break
+        time.sleep(_POLL_S)
+    if steps and not as_json:
+        _events(service, run_id, since)
+    if as_json:
+        json_out({**run, **({"answered": after} if after is not None else {})})
+    else:
+        summary(service, run)
+    if code:
+        raise typer.Exit(code)
+
+
+def _asked(service: Service, run_id: str) -> list[Json]:
+    return [one for one in service.approvals() if one.get("run_id") == run_id]
+
+
+def _events(service: Service, run_id: str, after: int) -> int:
+    for event in service.events(run_id, after):
+        after = max(after, int(event["id"]))
+        _event(event)
+    return after
+
+
+def _event(event: Json) -> None:
+    kind, _, word = event["type"].partition(".")
+    body = event.get("body") or {}
+    error = body.get("error") if isinstance(body, dict) else None
+    line = Text(f"{when(event['at']):8}  ", style="dim") + Text(f"{event.get('task') or kind:20.20}  ") + state(word)
+    if event.get("item") is not None:
+        line += Text(f" [{event['item']}]", style="dim")
+    if isinstance(error, dict):
+        line += Text(f"  {error.get('message', '')}", style="dim")
+    from ..config.secrets import scrub
+
+    console().print(Text(scrub(line.plain)) if scrub(line.plain) != line.plain else line)
+
+
+def summary(service: Service, run: Json) -> None:
+    """Print a run's end: one line, its output or its error, and what a person can do."""
+    head = Text(f"{run['run_id']}  ") + state(run["status"]) + Text(f"  {run['workflow']}")
+    took = lasted(run.get("started_at"), run.get("finished_at"))
+    console().print(head + Text(f"  {took}" if took else "", style="dim"))
+    error = run.get("error")
+    if isinstance(error, dict):
+        say(f"  {error.get('message', error)}", style="red")
+    if run.get("output") is not None:
+        json_out(run["output"])
+    if run["status"] == "waiting":
+        for one in _asked(service, run["run_id"]):
+            say(f"  waits for an approval: drawbar approve {one['id']}", style="yellow")
+    elif run["status"] == "parked":
+        for one in service.letters():
+            if one.get("run_id") == run["run_id"] and one.get("state") == "unknown":
+                say(f"  nobody knows what came of {one.get('tool')}: drawbar dead show {one['id']}", style="yellow")
+    elif run["status"] == "paused":
+        say(f"  drawbar resume {run['run_id']}", style="yellow")

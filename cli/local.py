@@ -1,0 +1,170 @@
+"""The landscape in this process, with the state that the configuration names."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ..core.access import Caller
+from ..core.errors import InputError
+from .service import Json
+
+if TYPE_CHECKING:
+    from ..app import App
+    from ..core.views import Run
+
+
+class Local:
+    """Whoever runs the command line owns the state, and is named in the audit as `cli:USER`."""
+
+    works = True
+
+    def __init__(self, path: str | None) -> None:
+        from ..app import open_app
+
+        self._app: App = open_app(path, work=True)
+        self._caller = Caller.cli(_user())
+        self._begun = False
+
+    def adapters(self) -> list[Json]:
+        return self._app.adapters_seen()
+
+    def check(self, name: str, *, write: bool) -> Iterator[Json]:
+        for finding in self._app.check(name, write=write):
+            yield {"what": finding.what, "ok": finding.ok, "found": finding.found, "next": finding.next}
+
+    def tools(self, *, q: str | None, adapter: str | None, effect: str | None) -> list[Json]:
+        return self._app.tools(caller=self._caller, q=q, adapter=adapter, effect=effect)
+
+    def silent(self) -> Mapping[str, str]:
+        return {name: error.message for name, error in self._app.landscape.failures().items()}
+
+    def tool(self, name: str) -> Json:
+        return self._app.tool(name, caller=self._caller)
+
+    def call(self, tool: str, arguments: Any, *, key: str | None) -> Json:
+        answer = self._app.call(tool, arguments, caller=self._caller, key=key)
+        if answer.state == "waiting":
+            return {"status": "waiting", "id": answer.id}
+        return {"result": answer.result, "id": answer.id}
+
+    def preview(self, tool: str, arguments: Any) -> Json:
+        return self._app.guard.preview(tool, arguments, self._caller)
+
+    def start(self, workflow: str, given: Any, *, key: str | None) -> Json:
+        self._begin()
+        return _run(self._app.start(workflow, given, caller=self._caller, key=key))
+
+    def run(self, run_id: str) -> Json:
+        return _run(self._app.engine.run(run_id))
+
+    def runs(self, *, limit: int, since: str | None = None, **by: Any) -> list[Json]:
+        moment = None if since is None else _moment(since)
+        return [_run(run) for run in self._app.engine.runs(limit=limit, since=moment, **by)]
+
+    def tasks(self, run_id: str) -> list[Json]:
+        return [task.as_json() for task in self._app.engine.tasks(run_id)]
+
+    def events(self, run_id: str, after: int) -> list[Json]:
+        return [event.as_json() for event in self._app.engine.events(after=after, limit=1000, run_id=run_id)]
+
+    def act(self, run_id: str, verb: str, *, reason: str | None, given: Any = None, task: str | None = None) -> Json:
+        more = {"input": given, "from_": task} if verb == "retry" else {}
+        done = getattr(self._app.engine, verb)(run_id, caller=self._caller, reason=reason, **more)
+        self._begin()
+        return _run(done)
+
+    def approvals(self, *, state: str | None = "waiting") -> list[Json]:
+        return self._app.desk.approvals(state=state, limit=1000)
+
+    def answer(self, approval: str, *, approved: bool, reason: str | None) -> Json:
+        self._begin()
+        return self._app.desk.answer(approval, approved=approved, caller=self._caller, reason=reason)
+
+    def letters(self) -> list[Json]:
+        return self._app.desk.dead_letters(limit=1000)
+
+    def letter(self, letter: str) -> Json:
+        return self._app.desk.dead_letter(letter)
+
+    def settle(self, letter: str, *, done: bool, result: Any, reason: str | None) -> Json:
+        self._begin()
+        return self._app.desk.settle(letter, done=done, caller=self._caller, result=result, reason=reason)
+
+    def send(self, letter: str, *, reason: str | None) -> Json:
+        answer = self._app.desk.send(letter, caller=self._caller, reason=reason)
+        return {"result": answer.result, "id": answer.id}
+
+    def drop(self, letter: str, *, reason: str | None) -> None:
+        self._app.desk.drop(letter, caller=self._caller, reason=reason)
+
+    def syncs(self) -> list[Json]:
+        return self._app.syncs.list()
+
+    def start_sync(self, name: str, options: Mapping[str, Any]) -> Json:
+        return _sync_run(self._app.syncs.start(name, dict(options), caller=self._caller))
+
+    def sync_run(self, name: str, run_id: str) -> Json:
+        return _sync_run(self._app.syncs.run(run_id))
+
+    def sync_runs(self, name: str, limit: int) -> list[Json]:
+        return [_sync_run(one) for one in self._app.syncs.runs(name, after=None, limit=limit)]
+
+    def files(self, feed: str, *, state: str | None) -> list[Json]:
+        adapter, name = _parted(feed)
+        return [_plain(one) for one in self._app.files(adapter, name, state=state)]
+
+    def act_on_file(self, feed: str, file: str, verb: str, *, reason: str | None) -> Json:
+        adapter, name = _parted(feed)
+        return _plain(self._app.file_act(adapter, name, file, verb, caller=self._caller, reason=reason))
+
+    def status(self) -> Json:
+        return self._app.status()
+
+    def close(self) -> None:
+        self._app.close()
+
+    def _begin(self) -> None:
+        """Work on runs from now on: engine threads alone, since schedules and triggers belong to `drawbar serve`."""
+        if not self._begun:
+            self._begun = True
+            self._app.begin(triggers=False)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _run(run: Run) -> Json:
+    return {**run.as_json(), "run_id": run.id, "status": run.state}
+
+
+def _sync_run(run: Any) -> Json:
+    said = _plain(run)
+    return {**said, "status": said.get("status", said.get("state"))}
+
+
+def _plain(one: Any) -> Json:
+    return one if isinstance(one, dict) else one.as_json()
+
+
+def _parted(feed: str) -> tuple[str, str]:
+    adapter, dot, name = feed.partition(".")
+    if not dot:
+        raise InputError(f"there is no feed {feed!r}", reason="not_found", next="a feed is named ADAPTER.FEED")
+    return adapter, name
+
+
+def _moment(text: str) -> float:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            f"{text!r} is no moment", field="since", next="write 2026-11-22 or 2026-11-22T02:00+01:00"
+        ) from None
+    return (found if found.tzinfo else found.astimezone(UTC)).timestamp()

@@ -1,0 +1,53 @@
+"""Logs: events with fields, on standard error, with every secret scrubbed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any
+
+import structlog
+
+from ..config.secrets import scrub_event
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+
+
+def quiet() -> None:
+    """Say nothing below an error: a verb speaks by its output. $DRAWBAR_LOG=info says more."""
+    _configure(_LEVELS.get(os.environ.get("DRAWBAR_LOG", ""), logging.CRITICAL))
+
+
+def talkative() -> None:
+    """Log what a service does; JSON lines where nobody watches."""
+    _configure(_LEVELS.get(os.environ.get("DRAWBAR_LOG", ""), logging.INFO))
+
+
+def _configure(level: int) -> None:
+    terminal = sys.stderr.isatty()
+    renderer: Any = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if terminal else [structlog.processors.format_exc_info]),
+            scrub_event,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    # the libraries' own lines carry what their peers sent: only what is dire, and scrubbed
+    root = logging.getLogger()
+    root.handlers = [_Scrubbing()]
+    root.setLevel(max(level, logging.WARNING))
+
+
+class _Scrubbing(logging.Handler):
+    """Give a library's record to structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger(record.name).log(record.levelno, record.getMessage())

@@ -1,0 +1,104 @@
+"""Verbs that keep running or look at what runs: serve, status, demo."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from .demo import demo
+from .output import facts, json_out, say, state, table, when
+from .service import Json
+from .session import session
+
+_PANEL = "Operation"
+
+
+def register(cli: typer.Typer) -> None:
+    for verb in (status, serve, demo):
+        cli.command(rich_help_panel=_PANEL)(verb)
+
+
+def serve(
+    ctx: typer.Context,
+    host: Annotated[str | None, typer.Option("--host", help="Only loopback until callers are authenticated.", show_default=False)] = None,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="0 takes a free one.", show_default=False)] = None,
+    workers: Annotated[int | None, typer.Option("--workers", hidden=True)] = None,
+) -> None:  # fmt: skip
+    """
+    Serve REST and WebSocket, with an embedded worker.
+
+    Schedules and triggers start with it. SIGTERM lets what runs come to its end.
+    """
+    from ..app import open_app
+    from ..facade import serve as answer
+    from .later import refuse
+    from .logs import talkative
+
+    session(ctx).here_only("serve")
+    if workers is not None and workers != 1:
+        refuse("serve --workers")
+    talkative()
+    app = open_app(session(ctx).config, work=True)
+    try:
+        app.begin()
+        server = app.config.server
+        answer(app, host or server.host, server.port if port is None else port, ready=_ready)
+    finally:
+        app.close()
+
+
+def _ready(url: str) -> None:
+    say(f"Drawbar answers at {url}  (API reference: {url}/docs)")
+
+
+def status(ctx: typer.Context) -> None:
+    """One page: what is down, what runs, what waits for you."""
+    with session(ctx).service() as service:
+        found = service.status()
+    if session(ctx).as_json:
+        json_out(found)
+        return
+    sections = (
+        ("systems", _systems), ("runs", _runs), ("waiting_for_a_person", _waiting), ("syncs", _syncs), ("next_starts", _starts),
+    )  # fmt: skip
+    for key, shown in sections:
+        if found.get(key):
+            say(key.replace("_", " "), style="bold")
+            shown(found[key])
+            say("")
+    disk = found.get("disk") or {}
+    ended = found.get("ended_in_24_h") or {}
+    facts(
+        {
+            "ended in 24 h": ", ".join(f"{count:,} {word}" for word, count in ended.items()) or "nothing",
+            "disk": f"{disk.get('free_mb', 0):,} MB free (floor {disk.get('floor_mb', 0):,})" if disk else "",
+        }
+    )
+
+
+def _systems(found: list[Json]) -> None:
+    rows = (
+        (one["name"], one.get("kind"), state(one.get("state")), one.get("owner"), one.get("error")) for one in found
+    )
+    table(("name", "kind", "state", "owner", "error"), rows, wrap="error")
+
+
+def _runs(found: dict[str, Any]) -> None:
+    rows = ((state(word), one["count"], when(one.get("oldest"))) for word, one in found.items())
+    table(("state", "runs", "oldest"), rows, right=("runs",))
+
+
+def _waiting(found: dict[str, Any]) -> None:
+    rows = ((word.replace("_", " "), one["count"], when(one.get("oldest"))) for word, one in found.items())
+    table(("what", "count", "oldest"), rows, right=("count",))
+
+
+def _syncs(found: list[Json]) -> None:
+    from .syncs import _row
+
+    table(("sync", "from", "to", "last", "state", "read"), (_row(one)[:6] for one in found), right=("read",))
+
+
+def _starts(found: list[Json]) -> None:
+    table(("name", "at"), ((one["name"], when(one["at"])) for one in found))
