@@ -11,7 +11,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, GetJsonSchemaHandler, SecretStr, field_validator, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from ..core.adapter import Adapter, AdapterConfig, Finding
 from ..core.errors import ConfigError, DrawbarError
@@ -77,6 +79,10 @@ class Endpoints(Strict):
         if isinstance(given, str):
             return {"urls": [given]}
         return {"urls": given} if isinstance(given, list) else given
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [handler(core), {"type": "array", "items": {"type": "string"}}, {"type": "string"}]}
 
 
 class SoapConfig(AdapterConfig):

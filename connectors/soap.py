@@ -25,7 +25,7 @@ from .soap_schema import Schema, of_parts, of_type
 from .soap_security import Login, security
 from .soap_types import Complex, Simple
 from .soap_write import Unfit, Write, Writers, escaped
-from .soap_xml import SOAP_11, SOAP_12, Node, local, namespace
+from .soap_xml import SOAP_11, SOAP_12, Node, local, namespace, plain
 
 HEADERS_KEY = "_headers"
 """The argument that holds the SOAP headers that the contract declares and the configuration does not fill."""
@@ -305,13 +305,12 @@ def _message_reader(readers: Readers, message: Message) -> Callable[[Node], dict
 
 def _named_parts(node: Node, parts: Mapping[str, tuple[str, Read]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    children = list(node)
-    for index, child in enumerate(children):
+    for child in node:
         entry = parts.get(local(child.tag))
-        if entry is None and len(parts) == len(children):
-            entry = list(parts.values())[index]  # rpc answers of old stacks name their only part as they like
-        if entry:
-            found[entry[0]] = entry[1](child)
+        if entry is None and len(parts) == len(node) == 1:
+            entry = next(iter(parts.values()))  # old rpc stacks name their only part as they like
+        key, read = entry or (local(child.tag), plain)
+        found[key] = read(child)
     return found
 
 

@@ -27,7 +27,7 @@ from ..core.errors import ConfigError, DrawbarError, Unavailable
 from .soap_http import Http, Url
 from .soap_schemas import Document, Schemas
 from .soap_types import AnyType, Declaration, Element, Type
-from .soap_xml import ENCODING, WSDL, XML, XSD, BadXml, Node, clark, local, parse
+from .soap_xml import ENCODING, WSDL, XML, XSD, BadXml, Node, clark, local, namespace, parse
 
 _STANDARD = Path(__file__).parent / "soap_standard"
 _SERVED = {
@@ -322,7 +322,8 @@ class _Reader:
         wrapper = None
         if rpc:
             name = operation.name if way == "input" else f"{operation.name}Response"
-            wrapper = clark(said.get("namespace"), name)
+            # Without a namespace most stacks take the WSDL's own.
+            wrapper = clark(said.get("namespace") or namespace(binding.name.text), name)
         made = [self._part(name, parts[name]) for name in names if name in parts]
         return Message(wrapper, tuple(made), tuple(headers), said.get("use") == "encoded")
 

@@ -291,6 +291,10 @@ def _nothing(value: Any, out: Out) -> None:
     pass
 
 
+def _wild(value: Any, out: Out) -> None:
+    out.append(_xml(value))
+
+
 def _xml(text: str) -> str:
     try:
         return element_from(text)
@@ -372,7 +376,9 @@ def _wildcard(item: Wildcard) -> Fill:
             if low:
                 raise Unfit("it is missing", key)
             return
-        for each in given if isinstance(given, list) else [given]:
-            out.append(_xml(each))
+        try:
+            _many(_wild, given if isinstance(given, list) else [given], out)
+        except Unfit as error:
+            raise error.under(key) from None
 
     return fill
