@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 from pydantic import Field
 
 from .batch import Sink, Source
-from .errors import ConfigError
+from .errors import ConfigError, InputError
 from .policy import Budget
 from .rules import ToolRules
 from .strict import Strict
@@ -42,6 +42,7 @@ class AdapterConfig(Strict):
 
 
 C = TypeVar("C", bound=AdapterConfig)
+FileAction = Literal["retry", "release", "skip"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,14 @@ class Adapter(Generic[C]):
     def trigger(self, spec: Mapping[str, Any], *, name: str) -> Trigger:
         raise ConfigError(f"{self.name}: an adapter of kind {self.kind} has nothing that triggers")
 
+    def files(self, feed: str) -> list[dict[str, Any]]:
+        """List the files of a feed with their state, the quarantined ones with their reason."""
+        raise InputError(f"{self.name} has no feed {feed!r}", reason="not_found")
+
+    def file_act(self, feed: str, name: str, action: FileAction, *, by: str, reason: str | None) -> dict[str, Any]:
+        """Do what an operator decided about one file of a feed, and give its new row."""
+        raise InputError(f"{self.name} has no feed {feed!r}", reason="not_found")
+
     def close(self) -> None:
         """Close what is open; a second call does nothing."""
 
@@ -152,6 +161,3 @@ def find(kind: str) -> type[Adapter[Any]]:
         raise ConfigError(
             f"adapters of kind {kind!r} need {missing.name}", next=f"pip install 'drawbar[{kind}]'"
         ) from missing
-
-
-Write = Literal["insert", "upsert", "replace"]

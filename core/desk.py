@@ -31,11 +31,11 @@ class Desk:
         self._runs = runs
 
     def approvals(
-        self, *, state: str | None = "waiting", after: str | None = None, limit: int = 100
+        self, *, state: str | None = "waiting", run_id: str | None = None, after: str | None = None, limit: int = 100
     ) -> list[dict[str, Any]]:
         """List questions, oldest first; `state` None gives the answered ones too."""
         with self._journal.read() as conn:
-            rows = approvals.page(conn, state=state, after=after, limit=limit)
+            rows = approvals.page(conn, state=state, run_id=run_id, after=after, limit=limit)
         return [self._approval(row) for row in rows]
 
     def approval(self, approval_id: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ _EXAMPLE = {"name": "erp", "kind": "sql", "url": "${env:ERP_URL}"}
 async def list_(asked: Asked, after: After = None, limit: Limit = 100) -> Response:
     """List the systems by name."""
     asked.caller.require("read")
-    found = await asked.do(asked.app.adapters_seen)
+    found = await asked.do(asked.app.catalogue.adapters)
     rest = [one for one in found if after is None or one["name"] > after]
     return asked.page(rest, limit, lambda one: one["name"])
 
@@ -41,14 +41,17 @@ async def create(asked: Asked) -> Response:
     body = {key: value for key, value in given.items() if key != "name"}
     made = await asked.do(asked.app.adapters.create, name, body, by=asked.caller.name, id=name)
     return asked.answer(
-        await asked.do(asked.app.adapter, name), 201, etag=made.version, headers=asked.location(f"/adapters/{name}")
+        await asked.do(asked.app.catalogue.adapter, name),
+        201,
+        etag=made.version,
+        headers=asked.location(f"/adapters/{name}"),
     )
 
 
 @router.get("/adapters/{name}", **says("getAdapter", "Show an adapter", {200: AdapterSeen}, errors=[404], etag=True))
 async def get(asked: Asked, name: Id) -> Response:
     asked.caller.require("read")
-    shown = await asked.do(asked.app.adapter, name)
+    shown = await asked.do(asked.app.catalogue.adapter, name)
     return asked.answer(shown, etag=await asked.do(_version, asked, name))
 
 
@@ -75,7 +78,7 @@ async def replace(asked: Asked, name: Id) -> Response:
     changed = await asked.do(
         asked.app.adapters.replace, name, name, body, by=asked.caller.name, expect=asked.expected()
     )
-    return asked.answer(await asked.do(asked.app.adapter, name), etag=changed.version)
+    return asked.answer(await asked.do(asked.app.catalogue.adapter, name), etag=changed.version)
 
 
 @router.delete(
@@ -99,7 +102,7 @@ async def check(asked: Asked, name: Id) -> Response:
     asked.caller.require("operate")
     said = await asked.body(CheckAsked)
     limiter = asked.threads.system(name, asked.app.landscape.names())
-    findings = [as_finding(one) for one in await asked.on(limiter, asked.app.check, name, write=said.write)]
+    findings = [as_finding(one) for one in await asked.on(limiter, asked.app.catalogue.check, name, write=said.write)]
     return asked.answer({"ok": all(one["ok"] for one in findings), "findings": findings})
 
 

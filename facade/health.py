@@ -20,7 +20,7 @@ async def live(asked: Asked) -> Response:
 @router.get("/health/ready", **says("ready", "Can this process work", {200: Ready, 503: Ready}, always=(403, 422, 500)))
 async def ready(asked: Asked) -> Response:
     """Look at this process alone: is the journal writable, is the disk free. A dead system changes nothing here."""
-    findings = [as_finding(one) for one in await asked.do(asked.app.ready)]
+    findings = [as_finding(one) for one in await asked.do(asked.app.status.ready)]
     fine = all(one["ok"] for one in findings)
     headers = {} if fine else {"Retry-After": "5"}
     return asked.answer(
@@ -32,11 +32,11 @@ async def ready(asked: Asked) -> Response:
 async def systems(asked: Asked) -> Response:
     """Tell what is known from use; nothing is tried."""
     asked.caller.require("read")
-    return asked.answer({"items": await asked.do(asked.app.systems)})
+    return asked.answer({"items": await asked.do(asked.app.catalogue.systems)})
 
 
 @router.get("/status", **says("status", "The operator's page", {200: Anything}))
 async def status(asked: Asked) -> Response:
     """Show systems that are down, runs by state, what waits for a person, late files, lag, disk, next starts."""
     asked.caller.require("read")
-    return asked.answer(await asked.do(asked.app.status))
+    return asked.answer(await asked.do(asked.app.status.page))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Response
 
 from ..core.errors import InputError
+from ..core.syncs import SyncRun
 from .documents import says
 from .exchange import Asked, as_json
 from .parameters import After, Id, Limit, WaitS, Word
 from .shapes import Anything, CursorSeen, CursorSet, Reason, Rows, SyncAsked, SyncPage, SyncRunSeen, SyncSeen
 
 router = APIRouter(tags=["syncs"])
-_OVER = frozenset({"succeeded", "failed", "nothing"})
 
 
 @router.get("/syncs", **says("listSyncs", "List syncs", {200: SyncPage}))
@@ -50,8 +48,8 @@ async def run(asked: Asked, name: Id, wait_s: WaitS = 0) -> Response:
     options = said.model_dump(exclude_unset=True)
     started = await asked.do(asked.app.syncs.start, name, options, caller=asked.caller)
     ended = await asked.wait(asked.app.syncs.wait, started.id, wait_s) if wait_s else None
-    seen = _run_json(ended or started)
-    return asked.answer(seen, 200 if seen["status"] in _OVER else 202)
+    seen: SyncRun = ended or started
+    return asked.answer(seen.as_json(), 200 if seen.is_final else 202)
 
 
 @router.get("/syncs/{name}/runs", **says("listSyncRuns", "List the runs of a sync", {200: Rows}, errors=[404]))
@@ -59,7 +57,7 @@ async def runs(asked: Asked, name: Id, after: After = None, limit: Limit = 100) 
     """List the newest first: read, written, rejected, seconds, cursor before and after."""
     asked.caller.require("read")
     found = await asked.do(asked.app.syncs.runs, name, after=after, limit=limit + 1)
-    return asked.page([_run_json(one) for one in found], limit, lambda one: one["id"])
+    return asked.page(found, limit, lambda one: one.id)
 
 
 @router.get("/syncs/{name}/cursor", **says("getCursor", "Show where reading goes on", {200: CursorSeen}, errors=[404]))
@@ -76,14 +74,14 @@ async def cursor(asked: Asked, name: Id) -> Response:
         {200: CursorSeen},
         errors=[404, 409],
         body=CursorSet,
-        example={"value": None, "reason": "load everything again"},
+        example={"cursor": None, "reason": "load everything again"},
     ),
 )
 async def set_cursor(asked: Asked, name: Id) -> Response:
     asked.caller.require("operate")
     said = await asked.body(CursorSet)
     return asked.answer(
-        await asked.do(asked.app.syncs.set_cursor, name, said.value, caller=asked.caller, reason=said.reason)
+        await asked.do(asked.app.syncs.set_cursor, name, said.cursor, caller=asked.caller, reason=said.reason)
     )
 
 
@@ -93,7 +91,7 @@ async def files(asked: Asked, feed: Id, state: Word = None, after: After = None,
     asked.caller.require("read")
     adapter, name = _parted(feed)
     limiter = asked.threads.system(adapter, asked.app.landscape.names())
-    found = await asked.on(limiter, asked.app.files, adapter, name, state=state)
+    found = await asked.on(limiter, asked.app.feeds.files, adapter, name, state=state)
     rest = [one for one in map(as_json, found) if after is None or one["name"] > after]
     return asked.page(rest, limit, lambda one: one["name"])
 
@@ -105,7 +103,7 @@ def _acts(action: str, summary: str) -> None:
         adapter, name = _parted(feed)
         limiter = asked.threads.system(adapter, asked.app.landscape.names())
         done = await asked.on(
-            limiter, asked.app.file_act, adapter, name, file, action, caller=asked.caller, reason=said.reason
+            limiter, asked.app.feeds.act, adapter, name, file, action, caller=asked.caller, reason=said.reason
         )
         return asked.answer(as_json(done))
 
@@ -123,8 +121,3 @@ def _parted(feed: str) -> tuple[str, str]:
     if not dot:
         raise InputError(f"there is no feed {feed!r}", reason="not_found", next="a feed is named ADAPTER.FEED")
     return adapter, name
-
-
-def _run_json(run: Any) -> dict[str, Any]:
-    said = as_json(run)
-    return {**said, "status": said.get("status", said.get("state"))}

@@ -27,7 +27,7 @@ async def list_(
 ) -> Response:
     """List what the caller may see, by name; systems that cannot say what they offer are in /health/systems."""
     asked.caller.require("read")
-    found = await asked.do(asked.app.tools, caller=asked.caller, adapter=adapter, effect=effect, q=q)
+    found = await asked.do(asked.app.catalogue.tools, caller=asked.caller, adapter=adapter, effect=effect, q=q)
     rest = [tool for tool in found if after is None or tool["name"] > after]
     return asked.page(rest, limit, lambda tool: tool["name"])
 
@@ -35,7 +35,7 @@ async def list_(
 @router.get("/tools/{name}", **says("getTool", "Show a tool", {200: ToolSeen}, errors=[404]))
 async def get(asked: Asked, name: Id) -> Response:
     asked.caller.require("read")
-    return asked.answer(await asked.do(asked.app.tool, name, caller=asked.caller))
+    return asked.answer(await asked.do(asked.app.catalogue.tool, name, caller=asked.caller))
 
 
 @router.post(
@@ -60,7 +60,7 @@ async def call(asked: Asked, name: Id) -> Response:
     said = await asked.body(ToolCall)
     key = asked.request.headers.get("idempotency-key")
     limiter = asked.threads.system(name.partition(".")[0], asked.app.landscape.names())
-    answer = await asked.on(limiter, asked.app.call, name, said.arguments, caller=asked.caller, key=key)
+    answer = await asked.on(limiter, asked.app.direct.call, name, said.arguments, caller=asked.caller, key=key)
     if answer.state == "waiting":
         return asked.answer(
             {"status": "waiting", "id": answer.id}, 202, headers=asked.location(f"/approvals/{answer.id}")
@@ -105,6 +105,6 @@ async def change(asked: Asked, name: Id) -> Response:
     if not said.model_fields_set:
         raise InputError("nothing is to be changed", next="send enabled or description")
     changed = await asked.do(
-        asked.app.change_tool, name, enabled=said.enabled, description=said.description, caller=asked.caller
+        asked.app.catalogue.change_tool, name, enabled=said.enabled, description=said.description, caller=asked.caller
     )
     return asked.answer(changed)

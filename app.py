@@ -1,0 +1,158 @@
+"""
+The composition root: reads the configuration and puts the parts together.
+
+`serve`, the command line and the tests all start from `open_app`. What the parts do is written where they are.
+"""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from .config import Config, load
+from .config import parts as config_parts
+from .config.references import check_one_workflow
+from .core.access import AgentConfig, Caller, local
+from .core.adapter import Place
+from .core.catalogue import Catalogue
+from .core.context import Context
+from .core.desk import Desk
+from .core.direct import Direct
+from .core.engine import Engine
+from .core.errors import InputError
+from .core.feeds import Feeds
+from .core.guard import Guard
+from .core.landscape import Landscape
+from .core.masking import Vault
+from .core.pulse import Pulse
+from .core.reconcile import Reconciler
+from .core.register import Register
+from .core.starts import Starts
+from .core.status import Status
+from .core.store.definitions import Definitions
+from .core.store.journal import Journal
+from .core.syncs import Syncs
+from .core.tasks import Tasks
+from .core.views import Run
+from .core.workflow import Workflow
+
+MIN_FREE_MB = 100
+_SWEEP_S = 0.5
+
+
+class App:
+    """
+    One open landscape. Close it, or use it in `with`.
+
+    `begin` starts its engine; with `starts`, its triggers and schedules too, which one long-lived process should do.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.journal = Journal.open(config.state_url)
+        self.place = Place(config.base, self.journal.path.parent if self.journal.path else config.base)
+        self.definitions = Definitions(self.journal)
+        self.workflows: Register[Workflow] = Register(
+            "workflow",
+            config.workflows,
+            self.definitions,
+            _workflow,
+            lambda name, one: check_one_workflow(config, name, one),
+        )
+        self.agents: Register[AgentConfig] = Register("agent", config.agents, self.definitions, _agent)
+        self.adapters: Register[Any] = Register("adapter", config.adapters, self.definitions, self._adapter)
+        self.tasks = Tasks(self.workflows)
+        self.landscape = Landscape(self.place, config.adapters)
+        self.guard = Guard(self.landscape, self.journal, Vault(config.state_key.get_secret_value() or None))
+        self.context = Context(self.journal)
+        self.syncs = Syncs(config.syncs, self.landscape, self.journal, self.place)
+        self.engine = Engine(self.journal, self.guard, self.workflows.find, run_sync=self.syncs.run_for_task)
+        self.desk = Desk(self.journal, self.guard, self.engine)
+        self.direct = Direct(self.guard, self.engine, self.desk)
+        self.catalogue = Catalogue(self.landscape, self.adapters, self.definitions)
+        self.feeds = Feeds(self.landscape, self.journal)
+        self.status = Status(
+            self.journal, self.catalogue, self.syncs.list, folder=self.place.state, min_free_mb=MIN_FREE_MB
+        )
+        self.starts = Starts(self.journal, self.landscape, self.engine, self.syncs, self.workflows)
+        self._pulses: list[Pulse] = []
+        self._seen_changes = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def begin(self, *, starts: bool = False) -> None:
+        """Start the engine and the sweep over unknown outcomes; with `starts` also triggers and schedules."""
+        self.follow_changes()
+        self.engine.begin()
+        reconciler = Reconciler(self.guard, self.journal, self.engine.settled)
+        self._pulses = [
+            Pulse("reconcile", _SWEEP_S, reconciler.sweep).start(),
+            Pulse("changes", _SWEEP_S, self.follow_changes).start(),
+        ]
+        if starts:
+            self.starts.begin()
+
+    def follow_changes(self) -> None:
+        """Take over what was registered or changed over REST, by any process of this state."""
+        changes = self.definitions.changes()
+        if changes != self._seen_changes:
+            self._seen_changes = changes
+            self.catalogue.reload()
+            self.starts.reload()
+
+    def close(self) -> None:
+        """Stop what was begun, let calls that run end, and close every line. A second call does nothing."""
+        for pulse in self._pulses:
+            pulse.stop()
+        self._pulses = []
+        self.starts.stop()
+        self.syncs.close()
+        self.engine.stop()
+        self.landscape.close()
+        self.journal.close()
+
+    def local(self) -> Caller:
+        """Give the caller without credentials on loopback."""
+        return local(self.agents.find("local"))
+
+    def owner(self) -> Caller:
+        """Give who runs the command line: it owns the state."""
+        return Caller.cli(getpass.getuser())
+
+    def start(
+        self, workflow: str, given: Any, *, caller: Caller, key: str | None = None, trigger_id: str | None = None
+    ) -> Run:
+        """Begin a run for a caller. The same `trigger_id` begins one run and gives it again."""
+        caller.require("run")
+        return self.engine.start(workflow, given, caller=caller, key=key, trigger_id=trigger_id)
+
+    def run_of(self, workflow: str, run_id: str) -> Run:
+        """Give a run of this workflow, not of another."""
+        run = self.engine.run(run_id)
+        if run.workflow != workflow:
+            raise InputError(f"there is no run {run_id!r} of {workflow!r}", reason="not_found")
+        return run
+
+    def _adapter(self, name: str, body: dict[str, Any]) -> Any:
+        return config_parts.adapter(name, body, base=self.config.base)
+
+
+def _workflow(name: str, body: dict[str, Any]) -> Workflow:
+    return Workflow.model_validate(body)
+
+
+def _agent(name: str, body: dict[str, Any]) -> AgentConfig:
+    return AgentConfig.model_validate(body)
+
+
+def open_app(config: Config | Path | str | None = None) -> App:
+    """Read the configuration, if it is not given, and open the landscape; nothing is begun and no system is touched."""
+    return App(config if isinstance(config, Config) else load(config))
