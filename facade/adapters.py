@@ -40,6 +40,7 @@ async def create(asked: Asked) -> Response:
     name = checked(AdapterNew, given).name
     body = {key: value for key, value in given.items() if key != "name"}
     made = await asked.do(asked.app.adapters.create, name, body, by=asked.caller.name, id=name)
+    await asked.do(asked.app.follow_changes)
     return asked.answer(
         await asked.do(asked.app.catalogue.adapter, name),
         201,
@@ -78,6 +79,7 @@ async def replace(asked: Asked, name: Id) -> Response:
     changed = await asked.do(
         asked.app.adapters.replace, name, name, body, by=asked.caller.name, expect=asked.expected()
     )
+    await asked.do(asked.app.follow_changes)
     return asked.answer(await asked.do(asked.app.catalogue.adapter, name), etag=changed.version)
 
 
@@ -88,6 +90,7 @@ async def replace(asked: Asked, name: Id) -> Response:
 async def delete(asked: Asked, name: Id) -> Response:
     _allowed(asked)
     await asked.do(asked.app.adapters.delete, name, by=asked.caller.name, expect=asked.expected())
+    await asked.do(asked.app.follow_changes)
     return Response(status_code=204)
 
 

@@ -51,6 +51,7 @@ def web(app: App, *, hosts: Iterable[str] = ()) -> FastAPI:
 
     api = _routed(lifespan)
     api.state.drawbar = app
+    api.state.caller = app.local()
     api.state.threads = threads
     api.state.bell = live.Bell(app, threads)
     api.add_middleware(Gate, hosts=tuple(hosts))
@@ -117,7 +118,7 @@ async def _of_framework(request: Request, error: Exception) -> Response:
 
 def _methods_of(request: Request) -> set[str]:
     """Name the methods of a path; it may stand in several routes."""
-    found = set()
+    found: set[str] = set()
     for router in ROUTERS:
         for route in router.routes:
             if route.matches({**request.scope, "type": "http"})[0] != Match.NONE:

@@ -152,7 +152,7 @@ def exchange(request: Request) -> Exchange:
     """Make the exchange of a request; what is no parameter of the route is refused, since a typo changes a question."""
     state = request.app.state
     _no_strange_parameters(request)
-    return Exchange(state.drawbar, request, state.threads, state.drawbar.local())
+    return Exchange(state.drawbar, request, state.threads, state.caller)
 
 
 Asked = Annotated[Exchange, Depends(exchange)]

@@ -188,7 +188,7 @@ async def live(socket: WebSocket, topics: str | None = None, after: str | None =
         wanted = topics_of(topics)
         if after is not None and not (after.isascii() and after.isdigit() and len(after) < 16):
             raise InputError("after is no event's id", field="after")
-        socket.app.state.drawbar.local().require("read")
+        socket.app.state.caller.require("read")
     except InputError as error:
         await socket.send_text(write_json(problems.of_error(error)[1]).decode())
         await socket.close(1008, error.message[:100])

@@ -282,13 +282,15 @@ class SyncRunSeen(Seen):
 
 
 class CursorSeen(Seen):
-    value: Any = None
+    name: str
+    cursor: Any
+    kept_by: str
 
 
 class CursorSet(Strict):
     """Where reading goes on; null is the beginning."""
 
-    value: Any
+    cursor: Any
     reason: Prose | None = None
 
 
