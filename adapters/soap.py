@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, GetJsonSchemaHandler, SecretStr, field_validator, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -71,7 +71,7 @@ class Endpoints(Strict):
     """Where calls go instead of the WSDL's own address. A call that has left is never repeated on another endpoint."""
 
     mode: Literal["balance", "failover"] = "balance"
-    urls: list[str] = Field(min_length=1)
+    urls: list[Annotated[str, Field(pattern=r"^https?://\S+$")]] = Field(min_length=1)
 
     @model_validator(mode="before")
     @classmethod

@@ -2,15 +2,22 @@
 
 import base64
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from servers.billing_service import BillingService
 from servers.process import free_port
 from servers.soap_node import SoapNode
@@ -373,7 +380,7 @@ def test_a_wsdl_whose_names_collide_gives_full_names(tmp_path: Path) -> None:
 
 
 @contextmanager
-def answering(*parts: bytes, pause_s: float = 0) -> Iterator[str]:
+def answering(*parts: bytes, pause_s: float = 0, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """A host that answers every connection with these bytes and says nothing else."""
     listener = socket.create_server(("127.0.0.1", 0))
     stopped = threading.Event()
@@ -384,20 +391,20 @@ def answering(*parts: bytes, pause_s: float = 0) -> Iterator[str]:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            with connection:
-                connection.settimeout(5)
-                try:
-                    connection.recv(65536)
+            try:
+                with tls.wrap_socket(connection, server_side=True) if tls else connection as wire:
+                    wire.settimeout(5)
+                    wire.recv(65536)
                     for part in parts:
-                        connection.sendall(part)
+                        wire.sendall(part)
                         stopped.wait(pause_s)
-                except OSError:
-                    continue
+            except OSError:
+                continue
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/x"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{listener.getsockname()[1]}/x"
     finally:
         stopped.set()
         listener.close()
@@ -450,6 +457,52 @@ def test_a_hostile_answer_is_one_clear_error(tmp_path: Path, what: str, body: by
             assert isinstance(failed.value, OutcomeUnknown) or name == "FindInvoice"
             assert "root:" not in str(failed.value)
         assert time.monotonic() - started < 5
+
+
+def certificate(folder: Path) -> Path:
+    """Write a certificate for 127.0.0.1 that signs itself, with its key, into one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "drawbar test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    encoding, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    secret = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, plain)
+    file = folder / "tls.pem"
+    file.write_bytes(made.public_bytes(encoding) + secret)
+    return file
+
+
+def test_a_certificate_is_verified_whatever_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    file = certificate(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(file)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(file))
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    wsdl = (Path(__file__).parents[2] / "testing" / "data" / "billing.wsdl").read_bytes()
+
+    # Then
+    with answering(over_http(wsdl), tls=tls) as url:
+        with pytest.raises(ConfigError, match="not trusted"):
+            list(adapter(tmp_path, url).tools())
+        trusting = adapter(tmp_path, url, security={"tls": {"ca_file": "tls.pem"}})
+        assert len(list(trusting.tools())) == 4
+        with pytest.raises(ConfigError, match="not valid for 'localhost'"):
+            list(
+                adapter(
+                    tmp_path, url.replace("127.0.0.1", "localhost"), security={"tls": {"ca_file": "tls.pem"}}
+                ).tools()
+            )
 
 
 def test_a_host_that_drips_is_cut_off_at_the_deadline(tmp_path: Path) -> None:
