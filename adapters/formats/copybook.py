@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -129,6 +129,9 @@ class Copybook:
             except ValueError as wrong:
                 raise InputError(f"record {count}: {wrong}") from wrong
         return count
+
+    def writing(self, stream: BinaryIO) -> Callable[[Iterable[Row | Record]], int]:
+        return lambda rows: self.write(rows, stream)
 
     def columns(self) -> list[Column] | None:
         return columns((self._layouts.get("row") or next(iter(self._layouts.values()))).root)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import codecs
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -103,20 +102,33 @@ class Csv:
                 yield Record(number, "trailer", {"fields": _texts(record)}, record.raw)
 
     def write(self, rows: Iterable[Row | Record], stream: BinaryIO) -> int:
-        every = iter(rows)
-        head = list(islice(every, 1))
-        names = [spec.name for spec in self._config.columns] or [name for row in head for name in _values(row)]
-        prints = [printer(self._specs.get(name, ColumnSpec(name=name)), self._config.decimal) for name in names]
+        return self.writing(stream)(rows)
+
+    def writing(self, stream: BinaryIO) -> Callable[[Iterable[Row | Record]], int]:
         stream.write("".encode(self._config.encoding))
-        if self._config.header and names:
-            stream.write(self._line([self._quoted(name) for name in names]))
-        count = 0
-        for count, row in enumerate(chain(head, every), 1):
-            try:
-                stream.write(self._line(self._shown(_values(row), names, prints)))
-            except ValueError as wrong:
-                raise InputError(f"record {count}: {wrong}") from wrong
-        return count
+        names: list[str] = []
+        prints: list[Print] = []
+
+        def begin(found: Iterable[str]) -> None:
+            names.extend(found)
+            prints.extend(printer(self._specs.get(name, ColumnSpec(name=name)), self._config.decimal) for name in names)
+            if self._config.header:
+                stream.write(self._line([self._quoted(name) for name in names]))
+
+        def more(rows: Iterable[Row | Record]) -> int:
+            count = 0
+            for count, row in enumerate(rows, 1):
+                if not names:
+                    begin(_values(row))
+                try:
+                    stream.write(self._line(self._shown(_values(row), names, prints)))
+                except ValueError as wrong:
+                    raise InputError(f"record {count}: {wrong}") from wrong
+            return count
+
+        if self._config.columns:
+            begin(spec.name for spec in self._config.columns)
+        return more
 
     def columns(self) -> list[Column] | None:
         return [spec.column() for spec in self._config.columns] or None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal, Protocol
 
@@ -15,7 +15,7 @@ _JSON_TYPES: dict[ColumnType, dict[str, Any]] = {
     "any": {},
     "string": {"type": "string"},
     "integer": {"type": "integer"},
-    "wide": {"type": "string", "pattern": r"^-?\d+$"},
+    "wide": {"type": "string", "format": "integer", "pattern": r"^-?\d+$"},
     "number": {"type": "number"},
     "boolean": {"type": "boolean"},
     "date": {"type": "string", "format": "date"},
@@ -57,27 +57,38 @@ class Column:
     description: str = ""
     of: Sequence[Column] = field(default=())
 
-    def schema(self) -> dict[str, Any]:
-        """Give the JSON Schema of its outward form; every field may be null."""
-        return {"anyOf": [self._plain_schema(), {"type": "null"}]} if self.type != "any" else {}
+    def schema(self, *, accepts: bool = False) -> dict[str, Any]:
+        """
+        Give the JSON Schema of its outward form; every field may be null.
 
-    def _plain_schema(self) -> dict[str, Any]:
-        said = {"description": self.description} if self.description else {}
+        `accepts`: as an argument, where numbers may come as numbers or as text.
+        """
+        said = self._said(accepts)
+        if "type" in said:
+            kinds = [said["type"]] if isinstance(said["type"], str) else said["type"]
+            said = {**said, "type": [*kinds, "null"]}
+        return {**said, **({"description": self.description} if self.description else {})}
+
+    def _said(self, accepts: bool) -> dict[str, Any]:
         if self.type == "object":
-            return {"type": "object", "properties": {part.name: part.schema() for part in self.of}, **said}
+            return {"type": "object", "properties": {part.name: part.schema(accepts=accepts) for part in self.of}}
         if self.type == "array":
-            return {"type": "array", "items": self.of[0].schema() if self.of else {}, **said}
+            return {"type": "array", "items": self.of[0].schema(accepts=accepts) if self.of else {}}
         if self.type == "decimal":
+            if accepts:
+                return {"type": ["string", "number"], "format": "decimal", "pattern": r"^-?\d+(\.\d+)?$"}
             places = rf"\.\d{{{self.scale}}}" if self.scale else r"(\.\d+)?" if self.scale is None else ""
-            return {"type": "string", "format": "decimal", "pattern": rf"^-?\d+{places}$", **said}
-        return {**_JSON_TYPES[self.type], **said}
+            return {"type": "string", "format": "decimal", "pattern": rf"^-?\d+{places}$"}
+        if accepts and self.type in {"integer", "wide"}:
+            return {"type": ["integer", "string"], "format": "integer", "pattern": r"^-?\d+$"}
+        return dict(_JSON_TYPES[self.type])
 
 
-def record_schema(columns: Sequence[Column] | None) -> dict[str, Any]:
+def record_schema(columns: Sequence[Column] | None, *, accepts: bool = False) -> dict[str, Any]:
     """Give the JSON Schema of one record; an open object where the columns are only known when a file is there."""
     if columns is None:
         return {"type": "object"}
-    return {"type": "object", "properties": {column.name: column.schema() for column in columns}}
+    return {"type": "object", "properties": {column.name: column.schema(accepts=accepts) for column in columns}}
 
 
 class Format(Protocol):
@@ -92,6 +103,9 @@ class Format(Protocol):
 
     def write(self, rows: Iterable[Row | Record], stream: BinaryIO) -> int:
         """Write rows and give their count; InputError names the record and the field that do not fit."""
+
+    def writing(self, stream: BinaryIO) -> Callable[[Iterable[Row | Record]], int]:
+        """Begin a file: each call of what is given writes more rows."""
 
     def columns(self) -> list[Column] | None:
         """Name the columns of a row; None when only a file knows them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -71,6 +71,9 @@ class Jsonl:
                 raise InputError(f"record {count}: {wrong.reason} in {self._config.encoding}") from wrong
             stream.write(encoded + "\n".encode(self._config.encoding))
         return count
+
+    def writing(self, stream: BinaryIO) -> Callable[[Iterable[Row | Record]], int]:
+        return lambda rows: self.write(rows, stream)
 
     def columns(self) -> list[Column] | None:
         return None

@@ -1,0 +1,108 @@
+"""
+Connector = wire: what every place of files has in common, whether a server or a folder.
+
+Paths are relative to the drop's root, with `/`. Names are shown as text: what is not UTF-8, and control characters, as %XX.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from ..core.errors import InputError
+
+_ESCAPED = re.compile(r"%([0-9A-F]{2})")
+_AMBIGUOUS = re.compile(r"%(?=[0-9A-F]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file or folder. `modified` is in seconds since 1970 on the clock of its own system."""
+
+    name: str
+    size: int
+    modified: float
+    is_folder: bool = False
+
+
+class Files(Protocol):
+    """
+    The verbs of a drop, on one line, for one thread.
+
+    Rejected: the other side said no. Unavailable: nothing happened. OutcomeUnknown: only from a rename without an answer.
+    """
+
+    def list(self, folder: str) -> list[Entry]:
+        """List a folder, hidden names included; one that is not there is empty."""
+
+    def stat(self, path: str) -> Entry | None: ...
+
+    def read(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """Read a file as a stream in bounded memory; InputError (not_found) when it is not there."""
+
+    def write(self, path: str, content: BinaryIO) -> int:
+        """Write under a hidden temporary name, to the disk, then rename; give the size. Rejected when the name exists."""
+
+    def move(self, old: str, new: str) -> bool:
+        """Rename atomically; False when `old` is gone, as another worker was faster. Rejected when `new` exists."""
+
+    def remove(self, path: str) -> bool:
+        """Remove a file; False when it was gone."""
+
+    def make_folder(self, path: str) -> None:
+        """Make a folder; one that is there is no error."""
+
+    def touch(self, path: str) -> float:
+        """Make or renew an empty file and give the time of its system."""
+
+
+class Drop(Protocol):
+    """A place of files. Nothing is opened before the first session; `close` may be called twice."""
+
+    def session(self, timeout_s: float | None = None) -> AbstractContextManager[Files]:
+        """Give a line for this thread; everything in it ends within `timeout_s` a call, or the configured limit."""
+
+    def place(self) -> str:
+        """Name the place for people, without secrets."""
+
+    def close(self) -> None: ...
+
+
+def shown(raw: bytes) -> str:
+    """Show a file name; `raw_name` gives back its bytes."""
+    return "".join(
+        char if char.isprintable() or char == " " else "".join(f"%{byte:02X}" for byte in _bytes(char))
+        for char in _AMBIGUOUS.sub("%25", raw.decode("utf-8", "surrogateescape"))
+    )
+
+
+def _bytes(char: str) -> bytes:
+    return char.encode("utf-8", "surrogateescape")
+
+
+def raw_name(name: str) -> bytes:
+    """Give the bytes of a name that was shown."""
+    parts = _ESCAPED.split(name)
+    return b"".join(
+        bytes.fromhex(part) if index % 2 else part.encode("utf-8", "surrogateescape")
+        for index, part in enumerate(parts)
+    )
+
+
+def confined(path: str) -> list[bytes]:
+    """Split a path into raw names; InputError when it is absolute or climbs out."""
+    if path in {"", "."}:
+        return []
+    names = [raw_name(part) for part in path.split("/")]
+    if path.startswith("/") or any(name in {b"", b".", b".."} or b"\0" in name or b"/" in name for name in names):
+        raise InputError(f"{path!r} is no path inside of the drop", field="name")
+    return names
+
+
+def checked_name(name: str) -> str:
+    """Take one file name from a caller; InputError when it is a path."""
+    if "/" in name or len(confined(name)) != 1:
+        raise InputError(f"{name!r} is no file name", field="name")
+    return name

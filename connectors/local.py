@@ -1,0 +1,180 @@
+"""Connector = wire: a folder of this machine as a drop, confined to its root."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import secrets
+import shutil
+import stat as modes
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from ..core.errors import ConfigError, InputError, Rejected, Unavailable
+from .drop import Entry, Files, confined, shown
+
+_AT_FDCWD = -100
+_NO_REPLACE = 1
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
+
+
+class LocalDrop:
+    """A folder. Every path is resolved and refused when a symbolic link leads out of the root."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @contextmanager
+    def session(self, timeout_s: float | None = None) -> Iterator[Files]:
+        if not self._root.is_dir():
+            raise ConfigError(f"there is no folder {self._root}", next=f"mkdir -p {self._root}")
+        yield self
+
+    def place(self) -> str:
+        return str(self._root)
+
+    def close(self) -> None:
+        pass
+
+    def list(self, folder: str) -> list[Entry]:
+        where = self._path(folder)
+        found: list[Entry] = []
+        try:
+            with os.scandir(where) as entries:
+                for entry in entries:
+                    name = shown(os.fsencode(entry.name))
+                    with suppress(OSError, InputError):
+                        inside = self._path(f"{folder}/{name}" if folder else name)
+                        found.append(_entry(entry.name, inside.stat()))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _said(error, f"list {folder or 'the folder'}") from error
+        return found
+
+    def stat(self, path: str) -> Entry | None:
+        try:
+            where = self._path(path)
+            return _entry(os.fsencode(where.name), where.stat())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _said(error, f"look at {path}") from error
+
+    @contextmanager
+    def read(self, path: str) -> Iterator[BinaryIO]:
+        where = self._path(path)
+        try:
+            stream = where.open("rb")
+        except FileNotFoundError as error:
+            raise InputError(f"there is no file {path}", reason="not_found") from error
+        except OSError as error:
+            raise _said(error, f"read {path}") from error
+        with stream:
+            yield stream
+
+    def write(self, path: str, content: BinaryIO) -> int:
+        where = self._path(path)
+        temporary = where.with_name(f".{secrets.token_hex(8)}.part")
+        try:
+            with temporary.open("xb") as stream:
+                shutil.copyfileobj(content, stream, 1 << 20)
+                stream.flush()
+                os.fsync(stream.fileno())
+                size = stream.tell()
+            _rename(temporary, where, path)
+        except OSError as error:
+            raise _said(error, f"write {path}") from error
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
+        _sync_folder(where.parent)
+        return size
+
+    def move(self, old: str, new: str) -> bool:
+        try:
+            _rename(self._path(old), self._path(new), new)
+        except FileNotFoundError:
+            if self._path(old).exists():
+                raise Rejected(f"there is no folder for {new}") from None
+            return False
+        except OSError as error:
+            raise _said(error, f"rename {old}") from error
+        return True
+
+    def remove(self, path: str) -> bool:
+        try:
+            self._path(path).unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise _said(error, f"remove {path}") from error
+        return True
+
+    def make_folder(self, path: str) -> None:
+        try:
+            self._path(path).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _said(error, f"make the folder {path}") from error
+
+    def touch(self, path: str) -> float:
+        where = self._path(path)
+        try:
+            where.touch()
+            os.utime(where)
+            return where.stat().st_mtime
+        except OSError as error:
+            raise _said(error, f"write {path}") from error
+
+    def _path(self, path: str) -> Path:
+        root = self._root.resolve()
+        names = [os.fsdecode(name) for name in confined(path)]
+        where = root.joinpath(*names)
+        resolved = where.resolve()
+        if resolved != root and root not in resolved.parents:
+            raise InputError(f"{path!r} leads out of the drop", reason="forbidden", field="name")
+        return where
+
+
+def _rename(source: Path, target: Path, name: str) -> None:
+    """Rename in one step to a name that must be free; Rejected when it is not."""
+    try:
+        if not _rename_no_replace(source, target):
+            if target.exists():
+                raise FileExistsError(errno.EEXIST, "File exists")
+            source.rename(target)
+    except FileExistsError as error:
+        raise Rejected(f"{name} exists already") from error
+
+
+def _rename_no_replace(source: Path, target: Path) -> bool:
+    """Ask Linux for the rename that never replaces; False where neither system nor file system has it."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    if rename(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _NO_REPLACE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}:
+        return False
+    raise OSError(code, os.strerror(code))
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _entry(name: str | bytes, status: os.stat_result) -> Entry:
+    return Entry(shown(os.fsencode(name)), status.st_size, status.st_mtime, modes.S_ISDIR(status.st_mode))
+
+
+def _said(error: OSError, doing: str) -> Rejected | Unavailable:
+    said = f"{doing}: {error.strerror or error}"
+    return Rejected(said) if error.errno in _REFUSED else Unavailable(said)
