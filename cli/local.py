@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ..core.access import Caller
-from ..core.errors import InputError
-from .service import Json
+from ..core.adapter import FileAction
+from ..core.errors import DrawbarError, InputError
+from .service import Json, Progress
 
 if TYPE_CHECKING:
     from ..app import App
@@ -24,28 +23,30 @@ class Local:
     def __init__(self, path: str | None) -> None:
         from ..app import open_app
 
-        self._app: App = open_app(path, work=True)
-        self._caller = Caller.cli(_user())
+        self._app: App = open_app(path)
+        self._caller = self._app.owner()
         self._begun = False
 
     def adapters(self) -> list[Json]:
-        return self._app.adapters_seen()
+        return self._app.catalogue.adapters()
 
     def check(self, name: str, *, write: bool) -> Iterator[Json]:
-        for finding in self._app.check(name, write=write):
+        for finding in self._app.catalogue.check(name, write=write):
             yield {"what": finding.what, "ok": finding.ok, "found": finding.found, "next": finding.next}
 
     def tools(self, *, q: str | None, adapter: str | None, effect: str | None) -> list[Json]:
-        return self._app.tools(caller=self._caller, q=q, adapter=adapter, effect=effect)
+        return self._app.catalogue.tools(caller=self._caller, q=q, adapter=adapter, effect=effect)
 
     def silent(self) -> Mapping[str, str]:
         return {name: error.message for name, error in self._app.landscape.failures().items()}
 
     def tool(self, name: str) -> Json:
-        return self._app.tool(name, caller=self._caller)
+        return self._app.catalogue.tool(name, caller=self._caller)
 
     def call(self, tool: str, arguments: Any, *, key: str | None) -> Json:
-        answer = self._app.call(tool, arguments, caller=self._caller, key=key)
+        if self._app.landscape.tool(tool).rules.approval is not None:
+            self._begin()  # a question is asked by a run
+        answer = self._app.direct.call(tool, arguments, caller=self._caller, key=key)
         if answer.state == "waiting":
             return {"status": "waiting", "id": answer.id}
         return {"result": answer.result, "id": answer.id}
@@ -71,7 +72,7 @@ class Local:
         return [event.as_json() for event in self._app.engine.events(after=after, limit=1000, run_id=run_id)]
 
     def act(self, run_id: str, verb: str, *, reason: str | None, given: Any = None, task: str | None = None) -> Json:
-        more = {"input": given, "from_": task} if verb == "retry" else {}
+        more = {"input": given, "from_task": task} if verb == "retry" else {}
         done = getattr(self._app.engine, verb)(run_id, caller=self._caller, reason=reason, **more)
         self._begin()
         return _run(done)
@@ -101,52 +102,44 @@ class Local:
         self._app.desk.drop(letter, caller=self._caller, reason=reason)
 
     def syncs(self) -> list[Json]:
-        return self._app.syncs.list()
+        return [{**one, "crash": self._crash(one["name"])} for one in self._app.syncs.list()]
 
-    def start_sync(self, name: str, options: Mapping[str, Any]) -> Json:
-        return _sync_run(self._app.syncs.start(name, dict(options), caller=self._caller))
+    def sync(self, name: str, options: Mapping[str, Any], progress: Progress) -> Json:
+        def told(counts: Any, total: int | None) -> None:
+            progress(counts.read, total)
 
-    def sync_run(self, name: str, run_id: str) -> Json:
-        return _sync_run(self._app.syncs.run(run_id))
-
-    def sync_runs(self, name: str, limit: int) -> list[Json]:
-        return [_sync_run(one) for one in self._app.syncs.runs(name, after=None, limit=limit)]
+        return self._app.syncs.run(name, options, caller=self._caller, progress=told).as_json()
 
     def files(self, feed: str, *, state: str | None) -> list[Json]:
         adapter, name = _parted(feed)
-        return [_plain(one) for one in self._app.files(adapter, name, state=state)]
+        return [_plain(one) for one in self._app.feeds.files(adapter, name, state=state)]
 
-    def act_on_file(self, feed: str, file: str, verb: str, *, reason: str | None) -> Json:
+    def act_on_file(self, feed: str, file: str, verb: FileAction, *, reason: str | None) -> Json:
         adapter, name = _parted(feed)
-        return _plain(self._app.file_act(adapter, name, file, verb, caller=self._caller, reason=reason))
+        return _plain(self._app.feeds.act(adapter, name, file, verb, caller=self._caller, reason=reason))
 
     def status(self) -> Json:
-        return self._app.status()
+        return self._app.status.page()
 
     def close(self) -> None:
         self._app.close()
+
+    def _crash(self, name: str) -> Json:
+        """Ask both ends of a sync what a crash can do; an end that is away cannot say."""
+        try:
+            return self._app.syncs.one_effect(name)
+        except DrawbarError as error:
+            return {"one_effect": None, "why": error.message}
 
     def _begin(self) -> None:
         """Work on runs from now on: engine threads alone, since schedules and triggers belong to `drawbar serve`."""
         if not self._begun:
             self._begun = True
-            self._app.begin(triggers=False)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
+            self._app.begin()
 
 
 def _run(run: Run) -> Json:
     return {**run.as_json(), "run_id": run.id, "status": run.state}
-
-
-def _sync_run(run: Any) -> Json:
-    said = _plain(run)
-    return {**said, "status": said.get("status", said.get("state"))}
 
 
 def _plain(one: Any) -> Json:

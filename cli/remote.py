@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
 
+from ..core.adapter import FileAction
 from ..core.errors import KINDS, ConfigError, DrawbarError, InputError, OutcomeUnknown, Unavailable
 from ..core.values import parse_json, write_json
-from .service import Json
+from .service import Json, Progress
 
 _TIMEOUT_S = (5, 300)
+_POLL_S = 0.2
 _REASONS = {401: "unauthenticated", 403: "forbidden", 404: "not_found", 409: "conflict", 412: "stale", 413: "too_large"}
 _REASONS |= {428: "condition_required", 429: "rate"}
 
@@ -104,22 +107,19 @@ class Remote:
     def syncs(self) -> list[Json]:
         return self._page("/syncs")
 
-    def start_sync(self, name: str, options: Mapping[str, Any]) -> Json:
-        return self._ask("POST", f"/syncs/{_in(name)}/run", body=dict(options))
-
-    def sync_run(self, name: str, run_id: str) -> Json:
-        for one in self._page(f"/syncs/{_in(name)}/runs", most=50):
-            if one["id"] == run_id:
-                return one
-        raise InputError(f"the sync {name} has no run {run_id}", reason="not_found")
-
-    def sync_runs(self, name: str, limit: int) -> list[Json]:
-        return self._page(f"/syncs/{_in(name)}/runs", most=limit)
+    def sync(self, name: str, options: Mapping[str, Any], progress: Progress) -> Json:
+        seen = self._ask("POST", f"/syncs/{_in(name)}/run", body=dict(options))
+        while seen["status"] == "running":
+            time.sleep(_POLL_S)
+            recent = self._page(f"/syncs/{_in(name)}/runs", most=20)
+            seen = next((one for one in recent if one["id"] == seen["id"]), seen)
+            progress(seen.get("read") or 0, None)
+        return seen
 
     def files(self, feed: str, *, state: str | None) -> list[Json]:
         return self._page(f"/feeds/{_in(feed)}/files", state=state)
 
-    def act_on_file(self, feed: str, file: str, verb: str, *, reason: str | None) -> Json:
+    def act_on_file(self, feed: str, file: str, verb: FileAction, *, reason: str | None) -> Json:
         return self._ask("POST", f"/feeds/{_in(feed)}/files/{_in(file)}/{verb}", body=_why(reason))
 
     def status(self) -> Json:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
+from ..core.adapter import FileAction
+
 Json = dict[str, Any]
+Progress = Callable[[int, int | None], None]
 
 
 class Service(Protocol):
@@ -63,15 +66,12 @@ class Service(Protocol):
 
     def syncs(self) -> list[Json]: ...
 
-    def start_sync(self, name: str, options: Mapping[str, Any]) -> Json: ...
-
-    def sync_run(self, name: str, run_id: str) -> Json: ...
-
-    def sync_runs(self, name: str, limit: int) -> list[Json]: ...
+    def sync(self, name: str, options: Mapping[str, Any], progress: Progress) -> Json:
+        """Run a sync to its end; `progress` hears the rows read so far and, where it is known, of how many."""
 
     def files(self, feed: str, *, state: str | None) -> list[Json]: ...
 
-    def act_on_file(self, feed: str, file: str, verb: str, *, reason: str | None) -> Json: ...
+    def act_on_file(self, feed: str, file: str, verb: FileAction, *, reason: str | None) -> Json: ...
 
     def status(self) -> Json: ...
 

@@ -39,9 +39,9 @@ def serve(
     if workers is not None and workers != 1:
         refuse("serve --workers")
     talkative()
-    app = open_app(session(ctx).config, work=True)
+    app = open_app(session(ctx).config)
     try:
-        app.begin()
+        app.begin(starts=True)
         server = app.config.server
         answer(app, host or server.host, server.port if port is None else port, ready=_ready)
     finally:

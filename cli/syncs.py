@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from ..core.adapter import FileAction
 from ..core.errors import InputError
 from .failures import DONE, FAILED, LATER, NOTHING, PERSON
 from .output import console, facts, json_out, one_line, say, seconds, state, table, when
@@ -16,7 +16,6 @@ from .service import Json, Service
 from .session import Reason, session
 
 _PANEL = "Batches"
-_POLL_S = 0.15
 _CODES = {
     "succeeded": DONE,
     "nothing": NOTHING,
@@ -25,7 +24,8 @@ _CODES = {
     "parked": PERSON,
     "unavailable": LATER,
 }
-_FILE_VERBS = ("show", "retry", "release", "skip")
+_ACTIONS: dict[str, FileAction] = {"retry": "retry", "release": "release", "skip": "skip"}
+_FILE_VERBS = ("show", *_ACTIONS)
 
 
 def register(cli: typer.Typer) -> None:
@@ -48,7 +48,7 @@ def sync(
     given = {"full": full, "dry_run": dry_run, "run": run, "files": file, "since": since, "until": until, "date": date}
     options = {option: value for option, value in given.items() if value}
     with session(ctx).service() as service:
-        ended = _awaited(service, name, service.start_sync(name, options))
+        ended = _watched(service, name, options)
     if session(ctx).as_json:
         json_out(ended)
     else:
@@ -57,20 +57,18 @@ def sync(
         raise typer.Exit(code)
 
 
-def _awaited(service: Service, name: str, started: Json) -> Json:
-    """Wait for the end, with a bar on a terminal."""
+def _watched(service: Service, name: str, options: Json) -> Json:
+    """Run it to its end, with a bar on a terminal."""
     columns = (
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"), TimeElapsedColumn(),
     )  # fmt: skip
-    seen = started
     with Progress(*columns, console=console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task(name, total=None, said="")
-        while seen["status"] not in _CODES:
-            time.sleep(_POLL_S)
-            seen = service.sync_run(name, started["id"])
-            read = seen.get("read") or 0
-            progress.update(bar, completed=read, total=seen.get("total"), said=f"{read:,} rows")
-    return seen
+
+        def told(read: int, total: int | None) -> None:
+            progress.update(bar, completed=read, total=total, said=f"{read:,} rows")
+
+        return service.sync(name, options, told)
 
 
 def _report(name: str, run: Json) -> None:
@@ -82,9 +80,10 @@ def _report(name: str, run: Json) -> None:
         if run.get(word):
             shown[word] = f"{run[word]:,}"
     shown["took"] = seconds(took) if isinstance(took, (int, float)) else ""
-    if run.get("rejected"):
-        shown["rejects"] = run.get("reject_files") or run.get("rejects")
     facts(shown)
+    for portion in run.get("files") or ():
+        if portion.get("rejected"):
+            say(f"  {portion['rejected']:,} rejected of {portion.get('id') or portion.get('name')}", style="yellow")
     error = run.get("error")
     if error:
         say(f"  {error.get('message', error) if isinstance(error, dict) else error}", style="red", stderr=True)
@@ -108,12 +107,8 @@ def syncs(ctx: typer.Context) -> None:
 
 
 def _row(sync: Json) -> tuple[object, ...]:
-    last = sync.get("last") or sync.get("last_run") or {}
-    effect = sync.get("one_effect")
-    if isinstance(effect, dict):
-        effect = effect.get("why") or effect.get("because")
-    elif isinstance(effect, list):
-        effect = effect[-1]
+    last = sync.get("last") or {}
+    effect = (sync.get("crash") or {}).get("why")
     ended = last.get("finished_at") or last.get("started_at")
     done = last.get("status") or last.get("state")
     return (
@@ -149,10 +144,10 @@ def files(
     if len(rest) != (2 if verb else 1):
         raise InputError("files takes FEED, or a verb with FEED and NAME", next="drawbar files drop.orders")
     with session(ctx).service() as service:
-        if verb in {"", "show"}:
-            found = service.files(rest[0], state=state_)
+        if verb in _ACTIONS:
+            found = [service.act_on_file(rest[0], rest[1], _ACTIONS[verb], reason=reason)]
         else:
-            found = [service.act_on_file(rest[0], rest[1], verb, reason=reason)]
+            found = service.files(rest[0], state=state_)
     if verb == "show":
         found = [one for one in found if one.get("name") == rest[1]]
         if not found:
