@@ -1,6 +1,8 @@
-"""`python -m drawbar`."""
+"""`python -m drawbar` is `drawbar`."""
+
+import sys
 
 from .cli import main
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())
