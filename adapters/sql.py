@@ -257,8 +257,7 @@ class SqlAdapter(Adapter[SqlConfig]):
             if name not in self.config.statements or self.config.statements[name].effect != "read":
                 raise ConfigError(f"{self.name}: {name!r} is no statement with effect read", field="statement")
             config = self.config.statements[name]
-            given = {**_defaults(config), **spec.get("with", {})}
-            return StatementSource(self.database, self._prepared(config), given)
+            return StatementSource(self.database, self._prepared(config), bound(config, spec.get("with") or {}), name)
         return TableSource(self.database, self.table(spec["table"]), spec.get("cursor"))
 
     def sink(self, spec: Mapping[str, Any], *, sync: str) -> Sink:
@@ -490,10 +489,6 @@ def arguments_schema(config: StatementConfig) -> dict[str, Any]:
         "required": needed,
         "additionalProperties": False,
     }
-
-
-def _defaults(config: StatementConfig) -> dict[str, Any]:
-    return {name: parameter.default for name, parameter in config.parameters.items()}
 
 
 def bound(config: StatementConfig, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -79,12 +79,15 @@ class Database:
             engine.dispose()
 
     @contextmanager
-    def unit(self, access: Access, *, timeout_s: float | None = None, limit: int | None = None) -> Iterator[Connection]:
+    def unit(
+        self, access: Access, *, timeout_s: float | None = None, limit: int | None = None, steps: bool = False
+    ) -> Iterator[Connection]:
         """
         Run the body in one transaction and commit it; leaving it by an exception rolls back.
 
         `read` cannot write where the database knows that. With `autocommit` nothing can be undone, so that any error of
-        the body is OutcomeUnknown. `limit` bounds what a SELECT sends where no server cursor can (MySQL).
+        the body is OutcomeUnknown. `limit` bounds what a SELECT sends where no server cursor can (MySQL). With `steps`
+        the time limit is that of each step, and the body says `step(connection)` before each.
         """
         timeout_s = timeout_s or self.call_timeout_s
         if self.dialect == "sqlite" and not Path(self._url.database or "").exists():
@@ -96,9 +99,10 @@ class Database:
         try:
             with connecting(self.name):
                 self._revive(connection)
-            with watching(_fileno(connection), timeout_s + GRACE_S):
+            with watching(_fileno(connection), timeout_s + GRACE_S) as again:
+                connection.info["again"] = again
                 with connecting(self.name):
-                    self._prepare(connection, access, timeout_s, limit)
+                    self._prepare(connection, access, timeout_s, limit, steps=steps)
                 with executing(undone=access != "autocommit"):
                     yield connection
                 if access == "write":
@@ -153,7 +157,9 @@ class Database:
             connection.invalidate()
             connection.connection  # noqa: B018 - connects again
 
-    def _prepare(self, connection: Connection, access: Access, timeout_s: float, limit: int | None) -> None:
+    def _prepare(
+        self, connection: Connection, access: Access, timeout_s: float, limit: int | None, *, steps: bool
+    ) -> None:
         milliseconds = max(1, int(timeout_s * 1000))
         match self.dialect:
             case "postgresql":
@@ -165,7 +171,7 @@ class Database:
             case "mysql" | "mariadb":
                 if access == "autocommit":
                     connection.execution_options(isolation_level="AUTOCOMMIT")
-                self._prepare_mysql(connection, timeout_s, limit)
+                self._prepare_mysql(connection, timeout_s, limit, steps=steps)
                 if access == "read":
                     connection.exec_driver_sql("start transaction read only")
             case "sqlite":
@@ -174,30 +180,42 @@ class Database:
                 if access == "autocommit":
                     connection.execution_options(isolation_level="AUTOCOMMIT")
 
-    def _prepare_mysql(self, connection: Connection, timeout_s: float, limit: int | None) -> None:
+    def _prepare_mysql(self, connection: Connection, timeout_s: float, limit: int | None, *, steps: bool) -> None:
         """Set what differs from the last unit on this connection; MySQL keeps settings through a rollback."""
-        mariadb = bool(getattr(connection.dialect, "is_mariadb", False))
-        limit_name = "default" if limit is None else str(limit)
-        wanted = (round(timeout_s), limit_name)
+        longest_s = 0 if steps else timeout_s  # it counts the time in which we read, so a long stream has none
+        wanted = (longest_s, timeout_s, limit)
         if connection.info.get("session") == wanted:
             return
+        mariadb = bool(getattr(connection.dialect, "is_mariadb", False))
         longest = (
-            f"max_statement_time = {timeout_s:.3f}" if mariadb else f"max_execution_time = {int(timeout_s * 1000)}"
+            f"max_statement_time = {longest_s:.3f}" if mariadb else f"max_execution_time = {int(longest_s * 1000)}"
         )
-        lock = f"innodb_lock_wait_timeout = {max(1, int(timeout_s))}"
-        connection.exec_driver_sql(f"set session {longest}, session {lock}, session sql_select_limit = {limit_name}")
+        settings = [
+            longest,
+            f"innodb_lock_wait_timeout = {max(1, int(timeout_s))}",
+            f"sql_select_limit = {'default' if limit is None else limit}",
+        ]
+        if "session" not in connection.info:  # a server that is not strict cuts texts and numbers without a word
+            settings.append("sql_mode = concat(@@sql_mode, ',STRICT_ALL_TABLES')")
+        connection.exec_driver_sql(f"set {', '.join(f'session {setting}' for setting in settings)}")
         connection.info["session"] = wanted
 
     def _prepare_sqlite(self, connection: Connection, access: Access, timeout_s: float) -> None:
         line = connection.connection.dbapi_connection
-        until = time.monotonic() + timeout_s
-        line.set_progress_handler(lambda: time.monotonic() > until, 10_000)  # type: ignore[union-attr]  # sqlite3's own
+        until = [time.monotonic() + timeout_s]
+        connection.info["again"] = lambda: until.__setitem__(0, time.monotonic() + timeout_s)
+        line.set_progress_handler(lambda: time.monotonic() > until[0], 10_000)  # type: ignore[union-attr]  # sqlite3's own
         cursor = line.cursor()  # type: ignore[union-attr]  # beside SQLAlchemy's transaction: pragmas have none
         cursor.execute(f"pragma busy_timeout = {int(timeout_s * 1000)}")
         cursor.execute(f"pragma query_only = {int(access == 'read')}")
         cursor.execute("pragma foreign_keys = on")
         cursor.close()
         connection.execution_options(drawbar_access=access)
+
+
+def step(connection: Connection) -> None:
+    """Begin the time limit of a unit anew."""
+    connection.info["again"]()
 
 
 def parse_url(text: str, base: Path) -> URL:

@@ -193,6 +193,14 @@ def _execute(
     return connection.execute(statement.bound(), values)
 
 
+def streaming(
+    connection: Connection, statement: Statement, parameters: Mapping[str, Any], rows: int
+) -> CursorResult[Any]:
+    """Run a query with a server cursor, without limits: for syncs, which hold one batch at a time."""
+    connection = connection.execution_options(stream_results=True, max_row_buffer=rows)
+    return _execute(connection, statement, parameters, stream=False)
+
+
 def readers_of(
     result: CursorResult[Any], dialect: str, kinds: Mapping[str, Column] | None = None
 ) -> list[Callable[[Any], Any] | None]:

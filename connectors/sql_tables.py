@@ -138,7 +138,7 @@ def upsert(
         statement = upserting(table, key, list(row), database)
         if statement is not None:
             connection.execute(statement, values)
-        elif not _change(connection, table, key, values):
+        elif not change(connection, table, key, values):
             connection.execute(sa.insert(shape(table)).values(values))
         return Changed(1)
 
@@ -188,7 +188,7 @@ def update(
     values = bind_row(table, row, database.dialect)
     with database.unit(access_of(table), timeout_s=timeout_s) as connection:
         leaving()
-        count = _change(connection, table, key, values)
+        count = change(connection, table, key, values)
         if count > 1:
             raise Rejected(
                 f"{count} rows have this key, one was expected; nothing was committed", detail={"count": count}
@@ -196,7 +196,8 @@ def update(
         return Changed(count)
 
 
-def _change(connection: Connection, table: Table, key: Sequence[str], values: Mapping[str, Any]) -> int:
+def change(connection: Connection, table: Table, key: Sequence[str], values: Mapping[str, Any]) -> int:
+    """Set bound values of the rows with this key, and count those rows."""
     rest = {name: value for name, value in values.items() if name not in key}
     by_key = [shape(table).c[name] == values[name] for name in key]
     if not rest:

@@ -155,9 +155,20 @@ def writer(column: Column, dialect: str) -> Callable[[Any], Any]:
             return json.dumps(to_json(value), ensure_ascii=False)
         if column.kind == "bytes" and isinstance(value, str):
             return value.encode()
-        return bindable(converted(value, column.kind, column.name) if into else value, dialect)
+        return bindable(_fitting(converted(value, column.kind, column.name), column) if into else value, dialect)
 
     return write
+
+
+def _fitting(value: Any, column: Column) -> Any:
+    """Refuse what the database would round or cut without a word."""
+    if column.scale is not None and isinstance(value, Decimal):
+        exponent = value.as_tuple().exponent
+        if isinstance(exponent, int) and -exponent > column.scale and value != round(value, column.scale):
+            raise InputError(f"{column.name}: {value} has more than {column.scale} decimal places", field=column.name)
+    if column.length is not None and isinstance(value, str) and len(value) > column.length:
+        raise InputError(f"{column.name}: {len(value)} characters, {column.length} fit", field=column.name)
+    return value
 
 
 def converted(value: Any, kind: Kind, name: str) -> Any:

@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 _LOOK_S = 0.5
 
@@ -33,6 +33,11 @@ class _Watch:
                 self._busy.set()
             self._due[number] = (time.monotonic() + after_s, fileno)
         return number
+
+    def again(self, number: int, after_s: float) -> None:
+        with self._lock:
+            if (watched := self._due.get(number)) is not None:
+                self._due[number] = (time.monotonic() + after_s, watched[1])
 
     def remove(self, number: int) -> None:
         with self._lock:
@@ -63,13 +68,17 @@ _WATCH = _Watch()
 
 
 @contextlib.contextmanager
-def watching(fileno: int | None, after_s: float) -> Iterator[None]:
-    """Cut the socket `fileno` when the body takes longer than `after_s`; its driver then sees a lost connection."""
+def watching(fileno: int | None, after_s: float) -> Iterator[Callable[[], None]]:
+    """
+    Cut the socket `fileno` when the body takes longer than `after_s`; its driver then sees a lost connection.
+
+    Gives what begins the time anew, for a body of many steps.
+    """
     if fileno is None:
-        yield
+        yield lambda: None
         return
     number = _WATCH.add(fileno, after_s)
     try:
-        yield
+        yield lambda: _WATCH.again(number, after_s)
     finally:
         _WATCH.remove(number)

@@ -44,7 +44,8 @@ class Portion(Protocol):
     `id` identifies its content for ever (path, size, hash): a target that has it committed is not given it again.
     """
 
-    id: str
+    @property
+    def id(self) -> str: ...
 
     @property
     def cursor(self) -> Cursor:
@@ -63,7 +64,8 @@ class Portion(Protocol):
 class Source(Protocol):
     """Where rows come from. `one_effect` says in a sentence whether a crash can repeat rows, for `validate` and `syncs`."""
 
-    one_effect: tuple[bool, str]
+    @property
+    def one_effect(self) -> tuple[bool, str]: ...
 
     def portions(self, cursor: Cursor, *, batch_rows: int) -> Iterator[Portion]:
         """Give what is there from the cursor on, one at a time, and end when nothing is left."""
@@ -97,19 +99,28 @@ class Writing(Protocol):
 
 
 class RowRefused(Exception):
-    """The target said no to one row: `index` within the call to `write`, `reason` for the reject file."""
+    """
+    The target said no to one row: `index` within the call to `write`, `reason` for the reject file.
 
-    def __init__(self, index: int, reason: str) -> None:
+    A target that knows them all at once gives `reasons`, by index, so that the others are written again once and not once
+    for each.
+    """
+
+    def __init__(self, index: int, reason: str, reasons: Mapping[int, str] | None = None) -> None:
         super().__init__(reason)
         self.index = index
         self.reason = reason
+        self.reasons: Mapping[int, str] = reasons if reasons is not None else {index: reason}
 
 
 class Sink(Protocol):
     """Where rows go. `keeps_cursor` is true where the target commits rows and cursor together."""
 
-    keeps_cursor: bool
-    one_effect: tuple[bool, str]
+    @property
+    def keeps_cursor(self) -> bool: ...
+
+    @property
+    def one_effect(self) -> tuple[bool, str]: ...
 
     def cursor(self) -> Cursor:
         """Give the cursor that the target has committed for this sync, None at first."""

@@ -208,8 +208,9 @@ def _isolated(writing: Writing, rows: Sequence[_Row]) -> tuple[int, list[Reject]
             writing.write([row.value for row in left])
             break
         except RowRefused as error:
-            row = left.pop(error.index)
-            refused.append(Reject(row.record_no, error.reason, row.raw))
+            for at in sorted(error.reasons, reverse=True):
+                row = left.pop(at)
+                refused.append(Reject(row.record_no, error.reasons[at], row.raw))
     return len(left), refused
 
 

@@ -69,7 +69,7 @@ class SyncTo(Strict):
     key: list[str] = Field(default_factory=list, description="Key of an upsert; the table's own when absent.")
     load: Literal["staged", "whole"] | None = Field(
         None,
-        description="staged: into a stage table, then one statement; whole: straight into the table. Both commit once.",
+        description="staged or whole: a portion is proven, then seen all at once; nothing is ever half loaded.",
     )
     cursor: Literal["target", "state"] | None = Field(
         None,
@@ -143,6 +143,15 @@ class SyncConfig(Strict):
         if any(trigger.input is not None for trigger in given):
             raise PydanticCustomError("trigger", "a sync takes no input: leave input out of its triggers")
         return given
+
+    @model_validator(mode="after")
+    def _mode_fits(self) -> Self:
+        cursor, mode = self.from_.cursor, self.to.mode or "insert"
+        if cursor is not None and cursor.overlap_s and self.to.table is not None and mode != "upsert":
+            raise PydanticCustomError("mode", "overlap_s reads rows again, so a table needs mode upsert")
+        if mode == "replace" and (cursor is not None or self.from_.consume is not None):
+            raise PydanticCustomError("mode", "mode replace needs everything at once: not a cursor, not a queue")
+        return self
 
     @field_validator("on_drift", mode="before")
     @classmethod

@@ -1,0 +1,125 @@
+"""The table `drawbar_sync` of a target: which portions of a sync it has, and its cursor."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.schema import CreateTable
+
+from ..core.batch import Cursor
+from ..core.errors import Rejected, Unavailable
+from ..core.values import dump, load
+from .sql import Database
+
+_KEPT = 10_000
+_PRUNE_EVERY = 100
+_CURSOR = ""
+
+
+class Marks:
+    """
+    What one sync has committed in one target.
+
+    The row with the empty portion holds the cursor and a version that grows with each commit; a writer that was overtaken
+    finds another version there and commits nothing.
+    """
+
+    def __init__(self, database: Database, schema: str | None, sync: str) -> None:
+        self._database = database
+        self._sync = sync
+        self._version: int | None = None
+        self._table = sa.Table(
+            "drawbar_sync",
+            sa.MetaData(),
+            sa.Column("sync", sa.String(100), primary_key=True),
+            sa.Column("portion", sa.String(64), primary_key=True),
+            sa.Column("version", sa.BigInteger, nullable=False),
+            sa.Column("state", sa.Text),
+            sa.Column("committed_at", sa.DateTime, nullable=False, server_default=sa.func.current_timestamp()),
+            schema=schema,
+            mysql_engine="InnoDB",
+        )
+
+    @property
+    def name(self) -> str:
+        return self._table.fullname
+
+    def ddl(self) -> str:
+        text = str(CreateTable(self._table).compile(dialect=self._database.engine.dialect))
+        return " ".join(text.split())
+
+    def prepare(self) -> None:
+        """Make the table when it is not there; Rejected when we may not."""
+        if self._exists():
+            return
+        try:
+            with self._database.unit("write") as connection:
+                connection.execute(CreateTable(self._table))
+        except Rejected:
+            if not self._exists():  # another process has just made it
+                raise
+
+    def _exists(self) -> bool:
+        with self._database.unit("read") as connection:
+            return sa.inspect(connection).has_table(self._table.name, schema=self._table.schema)
+
+    def cursor(self) -> Cursor:
+        """Read the cursor; from now on somebody else's commit makes ours fail."""
+        columns = self._table.c
+        with self._database.unit("read") as connection:
+            row = connection.execute(sa.select(columns.version, columns.state).where(*self._mine(_CURSOR))).first()
+        self._version = row.version if row else 0
+        return load(row.state) if row else None
+
+    def has(self, portion: str) -> bool:
+        with self._database.unit("read") as connection:
+            found = connection.execute(sa.select(self._table.c.version).where(*self._mine(_digest(portion)))).first()
+        return found is not None
+
+    def put(self, connection: Connection, portion: str, cursor: Cursor) -> None:
+        """Write the mark and the cursor in the rows' transaction; Unavailable when another run has committed meanwhile."""
+        if self._version is None:
+            self.cursor()
+        version = (self._version or 0) + 1
+        values = {"version": version, "state": None if cursor is None else dump(cursor)}
+        try:
+            if self._version:
+                moved = connection.execute(
+                    sa.update(self._table)
+                    .where(*self._mine(_CURSOR), self._table.c.version == self._version)
+                    .values(committed_at=sa.func.current_timestamp(), **values)
+                )
+                if moved.rowcount != 1:
+                    raise self._overtaken()
+            else:
+                connection.execute(sa.insert(self._table).values(sync=self._sync, portion=_CURSOR, **values))
+            mark = {"sync": self._sync, "portion": _digest(portion), "version": version}
+            connection.execute(sa.insert(self._table).values(mark))
+        except sa.exc.IntegrityError as error:
+            raise self._overtaken() from error
+        if version % _PRUNE_EVERY == 0:
+            self._prune(connection, version - _KEPT)
+
+    def moved(self) -> None:
+        """Take note that what `put` wrote is committed."""
+        self._version = (self._version or 0) + 1
+
+    def _overtaken(self) -> Unavailable:
+        return Unavailable(
+            f"sync {self._sync}: another run has committed in {self.name} meanwhile; nothing was changed"
+        )
+
+    def _prune(self, connection: Connection, before: int) -> None:
+        columns = self._table.c
+        old = (columns.sync == self._sync, columns.portion != _CURSOR, columns.version < before)
+        connection.execute(sa.delete(self._table).where(*old))
+
+    def _mine(self, portion: str) -> list[sa.ColumnElement[Any]]:
+        return [self._table.c.sync == self._sync, self._table.c.portion == portion]
+
+
+def _digest(portion: str) -> str:
+    return hashlib.sha256(portion.encode()).hexdigest()

@@ -1,0 +1,221 @@
+"""Write rows of syncs into a table, with their cursor beside them in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.engine import Connection
+
+from ..core.batch import Cursor, Row, RowRefused, Written
+from ..core.errors import ConfigError, InputError, Rejected
+from .sql import Database, step
+from .sql_errors import committing, meaning, said
+from .sql_marks import Marks
+from .sql_model import Table
+from .sql_source import STEP_S
+from .sql_tables import change, shape, upserting
+from .sql_values import writer
+
+
+class TableSink:
+    """
+    One table as the target of one sync.
+
+    `keeps_cursor` looks whether the table `drawbar_sync` may stand beside it, and makes it.
+    """
+
+    def __init__(self, database: Database, table: Table, spec: Mapping[str, Any], *, sync: str) -> None:
+        self._database = database
+        self._table = table
+        self._mode: str = spec.get("mode") or "insert"
+        self._key: tuple[str, ...] = tuple(spec.get("key") or table.key)
+        self._ignore = spec.get("on_drift") == "ignore"
+        self._wanted: str | None = spec.get("cursor")
+        self._marks = Marks(database, table.schema, sync)
+        self._keeps: bool | None = None
+        self._check()
+
+    @property
+    def keeps_cursor(self) -> bool:
+        if self._keeps is None:
+            self._keeps = self._decide()
+        return self._keeps
+
+    @property
+    def one_effect(self) -> tuple[bool, str]:
+        if self._wanted != "state" and self._table.transactional:
+            return True, f"rows and cursor are committed together in {self._table.full_name} and drawbar_sync"
+        return True, "the cursor is kept in our state; rows that come again are written again by their key"
+
+    def cursor(self) -> Cursor:
+        return self._marks.cursor() if self.keeps_cursor else None
+
+    def has(self, portion: str) -> bool:
+        return self.keeps_cursor and self._marks.has(portion)
+
+    @contextmanager
+    def writing(self, *, portion: str, file_name: str | None = None) -> Iterator[TableWriting]:
+        keeps = self.keeps_cursor
+        with self._database.unit("write", timeout_s=STEP_S, steps=True) as connection:
+            if self._mode == "replace":
+                connection.execute(sa.delete(shape(self._table)))
+            writing = TableWriting(
+                connection,
+                self._database,
+                self._table,
+                self._mode,
+                self._key,
+                self._marks if keeps else None,
+                ignore=self._ignore,
+            )
+            yield writing
+            if not writing.committed:
+                connection.rollback()
+
+    def close(self) -> None: ...
+
+    def _check(self) -> None:
+        known = {column.name for column in self._table.columns}
+        for name in self._key:
+            if name not in known:
+                raise ConfigError(f"{self._table.full_name} has no column {name!r}", field="key")
+        if self._mode == "upsert" and not self._key:
+            raise ConfigError(f"{self._table.full_name} has no primary key; name one with key", field="key")
+        if not self._table.transactional and self._mode != "upsert":
+            raise ConfigError(
+                f"{self._table.full_name} is of an engine without transactions: only mode upsert can be repeated",
+                field="mode",
+            )
+
+    def _decide(self) -> bool:
+        if self._wanted == "state" or not self._table.transactional:
+            return False
+        try:
+            self._marks.prepare()
+        except Rejected as refused:
+            if self._wanted == "target" or self._mode == "insert":
+                raise ConfigError(
+                    f"{self._database.name}: table {self._marks.name} cannot be made: {refused.message}",
+                    next=f"let somebody run: {self._marks.ddl()}; or use cursor: state with mode upsert",
+                ) from refused
+            return False
+        return True
+
+
+class TableWriting:
+    """One transaction: rows, then the mark of their portion and the cursor."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        database: Database,
+        table: Table,
+        mode: str,
+        key: tuple[str, ...],
+        marks: Marks | None,
+        *,
+        ignore: bool,
+    ) -> None:
+        self._connection = connection
+        self._database = database
+        self._table = table
+        self._mode = mode
+        self._key = key
+        self._marks = marks
+        self._ignore = ignore
+        self._write_columns = {column.name: writer(column, database.dialect) for column in table.columns}
+        self._statement = lru_cache(maxsize=64)(self._compose)
+        self.committed = False
+
+    def write(self, rows: Sequence[Row]) -> Written:
+        """Write rows in their order; `RowRefused` names every one that the table refuses, and then none is written."""
+        refused: dict[int, str] = {}
+        bound: list[tuple[int, dict[str, Any]]] = []
+        for at, row in enumerate(rows):
+            try:
+                bound.append((at, self._bound(row)))
+            except InputError as error:
+                refused[at] = error.message
+        whole = self._connection.begin_nested()
+        self._attempt(bound, refused)
+        if refused:
+            whole.rollback()
+            first = min(refused)
+            raise RowRefused(first, refused[first], refused)
+        whole.commit()
+        return Written(updated=len(rows)) if self._mode == "upsert" else Written(inserted=len(rows))
+
+    def commit(self, *, portion: str, cursor: Cursor) -> None:
+        step(self._connection)
+        if self._marks is not None:
+            self._marks.put(self._connection, portion, cursor)
+        with committing():
+            self._connection.commit()
+        self.committed = True
+        if self._marks is not None:
+            self._marks.moved()
+
+    def _bound(self, row: Row) -> dict[str, Any]:
+        known = self._write_columns
+        try:
+            return {name: known[name](value) for name, value in row.items()}
+        except KeyError:
+            pass
+        unknown = sorted(row.keys() - known.keys())
+        if not self._ignore:
+            raise Rejected(
+                f"{self._table.full_name} has no column {', '.join(unknown)}; nothing was changed",
+                next="map the columns, add them to the table, or say on_drift: ignore",
+            )
+        return {name: known[name](value) for name, value in row.items() if name in known}
+
+    def _attempt(self, rows: list[tuple[int, dict[str, Any]]], refused: dict[int, str]) -> None:
+        """Write under a savepoint; what is refused is halved until the rows that are to blame stand alone."""
+        step(self._connection)
+        inside = self._connection.begin_nested()
+        try:
+            self._send(rows)
+        except exc.DBAPIError as error:
+            if meaning(error) is not Rejected:
+                raise
+            inside.rollback()
+            if len(rows) == 1:
+                refused[rows[0][0]] = said(error)[0]
+                return
+            middle = len(rows) // 2
+            self._attempt(rows[:middle], refused)
+            self._attempt(rows[middle:], refused)
+        else:
+            inside.commit()
+
+    def _send(self, rows: list[tuple[int, dict[str, Any]]]) -> None:
+        for names, group in groupby(rows, key=lambda item: tuple(item[1])):
+            self._statement(names)([values for _, values in group])
+
+    def _compose(self, names: tuple[str, ...]) -> Callable[[list[dict[str, Any]]], None]:
+        """Give what writes rows of these columns: one statement for many rows where the dialect has one."""
+        if self._mode == "upsert":
+            if missing := [name for name in self._key if name not in names]:
+                raise Rejected(f"upsert needs the key: {', '.join(missing)} is not in the row; map it")
+            statement = upserting(self._table, self._key, names, self._database)
+            if statement is None:
+                return self._one_by_one
+        else:
+            columns: dict[str, Any] = {name: sa.bindparam(name) for name in names}
+            statement = sa.insert(shape(self._table)).values(columns)
+        return lambda rows: _execute(self._connection, statement, rows)
+
+    def _one_by_one(self, rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            if not change(self._connection, self._table, self._key, row):
+                self._connection.execute(sa.insert(shape(self._table)).values(row))
+
+
+def _execute(connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:
+    connection.execute(statement, rows if len(rows) > 1 else rows[0])

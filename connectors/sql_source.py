@@ -1,0 +1,270 @@
+"""Read tables and statements for syncs: what changed since a watermark in pages, anything else as one stream."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, overload
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, CursorResult
+
+from ..core.batch import Batch, Cursor, Portion, Reject, Row
+from ..core.errors import ConfigError, DrawbarError
+from ..core.store.ids import new_id
+from ..core.values import canonical, write_json
+from .sql import Database, step
+from .sql_model import Table
+from .sql_statements import Statement, readers_of, streaming, unique_names
+from .sql_tables import readers, shape
+
+STEP_S = 600.0
+_COUNT_S = 3.0
+
+
+class _Raw(Sequence[bytes]):
+    """The rows as JSON, made only for those that are rejected."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, at: int) -> bytes: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, at: int | slice) -> bytes | Sequence[bytes]:
+        return _Raw(self._rows[at]) if isinstance(at, slice) else write_json(self._rows[at])
+
+
+def _batch(rows: Sequence[Row], first: int) -> Batch:
+    return Batch(rows, range(first, first + len(rows)), raw=_Raw(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A portion of a table that fits in memory: rows of one range of the watermark."""
+
+    id: str
+    name: str
+    cursor: Cursor
+    rows: Sequence[Row]
+
+    def batches(self, batch_rows: int) -> Iterator[Batch]:
+        for at in range(0, len(self.rows), batch_rows):
+            yield _batch(self.rows[at : at + batch_rows], at + 1)
+
+    def finished(self) -> None: ...
+
+    def failed(self, error: Exception, rejects: Sequence[Reject]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Everything that a query answers at one moment; `batches` runs it again."""
+
+    name: str
+    open: Callable[[Connection], tuple[CursorResult[Any], list[Callable[[Any], Any] | None]]]
+    database: Database
+    cursor: Cursor = None
+    id: str = field(default_factory=lambda: f"full:{new_id()}")
+
+    def batches(self, batch_rows: int) -> Iterator[Batch]:
+        first = 1
+        with self.database.unit("read", timeout_s=STEP_S, steps=True) as connection:
+            result, convert = self.open(connection)
+            names = unique_names(list(result.keys()))
+            while chunk := result.fetchmany(batch_rows):
+                rows = [_row(names, convert, raw) for raw in chunk]
+                yield _batch(rows, first)
+                first += len(rows)
+                step(connection)
+
+    def finished(self) -> None: ...
+
+    def failed(self, error: Exception, rejects: Sequence[Reject]) -> None: ...
+
+
+def _row(names: Sequence[str], convert: Sequence[Callable[[Any], Any] | None], raw: Sequence[Any]) -> Row:
+    return {name: value if read is None else read(value) for name, read, value in zip(names, convert, raw, strict=True)}
+
+
+class StatementSource:
+    """All rows of a statement, each time."""
+
+    one_effect = (
+        False,
+        "the statement is read whole each time: replace or upsert have one effect, insert repeats rows",
+    )
+
+    def __init__(self, database: Database, statement: Statement, parameters: Mapping[str, Any], name: str) -> None:
+        self._database = database
+        self._statement = statement
+        self._parameters = parameters
+        self._name = name
+
+    def portions(self, cursor: Cursor, *, batch_rows: int) -> Iterator[Portion]:
+        yield Stream(self._name, lambda connection: self._open(connection, batch_rows), self._database)
+
+    def _open(self, connection: Connection, rows: int) -> tuple[CursorResult[Any], list[Any]]:
+        result = streaming(connection, self._statement, self._parameters, rows)
+        return result, readers_of(result, self._database.dialect, self._statement.kinds)
+
+    def total(self, cursor: Cursor) -> int | None:
+        return None
+
+    def close(self) -> None: ...
+
+
+class TableSource:
+    """
+    A table: all of it each time, or, with a watermark, what changed since the cursor.
+
+    A cursor is {"at": the last stamp, "key": the tie-breakers' values there}, as the driver gives and takes them.
+    """
+
+    def __init__(self, database: Database, table: Table, watermark: Mapping[str, Any] | None) -> None:
+        self._database = database
+        self._table = table
+        self._watermark = watermark
+        self._overlap = timedelta(seconds=watermark.get("overlap_s", 0) if watermark else 0)
+        self.one_effect = _effect(watermark)
+        if watermark is not None:
+            self._order = [watermark["column"], *_breakers(table, watermark)]
+            self._zone = ZoneInfo(watermark.get("timezone") or "UTC")
+
+    def portions(self, cursor: Cursor, *, batch_rows: int) -> Iterator[Portion]:
+        if self._watermark is None:
+            yield Stream(self._table.full_name, lambda connection: self._all(connection, batch_rows), self._database)
+            return
+        last = self._begin(cursor)
+        while (page := self._page(last, batch_rows)) is not None:
+            yield page
+            if len(page.rows) < batch_rows:
+                return
+            last = page.cursor
+
+    def total(self, cursor: Cursor) -> int | None:
+        target = shape(self._table)
+        counted = sa.select(sa.func.count()).select_from(target)
+        if self._watermark is not None:
+            counted = counted.where(*self._newer(self._begin(cursor)))
+        try:
+            with self._database.unit("read", timeout_s=_COUNT_S) as connection:
+                return int(connection.execute(counted).scalar_one())
+        except DrawbarError:  # too many to count in time: the progress bar does without
+            return None
+
+    def close(self) -> None: ...
+
+    def _all(self, connection: Connection, rows: int) -> tuple[CursorResult[Any], list[Any]]:
+        names = [column.name for column in self._table.columns]
+        query = sa.select(*(shape(self._table).c[name] for name in names))
+        result = connection.execution_options(stream_results=True, max_row_buffer=rows).execute(query)
+        return result, readers(self._table, names, self._database.dialect)
+
+    def _begin(self, cursor: Cursor) -> Cursor:
+        """Go back from the cursor by the overlap, and by an hour where local time repeated one."""
+        if cursor is None:
+            return None
+        at = cursor["at"]
+        moved = _before(at, self._overlap, self._zone)
+        return cursor if moved == at else {"at": moved, "key": None}
+
+    def _newer(self, last: Cursor) -> list[sa.ColumnElement[bool]]:
+        columns = [shape(self._table).c[name] for name in self._order]
+        stamped = columns[0].is_not(None)
+        if last is None:
+            return [stamped]
+        if last["key"] is None:
+            return [columns[0] >= last["at"]]
+        values = [last["at"], *last["key"]]
+        branches = [
+            sa.and_(*(columns[near] == values[near] for near in range(at)), columns[at] > values[at])
+            for at in range(len(columns))
+        ]
+        # The first condition says nothing new, but it is what the databases use an index for.
+        return [columns[0] >= last["at"], sa.or_(*branches)]
+
+    def _page(self, last: Cursor, rows: int) -> Page | None:
+        names = [column.name for column in self._table.columns]
+        columns = shape(self._table).c
+        chosen = [columns[name] for name in names] + [
+            columns[name].label(f"cursor_{at}") for at, name in enumerate(self._order)
+        ]
+        query = (
+            sa.select(*chosen).where(*self._newer(last)).order_by(*(columns[name] for name in self._order)).limit(rows)
+        )
+        convert = readers(self._table, names, self._database.dialect)
+        with self._database.unit("read", timeout_s=STEP_S) as connection:
+            found = connection.execute(query).fetchall()
+        if not found:
+            return None
+        at, *key = found[-1][len(names) :]
+        values = [_row(names, convert, raw[: len(names)]) for raw in found]
+        return Page(self._identity(last, values), f"{self._table.full_name} up to {at}", {"at": at, "key": key}, values)
+
+    def _identity(self, last: Cursor, rows: Sequence[Row]) -> str:
+        """Name a page by where it begins and what it holds: rows that came late into the overlap make it another."""
+        digest = hashlib.sha256(canonical([self._table.full_name, self._order, last]))
+        for row in rows:
+            digest.update(canonical(row))
+        return f"{self._table.full_name}:{digest.hexdigest()}"
+
+
+def _effect(watermark: Mapping[str, Any] | None) -> tuple[bool, str]:
+    if watermark is None:
+        return False, "the table is read whole each time: replace or upsert have one effect, insert repeats rows"
+    late = f"{watermark.get('overlap_s', 0):g}"
+    return True, f"read from a watermark on; rows that commit more than {late} s after their own stamp are lost"
+
+
+def _breakers(table: Table, watermark: Mapping[str, Any]) -> list[str]:
+    known = {column.name for column in table.columns}
+    named = [watermark["tie_breaker"]] if watermark.get("tie_breaker") else list(table.key)
+    for name in [watermark["column"], *named]:
+        if name not in known:
+            raise ConfigError(f"{table.full_name} has no column {name!r}", field="cursor")
+    breakers = [name for name in named if name != watermark["column"]]
+    if not breakers and frozenset([watermark["column"]]) not in table.unique:
+        raise ConfigError(
+            f"{table.full_name} has no key, so rows of equal {watermark['column']} could be lost",
+            field="cursor",
+            next="name a unique column with tie_breaker",
+        )
+    return breakers
+
+
+def _before(at: Any, overlap: timedelta, zone: ZoneInfo) -> Any:
+    """Move a stamp back; a text (SQLite) keeps its form, a number has no overlap in seconds."""
+    if isinstance(at, str):
+        return _text_before(at, overlap, zone)
+    if isinstance(at, datetime):
+        moved = at - overlap
+        return moved - _repeated(moved, zone) if at.tzinfo is None else moved
+    if isinstance(at, date) and overlap:
+        return at - max(overlap, timedelta(days=1))
+    return at
+
+
+def _text_before(at: str, overlap: timedelta, zone: ZoneInfo) -> str:
+    try:
+        parsed = datetime.fromisoformat(at)
+    except ValueError:
+        return at
+    moved = _before(parsed, overlap, zone)
+    if moved == parsed:
+        return at
+    return str(moved.isoformat(at[10:11] or " ", "seconds"))[: len(at)]
+
+
+def _repeated(at: datetime, zone: ZoneInfo) -> timedelta:
+    """Give the time by which clocks of the zone went back within hours of `at`: stamps of that hour come twice."""
+    near = timedelta(hours=3)
+    before, after = ((at + way).replace(tzinfo=zone).utcoffset() or timedelta() for way in (-near, near))
+    return max(before - after, timedelta())
