@@ -81,7 +81,7 @@ def validate(
     if session(ctx).as_json:
         shown = {"problems": report.problems, "warnings": report.warnings}
         said = {name: [one.as_json() for one in found] for name, found in shown.items()}
-        json_out({"ok": not report.problems, **said, "stages": report.stages})
+        json_out({"ok": not report.problems, **said, "stages": report.stages, "notes": report.notes})
     else:
         _print(report)
     if report.problems:
@@ -110,6 +110,8 @@ def _print(report: Report) -> None:
         "agent": config.agents,
     }
     counted = ", ".join(f"{len(some)} {word}{'s' if len(some) != 1 else ''}" for word, some in parts.items() if some)
+    for note in report.notes:
+        say(note, style="dim")
     say(f"{counted or 'nothing registered'}; {', '.join(report.stages)}: fine", style="green")
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ..core.adapter import AdapterConfig, Finding, Place, find
+from pydantic import BaseModel
+
+from ..core.adapter import Adapter, Finding, Place, find
 from ..core.errors import DrawbarError
 from .load import check, locate, read
 from .models import Config
@@ -20,12 +24,17 @@ from .secrets import scrub
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `validate` found: the problems, what should not stay, and the stages that were gone through."""
+    """
+    What `validate` found: the problems, what should not stay, and the stages that were gone through.
+
+    `notes` say of each sync what a crash can do to it, once both its ends were asked.
+    """
 
     config: Config | None
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     stages: tuple[Stage, ...]
+    notes: tuple[str, ...] = ()
 
 
 def validate(
@@ -46,20 +55,31 @@ def validate(
         return Report(None, tuple(error.problems), (), STAGES[:4])
     if offline:
         return Report(config, (), config.warnings, STAGES[:4])
-    return Report(
-        config, tuple(sorted(_connected(config, document, seen), key=lambda p: p.spot)), config.warnings, STAGES
-    )
+    with _opened(config) as adapters:
+        problems = sorted(_connected(config, document, adapters, seen), key=lambda problem: problem.spot)
+        notes = () if problems else tuple(_notes(config, adapters))
+    return Report(config, tuple(problems), config.warnings, STAGES, notes)
 
 
-def _connected(config: Config, document: Document, seen: Callable[[str], None]) -> Iterator[Problem]:
+@contextmanager
+def _opened(config: Config) -> Iterator[dict[str, Adapter[Any]]]:
+    """Create every adapter beside the product's own state, and close what they opened."""
+    with tempfile.TemporaryDirectory(prefix="drawbar-validate-") as state, ExitStack() as stack:
+        place = Place(config.base, Path(state))
+        adapters = {}
+        for name, one in config.adapters.items():
+            adapters[name] = find(one.kind)(name, one, place)
+            stack.callback(adapters[name].close)
+        yield adapters
+
+
+def _connected(
+    config: Config, document: Document, adapters: Mapping[str, Adapter[Any]], seen: Callable[[str], None]
+) -> Iterator[Problem]:
     """Try every system at the same time, and look again at names that only a system knows."""
     tools = dict(catalogue(config))
-    with tempfile.TemporaryDirectory(prefix="drawbar-validate-") as state, ThreadPoolExecutor(16) as pool:
-        place = Place(config.base, Path(state))
-        tried = {
-            name: pool.submit(_try, name, adapter, place, tools[name] is None)
-            for name, adapter in config.adapters.items()
-        }
+    with ThreadPoolExecutor(16) as pool:
+        tried = {name: pool.submit(_try, adapter, tools[name] is None) for name, adapter in adapters.items()}
         for name, one in tried.items():
             failure, offered = one.result()
             seen(name)
@@ -71,17 +91,38 @@ def _connected(config: Config, document: Document, seen: Callable[[str], None]) 
     yield from check_references(config, document, tools)
 
 
-def _try(name: str, config: AdapterConfig, place: Place, derive: bool) -> tuple[Finding | None, set[str] | None]:
-    adapter = find(config.kind)(name, config, place)
+def _try(adapter: Adapter[Any], derive: bool) -> tuple[Finding | None, set[str] | None]:
     try:
         for finding in adapter.check():
             if not finding.ok:
                 return finding, None
         if not derive:
             return None, None
-        renamed = {tool: rules.as_ for tool, rules in config.tools.items() if rules.as_}
+        renamed = {tool: rules.as_ for tool, rules in adapter.config.tools.items() if rules.as_}
         return None, {renamed.get(tool.name, tool.name) for tool in adapter.tools()}
     except DrawbarError as error:
         return Finding("connect", ok=False, found=error.message, next=error.next or ""), None
-    finally:
-        adapter.close()
+
+
+def _notes(config: Config, adapters: Mapping[str, Adapter[Any]]) -> Iterator[str]:
+    """Say of each sync whether a crash can repeat rows, and what its watermark can miss."""
+    for name, sync in config.syncs.items():
+        try:
+            with ExitStack() as stack:
+                source = adapters[sync.from_.adapter].source(_spec(sync.from_), sync=name)
+                stack.callback(source.close)
+                sink = adapters[sync.to.adapter].sink({**_spec(sync.to), "on_drift": sync.on_drift}, sync=name)
+                stack.callback(sink.close)
+                ends = (source.one_effect, sink.one_effect)
+        except DrawbarError as error:
+            yield scrub(f"{name}: nobody can say yet what a crash does: {error.message}")
+            continue
+        weak = [why for one, why in ends if not one]
+        yield f"{name}: {'at least once' if weak else 'one effect'}: {weak[0] if weak else ends[1][1]}"
+        if sync.from_.cursor is not None:
+            overlap = f"{sync.from_.cursor.overlap_s:g} s"
+            yield f"{name}: misses rows that commit later than {overlap} (overlap_s) after their own stamp"
+
+
+def _spec(end: BaseModel) -> dict[str, Any]:
+    return end.model_dump(by_alias=True, exclude_none=True)
