@@ -166,6 +166,7 @@ def _open_sqlite(url: str) -> Journal:
             conn.exec_driver_sql("PRAGMA journal_mode=WAL")
         journal = Journal(readers, _GroupCommit(conn, turn), path)
         journal.write(_create)
+        journal.now()  # measured here, since it writes, and units ask for it
     except (OSError, sqlite3.Error, DatabaseError) as error:
         raise ConfigError(f"state: {path}: {getattr(error, 'orig', None) or error}", field="state") from error
     return journal
@@ -219,8 +220,11 @@ class _GroupCommit:
         self._lock = threading.Lock()
         self._waiting: list[_Ticket[Any]] = []
         self._led = False
+        self._leader = 0
 
     def write(self, unit: Callable[[Connection], T]) -> T:
+        if self._leader == threading.get_ident():
+            raise RuntimeError("a unit of the journal writes on its own connection, never through the journal")
         ticket = _Ticket(unit)
         with self._lock:
             leads = not self._led
@@ -238,6 +242,7 @@ class _GroupCommit:
     def _lead(self, own: _Ticket[Any]) -> None:
         with self._lock:
             group, self._waiting = [own, *self._waiting], []
+        self._leader = threading.get_ident()
         try:
             with self._turn.taken():
                 self._commit(group)
@@ -246,6 +251,7 @@ class _GroupCommit:
                 told = error if ticket is own or isinstance(error, Exception) else Unavailable("interrupted")
                 ticket.error = ticket.error or told
         finally:
+            self._leader = 0
             with self._lock:
                 heir = self._waiting.pop(0) if self._waiting else None
                 self._led = heir is not None

@@ -39,7 +39,6 @@ runs = Table(
     Column("definition", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("wanted", Text),
-    Column("phase", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("input", Text),
     Column("output", Text),
@@ -51,7 +50,7 @@ runs = Table(
     Column("key", Text),
     Column("key_held", Text),
     Column("trigger_id", Text),
-    Column("trigger_name", Text),
+    Column("date", Text, nullable=False),  # the business date: a repetition keeps it
     Column("journal_version", Integer, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("started_at", Float),
@@ -101,15 +100,15 @@ task_runs = Table(
     Column(
         "step", Text
     ),  # what the next claim does: null is the task's own work, "probe" looks whether a write happened
-    Column("intent", Text),  # the ledger's entry, or the approval that is waited for
+    Column("intent", Text),  # the ledger's entry
     Column("approval", Text),
     Column("intent_at", Float),
+    Column("call_until", Float),  # the call that may be under way gives up by then
     Column("first_at", Float),  # the first attempt, for within_s
     Column("started_at", Float),
     Column("finished_at", Float),
     Column("cursor", Integer),  # of a for_each: the next item to start
     Column("total", Integer),
-    Column("done", Integer),
     Column("failed", Integer),
     Column("outcome", Text),
     Column("error", Text),

@@ -1,0 +1,386 @@
+"""The course of one run inside one unit of the journal: facts are taken, what follows is stored, and tasks are claimed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from .errors import DrawbarError, InputError
+from .interpreter import WHOLE, Ask, Counts, Decision, End, Fact, Holds, Move, Retry, State, decide, fold, shown
+from .known import Known
+from .plan import Step
+from .store import approvals, events, runs
+from .values import dump, load
+
+_KEPT_BYTES = 65536
+
+
+@dataclass(slots=True)
+class Claim:
+    """A task that a thread holds. Its outcome counts only under its fence, and only until its lease is over."""
+
+    known: Known
+    task: str
+    item: int
+    fence: int
+    attempt: int
+    intent: str | None
+    approval: str | None
+    first_at: float
+    until: float
+    """End of the lease, on this process's monotonic clock."""
+    started_at: float
+
+    @property
+    def run_id(self) -> str:
+        return self.known.header.id
+
+    @property
+    def step(self) -> Step:
+        return self.known.plan.steps[self.task]
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        return self.run_id, self.task, self.item
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What came of a claim, ready to be stored."""
+
+    state: str
+    output: str | None = None
+    error: dict[str, Any] | None = None
+    due_at: float | None = None
+    counts: bool = True
+    """False for an attempt that does not use up the task's retries."""
+    approval: str | None = None
+    notes: dict[str, Any] | None = None
+
+
+class Course:
+    """Takes facts of one run; `room` is how many tasks this process can claim at once."""
+
+    def __init__(
+        self, conn: Connection, known: Known, version: int, state: State, *, now: float, owner: str, room: int
+    ) -> None:
+        self.conn = conn
+        self.known = known
+        self.version = version
+        self.state = state
+        self.before = state
+        self.now = now
+        self.owner = owner
+        self.room = room
+        self.claims: list[Claim] = []
+        self.fresh: dict[str, tuple[Any, Any]] = {}
+        self.queued = False
+        """The run waits for another one of its key: nothing of it begins."""
+        self.freed_key = False
+        self.left_ready = False
+        self.set_timer = False
+        self._wall = time.time()
+        self._events: list[dict[str, Any]] = []
+        self._ended: dict[str, Any] | None = None
+
+    @property
+    def run_id(self) -> str:
+        return self.known.header.id
+
+    def tell(self, type: str, task: str | None = None, item: int = WHOLE, body: Any = None) -> None:  # noqa: A002
+        number = None if item == WHOLE else item
+        self._events.append(events.event(type, run_id=self.run_id, task=task, item=number, body=body))
+
+    def take(self, fact: Fact) -> None:
+        self.state = fold(self.state, fact)
+
+    def came(self, claim: Claim, came: Came) -> bool:
+        """Take what came of a claim; False when the claim is stale, and then it is only kept as evidence."""
+        attempt = claim.attempt + came.counts
+        final = came.state in {"succeeded", "failed"}
+        error = None if came.error is None else dump(came.error)
+        accepted = runs.leave(
+            self.conn,
+            run_id=self.run_id,
+            task=claim.task,
+            item=claim.item,
+            fence=claim.fence,
+            state=came.state,
+            attempt=attempt,
+            due_at=came.due_at,
+            outcome=came.output,
+            error=error,
+            finished_at=self._wall if final else None,
+            approval=came.approval,
+            rings=int(not came.counts),
+        )
+        runs.add_attempt(
+            self.conn,
+            run_id=self.run_id,
+            task=claim.task,
+            item=claim.item,
+            fence=claim.fence,
+            attempt=attempt,
+            owner=self.owner,
+            state=came.state if accepted else "stale",
+            error=error,
+            notes=dump(came.notes) if came.notes else None,
+            started_at=claim.started_at,
+            ended_at=self._wall,
+        )
+        if not accepted:
+            self.tell("task.stale", claim.task, claim.item, {"state": came.state, "error": came.error})
+            return False
+        self.set_timer |= came.due_at is not None
+        self._tell_state(claim.task, claim.item, came, attempt)
+        if claim.item == WHOLE and final:
+            self._remember(claim.task, came.output, came.error)
+        self.take(Move(claim.task, claim.item, came.state))  # type: ignore[arg-type]  # Came says one of them
+        return True
+
+    def _remember(self, task: str, output: str | None, error: Any) -> None:
+        if len(output or "") <= _KEPT_BYTES:
+            self.fresh[task] = (load(output), error)
+
+    def _tell_state(self, task: str, item: int, came: Came, attempt: int) -> None:
+        body: dict[str, Any] = {"attempt": attempt}
+        if came.error is not None:
+            body["error"] = came.error
+        if came.state == "delayed" and came.due_at is not None:
+            body["in_s"] = round(max(came.due_at - self.now, 0), 3)
+        if came.notes and "deviation" in came.notes:
+            body["deviation"] = came.notes["deviation"]
+        self.tell("task.retry" if came.state == "delayed" else f"task.{came.state}", task, item, body)
+
+    def moved(self, task: str, item: int, state: str, **said: Any) -> None:
+        """Store the state of a task that no thread holds, and take it."""
+        kind = self.known.plan.steps[task].kind
+        if state in {"succeeded", "failed", "skipped", "cancelled"}:
+            said.setdefault("finished_at", self._wall)
+        error = said.get("error")
+        runs.put(
+            self.conn, self.run_id, task, item, kind, state, **{**said, "error": None if error is None else dump(error)}
+        )
+        if state in {"succeeded", "failed"} and item == WHOLE:
+            self._remember(task, said.get("outcome"), error)
+        self.left_ready |= state == "ready"
+        self.set_timer |= state == "waiting"
+        if state not in {"ready", "held", "open"}:
+            self.tell(f"task.{state}", task, item, None if error is None else {"error": error})
+        self.take(Move(task, item, state))  # type: ignore[arg-type]  # the callers pass literals
+
+    def put_off(self) -> None:
+        """Begin nothing: store only what was told."""
+        events.add_many(self.conn, self._events)
+        self._events = []
+
+    def follow(self) -> None:
+        """Do all that follows, then store where the run is."""
+        while decisions := decide(self.known.plan.graph, self.state):
+            for decision in decisions:
+                self._do(decision)
+        self._store()
+
+    def _do(self, decision: Decision) -> None:
+        match decision:
+            case Ask(task, "if"):
+                self._judge(task)
+            case Ask(task, _):
+                self._count(task)
+            case Move(task, item, "ready"):
+                self._ready(task, item)
+            case Move(task, -1, ("succeeded" | "failed") as state):
+                self._close(task, state)
+            case Move(task, item, state):
+                self.moved(task, item, state)
+            case End():
+                self._end(decision)
+
+    def _judge(self, task: str) -> None:
+        condition = self.known.plan.steps[task].task.if_
+        assert condition is not None
+        try:
+            yes = condition.fill(self._env(condition.paths))
+            if not isinstance(yes, bool):
+                raise InputError(f"a condition is true or false, this is {type(yes).__name__}")
+        except InputError as error:
+            self.moved(task, WHOLE, "failed", error=_about(error, "if"))
+            return
+        if yes:
+            self.take(Holds(task, yes=True))
+        else:
+            self.moved(task, WHOLE, "skipped")
+
+    def _count(self, task: str) -> None:
+        each = self.known.plan.steps[task].task.for_each
+        assert each is not None
+        try:
+            values = each.in_.fill(self._env(each.in_.paths))
+            if not isinstance(values, list):
+                raise InputError(f"for_each goes over a list, this is {type(values).__name__}")
+        except InputError as error:
+            self.moved(task, WHOLE, "failed", error=_about(error, "for_each.in"))
+            return
+        runs.keep_items(self.conn, self.run_id, task, [dump(value) for value in values])
+        self.moved(task, WHOLE, "open", total=len(values), cursor=0)
+        self.take(Counts(task, len(values)))
+        self.tell("task.started", task, WHOLE, {"items": len(values)})
+
+    def _env(self, paths: Any) -> dict[str, Any]:
+        return self.known.env(self.conn, paths, self.state, self.fresh)
+
+    def _ready(self, task: str, item: int) -> None:
+        step = self.known.plan.steps[task]
+        if item != WHOLE and (row := runs.current(self.conn, self.run_id, task, item)) and row[0] == "succeeded":
+            self.take(Move(task, item, "succeeded"))  # done before a retry of the run
+        elif step.task.wait_s is not None:
+            self.moved(task, item, "waiting", due_at=self.now + step.task.wait_s)
+        elif step.task.approval is not None:
+            self._ask_person(step)
+        elif self.room > 0:
+            self.take(Move(task, item, "ready"))
+            self.claim(task, item)
+        else:
+            self.moved(task, item, "ready", due_at=self.now)
+
+    def _ask_person(self, step: Step) -> None:
+        rule = step.task.approval
+        assert rule is not None
+        within_s = rule.within_h * 3600
+        approval = approvals.ask(
+            self.conn,
+            asked_by=self.known.caller.name,
+            by=rule.by,
+            now=self.now,
+            within_s=within_s,
+            run_id=self.run_id,
+            task=step.name,
+            description=step.task.description or f"{self.known.header.workflow}: {step.name}",
+        )
+        self.moved(step.name, WHOLE, "waiting", due_at=self.now + within_s, approval=approval)
+
+    def claim(self, task: str, item: int) -> None:
+        """Take a ready task for a thread of this process."""
+        self.room -= 1
+        held = runs.claim(
+            self.conn,
+            run_id=self.run_id,
+            task=task,
+            item=item,
+            kind=self.known.plan.steps[task].kind,
+            owner=self.owner,
+            lease_until=self.now + runs.LEASE_S,
+            now=self.now,
+            wall=self._wall,
+        )
+        until = time.monotonic() + runs.LEASE_S
+        first_at = held.first_at if held.first_at is not None else self.now
+        self.claims.append(
+            Claim(
+                self.known,
+                task,
+                item,
+                held.fence,
+                held.attempt,
+                held.intent,
+                held.approval,
+                first_at,
+                until,
+                self._wall,
+            )
+        )
+        self.tell("task.started", task, item, {"attempt": held.attempt + 1})
+        self.take(Move(task, item, "running"))
+
+    def _close(self, task: str, state: str) -> None:
+        """End a for_each: its output is the list in order, null for an item that failed or never began."""
+        whole = self.state.tasks[task]
+        outputs = runs.item_outputs(self.conn, self.run_id, task)
+        output = f"[{','.join(outputs.get(item) or 'null' for item in range(whole.total))}]"
+        error = None
+        if state == "failed":
+            error = _of_items(runs.first_error(self.conn, self.run_id, task), whole.failed)
+        self.moved(task, WHOLE, state, outcome=output, error=error)
+
+    def _end(self, end: End) -> None:
+        output, error = None, None
+        state = end.state
+        if state == "succeeded":
+            try:
+                output = self._output()
+            except InputError as wrong:
+                end, error = End("failed"), _about(wrong, "output")
+        elif state == "failed":
+            first = runs.first_error(self.conn, self.run_id)
+            error = {**load(first[2]), "task": first[0]} if first else None
+        self.take(end)
+        self._ended = {"output": output, "error": error}
+        self.tell(f"run.{end.state}", body={"error": error} if error else None)
+
+    def _output(self) -> str | None:
+        """Fill the workflow's output; null when it looks into a task that was skipped."""
+        template = self.known.plan.workflow.output
+        if template is None:
+            return None
+        try:
+            return dump(template.fill(self._env(template.paths)))
+        except InputError:
+            if any(task.state == "skipped" for task in self.state.tasks.values()):
+                return None
+            raise
+
+    def _store(self) -> None:
+        self._store_cursors()
+        version, wanted = self.version + 1, self.state.wanted
+        said = shown(self.state)
+        if self._ended is None:
+            if said != shown(self.before) and said in {"parked", "waiting", "paused"}:
+                self.tell(f"run.{said}")
+            runs.save(self.conn, self.run_id, version, said, wanted)
+        else:
+            error = self._ended["error"]
+            runs.save_end(
+                self.conn,
+                self.run_id,
+                version=version,
+                state=said,
+                wanted=wanted,
+                output=self._ended["output"],
+                error=None if error is None else dump(error),
+                finished_at=self._wall,
+            )
+            self.freed_key = self.known.header.key is not None and not self.queued
+        self.version = version
+        self.put_off()
+
+    def _store_cursors(self) -> None:
+        for name, task in self.state.tasks.items():
+            before = self.before.tasks.get(name)
+            if (
+                task.total
+                and before is not task
+                and (before is None or (before.cursor, before.failed) != (task.cursor, task.failed))
+            ):
+                runs.advance(self.conn, self.run_id, name, task)
+
+    def retry(self, names: frozenset[str]) -> None:
+        """Make tasks pending again; of a for_each that did not succeed only the items that are not done."""
+        for name in sorted(names):
+            task = self.state.tasks.get(name)
+            runs.reset(self.conn, self.run_id, name, wholly=task is not None and task.state == "succeeded")
+        self.take(Retry(names))
+
+
+def _about(error: DrawbarError, field: str) -> dict[str, Any]:
+    error.field = error.field or field
+    return error.as_json()
+
+
+def _of_items(first: tuple[str, int, str] | None, failed: int) -> dict[str, Any] | None:
+    if first is None:
+        return None
+    error: dict[str, Any] = load(first[2])
+    return {**error, "message": f"item {first[1]}: {error.get('message', '')}", "failed": failed}

@@ -1,0 +1,436 @@
+"""
+The engine: runs of workflows, durable in the journal, worked on by threads of this process.
+
+The journal is the truth and the threads are only a doorbell: every process that opens the same journal picks up what is
+ready, and what a process held when it died goes on elsewhere.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, text
+from tenacity.wait import wait_base, wait_exponential_jitter
+
+from . import views
+from .access import Caller
+from .course import Claim, Course
+from .errors import InputError, Unavailable
+from .events import Events, RunEvent
+from .expressions import EvaluationError
+from .guard import Guard
+from .interpreter import State, Want
+from .known import Known
+from .leases import Alive, Leases
+from .plan import Plan, plan_of
+from .pool import Pool
+from .pulse import Pulse
+from .record import Record, held_key
+from .store import approvals, runs
+from .store.ids import new_id
+from .store.journal import Journal
+from .store.statement import Statement
+from .store.tables import VERSION
+from .sweep import Sweep
+from .values import dump, to_json
+from .views import Run, TaskRun
+from .work import RunSync, Work
+from .workflow import Workflow
+
+log = structlog.get_logger("drawbar.engine")
+_POLL_S = 0.5
+
+_PULL = Statement(
+    text("SELECT run_id, task, item FROM task_runs WHERE state = 'ready' AND due_at <= :now ORDER BY due_at LIMIT 1")
+)
+_REASON = Statement(text("UPDATE runs SET reason = :reason WHERE id = :id"))
+_REOPEN = Statement(
+    text(
+        "UPDATE runs SET finished_at = NULL, error = NULL, output = NULL, key_held = :held, input = :input WHERE id = :id"
+    )
+)
+
+
+class Engine:
+    """
+    Starts, drives and shows runs. Without `begin` it only writes and reads: other processes do the work.
+
+    `definitions` finds a workflow by its id; `run_sync` runs a sync for a task; `wait` is between the attempts of a task.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        guard: Guard,
+        definitions: Callable[[str], Workflow | None],
+        *,
+        threads: int = 16,
+        run_sync: RunSync | None = None,
+        wait: wait_base | None = None,
+        poll_s: float = _POLL_S,
+    ) -> None:
+        self._journal = journal
+        self._definitions = definitions
+        self._threads = threads
+        self._poll_s = poll_s
+        self._leases = Leases(journal)
+        self._record = Record(journal, self._leases.owner)
+        self._alive = Alive(journal, self._leases.owner)
+        self._work = Work(
+            self._record, self._leases, guard, wait or wait_exponential_jitter(initial=1, max=60), run_sync
+        )
+        self._sweep = Sweep(self._record, self._alive, guard, self._ring, poll_s)
+        self._pool: Pool | None = None
+        self._pulses: list[Pulse] = []
+        self._sweeper: threading.Thread | None = None
+        self._wake = threading.Event()
+        self._record.ring, self._record.wake = self._ring, self._wake.set
+        self._stopping = False
+        self._kept: set[str] = set()
+        self.history = Events(journal, self._record.news)
+
+    def begin(self) -> None:
+        """Start the threads, the sweeper and the leases; what dead processes left is taken up at once."""
+        self._alive.begin()
+        self._pool = self._work.pool = Pool(self._threads, self._work.do, self._pull)
+        self._pool.begin()
+        self._pulses = [
+            Pulse("leases", runs.LEASE_S / 3, self._leases.renew).start(),
+            Pulse("catch-up", 10, self._sweep.catch_up).start(),
+        ]
+        self._sweeper = threading.Thread(target=self._sweeping, name="drawbar-sweep", daemon=True)
+        self._sweeper.start()
+        self._ring()
+
+    def stop(self, drain_s: float = 10) -> None:
+        """Take no new work, let calls that run end, and give back what was not begun. A second call does nothing."""
+        self._stopping = True
+        self._wake.set()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            self._leases.release(pool.stop(drain_s))
+            for pulse in self._pulses:
+                pulse.stop()
+            if self._sweeper is not None:
+                self._sweeper.join(timeout=10)
+            self._alive.end()
+
+    def start(
+        self,
+        workflow: str,
+        input: Any = None,  # noqa: A002 - the word of the contract
+        *,
+        caller: Caller,
+        key: str | None = None,
+        trigger_id: str | None = None,
+        date: str | None = None,
+        definition: Workflow | None = None,
+    ) -> Run:
+        """
+        Begin a run. The same `trigger_id` begins one run and gives it again.
+
+        `definition` is for a workflow that is registered nowhere (one call that needs an approval). `date` is the business date, today (UTC) when absent. Raises InputError for an unknown workflow or a wrong input.
+        """
+        definition = definition or self._definitions(workflow)
+        if definition is None:
+            raise InputError(f"there is no workflow {workflow!r}", reason="not_found", next="see GET /workflows")
+        plan = plan_of(definition)
+        given = _checked(plan, {} if input is None else input)
+        if key is None and plan.workflow.key is not None:
+            key = _key(plan, given)
+        reserved = self._reserve(plan.width)
+        try:
+            run_id, claims = self._begin(workflow, plan, given, caller, key, trigger_id, date, reserved)
+        except BaseException:
+            self._give([], reserved)
+            raise
+        self._kept.add(plan.hash)
+        self._leases.take(claims)
+        self._give(claims, reserved)
+        return self.run(run_id)
+
+    def _begin(
+        self,
+        workflow: str,
+        plan: Plan,
+        given: Any,
+        caller: Caller,
+        key: str | None,
+        trigger_id: str | None,
+        date: str | None,
+        room: int,
+    ) -> tuple[str, list[Claim]]:
+        wall = time.time()
+        day = date or datetime.fromtimestamp(wall, UTC).date().isoformat()
+        run_id = new_id()
+        header = runs.Header(run_id, workflow, plan.hash, _caller(caller), key, day, wall)
+        known = Known(header, plan, given, caller)
+        held = None if key is None else held_key(workflow, key)
+
+        def unit(conn: Connection) -> tuple[str, list[Course]]:
+            if trigger_id is not None and (first := runs.of_trigger(conn, trigger_id)) is not None:
+                return first, []
+            queued = held is not None and runs.key_is_held(conn, held)
+            if plan.hash not in self._kept:
+                runs.keep_definition(conn, plan.hash, plan.body)
+            runs.add_run(
+                conn,
+                id=run_id,
+                workflow=workflow,
+                definition=plan.hash,
+                state="queued" if queued else "running",
+                version=0,
+                input=dump(given),
+                caller=header.caller,
+                key=key,
+                key_held=None if queued else held,
+                trigger_id=trigger_id,
+                date=day,
+                journal_version=VERSION,
+                created_at=wall,
+                started_at=None if queued else wall,
+            )
+            course = self._record.course(conn, known, 0, State(), room)
+            if queued:
+                course.tell("run.queued", body={"key": key})
+                course.put_off()
+                return run_id, []
+            return run_id, self._record.follow(course, lambda course: course.tell("run.started"))
+
+        run_id, courses = self._journal.write(unit)
+        return run_id, self._record.committed(courses)
+
+    def run(self, run_id: str) -> Run:
+        """Give a run as it is now."""
+        with self._journal.read() as conn:
+            return views.run(conn, run_id)
+
+    def runs(self, **by: Any) -> list[Run]:
+        """List runs, newest first: `state workflow key since q after limit`."""
+        with self._journal.read() as conn:
+            return views.page(conn, **by)
+
+    def latest(self, workflow: str) -> Run | None:
+        """Give the newest run of a workflow, None when it never ran."""
+        with self._journal.read() as conn:
+            return views.latest(conn, workflow)
+
+    def tasks(self, run_id: str, *, items: bool = False, limit: int = 1000) -> list[TaskRun]:
+        """List the tasks of a run; `items` adds the items of for_each."""
+        with self._journal.read() as conn:
+            return views.tasks(conn, run_id, self._journal.now(), items=items, limit=limit)
+
+    def attempts(self, run_id: str, task: str | None = None) -> list[dict[str, Any]]:
+        """List every attempt that ended, with its error and its evidence."""
+        with self._journal.read() as conn:
+            return views.tries(conn, run_id, task)
+
+    def events(self, after: int = 0, limit: int = 100, run_id: str | None = None) -> list[RunEvent]:
+        """Give events after a number, oldest first."""
+        return self.history.page(after, limit, run_id=run_id)
+
+    def wait(self, run_id: str, timeout_s: float) -> Run:
+        """Wait until the run is over, at most that long, and give it."""
+
+        def seen() -> Run | None:
+            run = self.run(run_id)
+            return run if run.is_final else None
+
+        found: Run | None = self._record.wait_for(seen, timeout_s, 0.1)
+        return found or self.run(run_id)
+
+    def cancel(self, run_id: str, *, caller: Caller, reason: str | None = None) -> Run:
+        """Begin nothing more in it. Calls that run end first, and an unknown outcome is settled first."""
+
+        def tell(course: Course) -> None:
+            _live(course)
+            approvals.withdraw(course.conn, run_id, course.now)
+            course.take(Want("cancel"))
+
+        return self._operate(run_id, tell, "cancelling", caller, reason)
+
+    def pause(self, run_id: str, *, caller: Caller, reason: str | None = None) -> Run:
+        """Begin nothing more in it until `resume`."""
+
+        def tell(course: Course) -> None:
+            _begun(course)
+            course.take(Want("pause"))
+
+        return self._operate(run_id, tell, "pausing", caller, reason)
+
+    def resume(self, run_id: str, *, caller: Caller, reason: str | None = None) -> Run:
+        """Let a paused run go on."""
+
+        def tell(course: Course) -> None:
+            _begun(course)
+            course.take(Want(None))
+
+        return self._operate(run_id, tell, "resumed", caller, reason)
+
+    def retry(
+        self,
+        run_id: str,
+        *,
+        caller: Caller,
+        reason: str | None = None,
+        from_task: str | None = None,
+        input: Any = None,  # noqa: A002 - the word of the contract
+    ) -> Run:
+        """
+        Let a failed or cancelled run go on: what did not succeed is done again, and from `from_task` on everything.
+
+        `input` replaces the run's input.
+        """
+
+        def tell(course: Course) -> None:
+            if not course.state.ended or course.state.ended == "succeeded":
+                state = course.state.ended or "not over"
+                raise InputError(
+                    f"run {run_id} is {state}: only a failed or cancelled run is retried", reason="conflict"
+                )
+            known = course.known
+            given = known.input if input is None else _checked(known.plan, input)
+            header = known.header
+            held = None if header.key is None else held_key(header.workflow, header.key)
+            if held is not None and runs.key_is_held(course.conn, held):
+                raise InputError(f"another run of the key {header.key!r} is under way", reason="conflict")
+            _REOPEN(course.conn, id=run_id, held=held, input=dump(given))
+            self._record.memory.forget(run_id)
+            known.input = given
+            known.outputs.clear()
+            course.retry(_to_repeat(course, from_task))
+
+        return self._operate(run_id, tell, "retried", caller, reason, body={"from": from_task})
+
+    def _operate(
+        self,
+        run_id: str,
+        tell: Callable[[Course], None],
+        what: str,
+        caller: Caller,
+        reason: str | None,
+        body: Any = None,
+    ) -> Run:
+        def told(course: Course) -> None:
+            tell(course)
+            course.tell(f"run.{what}", body={"by": caller.name, "reason": reason, **(body or {})})
+            if reason is not None:
+                _REASON(course.conn, id=run_id, reason=reason)
+
+        self._record.take(run_id, told)
+        return self.run(run_id)
+
+    def settled(self, entry_id: str) -> None:
+        """Hear that an unknown outcome was settled in the ledger."""
+        self._sweep.settled(entry_id)
+
+    def answered(self, approval_id: str) -> None:
+        """Hear that an approval was answered."""
+        self._sweep.answered(approval_id)
+
+    def _ring(self) -> None:
+        if self._pool is not None:
+            self._pool.ring()
+
+    def _reserve(self, wanted: int) -> int:
+        return 0 if self._pool is None else self._pool.reserve(wanted)
+
+    def _give(self, claims: list[Claim], reserved: int) -> None:
+        if self._pool is not None:
+            self._pool.give(claims, reserved)
+
+    def _pull(self) -> Claim | None:
+        """Claim the task that has been ready for longest, whichever process made it so."""
+        if self._stopping or self._oldest_ready() is None:
+            return None
+
+        def unit(conn: Connection) -> list[Course]:
+            found = _PULL(conn, now=self._journal.now()).fetchone()
+            if found is None:
+                return []
+            run_id, task, item = found
+            return self._record.within(conn, run_id, lambda course: course.claim(task, item), room=1)
+
+        claims = self._record.committed(self._journal.write(unit))
+        self._leases.take(claims)
+        return claims[0] if claims else None
+
+    def _oldest_ready(self) -> Any:
+        with self._journal.read() as conn:
+            return _PULL(conn, now=self._journal.now()).fetchone()
+
+    def _sweeping(self) -> None:
+        """An outermost loop: what goes wrong once is tried again."""
+        failing = ""
+        while not self._stopping:
+            try:
+                wait_s = self._sweep.beat()
+                failing = ""
+            except Exception as error:
+                wait_s = self._poll_s
+                if failing != str(error):
+                    failing = str(error)
+                    log.warning("sweep.fails", error=failing, exc_info=not isinstance(error, Unavailable))
+            if self._wake.wait(wait_s) and not self._stopping:
+                self._wake.clear()
+
+
+def _checked(plan: Plan, given: Any) -> Any:
+    return given if plan.input is None else plan.input.arguments(given, what="input")
+
+
+def _key(plan: Plan, given: Any) -> str | None:
+    assert plan.workflow.key is not None
+    try:
+        key = plan.workflow.key.fill({"input": given})
+    except EvaluationError as error:
+        raise InputError(f"key: {error.message}", field="key") from error
+    return None if key is None else str(to_json(key))
+
+
+def _caller(caller: Caller) -> str:
+    return dump(
+        {
+            "name": caller.name,
+            "kind": caller.kind,
+            "tools": list(caller.tools),
+            "scopes": sorted(caller.scopes),
+            "approval": list(caller.approval),
+            "claims": caller.claims,
+        }
+    )
+
+
+def _live(course: Course) -> None:
+    if course.state.ended:
+        raise InputError(f"run {course.run_id} is over: it is {course.state.ended}", reason="conflict")
+
+
+def _begun(course: Course) -> None:
+    _live(course)
+    if course.queued:
+        raise InputError(f"run {course.run_id} waits for another run of its key", reason="conflict")
+    if course.state.wanted == "cancel":
+        raise InputError(f"run {course.run_id} is being cancelled", reason="conflict")
+
+
+def _to_repeat(course: Course, from_task: str | None) -> frozenset[str]:
+    """Name what a retry does again: what did not succeed, all on_failure tasks, and what follows `from_task`."""
+    plan = course.known.plan
+    again = {name for name, task in course.state.tasks.items() if task.state != "succeeded"}
+    again |= plan.graph.on_failure.keys()
+    if from_task is not None:
+        if from_task not in plan.graph.tasks:
+            raise InputError(f"there is no task {from_task!r} in this run", field="from")
+        again.add(from_task)
+    grown = True
+    while grown:
+        more = {node.name for node in plan.graph.tasks.values() if again & set(node.needs)} - again
+        grown = bool(more)
+        again |= more
+    return frozenset(again)

@@ -1,0 +1,143 @@
+"""What this process knows of a run: what never changes in it, and the outputs that expressions have asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from .access import Caller
+from .errors import InputError
+from .expressions import Path
+from .interpreter import FINAL, State, TaskState
+from .plan import Plan, plan_of_body, tasks_named
+from .store import runs
+from .store.runs import Header
+from .store.tables import documents
+from .values import load
+
+_MAX_KEPT_BYTES = 65536
+_SHOWN = {"open": "running", "delayed": "waiting", "held": "waiting"}
+
+
+def shown_task(state: str) -> str:
+    """Give the contract's word for a task's state."""
+    return _SHOWN.get(state, state)
+
+
+@dataclass(slots=True)
+class Known:
+    """One run. `point` is its version and state as of the last commit that this process saw; `outputs` is a cache."""
+
+    header: Header
+    plan: Plan
+    input: Any
+    caller: Caller
+    point: tuple[int, State] = (-1, State())
+    outputs: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    def env(
+        self, conn: Connection, paths: frozenset[Path], state: State, fresh: Mapping[str, tuple[Any, Any]]
+    ) -> dict[str, Any]:
+        """Build what an expression sees, as far as it names it. `fresh` are outputs that are not yet committed."""
+        header = self.header
+        env: dict[str, Any] = {"input": self.input}
+        env["run"] = {
+            "id": header.id,
+            "key": header.key,
+            "date": date.fromisoformat(header.date),
+            "started_at": datetime.fromtimestamp(header.created_at, UTC),
+        }
+        if any(path[0] == "tasks" for path in paths):
+            env["tasks"] = {name: self._task(conn, name, state, fresh) for name in tasks_named(paths, self.plan.steps)}
+        if any(path[0] == "context" for path in paths):
+            env["context"] = _context(conn, paths)
+        return env
+
+    def _task(self, conn: Connection, name: str, state: State, fresh: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
+        task = state.tasks.get(name, TaskState())
+        found = fresh.get(name) or self.outputs.get(name)
+        if found is None:
+            found = (None, None)
+            if task.state in FINAL:
+                output, error = runs.output(conn, self.header.id, name)
+                found = (load(output), load(error))
+                committed = self.point[1].tasks.get(name)
+                if committed and committed.state in FINAL and len(output or "") <= _MAX_KEPT_BYTES:
+                    self.outputs[name] = found
+        return {"output": found[0], "status": shown_task(task.state), "error": found[1]}
+
+
+def _context(conn: Connection, paths: frozenset[Path]) -> dict[str, Any]:
+    """Read the documents that the paths name; all of a scope where only the scope is named."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in paths:
+        if path[0] != "context":
+            continue
+        if len(path) < 2:
+            raise InputError("an expression names the scope of the context that it reads: context.SCOPE.KEY")
+        query = select(documents.c.key, documents.c.body).where(documents.c.scope == path[1])
+        if len(path) > 2:
+            query = query.where(documents.c.key == path[2])
+        scope = found.setdefault(path[1], {})
+        scope.update({row.key: load(row.body) for row in conn.execute(query)})
+    return found
+
+
+def read(conn: Connection, run_id: str) -> Known | None:
+    """Read a run from the journal, without its state."""
+    found = runs.header(conn, run_id)
+    if found is None:
+        return None
+    header, given, body = found
+    caller = load(header.caller)
+    return Known(
+        header,
+        plan_of_body(body),
+        load(given),
+        Caller(
+            caller["name"],
+            caller["kind"],
+            tuple(caller["tools"]),
+            frozenset(caller["scopes"]),
+            tuple(caller["approval"]),
+            caller["claims"],
+        ),
+    )
+
+
+class Memory:
+    """The runs that this process met last; what it has forgotten it reads again."""
+
+    def __init__(self, max_runs: int = 4000) -> None:
+        self._max_runs = max_runs
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, Known] = OrderedDict()
+
+    def get(self, run_id: str) -> Known | None:
+        with self._lock:
+            known = self._known.get(run_id)
+            if known is not None:
+                self._known.move_to_end(run_id)
+            return known
+
+    def keep(self, known: Known, version: int, state: State) -> None:
+        """Take what a commit made true; what an earlier commit says later is no news."""
+        with self._lock:
+            if state.ended:
+                self._known.pop(known.header.id, None)
+                return
+            if version > known.point[0]:
+                known.point = (version, state)
+            self._known[known.header.id] = known
+            if len(self._known) > self._max_runs:
+                self._known.popitem(last=False)
+
+    def forget(self, run_id: str) -> None:
+        with self._lock:
+            self._known.pop(run_id, None)

@@ -1,0 +1,129 @@
+"""The doorbell in one process: threads that work on claimed tasks, and look for more when it rings."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+
+from .course import Claim
+
+log = structlog.get_logger("drawbar.pool")
+
+
+class Pool:
+    """
+    Threads. `work` does one claim and gives those that it claimed by its outcome; `pull` claims what is ready, if anything.
+
+    An idle thread can be reserved, so that a commit may claim a task for it.
+    """
+
+    def __init__(self, size: int, work: Callable[[Claim], list[Claim]], pull: Callable[[], Claim | None]) -> None:
+        self._work = work
+        self._pull = pull
+        self._change = threading.Condition()
+        self._queue: deque[Claim] = deque()
+        self._idle = 0
+        self._reserved = 0
+        self._ringing = False
+        self._stopping = False
+        self._begun = False
+        self._threads = [
+            threading.Thread(target=self._run, name=f"drawbar-task-{number}", daemon=True) for number in range(size)
+        ]
+
+    def begin(self) -> None:
+        with self._change:
+            self._begun = True
+            self._idle = len(self._threads)
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping
+
+    def reserve(self, wanted: int) -> int:
+        """Keep idle threads free for claims to come; give how many."""
+        if wanted <= 0:
+            return 0
+        with self._change:
+            if self._stopping:
+                return 0
+            kept = max(min(wanted, self._idle - self._reserved - len(self._queue)), 0)
+            self._reserved += kept
+            return kept
+
+    def give(self, claims: list[Claim], reserved: int) -> None:
+        """Hand claims to the threads that were reserved for them; the other reservations end."""
+        if not reserved and not claims:
+            return
+        with self._change:
+            self._reserved -= reserved
+            self._queue.extend(claims)
+            self._change.notify(len(claims) + self._ringing)
+
+    def ring(self) -> None:
+        """Say that there may be ready tasks in the journal."""
+        with self._change:
+            self._ringing = True
+            self._change.notify()
+
+    def stop(self, drain_s: float) -> list[Claim]:
+        """Let the calls that run end; give the claims that no thread has begun."""
+        with self._change:
+            self._stopping = True
+            left = list(self._queue)
+            self._queue.clear()
+            self._change.notify_all()
+        until = time.monotonic() + drain_s
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(until - time.monotonic(), 0.01))
+        return left
+
+    def _run(self) -> None:
+        while True:
+            claim = self._next()
+            if claim is None and self._stopping:
+                return
+            while claim is not None:
+                claim = self._do(claim)
+            with self._change:
+                self._idle += 1
+
+    def _next(self) -> Claim | None:
+        """Wait for a claim or for the bell; the thread counts as idle until it goes."""
+        with self._change:
+            while not self._stopping:
+                if self._queue:
+                    self._idle -= 1
+                    return self._queue.popleft()
+                if self._ringing and self._idle > self._reserved:
+                    self._ringing = False
+                    self._idle -= 1
+                    break
+                self._change.wait()
+        return None if self._stopping else self._pulled()
+
+    def _pulled(self) -> Claim | None:
+        try:
+            claim = self._pull()
+        except Exception as error:  # an outermost loop: the sweeper rings again
+            log.warning("pull.fails", error=str(error))
+            return None
+        if claim is not None:
+            self.ring()  # there may be more
+        return claim
+
+    def _do(self, claim: Claim) -> Claim | None:
+        """Work on a claim; give the one that this thread goes on with."""
+        try:
+            claims = self._work(claim)
+        except Exception:  # an outermost loop: the lease runs out, and the sweeper sees to the task
+            log.exception("work.fails", run=claim.run_id, task=claim.task)
+            return None
+        return claims[0] if claims else None

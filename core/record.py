@@ -1,0 +1,128 @@
+"""The record of all runs: the one place where facts are committed, and what the process hears of it afterwards."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection
+
+from .course import Claim, Course
+from .errors import InputError
+from .interpreter import State
+from .known import Known, Memory, read
+from .store import runs
+from .store.journal import Journal
+
+Tell = Callable[[Course], None]
+
+
+class Record:
+    """
+    Takes facts of runs, one at a time each, and keeps what this process knows of them.
+
+    After a commit it calls `ring` when it left ready tasks in the journal, and `wake` when it set a timer.
+    """
+
+    def __init__(self, journal: Journal, owner: str) -> None:
+        self.journal = journal
+        self.owner = owner
+        self.memory = Memory()
+        self.ring: Callable[[], None] = _nobody
+        self.wake: Callable[[], None] = _nobody
+        self.news = threading.Condition()
+        self._commits = 0
+
+    def take(self, run_id: str, tell: Tell, *, room: int = 0) -> list[Claim]:
+        """Commit what `tell` takes into the run's course and all that follows; give the tasks that were claimed by it."""
+        courses = self.journal.write(lambda conn: self.within(conn, run_id, tell, room=room))
+        return self.committed(courses)
+
+    def within(self, conn: Connection, run_id: str, tell: Tell, *, room: int = 0) -> list[Course]:
+        """Do the same inside a unit of the caller, who calls `committed` after its commit."""
+        return self.follow(self._open(conn, run_id, room), tell)
+
+    def follow(self, course: Course, tell: Tell) -> list[Course]:
+        tell(course)
+        course.follow()
+        courses = [course]
+        while courses[-1].freed_key:
+            heir = self._heir(courses[-1])
+            if heir is None:
+                break
+            heir.follow()
+            courses.append(heir)
+        return courses
+
+    def _open(self, conn: Connection, run_id: str, room: int) -> Course:
+        found = runs.lock(conn, run_id)
+        if found is None:
+            raise InputError(f"there is no run {run_id!r}", reason="not_found", next="see drawbar runs")
+        version, said, wanted, finished_at = found
+        known = self.memory.get(run_id) or read(conn, run_id)
+        assert known is not None
+        if known.point[0] == version:
+            state = known.point[1]
+        else:
+            known.outputs.clear()
+            state = runs.state_of(conn, run_id, wanted, said if finished_at is not None else None)
+        course = self.course(conn, known, version, state, room)
+        course.queued = said == "queued"
+        return course
+
+    def course(self, conn: Connection, known: Known, version: int, state: State, room: int) -> Course:
+        return Course(conn, known, version, state, now=self.journal.now(), owner=self.owner, room=room)
+
+    def _heir(self, course: Course) -> Course | None:
+        """Let the next run of the same key begin."""
+        header = course.known.header
+        assert header.key is not None
+        run_id = runs.next_queued(course.conn, header.workflow, header.key)
+        if run_id is None:
+            return None
+        runs.hold_key(course.conn, run_id, held_key(header.workflow, header.key), time.time())
+        heir = self._open(course.conn, run_id, course.room)
+        heir.tell("run.started")
+        return heir
+
+    def committed(self, courses: list[Course]) -> list[Claim]:
+        """Hear that a unit was committed."""
+        claims: list[Claim] = []
+        for course in courses:
+            known = course.known
+            known.outputs.update(course.fresh)
+            self.memory.keep(known, course.version, course.state)
+            claims += course.claims
+        if any(course.left_ready for course in courses):
+            self.ring()
+        if any(course.set_timer for course in courses):
+            self.wake()
+        with self.news:
+            self._commits += 1
+            self.news.notify_all()
+        return claims
+
+    def wait_for(self, seen: Callable[[], Any], timeout_s: float, poll_s: float) -> Any:
+        """Ask `seen` after each commit of this process, and now and then for other processes, until it gives something."""
+        until = time.monotonic() + timeout_s
+        while True:
+            with self.news:
+                before = self._commits
+            if (found := seen()) is not None:
+                return found
+            left = until - time.monotonic()
+            if left <= 0:
+                return None
+            with self.news:
+                if self._commits == before:
+                    self.news.wait(min(left, poll_s))
+
+
+def held_key(workflow: str, key: str) -> str:
+    """Spell the key that one run of a workflow holds at a time."""
+    return f"{workflow}\x1f{key}"
+
+
+def _nobody() -> None: ...

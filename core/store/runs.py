@@ -1,0 +1,307 @@
+"""Runs and task runs in the journal: the statements of the engine's hot path, each a function on a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, text
+
+from ..interpreter import WHOLE, State, TaskState
+from .statement import Statement, insert
+from .tables import attempts, definitions, items, runs
+
+LEASE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What never changes in a run."""
+
+    id: str
+    workflow: str
+    definition: str
+    caller: str
+    key: str | None
+    date: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a claim gives: the fence by which its outcome is accepted, and what earlier attempts left."""
+
+    fence: int
+    attempt: int
+    intent: str | None
+    approval: str | None
+    first_at: float | None
+
+
+_LOCK = Statement(
+    select(runs.c.version, runs.c.state, runs.c.wanted, runs.c.finished_at)
+    .where(runs.c.id == bindparam("id"))
+    .with_for_update()
+)
+_HEADER = Statement(
+    select(
+        runs.c.id,
+        runs.c.workflow,
+        runs.c.definition,
+        runs.c.caller,
+        runs.c.key,
+        runs.c.date,
+        runs.c.created_at,
+        runs.c.input,
+        definitions.c.body,
+    )
+    .join(definitions, definitions.c.hash == runs.c.definition)
+    .where(runs.c.id == bindparam("id"))
+)
+_INSERT_RUN = insert(
+    runs,
+    *("id", "workflow", "definition", "state", "version", "input", "caller", "key", "key_held", "trigger_id"),
+    *("date", "journal_version", "created_at", "started_at"),
+)
+_KEEP_DEFINITION = Statement(text("INSERT INTO definitions (hash, body) VALUES (:hash, :body) ON CONFLICT DO NOTHING"))
+_SAVE = Statement(text("UPDATE runs SET version = :version, state = :state, wanted = :wanted WHERE id = :id"))
+_SAVE_END = Statement(
+    text(
+        "UPDATE runs SET version = :version, state = :state, wanted = :wanted, output = :output, error = :error,"
+        " finished_at = :finished_at, key_held = NULL WHERE id = :id"
+    )
+)
+_ROWS = Statement(
+    text(
+        "SELECT task, item, state, cursor, total, failed FROM task_runs WHERE run_id = :run_id"
+        " AND (item = -1 OR state IN ('ready', 'delayed', 'running', 'waiting', 'held', 'parked'))"
+    )
+)
+
+
+def lock(conn: Connection, run_id: str) -> tuple[int, str, str | None, float | None] | None:
+    """Give version, state, wanted and finished_at of a run; facts of one run are taken one at a time."""
+    row: tuple[int, str, str | None, float | None] | None = _LOCK(conn, id=run_id).fetchone()
+    return row
+
+
+def header(conn: Connection, run_id: str) -> tuple[Header, str | None, str] | None:
+    """Give a run's header, its input and its definition."""
+    row = _HEADER(conn, id=run_id).fetchone()
+    return None if row is None else (Header(*row[:7]), row[7], row[8])
+
+
+def add_run(conn: Connection, **row: Any) -> None:
+    _INSERT_RUN(conn, **row)
+
+
+def keep_definition(conn: Connection, digest: str, body: str) -> None:
+    _KEEP_DEFINITION(conn, hash=digest, body=body)
+
+
+def save(conn: Connection, run_id: str, version: int, state: str, wanted: str | None) -> None:
+    _SAVE(conn, id=run_id, version=version, state=state, wanted=wanted)
+
+
+def save_end(conn: Connection, run_id: str, **said: Any) -> None:
+    _SAVE_END(conn, id=run_id, **said)
+
+
+def state_of(conn: Connection, run_id: str, wanted: Any, ended: Any) -> State:
+    """Build a run's state from its rows: they are what was folded, so no history is read."""
+    tasks: dict[str, TaskState] = {}
+    live: dict[str, dict[int, Any]] = {}
+    for task, item, state, cursor, total, failed in _ROWS(conn, run_id=run_id).fetchall():
+        if item != WHOLE:
+            live.setdefault(task, {})[item] = state
+        elif state != "pending":
+            tasks[task] = TaskState(state, total=total or 0, cursor=cursor or 0, failed=failed or 0)
+    for task, numbers in live.items():
+        whole = tasks[task]
+        tasks[task] = TaskState(whole.state, total=whole.total, cursor=whole.cursor, failed=whole.failed, live=numbers)
+    return State(tasks, wanted, ended)
+
+
+_CLAIM = Statement(
+    text(
+        "INSERT INTO task_runs (run_id, task, item, kind, state, attempt, fence, owner, lease_until, first_at, started_at)"
+        " VALUES (:run_id, :task, :item, :kind, 'running', 0, 1, :owner, :lease_until, :now, :wall)"
+        " ON CONFLICT (run_id, task, item) DO UPDATE SET state = 'running', fence = task_runs.fence + 1, owner = :owner,"
+        " lease_until = :lease_until, due_at = NULL, first_at = COALESCE(task_runs.first_at, :now),"
+        " started_at = COALESCE(task_runs.started_at, :wall), rings = 0"
+        " RETURNING fence, attempt, intent, approval, first_at"
+    )
+)
+_PUT = Statement(
+    text(
+        "INSERT INTO task_runs (run_id, task, item, kind, state, due_at, finished_at, outcome, error, total, cursor,"
+        " approval) VALUES (:run_id, :task, :item, :kind, :state, :due_at, :finished_at, :outcome, :error, :total,"
+        " :cursor, :approval)"
+        " ON CONFLICT (run_id, task, item) DO UPDATE SET state = :state, due_at = :due_at, finished_at = :finished_at,"
+        " outcome = :outcome, error = :error, lease_until = NULL, total = COALESCE(:total, task_runs.total),"
+        " cursor = COALESCE(:cursor, task_runs.cursor), approval = COALESCE(:approval, task_runs.approval)"
+    )
+)
+_ADVANCE = Statement(
+    text(
+        "UPDATE task_runs SET cursor = :cursor, failed = :failed WHERE run_id = :run_id AND task = :task AND item = -1"
+    )
+)
+_LEAVE = Statement(
+    text(
+        "UPDATE task_runs SET state = :state, attempt = :attempt, lease_until = NULL, due_at = :due_at, outcome = :outcome,"
+        " error = :error, finished_at = :finished_at, approval = COALESCE(:approval, approval),"
+        " rings = CASE WHEN :rings = 1 THEN rings + 1 ELSE 0 END"
+        " WHERE run_id = :run_id AND task = :task AND item = :item AND fence = :fence AND state = 'running'"
+    )
+)
+_INTEND = Statement(
+    text(
+        "UPDATE task_runs SET intent = :intent, intent_at = :now, effect = :effect, call_until = :call_until"
+        " WHERE run_id = :run_id AND task = :task AND item = :item AND fence = :fence AND state = 'running'"
+    )
+)
+_RESET = Statement(
+    text(
+        "UPDATE task_runs SET state = 'pending', attempt = 0, intent = NULL, approval = NULL, first_at = NULL, due_at = NULL,"
+        " finished_at = NULL, outcome = NULL, error = NULL, cursor = NULL, total = NULL, failed = NULL, rings = 0"
+        " WHERE run_id = :run_id AND task = :task AND (item = -1 OR state <> 'succeeded' OR :wholly = 1)"
+    )
+)
+_ATTEMPT = insert(
+    attempts,
+    *("run_id", "task", "item", "fence", "attempt", "owner", "state", "error", "notes", "started_at", "ended_at"),
+)
+_STATE = Statement(
+    text("SELECT state, fence, intent FROM task_runs WHERE run_id = :run_id AND task = :task AND item = :item")
+)
+_OUTPUT = Statement(text("SELECT outcome, error FROM task_runs WHERE run_id = :run_id AND task = :task AND item = -1"))
+_OUTPUTS = Statement(
+    text(
+        "SELECT item, outcome FROM task_runs WHERE run_id = :run_id AND task = :task AND item >= 0 AND state = 'succeeded'"
+    )
+)
+_ITEM = Statement(text("SELECT value FROM items WHERE run_id = :run_id AND task = :task AND item = :item"))
+_FORGET_ITEMS = Statement(text("DELETE FROM items WHERE run_id = :run_id AND task = :task"))
+_ADD_ITEM = insert(items, "run_id", "task", "item", "value")
+_VALUES = Statement(text("SELECT item, value FROM items WHERE run_id = :run_id AND task = :task"))
+_RESET_ITEM = Statement(
+    text(
+        "UPDATE task_runs SET state = 'pending', outcome = NULL, intent = NULL WHERE run_id = :run_id AND task = :task"
+        " AND item = :item"
+    )
+)
+_FIRST_ERROR = Statement(
+    text(
+        "SELECT task, item, error FROM task_runs WHERE run_id = :run_id AND state = 'failed' AND error IS NOT NULL"
+        " AND (task = :task OR item = -1) AND (:task = '' OR item >= 0) ORDER BY finished_at, item LIMIT 1"
+    )
+)
+_QUEUED = Statement(
+    text(
+        "SELECT id FROM runs WHERE key = :key AND workflow = :workflow AND state = 'queued' AND finished_at IS NULL"
+        " ORDER BY id LIMIT 1"
+    )
+)
+_HOLD_KEY = Statement(text("UPDATE runs SET key_held = :held, state = 'running', started_at = :wall WHERE id = :id"))
+_KEY_IS_HELD = Statement(text("SELECT 1 FROM runs WHERE key_held = :held"))
+_BY_TRIGGER = Statement(text("SELECT id FROM runs WHERE trigger_id = :trigger_id"))
+
+
+def claim(conn: Connection, **said: Any) -> Held:
+    """Take a task for a thread; the caller has seen that it is free."""
+    return Held(*_CLAIM(conn, **said).fetchone())
+
+
+def put(conn: Connection, run_id: str, task: str, item: int, kind: str, state: str, **said: Any) -> None:
+    """Write the state of a task that no thread holds."""
+    _PUT(
+        conn,
+        run_id=run_id,
+        task=task,
+        item=item,
+        kind=kind,
+        state=state,
+        **{
+            name: said.get(name)
+            for name in ("due_at", "finished_at", "outcome", "error", "total", "cursor", "approval")
+        },
+    )
+
+
+def leave(conn: Connection, **said: Any) -> bool:
+    """Write what came of a claim; False when the fence is stale: somebody else has the task now."""
+    return bool(_LEAVE(conn, **said).rowcount)
+
+
+def intend(conn: Connection, **said: Any) -> bool:
+    return bool(_INTEND(conn, **said).rowcount)
+
+
+def advance(conn: Connection, run_id: str, task: str, whole: TaskState) -> None:
+    _ADVANCE(conn, run_id=run_id, task=task, cursor=whole.cursor, failed=whole.failed)
+
+
+def reset(conn: Connection, run_id: str, task: str, *, wholly: bool) -> None:
+    """Make a task pending again, its done items only when it is `wholly`; fences go on counting."""
+    _RESET(conn, run_id=run_id, task=task, wholly=int(wholly))
+
+
+def add_attempt(conn: Connection, **row: Any) -> None:
+    _ATTEMPT(conn, **row)
+
+
+def current(conn: Connection, run_id: str, task: str, item: int) -> tuple[str, int, str | None] | None:
+    """Give state, fence and intent of one row."""
+    row: tuple[str, int, str | None] | None = _STATE(conn, run_id=run_id, task=task, item=item).fetchone()
+    return row
+
+
+def output(conn: Connection, run_id: str, task: str) -> tuple[str | None, str | None]:
+    return _OUTPUT(conn, run_id=run_id, task=task).fetchone() or (None, None)
+
+
+def item_outputs(conn: Connection, run_id: str, task: str) -> Mapping[int, str | None]:
+    return dict(_OUTPUTS(conn, run_id=run_id, task=task).fetchall())
+
+
+def item_value(conn: Connection, run_id: str, task: str, item: int) -> str | None:
+    row = _ITEM(conn, run_id=run_id, task=task, item=item).fetchone()
+    return row[0] if row else None
+
+
+def keep_items(conn: Connection, run_id: str, task: str, values: list[str]) -> None:
+    """Keep a for_each's list; an item that is done and whose value has changed since is to be done again."""
+    done = item_outputs(conn, run_id, task)
+    before = dict(_VALUES(conn, run_id=run_id, task=task).fetchall()) if done else {}
+    _FORGET_ITEMS(conn, run_id=run_id, task=task)
+    rows = [{"run_id": run_id, "task": task, "item": item, "value": value} for item, value in enumerate(values)]
+    _ADD_ITEM.many(conn, rows)
+    for item in done:
+        if item >= len(values) or values[item] != before.get(item):
+            _RESET_ITEM(conn, run_id=run_id, task=task, item=item)
+
+
+def first_error(conn: Connection, run_id: str, task: str = "") -> tuple[str, int, str] | None:
+    """Give the task (or, of a for_each, the item) that failed first, with its error."""
+    row: tuple[str, int, str] | None = _FIRST_ERROR(conn, run_id=run_id, task=task).fetchone()
+    return row
+
+
+def next_queued(conn: Connection, workflow: str, key: str) -> str | None:
+    row = _QUEUED(conn, workflow=workflow, key=key).fetchone()
+    return row[0] if row else None
+
+
+def hold_key(conn: Connection, run_id: str, held: str, wall: float) -> None:
+    _HOLD_KEY(conn, id=run_id, held=held, wall=wall)
+
+
+def key_is_held(conn: Connection, held: str) -> bool:
+    return _KEY_IS_HELD(conn, held=held).fetchone() is not None
+
+
+def of_trigger(conn: Connection, trigger_id: str) -> str | None:
+    row = _BY_TRIGGER(conn, trigger_id=trigger_id).fetchone()
+    return row[0] if row else None

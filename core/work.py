@@ -1,0 +1,270 @@
+"""One claimed task, from its arguments to its outcome."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import structlog
+from sqlalchemy import Connection
+from tenacity import RetryCallState
+from tenacity.wait import wait_base
+
+from .course import Came, Claim, Course
+from .errors import ConfigError, DrawbarError, Rejected, Unavailable
+from .guard import Guard, Outcome, Prepared
+from .interpreter import WHOLE
+from .leases import Leases
+from .policy import verdict
+from .pool import Pool
+from .record import Record
+from .rules import ApprovalRule
+from .store import approvals, ledger, runs
+from .store.ids import new_id
+from .tool import Effect
+from .values import dump, load
+
+log = structlog.get_logger("drawbar.work")
+_BUSY_S = 0.5
+_MARGIN_S = 1.0
+Settle = Callable[[Connection], Came]
+
+
+class RunSync(Protocol):
+    """Runs a sync to its end and gives what its history keeps; raises one of the five. Doing it again does no harm."""
+
+    def __call__(self, name: str, *, run_id: str, date: str) -> Any: ...
+
+
+class Stale(Exception):
+    """The task is somebody else's by now."""
+
+
+class Work:
+    """Does claimed tasks on the caller's thread."""
+
+    def __init__(self, record: Record, leases: Leases, guard: Guard, wait: wait_base, run_sync: RunSync | None) -> None:
+        self._record = record
+        self._leases = leases
+        self._guard = guard
+        self._wait = wait
+        self._run_sync = run_sync
+        self.pool: Pool | None = None
+
+    def do(self, claim: Claim) -> list[Claim]:
+        """Do one claim; give the tasks that its outcome claimed for this thread."""
+        try:
+            settle = self._settled(claim)
+        except Stale:
+            log.warning("task.stale", run=claim.run_id, task=claim.task)
+            self._leases.drop(claim)
+            return []
+        claims = self._finish(claim, settle)
+        self._leases.drop(claim)
+        return claims
+
+    def _settled(self, claim: Claim) -> Settle:
+        """Do it, and say what is to be stored: never raises one of the five."""
+        try:
+            return self._sync(claim) if claim.step.task.sync is not None else self._tool(claim)
+        except DrawbarError as error:
+            return self._came(claim, "read", Outcome.of_error(error, {}))
+        except Stale:
+            raise
+        except Exception as error:  # a defect must end its task, not its thread
+            log.exception("task.defect", run=claim.run_id, task=claim.task)
+            said = ConfigError(f"{type(error).__name__}: this is a defect of Drawbar, the log has it")
+            return self._came(claim, "read", Outcome.of_error(said, {}))
+
+    def _sync(self, claim: Claim) -> Settle:
+        name = claim.step.task.sync
+        if self._run_sync is None or name is None:
+            raise ConfigError("this process has no syncs")
+        result = self._run_sync(name, run_id=claim.run_id, date=claim.known.header.date)
+        return self._came(claim, "idempotent", Outcome("done", result))
+
+    def _tool(self, claim: Claim) -> Settle:
+        name = claim.step.task.tool
+        assert name is not None
+        prepared = self._guard.prepare(name, self._arguments(claim), claim.known.caller, outside=False)
+        if prepared.approval is not None:
+            unapproved = self._unapproved(claim, prepared, prepared.approval)
+            if unapproved is not None:
+                return unapproved
+        if not prepared.recorded:
+            return self._came(
+                claim, prepared.tool.effect, self._perform(claim, prepared, ":".join(map(str, claim.place)))
+            )
+        entry = claim.intent or new_id()
+        admission = self._record.journal.write(lambda conn: self._intend(conn, claim, prepared, entry))
+        if isinstance(admission, ledger.Same):
+            same = admission
+            return lambda conn: Came("succeeded", dump(same.result), notes={"same_as": same.entry})
+        if isinstance(admission, ledger.Busy):
+            return self._busy(claim, admission)
+        outcome = self._perform(claim, prepared, entry)
+        came = self._came(claim, prepared.tool.effect, outcome)
+
+        def settle(conn: Connection) -> Came:
+            self._guard.conclude(conn, prepared, entry, outcome)
+            return came(conn)
+
+        return settle
+
+    def _arguments(self, claim: Claim) -> Any:
+        """Fill `with`, as of now."""
+        template = claim.step.arguments
+        each = claim.step.task.for_each
+        if not template.paths:
+            return template.fill({})
+        with self._record.journal.read() as conn:
+            env = claim.known.env(conn, template.paths, claim.known.point[1], {})
+            if each is not None and claim.item != WHOLE:
+                env[each.as_] = load(runs.item_value(conn, *claim.place))
+                env["index"] = claim.item
+        return template.fill(env)
+
+    def _intend(self, conn: Connection, claim: Claim, prepared: Prepared, entry: str) -> ledger.Admission:
+        """Record the intent under our fence; the call leaves right after this commit."""
+        now = self._record.journal.now()
+        timeout_s = claim.step.task.timeout_s
+        limit_s = min(prepared.tool.timeout_s, timeout_s or prepared.tool.timeout_s)
+        said = {"run_id": claim.run_id, "task": claim.task, "item": claim.item, "fence": claim.fence}
+        if not runs.intend(conn, **said, intent=entry, now=now, effect=prepared.tool.effect, call_until=now + limit_s):
+            raise Stale
+        item = None if claim.item == WHOLE else claim.item
+        intent = self._guard.intent(
+            prepared, entry, now, run_id=claim.run_id, task=claim.task, item=item, timeout_s=timeout_s
+        )
+        return ledger.admit(conn, intent, now)
+
+    def _perform(self, claim: Claim, prepared: Prepared, call_id: str) -> Outcome:
+        def leaving() -> None:
+            """Look at our own lease immediately before the first byte leaves."""
+            if time.monotonic() > claim.until - _MARGIN_S:
+                raise Unavailable("this process was too slow: its lease on the task is over")
+
+        return self._guard.perform(
+            prepared,
+            call_id=call_id,
+            run_id=claim.run_id,
+            task=claim.task,
+            timeout_s=claim.step.task.timeout_s,
+            leaving=leaving,
+        )
+
+    def _busy(self, claim: Claim, busy: ledger.Busy) -> Settle:
+        """Another call with this business key has no answer yet: look again later; that uses up no attempt."""
+        wait_s = min(_BUSY_S * 2 ** min(claim.fence, 8), 30)
+        error = {
+            "kind": "unavailable",
+            "message": f"another call with this key is open: {busy.entry}",
+            "id": busy.entry,
+        }
+        due_at = self._record.journal.now() + wait_s
+        return lambda conn: Came("delayed", error=error, due_at=due_at, counts=False)
+
+    def _unapproved(self, claim: Claim, prepared: Prepared, rule: ApprovalRule) -> Settle | None:
+        """Ask another person, or hear the answer; None when this very call was approved."""
+        journal = self._record.journal
+        if claim.approval is not None:
+            with journal.read() as conn:
+                asked = approvals.find(conn, claim.approval)
+            if asked["args_hash"] == prepared.hash and asked["state"] == "approved":
+                return None
+            if asked["args_hash"] == prepared.hash and asked["state"] != "waiting":
+                return self._came(claim, "write", Outcome.of_error(refusal(asked), {}))
+        within_s = rule.within_h * 3600
+
+        def settle(conn: Connection) -> Came:
+            now = journal.now()
+            approval = approvals.ask(
+                conn,
+                asked_by=prepared.caller.name,
+                by=rule.by,
+                now=now,
+                within_s=within_s,
+                run_id=claim.run_id,
+                task=claim.task,
+                item=None if claim.item == WHOLE else claim.item,
+                tool=prepared.tool.name,
+                description=claim.step.task.description,
+                arguments=prepared.arguments,
+                args_hash=prepared.hash,
+            )
+            return Came("waiting", due_at=now + within_s, counts=False, approval=approval)
+
+        return settle
+
+    def _came(self, claim: Claim, effect: Effect, outcome: Outcome) -> Settle:
+        """Decide what an outcome means for the task."""
+        if outcome.state == "done":
+            came = Came("succeeded", dump(outcome.result), notes=outcome.notes)
+        else:
+            came = self._failed(claim, effect, outcome)
+        return lambda conn: came
+
+    def _failed(self, claim: Claim, effect: Effect, outcome: Outcome) -> Came:
+        follows = verdict(outcome.recovery or "stop", effect)
+        if follows == "park":
+            return Came("parked", error=outcome.error, notes=outcome.notes)
+        due_at = self._due_at(claim, outcome.retry_after_s) if follows == "again" else None
+        state = "failed" if due_at is None else "delayed"
+        return Came(state, error=outcome.error, due_at=due_at, notes=outcome.notes)
+
+    def _due_at(self, claim: Claim, retry_after_s: float | None) -> float | None:
+        """Say when the next attempt is due; None when the task's retries are used up."""
+        retry = claim.step.task.retry
+        tried = claim.attempt + 1
+        if tried >= retry.attempts:
+            return None
+        state = RetryCallState(None, None, (), {})  # type: ignore[arg-type]  # tenacity's waits look at the number alone
+        state.attempt_number = tried
+        due_at = self._record.journal.now() + max(self._wait(state), retry_after_s or 0)
+        return None if retry.within_s is not None and due_at > claim.first_at + retry.within_s else due_at
+
+    def _finish(self, claim: Claim, settle: Settle) -> list[Claim]:
+        """Commit the outcome, what follows and the next claims; patiently, since running work must leave its outcome."""
+
+        def tell(course: Course) -> None:
+            course.came(claim, settle(course.conn))
+
+        pause_s = 0.1
+        while True:
+            reserved = 0
+            room = 0
+            if self.pool is not None and not self.pool.stopping:
+                reserved = self.pool.reserve(claim.known.plan.width - 1)
+                room = 1 + reserved
+            try:
+                claims = self._record.take(claim.run_id, tell, room=room)
+            except Unavailable as error:
+                self._give([], reserved)
+                if self._leases.lost(claim):
+                    log.warning("outcome.lost", run=claim.run_id, task=claim.task, error=error.message)
+                    return []
+                time.sleep(pause_s)
+                pause_s = min(2 * pause_s, 5)
+                continue
+            except BaseException:
+                self._give([], reserved)
+                raise
+            self._leases.take(claims)
+            self._give(claims[1:], reserved)
+            return claims[:1]
+
+    def _give(self, claims: list[Claim], reserved: int) -> None:
+        if self.pool is not None:
+            self.pool.give(claims, reserved)
+
+
+def refusal(asked: Any) -> Rejected:
+    """Say as an error that an approval was not given."""
+    if asked["state"] == "expired":
+        said = "nobody approved it in time"
+    elif asked["state"] == "withdrawn":
+        said = "the question was withdrawn"
+    else:
+        said = f"{asked['answered_by']} said no" + (f": {asked['reason']}" if asked["reason"] else "")
+    return Rejected(said, id=asked["id"], detail={"approval": asked["state"]})
