@@ -14,7 +14,7 @@ from rich.text import Text
 from ..config.problems import ConfigErrors
 from ..config.secrets import scrub
 from ..core.errors import DrawbarError, InputError
-from .output import console, json_out
+from .output import console, json_out, one_line
 
 DONE, FAILED, USAGE, PERSON, LATER, NOTHING = range(6)
 _BY_KIND = {"config": USAGE, "input": USAGE, "rejected": FAILED, "unavailable": LATER, "unknown": PERSON}
@@ -72,7 +72,9 @@ def defect(error: BaseException) -> int:
     err = console(stderr=True)
     err.print(
         Text("defect: ", style="red")
-        + Text(scrub(f"Drawbar failed in a way that nobody foresaw ({type(error).__name__})"))
+        + Text(
+            scrub(f"Drawbar failed in a way that nobody foresaw ({type(error).__name__}: {one_line(str(error), 200)})")
+        )
     )
     err.print(Text(f"  {where}\n  please report it with that file", style="dim"))
     return FAILED
