@@ -26,13 +26,13 @@ from ..core.workflow import Workflow
 from .problems import Problem, Spot
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
-_ENGINE = "comes with the engine for many machines and long nights; remove it until then"
+_ENGINE = "with the engine for many machines and long nights; remove it until then"
 
 
 class Server(Strict):
     """Where the facade listens."""
 
-    later: ClassVar[dict[str, str]] = {"min_free_mb": _ENGINE}
+    later: ClassVar[dict[str, str]] = {"min_free_mb": f"another floor of the disk comes {_ENGINE}"}
 
     host: str = Field("127.0.0.1", description="Address to listen on; only loopback until callers are authenticated.")
     port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 takes a free one.")
@@ -67,7 +67,12 @@ AnyAdapter = Annotated[SerializeAsAny[AdapterConfig], WrapValidator(_of_its_kind
 class Config(Strict):
     """One landscape: its systems, what runs over them, and who may call."""
 
-    later: ClassVar[dict[str, str]] = {"claims": _ENGINE, "history": _ENGINE, "notify": _ENGINE, "events": _ENGINE}
+    later: ClassVar[dict[str, str]] = {
+        "claims": f"keeping large values aside comes {_ENGINE}",
+        "history": f"forgetting what is old comes {_ENGINE}",
+        "notify": f"telling a person comes {_ENGINE}",
+        "events": f"publishing events comes {_ENGINE}",
+    }
 
     version: Literal[1] = Field(1, description="Version of this file's form.")
     state: str = Field("sqlite:///drawbar.db", repr=False, description="Database of runs and the ledger, as a URL.")

@@ -32,7 +32,7 @@ def adapter(
     try:
         found = Config.model_validate(document.data).adapters[name]
     except ValidationError as error:
-        first = min(places(error, document.data), key=len)
+        first = min(places(error, document.data), key=lambda path: (path[-1] not in body, len(path), str(path)))
         raise _refused(explain(error, document, document.data, resolved), first[2:]) from error
     for path, secret in secret_fields(found):
         if ("adapters", name, *path) not in resolved.at and secrets_in(secret, "password"):

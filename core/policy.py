@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -32,6 +32,10 @@ def verdict(recovery: Recovery, effect: Effect) -> Verdict:
 
 class Budget(Strict):
     """How much of one system everybody together may use."""
+
+    later: ClassVar[dict[str, str]] = {
+        "hours": "opening hours come with the engine for many machines and long nights; remove it until then"
+    }
 
     concurrency: int = Field(8, ge=1, le=1000, description="Calls at the same time.")
     batch: int | None = Field(None, ge=1, description="How many of these batch work may hold.")

@@ -45,7 +45,7 @@ MISTAKES = {
         ERP.replace("effect: read", "effect: reads"), 9, 17, "found 'reads'; did you mean 'read'?",
     ),
     "a list where a mapping belongs": ("adapters: [erp]\n", 1, 11, "'adapters' must be a mapping, found a list"),
-    "a key of a later version": ("notify: []\n", 1, 1, "notify: comes with", "remove it until then"),
+    "a key of a later version": ("notify: []\n", 1, 1, "notify: telling a person comes with", "remove it until then"),
     "a queue of a later version": ("queue: amqp://localhost\n", 1, 1, "queue: threads until then"),
     "a version that does not exist": ("version: 2\n", 1, 10, "'version' must be 1, found 2"),
     "a tab": ("adapters:\n\terp: {}\n", 2, 1, "a tab; indent with spaces"),
