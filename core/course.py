@@ -6,13 +6,12 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
-
 from .errors import DrawbarError, InputError
 from .interpreter import WHOLE, Ask, Counts, Decision, End, Fact, Holds, Move, Retry, State, decide, fold, shown
 from .known import Known
 from .plan import Step
 from .store import approvals, events, runs
+from .store.journal import Connection
 from .values import dump, load
 
 _KEPT_BYTES = 65536
@@ -58,6 +57,8 @@ class Came:
     counts: bool = True
     """False for an attempt that does not use up the task's retries."""
     approval: str | None = None
+    entry: str | None = None
+    """The ledger's entry of a write."""
     notes: dict[str, Any] | None = None
 
 
@@ -154,6 +155,10 @@ class Course:
         if came.notes and "deviation" in came.notes:
             body["deviation"] = came.notes["deviation"]
         self.tell("task.retry" if came.state == "delayed" else f"task.{came.state}", task, item, body)
+        if came.state == "parked":
+            self.tell("dead.parked", task, item, {"entry": came.entry, "error": came.error})
+        elif came.approval is not None:
+            self.tell("approval.asked", task, item, {"approval": came.approval})
 
     def moved(self, task: str, item: int, state: str, **said: Any) -> None:
         """Store the state of a task that no thread holds, and take it."""
@@ -261,6 +266,7 @@ class Course:
             description=step.task.description or f"{self.known.header.workflow}: {step.name}",
         )
         self.moved(step.name, WHOLE, "waiting", due_at=self.now + within_s, approval=approval)
+        self.tell("approval.asked", step.name, WHOLE, {"approval": approval})
 
     def claim(self, task: str, item: int) -> None:
         """Take a ready task for a thread of this process."""

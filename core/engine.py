@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, text
 from tenacity.wait import wait_base, wait_exponential_jitter
 
 from . import views
@@ -32,9 +31,9 @@ from .pool import Pool
 from .pulse import Pulse
 from .record import Record, held_key
 from .store import approvals, runs
+from .store import claims as stored
 from .store.ids import new_id
-from .store.journal import Journal
-from .store.statement import Statement
+from .store.journal import Connection, Journal
 from .store.tables import VERSION
 from .sweep import Sweep
 from .values import dump, to_json
@@ -44,16 +43,6 @@ from .workflow import Workflow
 
 log = structlog.get_logger("drawbar.engine")
 _POLL_S = 0.5
-
-_PULL = Statement(
-    text("SELECT run_id, task, item FROM task_runs WHERE state = 'ready' AND due_at <= :now ORDER BY due_at LIMIT 1")
-)
-_REASON = Statement(text("UPDATE runs SET reason = :reason WHERE id = :id"))
-_REOPEN = Statement(
-    text(
-        "UPDATE runs SET finished_at = NULL, error = NULL, output = NULL, key_held = :held, input = :input WHERE id = :id"
-    )
-)
 
 
 class Engine:
@@ -82,7 +71,7 @@ class Engine:
         self._record = Record(journal, self._leases.owner)
         self._alive = Alive(journal, self._leases.owner)
         self._work = Work(
-            self._record, self._leases, guard, wait or wait_exponential_jitter(initial=1, max=60), run_sync
+            self._record, self._leases, guard, wait or wait_exponential_jitter(multiplier=1, max=60), run_sync
         )
         self._sweep = Sweep(self._record, self._alive, guard, self._ring, poll_s)
         self._pool: Pool | None = None
@@ -217,8 +206,8 @@ class Engine:
 
     def latest(self, workflow: str) -> Run | None:
         """Give the newest run of a workflow, None when it never ran."""
-        with self._journal.read() as conn:
-            return views.latest(conn, workflow)
+        found = self.runs(workflow=workflow, limit=1)
+        return found[0] if found else None
 
     def tasks(self, run_id: str, *, items: bool = False, limit: int = 1000) -> list[TaskRun]:
         """List the tasks of a run; `items` adds the items of for_each."""
@@ -299,7 +288,7 @@ class Engine:
             held = None if header.key is None else held_key(header.workflow, header.key)
             if held is not None and runs.key_is_held(course.conn, held):
                 raise InputError(f"another run of the key {header.key!r} is under way", reason="conflict")
-            _REOPEN(course.conn, id=run_id, held=held, input=dump(given))
+            runs.reopen(course.conn, run_id, held=held, given=dump(given))
             self._record.memory.forget(run_id)
             known.input = given
             known.outputs.clear()
@@ -320,7 +309,7 @@ class Engine:
             tell(course)
             course.tell(f"run.{what}", body={"by": caller.name, "reason": reason, **(body or {})})
             if reason is not None:
-                _REASON(course.conn, id=run_id, reason=reason)
+                runs.give_reason(course.conn, run_id, reason)
 
         self._record.take(run_id, told)
         return self.run(run_id)
@@ -346,11 +335,14 @@ class Engine:
 
     def _pull(self) -> Claim | None:
         """Claim the task that has been ready for longest, whichever process made it so."""
-        if self._stopping or self._oldest_ready() is None:
+        if self._stopping:
             return None
+        with self._journal.read() as conn:
+            if stored.oldest_ready(conn, self._journal.now()) is None:
+                return None
 
         def unit(conn: Connection) -> list[Course]:
-            found = _PULL(conn, now=self._journal.now()).fetchone()
+            found = stored.oldest_ready(conn, self._journal.now())
             if found is None:
                 return []
             run_id, task, item = found
@@ -359,10 +351,6 @@ class Engine:
         claims = self._record.committed(self._journal.write(unit))
         self._leases.take(claims)
         return claims[0] if claims else None
-
-    def _oldest_ready(self) -> Any:
-        with self._journal.read() as conn:
-            return _PULL(conn, now=self._journal.now()).fetchone()
 
     def _sweeping(self) -> None:
         """An outermost loop: what goes wrong once is tried again."""

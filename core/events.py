@@ -8,17 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, text
-
+from .store import history
 from .store.journal import Journal
-from .store.tables import events
 from .values import load, to_json
-
-_NUMBER = text(
-    "UPDATE events SET seq = fresh.seq FROM (SELECT id, nextval('events_numbers') AS seq FROM"
-    " (SELECT id FROM events WHERE seq IS NULL ORDER BY id) AS waiting) AS fresh WHERE events.id = fresh.id"
-)
-_NUMBERER = 0x44726177  # any number that no one else locks
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +53,9 @@ class Events:
     def __init__(self, journal: Journal, news: threading.Condition | None = None) -> None:
         self._journal = journal
         self._news = news or threading.Condition()
-        self._column = events.c.id if journal.is_sqlite else events.c.seq
-        if not journal.is_sqlite:
-            journal.write(lambda conn: conn.execute(text("CREATE SEQUENCE IF NOT EXISTS events_numbers")))
+        self._numbered = not journal.is_sqlite
+        if self._numbered:
+            journal.write(history.prepare_numbers)
 
     def page(
         self,
@@ -75,24 +67,19 @@ class Events:
     ) -> list[RunEvent]:
         """Give events after a number, oldest first; `match` leaves out others of the same page."""
         self._number()
-        query = (
-            select(self._column, *(events.c[name] for name in ("run_id", "type", "task", "item", "body", "at")))
-            .where(self._column > after)
-            .order_by(self._column)
-            .limit(limit)
-        )
-        if run_id is not None:
-            query = query.where(events.c.run_id == run_id)
         with self._journal.read() as conn:
-            rows = conn.execute(query).all()
-        found = [RunEvent(row[0], row[1], row[2], row[3], row[4], load(row[5]), row[6]) for row in rows]
+            rows = history.events_after(conn, after, limit, run_id, numbered=self._numbered)
+        found = [
+            RunEvent(row["number"], row["run_id"], row["type"], row["task"], row["item"], load(row["body"]), row["at"])
+            for row in rows
+        ]
         return found if match is None else [event for event in found if match(event)]
 
     def last(self) -> int:
         """Give the number of the newest event, 0 when there is none."""
         self._number()
         with self._journal.read() as conn:
-            return conn.execute(select(func.max(self._column))).scalar() or 0
+            return history.last_event(conn, numbered=self._numbered)
 
     def follow(
         self, after: int, stop: threading.Event, *, run_id: str | None = None, poll_s: float = 0.25
@@ -108,13 +95,8 @@ class Events:
                     self._news.wait(poll_s)
 
     def _number(self) -> None:
-        if not self._journal.is_sqlite:
+        if self._numbered:
             with self._journal.read() as conn:
-                waits = conn.execute(select(events.c.id).where(events.c.seq.is_(None)).limit(1)).first()
+                waits = history.has_unnumbered(conn)
             if waits:
-                self._journal.write(_number)
-
-
-def _number(conn: Connection) -> None:
-    conn.execute(select(func.pg_advisory_xact_lock(_NUMBERER)))
-    conn.execute(_NUMBER)
+                self._journal.write(history.number_events)

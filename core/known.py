@@ -9,16 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
-
 from .access import Caller
 from .errors import InputError
 from .expressions import Path
 from .interpreter import FINAL, State, TaskState
 from .plan import Plan, plan_of_body, tasks_named
 from .store import runs
+from .store.journal import Connection
 from .store.runs import Header
-from .store.tables import documents
 from .values import load
 
 _MAX_KEPT_BYTES = 65536
@@ -81,11 +79,8 @@ def _context(conn: Connection, paths: frozenset[Path]) -> dict[str, Any]:
             continue
         if len(path) < 2:
             raise InputError("an expression names the scope of the context that it reads: context.SCOPE.KEY")
-        query = select(documents.c.key, documents.c.body).where(documents.c.scope == path[1])
-        if len(path) > 2:
-            query = query.where(documents.c.key == path[2])
-        scope = found.setdefault(path[1], {})
-        scope.update({row.key: load(row.body) for row in conn.execute(query)})
+        bodies = runs.context_of(conn, path[1], path[2] if len(path) > 2 else None)
+        found.setdefault(path[1], {}).update({key: load(body) for key, body in bodies.items()})
     return found
 
 

@@ -7,38 +7,19 @@ import os
 import socket
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Connection, text
 
 from .course import Claim
+from .store import claims as stored
+from .store.claims import Place
 from .store.ids import new_id
 from .store.journal import Journal
 from .store.runs import LEASE_S
-from .store.statement import Statement
 
 log = structlog.get_logger("drawbar.leases")
-
-_RENEW = Statement(
-    text(
-        "UPDATE task_runs SET lease_until = :until WHERE run_id = :run_id AND task = :task AND item = :item"
-        " AND fence = :fence AND state = 'running' AND lease_until > :now"
-    )
-)
-_MINE = Statement(text("SELECT run_id, task, item, fence FROM task_runs WHERE state = 'running' AND owner = :owner"))
-_RELEASE = Statement(
-    text(
-        "UPDATE task_runs SET lease_until = 0 WHERE run_id = :run_id AND task = :task AND item = :item AND fence = :fence"
-        " AND state = 'running'"
-    )
-)
-_OWNERS = Statement(text("SELECT DISTINCT owner FROM task_runs WHERE state = 'running' AND lease_until > :now"))
-_RELEASE_ALL = Statement(
-    text("UPDATE task_runs SET lease_until = 0 WHERE state = 'running' AND owner = :owner AND lease_until > 0")
-)
-
-Place = tuple[str, str, int, int]
 
 
 class Leases:
@@ -69,18 +50,15 @@ class Leases:
             held = dict(self._held)
         if held:
             until = time.monotonic() + LEASE_S
-            for place in self._journal.write(lambda conn: self._renewed(conn, held)):
+            now = self._journal.now()
+            for place in self._journal.write(lambda conn: stored.renew(conn, held, now)):
                 held[place].until = until
         self._release_orphans(held)
-
-    def _renewed(self, conn: Connection, held: dict[Place, Claim]) -> list[Place]:
-        now = self._journal.now()
-        return [place for place in held if _RENEW(conn, **_named(place), now=now, until=now + LEASE_S).rowcount]
 
     def _release_orphans(self, held: dict[Place, Claim]) -> None:
         """A commit whose answer was lost leaves a claim that nobody here knows of."""
         with self._journal.read() as conn:
-            mine = {(row[0], row[1], row[2], row[3]) for row in _MINE(conn, owner=self.owner).fetchall()}
+            mine = stored.held_by(conn, self.owner)
         orphans = mine - held.keys()
         with self._lock:
             orphans -= self._held.keys()
@@ -88,18 +66,15 @@ class Leases:
         self._orphans = orphans - twice
         if twice:
             log.warning("lease.orphans", tasks=len(twice))
-            self._journal.write(lambda conn: [_RELEASE(conn, **_named(place)) for place in twice])
+            self._journal.write(lambda conn: stored.release(conn, twice))
 
     def release(self, claims: list[Claim]) -> None:
         """Give back claims that no thread has begun."""
         if claims:
-            self._journal.write(lambda conn: [_RELEASE(conn, **_named((*c.place, c.fence))) for c in claims])
+            places = [(*claim.place, claim.fence) for claim in claims]
+            self._journal.write(lambda conn: stored.release(conn, places))
         for claim in claims:
             self.drop(claim)
-
-
-def _named(place: Place) -> dict[str, object]:
-    return dict(zip(("run_id", "task", "item", "fence"), place, strict=True))
 
 
 class Alive:
@@ -133,11 +108,11 @@ class Alive:
         if self._folder is None:
             return 0
         with self._journal.read() as conn:
-            owners = [row[0] for row in _OWNERS(conn, now=self._journal.now()).fetchall()]
-        dead = [owner for owner in owners if owner and owner != self._owner and self._is_dead(owner)]
+            owners = stored.owners(conn, self._journal.now())
+        dead = [owner for owner in owners if owner != self._owner and self._is_dead(owner)]
         for owner in dead:
             log.warning("worker.dead", owner=owner)
-            self._journal.write(lambda conn, owner=owner: _RELEASE_ALL(conn, owner=owner))  # type: ignore[misc]
+            self._journal.write(partial(stored.release_all_of, owner=owner))
             self._file(owner).unlink(missing_ok=True)
         return len(dead)
 

@@ -7,14 +7,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection
-
 from .course import Claim, Course
 from .errors import InputError
 from .interpreter import State
 from .known import Known, Memory, read
 from .store import runs
-from .store.journal import Journal
+from .store.journal import Connection, Journal
 
 Tell = Callable[[Course], None]
 

@@ -1,8 +1,4 @@
-"""
-The sweeper: timers that are due, leases that are over, rings that were lost.
-
-The states stand in its queries as literals, so that their partial indexes serve.
-"""
+"""The sweeper: timers that are due, leases that are over, rings that were lost."""
 
 from __future__ import annotations
 
@@ -10,68 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, text
 
 from .course import Course
 from .errors import DrawbarError
 from .guard import Guard
 from .leases import Alive
 from .record import Record
-from .store import approvals, ledger, runs
-from .store.statement import Statement
+from .store import approvals, claims, ledger, runs
+from .store.claims import Lapsed
+from .store.journal import Connection
 from .values import dump
 from .work import refusal
 
 log = structlog.get_logger("drawbar.sweep")
-_BATCH = 100
-
-_LAPSED = Statement(
-    text(
-        "SELECT run_id, task, item, fence, attempt, intent, effect, intent_at, call_until, owner FROM task_runs"
-        f" WHERE state = 'running' AND lease_until <= :now LIMIT {_BATCH}"
-    )
-)
-_DELAYED = Statement(
-    text(
-        "SELECT run_id, task, item FROM task_runs WHERE state = 'delayed' AND due_at <= :now"
-        f" ORDER BY due_at LIMIT {_BATCH}"
-    )
-)
-_WAITING = Statement(
-    text(
-        "SELECT run_id, task, item, kind, approval FROM task_runs WHERE state = 'waiting' AND due_at <= :now"
-        f" ORDER BY due_at LIMIT {_BATCH}"
-    )
-)
-_READY = Statement(text("SELECT 1 FROM task_runs WHERE state = 'ready' AND due_at <= :now LIMIT 1"))
-_NEXT = Statement(
-    text(
-        "SELECT MIN(due_at) FROM (SELECT MIN(due_at) AS due_at FROM task_runs WHERE state = 'delayed'"
-        " UNION ALL SELECT MIN(due_at) FROM task_runs WHERE state = 'waiting') AS due"
-    )
-)
-_ANSWERED = Statement(
-    text(
-        "SELECT a.id FROM task_runs t JOIN approvals a ON a.id = t.approval"
-        " WHERE t.state = 'waiting' AND t.approval IS NOT NULL AND a.state <> 'waiting' LIMIT 100"
-    )
-)
-_SETTLED = Statement(
-    text(
-        "SELECT l.id FROM task_runs t JOIN ledger l ON l.id = t.intent"
-        " WHERE t.state = 'parked' AND l.state IN ('done', 'not_done') LIMIT 100"
-    )
-)
-_OF_INTENT = Statement(text("SELECT run_id, task, item FROM task_runs WHERE intent = :intent AND state = 'parked'"))
-_OF_APPROVAL = Statement(
-    text("SELECT run_id, task, item, kind FROM task_runs WHERE approval = :approval AND state = 'waiting'")
-)
-_STILL = Statement(
-    text(
-        "SELECT 1 FROM task_runs WHERE run_id = :run_id AND task = :task AND item = :item AND state = 'running'"
-        " AND fence = :fence AND lease_until <= :now"
-    )
-)
 
 
 class Sweep:
@@ -88,33 +35,28 @@ class Sweep:
     def beat(self) -> float:
         """Look once; give how long it may be until there is something again."""
         self._alive.release_dead()
-        now = self._journal.now()
         with self._journal.read() as conn:
-            lapsed = _LAPSED(conn, now=now).fetchall()
-            delayed = _DELAYED(conn, now=now).fetchall()
-            waiting = _WAITING(conn, now=now).fetchall()
-            ready = _READY(conn, now=now).fetchone()
-            next_at = _NEXT(conn).fetchone()[0]
-        for row in lapsed:
-            self._lapse(*row)
-        for run_id, task, item in delayed:
+            found = claims.due(conn, self._journal.now())
+        for lapsed in found.lapsed:
+            self._lapse(lapsed)
+        for run_id, task, item in found.delayed:
             self._move(run_id, task, item, "delayed", "ready")
-        for run_id, task, item, kind, approval in waiting:
-            if kind == "wait_s":
-                self._move(run_id, task, item, "waiting", "succeeded")
-            elif approval is not None:
-                self._expire()
-        if ready or delayed or lapsed:
+        for waiting in found.waiting:
+            if waiting.kind == "wait_s":
+                self._move(waiting.run_id, waiting.task, waiting.item, "waiting", "succeeded")
+        if any(waiting.approval is not None for waiting in found.waiting):
+            self._expire()
+        if found.ready:
             self._ring()
-        if len(delayed) == _BATCH or len(waiting) == _BATCH or len(lapsed) == _BATCH:
+        if found.full:
             return 0
-        return self._max_wait_s if next_at is None else min(max(next_at - self._journal.now(), 0.005), self._max_wait_s)
+        next_s = self._max_wait_s if found.next_at is None else found.next_at - self._journal.now()
+        return min(max(next_s, 0.005), self._max_wait_s)
 
     def catch_up(self) -> None:
         """Find answers whose process died before it told the engine."""
         with self._journal.read() as conn:
-            answered = [row[0] for row in _ANSWERED(conn).fetchall()]
-            settled = [row[0] for row in _SETTLED(conn).fetchall()]
+            answered, settled = claims.answered(conn), claims.settled(conn)
         for approval in answered:
             self.answered(approval)
         for entry in settled:
@@ -130,51 +72,42 @@ class Sweep:
 
         self._record.take(run_id, tell)
 
-    def _lapse(
-        self,
-        run_id: str,
-        task: str,
-        item: int,
-        fence: int,
-        attempt: int,
-        intent: str | None,
-        effect: str | None,
-        intent_at: float | None,
-        call_until: float | None,
-        owner: str | None,
-    ) -> None:
+    def _lapse(self, lost: Lapsed) -> None:
         """A worker died or was too slow. What may be repeated starts again; a write that may have left us is parked."""
 
         def tell(course: Course) -> None:
             conn = course.conn
-            if _STILL(conn, run_id=run_id, task=task, item=item, fence=fence, now=course.now).fetchone() is None:
+            if not claims.is_lapsed(conn, (lost.run_id, lost.task, lost.item, lost.fence), course.now):
                 return
-            is_open = intent is not None and ledger.find(conn, intent)["state"] in {"intent", "unknown"}
-            open_write = effect == "write" and is_open
+            is_open = lost.intent is not None and ledger.find(conn, lost.intent)["state"] in {"intent", "unknown"}
+            open_write = lost.effect == "write" and is_open
             state = "parked" if open_write else "ready"
             error = _LOST if open_write else None
             runs.add_attempt(
                 conn,
-                run_id=run_id,
-                task=task,
-                item=item,
-                fence=fence,
-                attempt=attempt,
-                owner=owner,
+                run_id=lost.run_id,
+                task=lost.task,
+                item=lost.item,
+                fence=lost.fence,
+                attempt=lost.attempt,
+                owner=lost.owner,
                 state="lost",
                 error=dump(error) if error else None,
                 notes=None,
-                started_at=intent_at,
+                started_at=lost.started_at,
                 ended_at=course.now,
             )
-            if open_write and intent is not None:
-                self._lose(conn, intent, course.now, call_until)
-            elif is_open and intent is not None:
-                ledger.conclude(conn, intent, state="unavailable", now=course.now, error=_LOST)
-            course.tell("task.lost", task, item, {"owner": owner})
-            course.moved(task, item, state, due_at=course.now if state == "ready" else None, error=error)
+            if open_write and lost.intent is not None:
+                self._lose(conn, lost.intent, course.now, lost.call_until)
+            elif is_open and lost.intent is not None:
+                ledger.conclude(conn, lost.intent, state="unavailable", now=course.now, error=_LOST)
+            course.tell("task.lost", lost.task, lost.item, {"owner": lost.owner})
+            due_at = course.now if state == "ready" else None
+            course.moved(lost.task, lost.item, state, due_at=due_at, error=error)
+            if open_write:
+                course.tell("dead.parked", lost.task, lost.item, {"entry": lost.intent, "error": error})
 
-        self._record.take(run_id, tell)
+        self._record.take(lost.run_id, tell)
 
     def _lose(self, conn: Connection, intent: str, now: float, call_until: float | None) -> None:
         entry = ledger.find(conn, intent)
@@ -197,7 +130,7 @@ class Sweep:
         """Let the task that waits for this approval go on; telling it twice does nothing."""
         with self._journal.read() as conn:
             asked = approvals.find(conn, approval_id)
-            places = _OF_APPROVAL(conn, approval=approval_id).fetchall()
+            places = claims.waiting_for(conn, approval_id)
         if asked["state"] == "waiting":
             return
         for run_id, task, item, kind in places:
@@ -223,7 +156,7 @@ class Sweep:
         """Let the task whose unknown outcome was settled go on; telling it twice does nothing."""
         with self._journal.read() as conn:
             entry = ledger.find(conn, entry_id)
-            places = _OF_INTENT(conn, intent=entry_id).fetchall()
+            places = claims.parked_by(conn, entry_id)
         if entry["state"] not in {"done", "not_done"}:
             return
         for run_id, task, item in places:

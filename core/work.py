@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import structlog
-from sqlalchemy import Connection
 from tenacity import RetryCallState
 from tenacity.wait import wait_base
 
@@ -22,6 +21,7 @@ from .record import Record
 from .rules import ApprovalRule
 from .store import approvals, ledger, runs
 from .store.ids import new_id
+from .store.journal import Connection
 from .tool import Effect
 from .values import dump, load
 
@@ -104,7 +104,7 @@ class Work:
         if isinstance(admission, ledger.Busy):
             return self._busy(claim, admission)
         outcome = self._perform(claim, prepared, entry)
-        came = self._came(claim, prepared.tool.effect, outcome)
+        came = self._came(claim, prepared.tool.effect, outcome, entry)
 
         def settle(conn: Connection) -> Came:
             self._guard.conclude(conn, prepared, entry, outcome)
@@ -197,18 +197,18 @@ class Work:
 
         return settle
 
-    def _came(self, claim: Claim, effect: Effect, outcome: Outcome) -> Settle:
+    def _came(self, claim: Claim, effect: Effect, outcome: Outcome, entry: str | None = None) -> Settle:
         """Decide what an outcome means for the task."""
         if outcome.state == "done":
             came = Came("succeeded", dump(outcome.result), notes=outcome.notes)
         else:
-            came = self._failed(claim, effect, outcome)
+            came = self._failed(claim, effect, outcome, entry)
         return lambda conn: came
 
-    def _failed(self, claim: Claim, effect: Effect, outcome: Outcome) -> Came:
+    def _failed(self, claim: Claim, effect: Effect, outcome: Outcome, entry: str | None) -> Came:
         follows = verdict(outcome.recovery or "stop", effect)
         if follows == "park":
-            return Came("parked", error=outcome.error, notes=outcome.notes)
+            return Came("parked", error=outcome.error, entry=entry, notes=outcome.notes)
         due_at = self._due_at(claim, outcome.retry_after_s) if follows == "again" else None
         state = "failed" if due_at is None else "delayed"
         return Came(state, error=outcome.error, due_at=due_at, notes=outcome.notes)

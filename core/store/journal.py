@@ -28,6 +28,7 @@ from .tables import VERSION, meta, metadata
 from .turn import Turn
 
 T = TypeVar("T")
+__all__ = ["Connection", "Journal"]
 _BUSY_S = 10
 
 

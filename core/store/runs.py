@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy import Connection, bindparam, select
 
 from ..interpreter import WHOLE, State, TaskState
 from .statement import Statement, insert
-from .tables import attempts, definitions, items, runs
+from .tables import attempts, definitions, documents, items, runs
 
 LEASE_S = 30.0
 
@@ -64,19 +64,15 @@ _INSERT_RUN = insert(
     *("id", "workflow", "definition", "state", "version", "input", "caller", "key", "key_held", "trigger_id"),
     *("date", "journal_version", "created_at", "started_at"),
 )
-_KEEP_DEFINITION = Statement(text("INSERT INTO definitions (hash, body) VALUES (:hash, :body) ON CONFLICT DO NOTHING"))
-_SAVE = Statement(text("UPDATE runs SET version = :version, state = :state, wanted = :wanted WHERE id = :id"))
+_KEEP_DEFINITION = Statement("INSERT INTO definitions (hash, body) VALUES (:hash, :body) ON CONFLICT DO NOTHING")
+_SAVE = Statement("UPDATE runs SET version = :version, state = :state, wanted = :wanted WHERE id = :id")
 _SAVE_END = Statement(
-    text(
-        "UPDATE runs SET version = :version, state = :state, wanted = :wanted, output = :output, error = :error,"
-        " finished_at = :finished_at, key_held = NULL WHERE id = :id"
-    )
+    "UPDATE runs SET version = :version, state = :state, wanted = :wanted, output = :output, error = :error,"
+    " finished_at = :finished_at, key_held = NULL WHERE id = :id"
 )
 _ROWS = Statement(
-    text(
-        "SELECT task, item, state, cursor, total, failed FROM task_runs WHERE run_id = :run_id"
-        " AND (item = -1 OR state IN ('ready', 'delayed', 'running', 'waiting', 'held', 'parked'))"
-    )
+    "SELECT task, item, state, cursor, total, failed FROM task_runs WHERE run_id = :run_id"
+    " AND (item = -1 OR state IN ('ready', 'delayed', 'running', 'waiting', 'held', 'parked'))"
 )
 
 
@@ -124,89 +120,73 @@ def state_of(conn: Connection, run_id: str, wanted: Any, ended: Any) -> State:
 
 
 _CLAIM = Statement(
-    text(
-        "INSERT INTO task_runs (run_id, task, item, kind, state, attempt, fence, owner, lease_until, first_at, started_at)"
-        " VALUES (:run_id, :task, :item, :kind, 'running', 0, 1, :owner, :lease_until, :now, :wall)"
-        " ON CONFLICT (run_id, task, item) DO UPDATE SET state = 'running', fence = task_runs.fence + 1, owner = :owner,"
-        " lease_until = :lease_until, due_at = NULL, first_at = COALESCE(task_runs.first_at, :now),"
-        " started_at = COALESCE(task_runs.started_at, :wall), rings = 0"
-        " RETURNING fence, attempt, intent, approval, first_at"
-    )
+    "INSERT INTO task_runs (run_id, task, item, kind, state, attempt, fence, owner, lease_until, first_at, started_at)"
+    " VALUES (:run_id, :task, :item, :kind, 'running', 0, 1, :owner, :lease_until, :now, :wall)"
+    " ON CONFLICT (run_id, task, item) DO UPDATE SET state = 'running', fence = task_runs.fence + 1, owner = :owner,"
+    " lease_until = :lease_until, due_at = NULL, first_at = COALESCE(task_runs.first_at, :now),"
+    " started_at = COALESCE(task_runs.started_at, :wall), rings = 0"
+    " RETURNING fence, attempt, intent, approval, first_at"
 )
 _PUT = Statement(
-    text(
-        "INSERT INTO task_runs (run_id, task, item, kind, state, due_at, finished_at, outcome, error, total, cursor,"
-        " approval) VALUES (:run_id, :task, :item, :kind, :state, :due_at, :finished_at, :outcome, :error, :total,"
-        " :cursor, :approval)"
-        " ON CONFLICT (run_id, task, item) DO UPDATE SET state = :state, due_at = :due_at, finished_at = :finished_at,"
-        " outcome = :outcome, error = :error, lease_until = NULL, total = COALESCE(:total, task_runs.total),"
-        " cursor = COALESCE(:cursor, task_runs.cursor), approval = COALESCE(:approval, task_runs.approval)"
-    )
+    "INSERT INTO task_runs (run_id, task, item, kind, state, due_at, finished_at, outcome, error, total, cursor,"
+    " approval) VALUES (:run_id, :task, :item, :kind, :state, :due_at, :finished_at, :outcome, :error, :total,"
+    " :cursor, :approval)"
+    " ON CONFLICT (run_id, task, item) DO UPDATE SET state = :state, due_at = :due_at, finished_at = :finished_at,"
+    " outcome = :outcome, error = :error, lease_until = NULL, total = COALESCE(:total, task_runs.total),"
+    " cursor = COALESCE(:cursor, task_runs.cursor), approval = COALESCE(:approval, task_runs.approval)"
 )
 _ADVANCE = Statement(
-    text(
-        "UPDATE task_runs SET cursor = :cursor, failed = :failed WHERE run_id = :run_id AND task = :task AND item = -1"
-    )
+    "UPDATE task_runs SET cursor = :cursor, failed = :failed WHERE run_id = :run_id AND task = :task AND item = -1"
 )
 _LEAVE = Statement(
-    text(
-        "UPDATE task_runs SET state = :state, attempt = :attempt, lease_until = NULL, due_at = :due_at, outcome = :outcome,"
-        " error = :error, finished_at = :finished_at, approval = COALESCE(:approval, approval),"
-        " rings = CASE WHEN :rings = 1 THEN rings + 1 ELSE 0 END"
-        " WHERE run_id = :run_id AND task = :task AND item = :item AND fence = :fence AND state = 'running'"
-    )
+    "UPDATE task_runs SET state = :state, attempt = :attempt, lease_until = NULL, due_at = :due_at, outcome = :outcome,"
+    " error = :error, finished_at = :finished_at, approval = COALESCE(:approval, approval),"
+    " rings = CASE WHEN :rings = 1 THEN rings + 1 ELSE 0 END"
+    " WHERE run_id = :run_id AND task = :task AND item = :item AND fence = :fence AND state = 'running'"
 )
 _INTEND = Statement(
-    text(
-        "UPDATE task_runs SET intent = :intent, intent_at = :now, effect = :effect, call_until = :call_until"
-        " WHERE run_id = :run_id AND task = :task AND item = :item AND fence = :fence AND state = 'running'"
-    )
+    "UPDATE task_runs SET intent = :intent, intent_at = :now, effect = :effect, call_until = :call_until"
+    " WHERE run_id = :run_id AND task = :task AND item = :item AND fence = :fence AND state = 'running'"
 )
 _RESET = Statement(
-    text(
-        "UPDATE task_runs SET state = 'pending', attempt = 0, intent = NULL, approval = NULL, first_at = NULL, due_at = NULL,"
-        " finished_at = NULL, outcome = NULL, error = NULL, cursor = NULL, total = NULL, failed = NULL, rings = 0"
-        " WHERE run_id = :run_id AND task = :task AND (item = -1 OR state <> 'succeeded' OR :wholly = 1)"
-    )
+    "UPDATE task_runs SET state = 'pending', attempt = 0, intent = NULL, approval = NULL, first_at = NULL, due_at = NULL,"
+    " finished_at = NULL, outcome = NULL, error = NULL, cursor = NULL, total = NULL, failed = NULL, rings = 0"
+    " WHERE run_id = :run_id AND task = :task AND (item = -1 OR state <> 'succeeded' OR :wholly = 1)"
 )
 _ATTEMPT = insert(
     attempts,
     *("run_id", "task", "item", "fence", "attempt", "owner", "state", "error", "notes", "started_at", "ended_at"),
 )
 _STATE = Statement(
-    text("SELECT state, fence, intent FROM task_runs WHERE run_id = :run_id AND task = :task AND item = :item")
+    "SELECT state, fence, intent FROM task_runs WHERE run_id = :run_id AND task = :task AND item = :item"
 )
-_OUTPUT = Statement(text("SELECT outcome, error FROM task_runs WHERE run_id = :run_id AND task = :task AND item = -1"))
+_OUTPUT = Statement("SELECT outcome, error FROM task_runs WHERE run_id = :run_id AND task = :task AND item = -1")
 _OUTPUTS = Statement(
-    text(
-        "SELECT item, outcome FROM task_runs WHERE run_id = :run_id AND task = :task AND item >= 0 AND state = 'succeeded'"
-    )
+    "SELECT item, outcome FROM task_runs WHERE run_id = :run_id AND task = :task AND item >= 0 AND state = 'succeeded'"
 )
-_ITEM = Statement(text("SELECT value FROM items WHERE run_id = :run_id AND task = :task AND item = :item"))
-_FORGET_ITEMS = Statement(text("DELETE FROM items WHERE run_id = :run_id AND task = :task"))
+_ITEM = Statement("SELECT value FROM items WHERE run_id = :run_id AND task = :task AND item = :item")
+_FORGET_ITEMS = Statement("DELETE FROM items WHERE run_id = :run_id AND task = :task")
 _ADD_ITEM = insert(items, "run_id", "task", "item", "value")
-_VALUES = Statement(text("SELECT item, value FROM items WHERE run_id = :run_id AND task = :task"))
+_VALUES = Statement("SELECT item, value FROM items WHERE run_id = :run_id AND task = :task")
 _RESET_ITEM = Statement(
-    text(
-        "UPDATE task_runs SET state = 'pending', outcome = NULL, intent = NULL WHERE run_id = :run_id AND task = :task"
-        " AND item = :item"
-    )
+    "UPDATE task_runs SET state = 'pending', outcome = NULL, intent = NULL WHERE run_id = :run_id AND task = :task"
+    " AND item = :item"
 )
 _FIRST_ERROR = Statement(
-    text(
-        "SELECT task, item, error FROM task_runs WHERE run_id = :run_id AND state = 'failed' AND error IS NOT NULL"
-        " AND (task = :task OR item = -1) AND (:task = '' OR item >= 0) ORDER BY finished_at, item LIMIT 1"
-    )
+    "SELECT task, item, error FROM task_runs WHERE run_id = :run_id AND state = 'failed' AND error IS NOT NULL"
+    " AND (task = :task OR item = -1) AND (:task = '' OR item >= 0) ORDER BY finished_at, item LIMIT 1"
 )
 _QUEUED = Statement(
-    text(
-        "SELECT id FROM runs WHERE key = :key AND workflow = :workflow AND state = 'queued' AND finished_at IS NULL"
-        " ORDER BY id LIMIT 1"
-    )
+    "SELECT id FROM runs WHERE key = :key AND workflow = :workflow AND state = 'queued' AND finished_at IS NULL"
+    " ORDER BY id LIMIT 1"
 )
-_HOLD_KEY = Statement(text("UPDATE runs SET key_held = :held, state = 'running', started_at = :wall WHERE id = :id"))
-_KEY_IS_HELD = Statement(text("SELECT 1 FROM runs WHERE key_held = :held"))
-_BY_TRIGGER = Statement(text("SELECT id FROM runs WHERE trigger_id = :trigger_id"))
+_HOLD_KEY = Statement("UPDATE runs SET key_held = :held, state = 'running', started_at = :wall WHERE id = :id")
+_REOPEN = Statement(
+    "UPDATE runs SET finished_at = NULL, error = NULL, output = NULL, key_held = :held, input = :input WHERE id = :id"
+)
+_REASON = Statement("UPDATE runs SET reason = :reason WHERE id = :id")
+_KEY_IS_HELD = Statement("SELECT 1 FROM runs WHERE key_held = :held")
+_BY_TRIGGER = Statement("SELECT id FROM runs WHERE trigger_id = :trigger_id")
 
 
 def claim(conn: Connection, **said: Any) -> Held:
@@ -305,3 +285,20 @@ def key_is_held(conn: Connection, held: str) -> bool:
 def of_trigger(conn: Connection, trigger_id: str) -> str | None:
     row = _BY_TRIGGER(conn, trigger_id=trigger_id).fetchone()
     return row[0] if row else None
+
+
+def reopen(conn: Connection, run_id: str, *, held: str | None, given: str) -> None:
+    """Make a run that was over go on, with this input."""
+    _REOPEN(conn, id=run_id, held=held, input=given)
+
+
+def give_reason(conn: Connection, run_id: str, reason: str) -> None:
+    _REASON(conn, id=run_id, reason=reason)
+
+
+def context_of(conn: Connection, scope: str, key: str | None) -> dict[str, str]:
+    """Give the bodies of the context's documents of a scope, or the one of a key."""
+    query = select(documents.c.key, documents.c.body).where(documents.c.scope == scope)
+    if key is not None:
+        query = query.where(documents.c.key == key)
+    return dict(conn.execute(query).tuples().all())

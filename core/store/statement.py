@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam
+from sqlalchemy import Connection, Table, bindparam, text
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as sqlite_dialect
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import ClauseElement
@@ -18,9 +18,8 @@ class Statement:
     Values go to the driver as they are: text, numbers and None only.
     """
 
-    def __init__(self, clause: ClauseElement, *columns: str) -> None:
-        self._clause = clause
-        self._columns = list(columns) or None
+    def __init__(self, clause: ClauseElement | str) -> None:
+        self._clause = text(clause) if isinstance(clause, str) else clause
         self._texts: dict[str, str] = {}
 
     def __call__(self, conn: Connection, **values: Any) -> Any:
@@ -36,11 +35,11 @@ class Statement:
             conn.connection.cursor().executemany(self._text(conn.dialect), rows)
 
     def _text(self, dialect: Dialect) -> str:
-        text = self._texts.get(dialect.name)
-        if text is None:
+        sql = self._texts.get(dialect.name)
+        if sql is None:
             named = sqlite_dialect(paramstyle="named") if dialect.name == "sqlite" else dialect
-            text = self._texts[dialect.name] = str(self._clause.compile(dialect=named, column_keys=self._columns))
-        return text
+            sql = self._texts[dialect.name] = str(self._clause.compile(dialect=named))
+        return sql
 
 
 def insert(table: Table, *columns: str) -> Statement:

@@ -214,6 +214,8 @@ schedules = Table(
     Column("next_at", Float, nullable=False),
     Column("fired_for", Float),
     Column("last_run", Text),
+    Column("away_until", Float),  # ticks up to here came while nobody was there
+    Column("held_until", Float),  # somebody fires `next_at` now
 )
 
 # JSON documents by scope and key: the context, and what was created over REST (scopes that begin with "/").
