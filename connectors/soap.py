@@ -19,11 +19,12 @@ from ..core.tool import Call, Effect
 from .soap_contract import Contract, Documents, Message, Operation, Part, load
 from .soap_endpoints import Endpoints
 from .soap_faults import body_of
-from .soap_http import Answer, Http, Url
+from .soap_http import Http, Url
 from .soap_read import Read, Readers, dereferenced
 from .soap_schema import Schema, of_parts, of_type
 from .soap_security import Login, security
 from .soap_types import Complex, Simple
+from .soap_wire import Answer
 from .soap_write import Unfit, Write, Writers, escaped
 from .soap_xml import SOAP_11, SOAP_12, Node, local, namespace, plain
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.errors import ConfigError, DrawbarError, OutcomeUnknown, Rejected, Unavailable
 from ..core.tool import Effect
-from .soap_http import Answer
+from .soap_wire import Answer
 from .soap_xml import SOAP_11, SOAP_12, BadXml, Node, local, namespace, parse, plain, qualified
 
 _CLIENT = {"Client", "Sender", "MustUnderstand", "VersionMismatch", "DataEncodingUnknown"}

@@ -6,33 +6,19 @@ Nothing of the environment is read (no proxy, no CA bundle): what counts stands 
 
 from __future__ import annotations
 
-import http.client
-import io
-import select
 import socket
 import ssl
 import threading
-import time
-import zlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from ..core.errors import ConfigError, OutcomeUnknown, Unavailable
+from .soap_wire import Answer, Broken, Wire
 
 _IDLE = 64
 _REDIRECTS = {301, 302, 303, 307, 308}
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back; header names are in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,58 +54,6 @@ class Url:
         return self.secure, self.host, self.port
 
 
-class _Raw(io.RawIOBase):
-    """Reads a socket against its deadline, so that a host that sends a byte a second is cut off too."""
-
-    def __init__(self, wire: _Wire) -> None:
-        self._wire = wire
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        sock = self._wire.sock
-        sock.settimeout(_left(self._wire.deadline))
-        return sock.recv_into(buffer)
-
-
-class _Wire:
-    """One open connection; stands in for a socket before `http.client.HTTPResponse`."""
-
-    def __init__(self, url: Url, tls: ssl.SSLContext | None, deadline: float) -> None:
-        self.deadline = deadline
-        sock = socket.create_connection((url.host, url.port), timeout=_left(deadline))
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.sock: socket.socket = tls.wrap_socket(sock, server_hostname=url.host) if tls else sock
-        except BaseException:
-            sock.close()
-            raise
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Raw(self), 65536)
-
-    def send(self, data: bytes) -> None:
-        self.sock.settimeout(_left(self.deadline))
-        self.sock.sendall(data)
-
-    def is_stale(self) -> bool:
-        """Tell whether the host has closed it (or said something unasked) while it lay idle."""
-        poll = select.poll()
-        poll.register(self.sock, select.POLLIN)
-        return bool(poll.poll(0))
-
-    def close(self) -> None:
-        self.sock.close()
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("timed out")
-    return left
-
-
 class Http:
     """
     Connections to the hosts of one adapter.
@@ -132,7 +66,7 @@ class Http:
         self._make_tls = tls
         self._tls: ssl.SSLContext | None = None
         self._lock = threading.Lock()
-        self._idle: dict[tuple[bool, str, int], deque[_Wire]] = {}
+        self._idle: dict[tuple[bool, str, int], deque[Wire]] = {}
         self._head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self._max_bytes = max_bytes
         self._closed = False
@@ -148,13 +82,13 @@ class Http:
     ) -> Answer:
         """Send one request; `headers` are lines that end in CRLF. A redirect is an answer like any other."""
         head = f"POST {url.head}{self._head}{headers}Content-Length: {len(body)}\r\n\r\n"
-        return self._exchange(url, "POST", head.encode("latin-1") + body, deadline, leaving)
+        return self._exchange(url, head.encode("latin-1") + body, deadline, leaving)
 
     def get(self, url: Url, *, deadline: float) -> Answer:
         """Fetch a document, following redirects on the same host only."""
         for _ in range(5):
             request = f"GET {url.head}{self._head}\r\n".encode("latin-1")
-            answer = self._exchange(url, "GET", request, deadline, lambda: None)
+            answer = self._exchange(url, request, deadline, lambda: None)
             if answer.status not in _REDIRECTS:
                 return answer
             target = Url.of(urljoin(url.text, answer.headers.get("location", "")))
@@ -175,28 +109,27 @@ class Http:
             while wires:
                 wires.pop().close()
 
-    def _exchange(self, url: Url, method: str, data: bytes, deadline: float, leaving: Callable[[], None]) -> Answer:
-        wire = self._take(url, deadline)
+    def _exchange(self, url: Url, data: bytes, deadline: float, leaving: Callable[[], None]) -> Answer:
+        idle = self._idle.get(url.origin) or self._idle.setdefault(url.origin, deque())
+        wire = self._take(url, idle, deadline)
         kept = False
         try:
             leaving()
             self._send(wire, url, data)
             try:
-                answer, kept = self._receive(wire, method)
+                answer, kept = wire.receive(self._max_bytes)
             except TimeoutError:
                 raise OutcomeUnknown(f"{url.text} did not answer in time") from None
-            except (OSError, http.client.HTTPException, zlib.error) as error:
+            except (OSError, Broken) as error:
                 raise OutcomeUnknown(f"{url.text} broke off its answer: {_said(error)}") from error
             return answer
         finally:
-            idle = self._idle[url.origin]
             if kept and not self._closed and len(idle) < _IDLE:
                 idle.append(wire)
             else:
                 wire.close()
 
-    def _take(self, url: Url, deadline: float) -> _Wire:
-        idle = self._idle.setdefault(url.origin, deque())
+    def _take(self, url: Url, idle: deque[Wire], deadline: float) -> Wire:
         while idle:
             try:
                 wire = idle.pop()
@@ -208,9 +141,9 @@ class Http:
             wire.close()
         return self._open(url, deadline)
 
-    def _open(self, url: Url, deadline: float) -> _Wire:
+    def _open(self, url: Url, deadline: float) -> Wire:
         try:
-            return _Wire(url, self._context() if url.secure else None, deadline)
+            return Wire(url.host, url.port, self._context() if url.secure else None, deadline)
         except ssl.SSLCertVerificationError as error:
             raise ConfigError(
                 f"{url.host}:{url.port} shows a certificate that is not trusted: {error.verify_message}",
@@ -232,36 +165,12 @@ class Http:
             return self._tls
 
     @staticmethod
-    def _send(wire: _Wire, url: Url, data: bytes) -> None:
+    def _send(wire: Wire, url: Url, data: bytes) -> None:
         try:
             wire.send(data)
         except OSError as error:
             # The host has not got the whole body, so it has nothing that it could work on.
             raise Unavailable(f"{url.text} did not take the whole request: {_said(error)}") from error
-
-    def _receive(self, wire: _Wire, method: str) -> tuple[Answer, bool]:
-        response = http.client.HTTPResponse(wire, method=method)  # type: ignore[arg-type]  # it needs makefile alone
-        try:
-            response.begin()
-            headers = {name.lower(): value for name, value in response.getheaders()}
-            body = self._read(response, headers.get("content-encoding", "identity").lower())
-            return Answer(response.status, headers, body), not response.will_close
-        finally:
-            response.close()
-
-    def _read(self, response: http.client.HTTPResponse, encoding: str) -> bytes:
-        unzip = zlib.decompressobj(47) if encoding in {"gzip", "deflate"} else None
-        parts, size = [], 0
-        while part := response.read(262_144):
-            if unzip:
-                part = unzip.decompress(part, self._max_bytes - size + 1)
-            size += len(part)
-            if size > self._max_bytes or (unzip and unzip.unconsumed_tail):
-                raise http.client.HTTPException(f"it is larger than {self._max_bytes} bytes")
-            parts.append(part)
-        if response.length:
-            raise http.client.HTTPException(f"{response.length} bytes are missing")
-        return b"".join(parts)
 
 
 def _said(error: BaseException) -> str:
