@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,18 +15,29 @@ from servers.process import answers, folder, free_port, start, stop, wait_until
 class Serving:
     """`drawbar serve` in a temporary folder; `config` is the text of its YAML, or nothing at all."""
 
-    def __init__(self, config: str | None = None, *, port: int | None = None, at: Path | None = None) -> None:
+    def __init__(
+        self,
+        config: str | None = None,
+        *,
+        port: int | None = None,
+        at: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = at or folder("serve")
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = self.folder / "serve.log"
         self._config = config
+        self._environ = os.environ if environ is None else environ
 
     def __enter__(self) -> Self:
         if self._config is not None:
             (self.folder / "drawbar.yaml").write_text(self._config)
         command = [sys.executable, "-m", "drawbar", "serve", "--port", str(self.port)]
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("DRAWBAR_")}
+        kept = {"DRAWBAR_STATE_KEY"}
+        environ = {
+            name: value for name, value in self._environ.items() if name in kept or not name.startswith("DRAWBAR_")
+        }
         self.process = start(command, self.log, cwd=self.folder, env=environ)
         wait_until(lambda: answers(self.port), self.process, self.log, 30)
         return self
