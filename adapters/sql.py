@@ -49,17 +49,21 @@ _TYPES: dict[str, Kind] = {
 class Parameter(Strict):
     """One parameter of a statement, in the words of JSON Schema; decimal, date, time and timestamp are types here."""
 
-    type: Literal["integer", "number", "string", "boolean", "decimal", "date", "time", "timestamp", "array"] = "string"
-    format: Literal["decimal", "date", "time", "date-time", "int64", "uuid"] | None = None
-    description: str | None = None
-    enum: list[Any] | None = None
+    type: Literal["integer", "number", "string", "boolean", "decimal", "date", "time", "timestamp", "array"] = Field(
+        "string", description="What callers send; array is for `in (:name)`."
+    )
+    format: Literal["decimal", "date", "time", "date-time", "int64", "uuid"] | None = Field(
+        None, description="What a string means."
+    )
+    description: str | None = Field(None, description="What callers read about it.")
+    enum: list[Any] | None = Field(None, description="Only these values.")
     default: Any = Field(None, description="Used when the caller gives nothing; without it the parameter is required.")
     nullable: bool = Field(False, description="null is allowed, and is what an absent one means.")
-    minimum: int | float | None = None
-    maximum: int | float | None = None
-    min_length: int | None = Field(None, alias="minLength", ge=0)
-    max_length: int | None = Field(None, alias="maxLength", ge=0)
-    pattern: str | None = None
+    minimum: int | float | None = Field(None, description="The smallest number.")
+    maximum: int | float | None = Field(None, description="The largest number.")
+    min_length: int | None = Field(None, alias="minLength", ge=0, description="Characters at least.")
+    max_length: int | None = Field(None, alias="maxLength", ge=0, description="Characters at most.")
+    pattern: str | None = Field(None, description="Regular expression that a text matches.")
     items: Parameter | None = Field(None, description="Of an array, which is for `in (:name)`.")
 
     @model_validator(mode="after")
@@ -93,15 +97,15 @@ class Parameter(Strict):
 class StatementConfig(Strict):
     """A named statement. Values come in as `:name` and are bound, never pasted."""
 
-    sql: str = Field(min_length=1)
-    description: str = ""
-    parameters: dict[str, Parameter] = Field(default_factory=dict)
+    sql: str = Field(min_length=1, description="One statement, in the database's own dialect.")
+    description: str = Field("", description="What it does, for whoever may call it.")
+    parameters: dict[str, Parameter] = Field(default_factory=dict, description="Each :name of the sql.")
     effect: Effect = Field("write", description="read runs in a read-only transaction.")
     max_rows: int = Field(1000, ge=1, le=1_000_000, description="More rows are not fetched.")
     max_bytes: int = Field(10_000_000, ge=1, description="Rough size of an answer, in bytes.")
     expect_rows: int | None = Field(None, ge=0, description="Else Rejected, and nothing is committed.")
     transactional: bool = Field(True, description="false: runs outside a transaction and cannot be undone.")
-    timeout_s: float | None = Field(None, gt=0, le=3600)
+    timeout_s: float | None = Field(None, gt=0, le=3600, description="Instead of the adapter's call_timeout_s.")
 
     later: ClassVar[dict[str, str]] = {"quirks": _LATER}
 
@@ -122,12 +126,12 @@ class TableConfig(Strict):
     table: str | None = Field(None, description="table or schema.table; the name of this entry when absent.")
     key: list[str] = Field(default_factory=list, description="What identifies a row; the primary key when absent.")
     columns: list[str] | None = Field(None, description="Only these are seen; all when absent.")
-    read: bool = False
-    insert: bool = False
-    upsert: bool = False
-    update: bool = False
+    read: bool = Field(False, description="Offer read_<name>: filters, order, pages.")
+    insert: bool = Field(False, description="Offer insert_<name>: one row.")
+    upsert: bool = Field(False, description="Offer upsert_<name>: insert one row, or change the row with this key.")
+    update: bool = Field(False, description="Offer update_<name>: change the row with this key.")
     max_rows: int = Field(1000, ge=1, le=1_000_000, description="The longest page.")
-    max_bytes: int = Field(10_000_000, ge=1)
+    max_bytes: int = Field(10_000_000, ge=1, description="Rough size of a page, in bytes.")
 
     later: ClassVar[dict[str, str]] = {"quirks": _LATER, "delete": _LATER}
 
@@ -136,8 +140,10 @@ class SqlConfig(AdapterConfig):
     """A database: PostgreSQL, MariaDB, MySQL, SQLite, or another with a dialect of SQLAlchemy."""
 
     url: SecretStr = Field(description="postgresql://user:password@host:5432/database, mysql://..., sqlite:///file.db")
-    statements: dict[str, StatementConfig] = Field(default_factory=dict)
-    tables: dict[str, TableConfig] = Field(default_factory=dict)
+    statements: dict[str, StatementConfig] = Field(default_factory=dict, description="Tools by name, each a statement.")
+    tables: dict[str, TableConfig] = Field(
+        default_factory=dict, description="Tables and views that may be used; no other is."
+    )
 
     later: ClassVar[dict[str, str]] = {"procedures": f"stored procedures as tools: {_LATER}", "quirks": _LATER}
 

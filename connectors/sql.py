@@ -136,8 +136,8 @@ class Database:
             case "psycopg" | "psycopg2":
                 named = "application_name" in self._url.query
                 return {"connect_timeout": max(2, int(wait_s)), **({} if named else {"application_name": "drawbar"})}
-            case "pymysql":
-                return {"connect_timeout": max(1, int(wait_s))}
+            case "pymysql":  # its connect_timeout ends before the server's greeting
+                return {"connect_timeout": max(1, int(wait_s)), "read_timeout": wait_s, "write_timeout": wait_s}
             case "pysqlite":
                 return {"timeout": wait_s, "check_same_thread": False}
         return {}
@@ -241,6 +241,8 @@ def _listen(engine: sa.Engine) -> None:
         event.listen(engine, "begin", _begin_sqlite)
     if engine.dialect.driver == "psycopg":
         event.listen(engine, "connect", _exact_json)
+    if engine.dialect.driver == "pymysql":
+        event.listen(engine, "connect", _logged_in)
 
 
 def _own_transactions(line: Any, _record: Any) -> None:
@@ -252,6 +254,11 @@ def _begin_sqlite(connection: Connection) -> None:
     access = connection.get_execution_options().get("drawbar_access", "read")
     if access != "autocommit":
         connection.exec_driver_sql("begin immediate" if access == "write" else "begin")
+
+
+def _logged_in(line: Any, _record: Any) -> None:
+    """From here on the time limit is the unit's, which a tool may set longer than that of a login."""
+    line._read_timeout = line._write_timeout = None  # noqa: SLF001 - pymysql takes them in connect() alone
 
 
 def _exact_json(line: Any, _record: Any) -> None:
