@@ -61,7 +61,6 @@ def nothing(problems: list[str]) -> None:
 class Present:
     kind: ClassVar[type[Adapter[Any]]]
     live_config: ClassVar[Given]
-    dead_config: ClassVar[Given | None]
     needs: ClassVar[tuple[str, ...]]
 
     @pytest.fixture
@@ -70,23 +69,11 @@ class Present:
 
     @pytest.fixture
     def given(self, request: pytest.FixtureRequest) -> Mapping[str, Any]:
-        return _given(self.live_config, request)
-
-    @pytest.fixture
-    def given_dead(self, request: pytest.FixtureRequest) -> Mapping[str, Any]:
-        if self.dead_config is None:
-            pytest.skip("conformance(..., dead={...}) names no system that is away")
-        return _given(self.dead_config, request)
+        return filled(self.live_config, request)
 
     @pytest.fixture
     def live(self, given: Mapping[str, Any], tmp_path: Path) -> Iterator[Subject]:
         subject = Subject(self.kind, given, tmp_path)
-        yield subject
-        subject.adapter.close()
-
-    @pytest.fixture
-    def dead(self, given_dead: Mapping[str, Any], tmp_path: Path) -> Iterator[Subject]:
-        subject = Subject(self.kind, {**given_dead, "call_timeout_s": 2}, tmp_path)
         yield subject
         subject.adapter.close()
 
@@ -260,7 +247,7 @@ class Present:
         live.adapter.close()
 
 
-def _given(config: Given, request: pytest.FixtureRequest) -> Mapping[str, Any]:
+def filled(config: Given, request: pytest.FixtureRequest) -> Mapping[str, Any]:
     if not callable(config):
         return config
     return config(**{name: request.getfixturevalue(name) for name in inspect.signature(config).parameters})
@@ -276,7 +263,6 @@ def _reads(subject: Subject) -> list[tuple[Tool, Any]]:
     if not found:
         reads = [tool.name for tool in subject.tools.values() if subject.effect(tool) == "read"]
         assert not reads, f"give an example in config: tools: {{{reads[0]}: {{examples: [{{arguments: ...}}]}}}}"
-        pytest.skip("no tool reads")
     return found
 
 

@@ -1,0 +1,80 @@
+"""Our own adapters pass the suite that we give to others, on the real servers."""
+
+import pytest
+
+from drawbar.adapters.sql import SqlAdapter
+from drawbar.testing import conformance
+
+FIND_ORDER = {
+    "description": "Find one order by its number.",
+    "sql": "select id, customer, amount from orders where id = :id and customer <> :not",
+    "parameters": {"id": {"type": "integer"}, "not": {"type": "string", "default": "nobody"}},
+    "effect": "read",
+    "max_rows": 1,
+}
+SET_CUSTOMER = {
+    "description": "Rename the customer of an order.",
+    "sql": "update orders set customer = :customer where id = :id",
+    "parameters": {"id": {"type": "integer"}, "customer": {"type": "string"}},
+    "expect_rows": 1,
+}
+
+
+def sql(url):
+    return {
+        "url": url,
+        "statements": {"find_order": FIND_ORDER, "set_customer": SET_CUSTOMER},
+        "tables": {"orders": {"read": True, "insert": True, "upsert": True, "update": True}},
+        "tools": {
+            "find_order": {"examples": [{"arguments": {"id": 1, "not": "x"}}]},
+            "read_orders": {"examples": [{"arguments": {}}, {"arguments": {"where": {"customer": "Kaiser"}}}]},
+            "set_customer": {"examples": [{"arguments": {"id": 1, "customer": "Kaiser"}}]},
+            "upsert_orders": {"examples": [{"arguments": {"id": 2, "customer": "Lund", "amount": "10.00"}}]},
+        },
+    }
+
+
+def ordered(url):
+    """Make a table of orders with one row, and answer the configuration for it."""
+    from sqlalchemy import create_engine
+
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "create table orders (id integer primary key, customer varchar(40) not null, amount decimal(12,2),"
+            " day date, note text)"
+        )
+        connection.exec_driver_sql("insert into orders values (1, 'Kaiser', 10.50, '2026-11-22', null)")
+    engine.dispose()
+    return sql(url)
+
+
+@pytest.fixture
+def on_postgres(pg_url):
+    return ordered(pg_url)
+
+
+@pytest.fixture
+def on_mariadb(mariadb_url):
+    return ordered(mariadb_url)
+
+
+@pytest.fixture
+def on_sqlite(tmp_path):
+    return ordered(f"sqlite:///{tmp_path}/orders.db")
+
+
+TestPostgres = conformance(
+    SqlAdapter,
+    config=lambda on_postgres: on_postgres,
+    dead=lambda closed_port: sql(f"postgresql+psycopg://drawbar:s3cret-of-the-dead@127.0.0.1:{closed_port}/orders"),
+    needs=("sqlalchemy", "psycopg"),
+)
+TestMariaDB = conformance(
+    SqlAdapter,
+    config=lambda on_mariadb: on_mariadb,
+    dead=lambda closed_port: sql(f"mysql+pymysql://drawbar:s3cret-of-the-dead@127.0.0.1:{closed_port}/orders"),
+    needs=("sqlalchemy", "pymysql"),
+)
+# A file that is not there is a wrong configuration and not a system that is away: no `dead`.
+TestSqlite = conformance(SqlAdapter, config=lambda on_sqlite: on_sqlite, needs=("sqlalchemy",))
