@@ -19,6 +19,7 @@ from . import adapters, agents, context, desk, health, live, problems, runs, syn
 from .documents import describe
 from .exchange import Threads
 from .gate import Gate
+from .reference import routes_page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -83,6 +84,10 @@ def _routed(lifespan: Any) -> FastAPI:
     @api.get("/openapi.json", include_in_schema=False)
     async def openapi() -> dict[str, Any]:
         return describe(api)
+
+    @api.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return Response(routes_page(describe(api)), media_type="text/plain; charset=utf-8")
 
     return api
 

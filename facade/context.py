@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
 from ..core.context import Document
@@ -20,7 +22,7 @@ async def list_(asked: Asked, scope: Id, after: After = None, limit: Limit = 100
     """List them by key; a scope without documents is empty."""
     asked.caller.require("read")
     found = await asked.do(asked.app.context.page, scope, after=after, limit=limit + 1)
-    return asked.page(found, limit, lambda document: document.key)
+    return asked.page([_json(one) for one in found], limit, lambda one: one["key"])
 
 
 @router.get(
@@ -86,4 +88,9 @@ async def delete(asked: Asked, scope: Id, key: Id) -> Response:
 
 
 def _shown(asked: Exchange, document: Document, status: int = 200) -> Response:
-    return asked.answer(document.as_json(), status, etag=document.version)
+    return asked.answer(_json(document), status, etag=document.version)
+
+
+def _json(document: Document) -> dict[str, Any]:
+    """Give it with its own numbers, for who prefers them exact."""
+    return {**document.as_json(), "value": document.value}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from ..core.access import AgentConfig
 from ..core.strict import Strict
@@ -14,6 +14,12 @@ from ..core.workflow import Task, Workflow
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Prose = Annotated[str, StringConstraints(max_length=10_000)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
+Day = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+    AfterValidator(lambda day: date.fromisoformat(day).isoformat()),
+    Field(json_schema_extra={"format": "date"}),
+]
 State = Literal["queued", "running", "waiting", "paused", "parked", "succeeded", "failed", "cancelled"]
 
 
@@ -270,9 +276,7 @@ class SyncAsked(Strict):
     until: Any = Field(None, description="Up to this value.")
     files: list[Text] | None = Field(None, description="These files, again.")
     run: Text | None = Field(None, description="What this earlier run read, again.")
-    date: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = Field(
-        None, description="The business date."
-    )
+    date: Day | None = Field(None, description="The business date.")
     dry_run: bool = Field(False, description="Read and map, write nothing.")
 
 
@@ -357,6 +361,3 @@ class SystemsSeen(Seen):
 
 class Anything(Seen):
     """An object."""
-
-
-Moment = datetime

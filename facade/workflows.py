@@ -13,7 +13,7 @@ from ..core.workflow import Workflow
 from .documents import says
 from .exchange import Asked, Exchange, checked
 from .parameters import After, Id, Limit, RunId, WaitS
-from .runs import AfterEvent, Items, events_page, runs_page, status_json, tasks_page
+from .runs import AfterEvent, Items, events_page, run_json, runs_page, status_json, tasks_page
 from .shapes import (
     EventPage,
     Patch,
@@ -142,7 +142,7 @@ async def run(asked: Asked, id: Id, wait_s: WaitS = 0) -> Response:  # noqa: A00
     )
     ended = await asked.wait(asked.app.engine.wait, started.id, wait_s) if wait_s else None
     final = ended is not None and ended.is_final
-    answer = (ended or started).as_json()
+    answer = run_json(ended or started)
     return asked.answer(answer, 200 if final else 202, headers=asked.location(f"/runs/{started.id}"))
 
 
@@ -176,7 +176,7 @@ async def workflow_runs(
     **says("getWorkflowRun", "Show a run of a workflow", {200: RunSeen}, errors=[404]),
 )
 async def workflow_run(asked: Asked, id: Id, run_id: RunId) -> Response:  # noqa: A002
-    return asked.answer((await _run_of(asked, id, run_id)).as_json())
+    return asked.answer(run_json(await _run_of(asked, id, run_id)))
 
 
 @router.get(

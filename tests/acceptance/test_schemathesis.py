@@ -36,17 +36,14 @@ adapters:
         parameters: { customer: { type: string } }
         effect: write
     tables: { orders: { key: [id], read: true, upsert: true } }
-  drop:
-    kind: local
-    root: ./inbox
-    feeds: { orders: { pattern: "*.csv", format: { kind: csv } } }
+  copy: { kind: sql, url: "sqlite:///copy.db", tables: { orders: { key: [id], upsert: true } } }
 workflows:
   look: { tasks: { order: { tool: erp.find_order, with: { id: 1 } } } }
   slow: { tasks: { pause: { wait_s: 60 } } }
 syncs:
   load:
-    from: { adapter: drop, feed: orders }
-    to: { adapter: erp, table: orders, mode: upsert, key: [id] }
+    from: { adapter: erp, table: orders, cursor: { column: id } }
+    to: { adapter: copy, table: orders, mode: upsert, key: [id] }
 agents:
   local: { tools: [erp.add_order], scopes: [read, run, approve, operate, administer] }
 """
@@ -65,7 +62,7 @@ include-path-regex = "^/tools/"
 parameters = {{ "path.name" = "erp.find_order" }}
 [[operations]]
 include-path-regex = "^/adapters/"
-parameters = {{ "path.name" = "drop" }}
+parameters = {{ "path.name" = "copy" }}
 [[operations]]
 include-path-regex = "^/agents/"
 parameters = {{ "path.id" = "{agent}" }}
@@ -77,7 +74,7 @@ include-path-regex = "^/syncs/"
 parameters = {{ "path.name" = "load" }}
 [[operations]]
 include-path-regex = "^/feeds/"
-parameters = {{ "path.feed" = "drop.orders", "path.file" = "one.csv" }}
+parameters = {{ "path.feed" = "erp.orders", "path.file" = "one.csv" }}
 """
 
 
@@ -101,11 +98,10 @@ def schemathesis() -> Path:
 @pytest.fixture
 def served() -> Iterator[Serving]:
     place = folder("openapi")
-    with sqlite3.connect(place / "erp.db") as erp:
-        erp.execute("create table orders (id integer primary key, customer text)")
-        erp.execute("insert into orders values (1, 'c1')")
-    (place / "inbox").mkdir()
-    (place / "inbox" / "one.csv").write_text("id,customer\n2,c2\n")
+    for name in ("erp.db", "copy.db"):
+        with sqlite3.connect(place / name) as database:
+            database.execute("create table orders (id integer primary key, customer text)")
+            database.execute("insert into orders values (1, 'c1')")
     with Serving(LANDSCAPE, at=place) as serving:
         yield serving
 

@@ -19,7 +19,8 @@ def served() -> Iterator[Serving]:
 
 
 def live(served: Serving, query: str = "", **options) -> ClientConnection:
-    return connect(f"ws://127.0.0.1:{served.port}/ws{query}", **options)
+    # Without max_queue the client stops reading at 16 messages, and then does not see the answer to its close.
+    return connect(f"ws://127.0.0.1:{served.port}/ws{query}", max_queue=None, **options)
 
 
 def run(served: Serving, workflow: str, times: int = 1) -> list[str]:
