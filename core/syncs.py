@@ -24,6 +24,7 @@ from .store.ids import new_id
 from .store.journal import Journal
 from .sync import Carrier, Counts, Done, Progress, moment_of
 from .sync_config import SyncConfig
+from .workflow import TriggerConfig
 
 log = structlog.get_logger("drawbar.sync")
 _HOLD_S = 20.0
@@ -164,6 +165,20 @@ class Syncs:
                 raise Unavailable(error.message, retry_after_s=2) from error
             raise
         return done.as_json()
+
+    def triggers(self, name: str) -> Sequence[TriggerConfig]:
+        return self._config(name).triggers
+
+    def waiting(self, name: str) -> int | None:
+        """Ask the source how much is there, None when it cannot tell; records nothing."""
+        from_ = self._config(name).from_
+        source = self._landscape.adapter(from_.adapter).source(
+            from_.model_dump(by_alias=True, exclude_none=True), sync=name
+        )
+        try:
+            return source.total(self._state_cursor(name))
+        finally:
+            source.close()
 
     def cursor(self, name: str) -> dict[str, Any]:
         """Show from where the next run goes on, and who keeps that."""

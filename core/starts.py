@@ -1,0 +1,272 @@
+"""What starts runs and syncs by itself: the clock, messages, files; for workflows of the configuration and of REST."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import structlog
+
+from .access import Caller
+from .adapter import Occurrence
+from .engine import Engine
+from .errors import DrawbarError, InputError
+from .landscape import Landscape
+from .pulse import Pulse
+from .register import Register
+from .schedule import Schedule, Schedules
+from .store.journal import Journal
+from .syncs import Syncs
+from .triggers import Alarm, Pauses, StartRun, Watch
+from .values import dump
+from .workflow import AdapterTrigger, CronTrigger, TriggerConfig, Workflow
+
+log = structlog.get_logger("drawbar.starts")
+_BEAT_S = 0.5
+_POLL_S = 3.0
+_STOP_S = 15.0
+
+
+class Starts:
+    """
+    Wires every cron and every adapter trigger. Nothing happens before `begin`.
+
+    `reload` takes over workflows that came, changed or went: only their triggers are begun or ended.
+    """
+
+    def __init__(
+        self, journal: Journal, landscape: Landscape, engine: Engine, syncs: Syncs, workflows: Register[Workflow]
+    ) -> None:
+        self._journal = journal
+        self._landscape = landscape
+        self._engine = engine
+        self._syncs = syncs
+        self._workflows = workflows
+        self._schedules = Schedules(journal)
+        self._lock = threading.Lock()
+        self._watches: dict[str, _Watched] = {}
+        self._beat: Pulse | None = None
+
+    def begin(self) -> None:
+        with self._lock:
+            if self._beat is None:
+                self._wire()
+                self._beat = Pulse("schedules", _BEAT_S, self._schedules.beat).start()
+
+    def reload(self) -> None:
+        with self._lock:
+            if self._beat is not None:
+                self._wire()
+
+    def stop(self) -> None:
+        """Start nothing more. A second call does nothing."""
+        with self._lock:
+            beat, self._beat = self._beat, None
+            if beat is not None:
+                beat.stop()
+            self._end(list(self._watches))
+
+    def _wire(self) -> None:
+        crons: list[Schedule] = []
+        wanted: dict[str, _Wanted] = {}
+        for workflow_id, workflow in self._known():
+            for name, trigger in _named(workflow_id, workflow.triggers):
+                if isinstance(trigger, CronTrigger):
+                    crons.append(Schedule(name, trigger, partial(self._start_run, workflow_id, name, trigger)))
+                else:
+                    self._want(wanted, name, partial(self._message, workflow_id, workflow, name, trigger))
+        for sync in self._syncs.names():
+            for name, trigger in _named(f"sync:{sync}", self._syncs.triggers(sync)):
+                if isinstance(trigger, CronTrigger):
+                    crons.append(Schedule(name, trigger, partial(self._start_sync, sync)))
+                else:
+                    self._want(wanted, name, partial(self._carry, sync, name, trigger))
+        self._schedules.declare(crons)
+        self._watch(wanted)
+
+    def _want(self, wanted: dict[str, _Wanted], name: str, make: Callable[[], _Wanted]) -> None:
+        """Take in one trigger; one whose adapter is gone or cannot be used here stops no other."""
+        try:
+            wanted[name] = make()
+        except DrawbarError as error:
+            Alarm(self._journal, name).tell(error)
+
+    def _known(self) -> Iterator[tuple[str, Workflow]]:
+        for entry in self._workflows.every():
+            yield entry.id, entry.model
+
+    def _start_run(self, workflow_id: str, name: str, trigger: CronTrigger, tick: datetime) -> str:
+        workflow = self._workflows.find(workflow_id)
+        if workflow is None:
+            raise InputError(f"there is no workflow {workflow_id!r}", reason="not_found")
+        env = {"run": {"date": tick.date(), "started_at": tick}}
+        run = self._engine.start(
+            workflow_id,
+            None if trigger.input is None else trigger.input.fill(env),
+            caller=caller_of(workflow_id, workflow),
+            trigger_id=f"schedule:{name}:{int(tick.timestamp())}",
+            date=tick.date().isoformat(),
+        )
+        return run.id
+
+    def _start_sync(self, sync: str, tick: datetime) -> None:
+        self._syncs.start(sync, {"date": tick.date().isoformat()}, caller=_caller_of_sync(sync))
+
+    def _message(self, workflow_id: str, workflow: Workflow, name: str, trigger: AdapterTrigger) -> _Wanted:
+        start = StartRun(self._engine, name, workflow_id, caller_of(workflow_id, workflow), trigger.input)
+        said = dump([trigger.model_dump(mode="json", exclude_none=True), sorted(tools_of(workflow))])
+        return self._wanted(name, trigger, start, said)
+
+    def _carry(self, sync: str, name: str, trigger: AdapterTrigger) -> _Wanted:
+        carry = Carry(self._syncs, sync, Alarm(self._journal, name))
+        said = dump(trigger.model_dump(mode="json", exclude_none=True))
+        return self._wanted(name, trigger, carry, said)
+
+    def _wanted(self, name: str, trigger: AdapterTrigger, start: StartRun | Carry, said: str) -> _Wanted:
+        adapter = self._landscape.adapter(trigger.adapter)
+        spec = trigger.model_dump(include={"feed", "consume"}, exclude_none=True)
+        stop = None
+        if isinstance(start, Carry):
+            if trigger.consume is not None:  # the sync reads the queue itself
+                return _Wanted(said, adapter, lambda: Poll(name, start))
+            spec["for"], stop = "sync", start.stop
+
+        def make() -> Watch:
+            adapter_now = partial(self._landscape.adapter, trigger.adapter)
+            return Watch(name, adapter_now, spec, start, self._journal, stop=stop)
+
+        return _Wanted(said, adapter, make)
+
+    def _watch(self, wanted: dict[str, _Wanted]) -> None:
+        """End what is no longer wanted or was changed, and begin what is new."""
+        gone = [
+            name
+            for name, one in self._watches.items()
+            if name not in wanted or one.said != wanted[name].said or one.adapter is not wanted[name].adapter
+        ]
+        self._end(gone)
+        for name, one in wanted.items():
+            if name not in self._watches:
+                self._watches[name] = _Watched(one.said, one.adapter, made := one.make())
+                made.begin()
+
+    def _end(self, names: Sequence[str]) -> None:
+        ended = [self._watches.pop(name).watch for name in names]
+        for watch in ended:
+            watch.ask_to_stop()
+        until = time.monotonic() + _STOP_S
+        for watch in ended:
+            watch.join(max(0.1, until - time.monotonic()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A trigger as it shall be: what was said about it, the adapter behind it, and how it is made."""
+
+    said: str
+    adapter: Any
+    make: Callable[[], Watch | Poll]
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    said: str
+    adapter: Any
+    watch: Watch | Poll
+
+
+@dataclass(slots=True)
+class Carry:
+    """Runs a sync because something is there. After a failure it waits, longer each time: each run is a row of history."""
+
+    syncs: Syncs
+    sync: str
+    alarm: Alarm
+    stop: threading.Event = field(default_factory=threading.Event)
+    _pauses: Pauses = field(default_factory=lambda: Pauses(_POLL_S, 300))
+    _not_before: float = 0
+
+    def __call__(self, occurrence: Occurrence) -> None:
+        self.run()
+
+    def poll(self) -> None:
+        """Run the sync when its source says that something is there."""
+        if time.monotonic() < self._not_before:
+            return
+        try:
+            waiting = self.syncs.waiting(self.sync)
+        except DrawbarError as error:
+            self.alarm.tell(error)
+            self._wait()
+            return
+        self.alarm.well()
+        if waiting is None or waiting > 0:
+            self.run()
+
+    def run(self) -> None:
+        """Run it to its end, unless it runs already."""
+        if time.monotonic() < self._not_before:
+            return
+        try:
+            run = self.syncs.start(self.sync, caller=_caller_of_sync(self.sync))
+            while not run.is_final and not self.stop.is_set():
+                run = self.syncs.wait(run.id, 0.5)
+        except InputError as error:
+            if error.reason != "conflict":
+                raise
+            return
+        if run.state == "failed":
+            self._wait()
+        elif run.is_final:
+            self._pauses.reset()
+
+    def _wait(self) -> None:
+        self._not_before = time.monotonic() + self._pauses.next()
+
+
+class Poll:
+    """Looks every few seconds whether a queue has something for a sync."""
+
+    def __init__(self, name: str, carry: Carry) -> None:
+        self._carry = carry
+        self._pulse = Pulse(f"poll-{name}", _POLL_S, carry.poll)
+
+    def begin(self) -> None:
+        self._pulse.start()
+
+    def ask_to_stop(self) -> None:
+        self._carry.stop.set()
+
+    def join(self, timeout_s: float) -> None:
+        self._pulse.stop()
+
+
+def tools_of(workflow: Workflow) -> frozenset[str]:
+    """Name the tools that its tasks call."""
+    tasks = (*workflow.tasks.values(), *workflow.on_failure.values())
+    return frozenset(task.tool for task in tasks if task.tool is not None)
+
+
+def caller_of(workflow_id: str, workflow: Workflow) -> Caller:
+    """Give who a run is for that nobody asked for: the workflow itself."""
+    return Caller.workflow(workflow_id, tools_of(workflow))
+
+
+def _caller_of_sync(sync: str) -> Caller:
+    return Caller.workflow(f"sync:{sync}")
+
+
+def _named(owner: str, triggers: Sequence[TriggerConfig]) -> Iterator[tuple[str, TriggerConfig]]:
+    """Name triggers: a cron by its owner, numbered where there are several; others by what they watch too."""
+    crons = [trigger for trigger in triggers if isinstance(trigger, CronTrigger)]
+    for trigger in triggers:
+        if isinstance(trigger, CronTrigger):
+            number = next(at for at, one in enumerate(crons, 1) if one is trigger)
+            yield owner if len(crons) == 1 else f"{owner}#{number}", trigger
+        else:
+            yield f"{owner}:{trigger.adapter}.{trigger.feed or trigger.consume}", trigger
