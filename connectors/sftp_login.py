@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,7 +71,7 @@ def fingerprint(key: PKey) -> str:
 
 def _shake_hands(transport: Transport, login: Login, hosts: HostKeys, limit_s: float) -> None:
     name = login.host if login.port == _SSH_PORT else f"[{login.host}]:{login.port}"
-    found = hosts.lookup(name) or {}
+    found: Mapping[str, PKey] = hosts.lookup(name) or {}
     known = {kind: found[kind] for kind in found}
     transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = transport.channel_timeout = (
         limit_s

@@ -1,0 +1,136 @@
+"""What the adapters of file drops share: feeds become tools, sources, sinks and triggers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+from ...connectors.drop import Drop
+from ...core.adapter import Adapter, FileAction, Finding, Place, Trigger
+from ...core.batch import Sink, Source
+from ...core.errors import ConfigError, DrawbarError, InputError
+from ...core.tool import Tool
+from .claims import FOLDER
+from .config import FeedConfig, FeedsConfig
+from .feed import Feed
+from .sink import FeedSink
+from .source import FeedSource
+from .tools import feed_tools, tool_names
+from .trigger import FileTrigger, ReadyTrigger
+
+C = TypeVar("C", bound=FeedsConfig)
+
+
+class DropAdapter(Adapter[C], Generic[C]):
+    """A place of files with its feeds. A kind says how to open the place."""
+
+    def __init__(self, name: str, config: C, place: Place) -> None:
+        super().__init__(name, config, place)
+        self._lock = threading.RLock()
+        self._drop: Drop | None = None
+        self._feeds: dict[str, Feed] = {}
+
+    def open_drop(self) -> Drop:
+        """Make the connector; it opens nothing before its first session."""
+        raise NotImplementedError
+
+    @classmethod
+    def tool_names(cls, config: C) -> set[str] | None:
+        return {tool for feed in config.feeds for tool in tool_names(feed)}
+
+    @classmethod
+    def endpoints(cls, config: C) -> Mapping[str, set[str]]:
+        return {"feed": set(config.feeds)}
+
+    def feed(self, name: str) -> Feed:
+        with self._lock:
+            if name not in self._feeds:
+                config: FeedConfig | None = self.config.feeds.get(name)
+                if config is None:
+                    raise ConfigError(f"{self.name} has no feed {name!r}", field="feed")
+                if self._drop is None:
+                    self._drop = self.open_drop()
+                self._feeds[name] = Feed(self.name, name, config, self._drop, self.place)
+            return self._feeds[name]
+
+    def close(self) -> None:
+        with self._lock:
+            drop, feeds = self._drop, list(self._feeds.values())
+            self._drop, self._feeds = None, {}
+        for feed in feeds:
+            feed.close()
+        if drop is not None:
+            drop.close()
+
+    def tools(self) -> Iterable[Tool]:
+        for name in self.config.feeds:
+            yield from feed_tools(self.feed(name))
+
+    def source(self, spec: Mapping[str, Any], *, sync: str) -> Source:
+        return FeedSource(self.feed(spec["feed"]))
+
+    def sink(self, spec: Mapping[str, Any], *, sync: str) -> Sink:
+        return FeedSink(self.feed(spec["feed"]))
+
+    def trigger(self, spec: Mapping[str, Any], *, name: str) -> Trigger:
+        feed = self.feed(spec["feed"])
+        return ReadyTrigger(feed) if spec.get("for") == "sync" else FileTrigger(feed)
+
+    def check(self, *, write: bool = False) -> Iterator[Finding]:
+        with self._lock:
+            if self._drop is None:
+                self._drop = self.open_drop()
+            drop = self._drop
+        try:
+            with drop.session() as files:
+                files.list("")
+        except DrawbarError as error:
+            yield Finding("connect and log in", ok=False, found=error.message, next=error.next or "see the message")
+            return
+        yield Finding("connect and log in", ok=True, found=drop.place())
+        for name in self.config.feeds:
+            yield self._checked(name, write=write)
+
+    def files(self, feed: str) -> list[dict[str, Any]]:
+        """List inbox, claims, archive and quarantine, the quarantined ones with their reason."""
+        one = self._known(feed)
+        with one.drop.session() as files:
+            found = [*one.look(files), *one.aside(files)]
+            reasons = {entry.path: one.reason(files, entry) for entry in found if entry.state == "quarantined"}
+        return [{**entry.as_json(), **reasons.get(entry.path, {})} for entry in found]
+
+    def file_act(self, feed: str, name: str, action: FileAction, *, by: str, reason: str | None) -> dict[str, Any]:
+        """`retry` puts a file back into the inbox, its failures forgotten; `skip` puts one into quarantine unread."""
+        one = self._known(feed)
+        if action == "release":
+            raise InputError(
+                "release comes with ordered feeds; retry puts a file back into the inbox", reason="conflict"
+            )
+        with one.drop.session() as files:
+            found = one.find(files, name)
+            if found.state not in ({"quarantined", "failed"} if action == "retry" else {"ready", "waiting", "failed"}):
+                raise InputError(f"{name} is {found.state}, which {action} is not for", reason="conflict")
+            return one.retried(files, found) if action == "retry" else one.skipped(files, found, by=by, reason=reason)
+
+    def _known(self, feed: str) -> Feed:
+        if feed not in self.config.feeds:
+            raise InputError(f"{self.name} has no feed {feed!r}", reason="not_found")
+        return self.feed(feed)
+
+    def _checked(self, name: str, *, write: bool) -> Finding:
+        what = f"feed {name}"
+        try:
+            feed = self.feed(name)
+            feed.format.columns()
+            with feed.drop.session() as files:
+                entries = files.list(feed.folder)
+                fitting = sum(feed.pattern.match(entry.name) is not None for entry in entries if not entry.is_folder)
+                if write:
+                    files.make_folder(feed.claims.folder)
+                    files.touch(f"{feed.claims.folder}/check")
+                    files.remove(f"{feed.claims.folder}/check")
+        except DrawbarError as error:
+            return Finding(what, ok=False, found=error.message, next=error.next or "see folder and rights")
+        visible = sum(not entry.is_folder and entry.name != FOLDER for entry in entries)
+        return Finding(what, ok=True, found=f"{visible} files, {fitting} fit {feed.config.pattern}")

@@ -1,0 +1,206 @@
+"""
+Claims: one worker wins a file by an atomic rename into a hidden folder beside it.
+
+The name of a claimed file says everything: owner, failed attempts, its own name. So no state is lost with a worker, and a
+file whose owner is dead, or says nothing for a lease, is taken over by the same rename.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from ...connectors.drop import Drop, Entry, Files
+from ...core.errors import DrawbarError
+
+log = structlog.get_logger("drawbar.feeds")
+FOLDER = ".drawbar"
+_NOBODY = "-"
+_FORGOTTEN_S = 3600.0
+_ALIVE = ".alive"
+_NOT_IN_OWNERS = re.compile(r"[^A-Za-z0-9-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A file in the hidden folder: whose it is, how often it failed, and its name in the drop."""
+
+    owner: str
+    attempts: int
+    name: str
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.owner}~{self.attempts}~{self.name}"
+
+    @classmethod
+    def of(cls, file_name: str) -> Claim | None:
+        parts = file_name.split("~", 2)
+        if len(parts) != 3 or not parts[1].isdigit():
+            return None
+        return cls(parts[0], int(parts[1]), parts[2])
+
+
+class Claims:
+    """The claims of one worker in one folder, kept alive as long as it holds any."""
+
+    def __init__(self, drop: Drop, folder: str, lease_s: float) -> None:
+        self.folder = f"{folder}/{FOLDER}".lstrip("/")
+        self.owner = _owner()
+        self._drop = drop
+        self._lease_s = lease_s
+        self._lock = threading.Lock()
+        self._held: set[Claim] = set()
+        self._renewed = float("-inf")
+        self._renewer: threading.Thread | None = None
+        self._ended = threading.Event()
+        self._skew_s = 0.0
+
+    def now(self) -> float:
+        """Give the time by the clock of the drop's own system, as far as it is known."""
+        return time.time() + self._skew_s
+
+    def path(self, claim: Claim) -> str:
+        return f"{self.folder}/{claim.file_name}"
+
+    def take(self, files: Files, path: str, name: str, attempts: int = 0) -> Claim | None:
+        """Claim a file; None when another worker was faster."""
+        self._say_alive(files)
+        claim = Claim(self.owner, attempts, name)
+        with self._lock:
+            if claim in self._held:
+                return None
+            self._held.add(claim)
+        try:
+            won = files.move(path, self.path(claim))
+        except BaseException:
+            self._forget(claim)
+            raise
+        if not won:
+            self._forget(claim)
+            return None
+        self._keep_alive()
+        return claim
+
+    def put_back(self, files: Files, claim: Claim, path: str, attempts: int) -> None:
+        """Let others have it: under its own name when it never failed, else hidden with its count of attempts."""
+        try:
+            if attempts == 0 and files.stat(path) is None:
+                files.move(self.path(claim), path)
+                return
+            files.move(self.path(claim), self.path(Claim(_NOBODY, attempts, claim.name)))
+        finally:
+            self._forget(claim)
+
+    def settled(self, claim: Claim) -> None:
+        """Forget a claim whose file has left the folder."""
+        self._forget(claim)
+
+    def listing(self, files: Files) -> tuple[list[tuple[Claim, Entry]], list[Entry]]:
+        """Give every claimed file, and the signs of life of their owners."""
+        entries = files.list(self.folder)
+        found = [(claim, entry) for entry in entries if (claim := Claim.of(entry.name)) is not None]
+        return found, [entry for entry in entries if entry.name.endswith(_ALIVE)]
+
+    def is_free(self, claim: Claim, alive: Iterable[Entry]) -> bool:
+        """Tell whether nobody works on a claimed file any more."""
+        if claim.owner == _NOBODY:
+            return True
+        if claim.owner == self.owner:
+            with self._lock:
+                return claim not in self._held
+        if _is_dead_here(claim.owner):
+            return True
+        seen = next((entry.modified for entry in alive if entry.name == claim.owner + _ALIVE), None)
+        return seen is None or self.now() - seen > self._lease_s
+
+    def is_gone(self, owner: str) -> bool:
+        """Tell whether an owner was a process of this machine that has ended."""
+        return _is_dead_here(owner)
+
+    def close(self) -> None:
+        """End the renewal; the sign of life goes when nothing is held."""
+        self._ended.set()
+        if self._renewed > float("-inf") and not self._held:
+            with suppress(DrawbarError), self._drop.session() as files:
+                files.remove(f"{self.folder}/{self.owner}{_ALIVE}")
+
+    def sweep(self, files: Files, found: Iterable[Claim], alive: Iterable[Entry]) -> None:
+        """Remove old signs of life of owners that hold nothing."""
+        owners = {claim.owner for claim in found}
+        for entry in alive:
+            if entry.name.removesuffix(_ALIVE) not in owners and self.now() - entry.modified > _FORGOTTEN_S:
+                files.remove(f"{self.folder}/{entry.name}")
+
+    def _forget(self, claim: Claim) -> None:
+        with self._lock:
+            self._held.discard(claim)
+
+    def _say_alive(self, files: Files, *, always: bool = False) -> None:
+        if not always and time.monotonic() - self._renewed < self._lease_s / 3:
+            return
+        files.make_folder(self.folder)
+        began = time.time()
+        self._skew_s = files.touch(f"{self.folder}/{self.owner}{_ALIVE}") - began
+        self._renewed = time.monotonic()
+
+    def _keep_alive(self) -> None:
+        with self._lock:
+            if self._renewer is not None:
+                return
+            self._renewer = threading.Thread(target=self._renew, name="drawbar-lease", daemon=True)
+            self._renewer.start()
+
+    def _renew(self) -> None:
+        """Renew as long as something is held."""
+        while not self._ended.wait(self._lease_s / 3):
+            with self._lock:
+                if not self._held:
+                    self._renewer = None
+                    return
+            try:
+                with self._drop.session() as files:
+                    self._say_alive(files, always=True)
+            except DrawbarError as error:
+                log.warning("feed.lease", folder=self.folder, error=error.message)
+
+
+def _owner() -> str:
+    host = _NOT_IN_OWNERS.sub("-", socket.gethostname())[:24]
+    return f"{host}.{os.getpid()}.{_started(os.getpid())}.{secrets.token_hex(3)}"
+
+
+def _is_dead_here(owner: str) -> bool:
+    """Tell whether an owner was a process of this machine that is gone."""
+    host, _, rest = owner.partition(".")
+    pid, _, rest = rest.partition(".")
+    started = rest.partition(".")[0]
+    if host != _owner().partition(".")[0] or not pid.isdigit():
+        return False
+    return started != _started(int(pid))
+
+
+def _started(pid: int) -> str:
+    """Give when a process began, which tells it from a later one of the same number; empty when it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if status[0] == "Z" else status[19]
+    except (OSError, IndexError):
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return ""
+    except OSError:
+        pass
+    return "0"

@@ -1,0 +1,131 @@
+"""How the configuration spells a feed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from ...connectors.drop import confined
+from ...core.adapter import AdapterConfig
+from ...core.errors import InputError
+from ...core.strict import Strict
+from ..formats import AnyFormat
+from .pattern import Pattern
+from .totals import Total
+
+_LATER = "comes with the release that deepens file drops; remove it until then"
+
+
+class Ready(Strict):
+    """When a file may be read: all that is said must hold."""
+
+    stable_s: float | None = Field(None, ge=0, le=86400, description="Size and time did not change for so long.")
+    min_age_s: float | None = Field(None, ge=0, description="It is so old, by the clock of its own system.")
+    marker: str | None = Field(None, description="Another file says so: '{stem}.CTL' or '{name}.done'.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.stable_s is None and self.min_age_s is None and self.marker is None:
+            raise ValueError("one of stable_s, min_age_s and marker is needed")
+        if self.marker is not None and "{name}" not in self.marker and "{stem}" not in self.marker:
+            raise ValueError("marker: '{name}' or '{stem}' must stand in it, else one marker would do for every file")
+        return self
+
+    def marker_of(self, name: str) -> str | None:
+        if self.marker is None:
+            return None
+        stem = name.rpartition(".")[0] or name
+        return self.marker.replace("{name}", name).replace("{stem}", stem)
+
+
+class LocalFolder(Strict):
+    """A folder of our own machine."""
+
+    local: Path = Field(description="The folder, relative to the configuration.")
+
+
+def _inside(given: str) -> str:
+    try:
+        confined(given)
+    except InputError as error:
+        raise ValueError(f"{error.message}: name a folder below the feed's own") from error
+    return given
+
+
+def _claim_later(given: Any) -> Any:
+    if given in {"lock_file", "journal"}:
+        raise ValueError(f"claim: {given} {_LATER}")
+    return given
+
+
+def _after_later(given: Any) -> Any:
+    if given == "leave":
+        raise ValueError(f"after: leave needs claim: journal, which {_LATER}")
+    return given
+
+
+class FeedConfig(Strict):
+    """A file drop with a contract."""
+
+    later: ClassVar[dict[str, str]] = {
+        "duplicate": f"looking for duplicates {_LATER}",
+        "empty": f"what is done with empty files {_LATER}",
+        "order": f"order and gaps {_LATER}",
+        "expected": f"watching for files that do not come {_LATER}",
+    }
+
+    pattern: str = Field(description="Names of the files: a glob, with captures such as {date:%y%m%d} and {seq:d}.")
+    description: str = Field("", description="What the files are, for people and agents.")
+    ready: Ready = Field(Ready(stable_s=5), description="When a file may be read.")
+    claim: Annotated[Literal["rename"], BeforeValidator(_claim_later)] = Field(
+        "rename", description="How one of several workers wins: by an atomic rename."
+    )
+    after: Annotated[Literal["archive", "delete"], BeforeValidator(_after_later)] = Field(
+        "archive", description="What is done with a file that was taken."
+    )
+    archive: str | LocalFolder = Field("archive", description="A folder of the feed, or { local: ./archive }.")
+    quarantine: str = Field("rejected", description="A folder of the feed for wrong files, each with its reason.")
+    spool: Path | None = Field(None, description="A local folder for working copies; one of our own when absent.")
+    max_attempts: int = Field(3, ge=1, le=1000, description="After so many failures a file is quarantined.")
+    poll_s: float = Field(5, gt=0, le=86400, description="A trigger looks so often.")
+    lease_s: float = Field(60, ge=3, le=86400, description="A worker that says nothing for so long is taken for dead.")
+    format: AnyFormat = Field(description="What is in the files.")
+    totals: list[Total] = Field(default_factory=list, description="What must balance before a file is loaded.")
+
+    @field_validator("quarantine")
+    @classmethod
+    def _quarantine_inside(cls, given: str) -> str:
+        return _inside(given)
+
+    @field_validator("archive")
+    @classmethod
+    def _archive_inside(cls, given: str | LocalFolder) -> str | LocalFolder:
+        return _inside(given) if isinstance(given, str) else given
+
+    @field_validator("pattern")
+    @classmethod
+    def _pattern_fits(cls, given: str) -> str:
+        _inside(Pattern(given).folder)
+        return given
+
+    @model_validator(mode="after")
+    def _totals_fit(self) -> Self:
+        if self.archive == self.quarantine and self.after == "archive":
+            raise ValueError("archive and quarantine are the same folder")
+        return self
+
+
+class FeedsConfig(AdapterConfig):
+    """What every kind of drop can say."""
+
+    feeds: dict[str, FeedConfig] = Field(default_factory=dict, description="The file drops, by name.")
+
+    @field_validator("feeds")
+    @classmethod
+    def _names(cls, given: dict[str, FeedConfig]) -> dict[str, FeedConfig]:
+        for name in given:
+            if not name.isidentifier():
+                raise ValueError(f"{name!r}: a name is letters, digits and _")
+        return given

@@ -1,0 +1,129 @@
+"""The batch side of a feed that is written: each portion is one file, there as a whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+from ...connectors.drop import Files, checked_name
+from ...core.batch import Cursor, Row, RowRefused, Writing, Written
+from ...core.errors import ConfigError, InputError, Rejected
+from .feed import Feed
+
+_IN_MEMORY = 1 << 20
+
+
+class FeedSink:
+    """Writes files. The name decides: the same bytes under a name that exists are no second file."""
+
+    keeps_cursor = False
+    one_effect = (
+        False,
+        "a file and our cursor have no transaction in common: after a crash a portion is written again, under its own name",
+    )
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+
+    def cursor(self) -> Cursor:
+        return None
+
+    def has(self, portion: str) -> bool:
+        return False
+
+    @contextmanager
+    def writing(self, *, portion: str, file_name: str | None = None) -> Iterator[Writing]:
+        name = file_name or self._feed.pattern.made_of(hashlib.sha256(portion.encode()).hexdigest()[:16])
+        if name is None:
+            raise ConfigError(
+                f"{self._feed.full_name}: {self._feed.config.pattern} makes no name by itself", field="name",
+                next="say name: under to:",
+            )  # fmt: skip
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
+            yield FileWriting(self._feed, named(self._feed, name), spool)  # type: ignore[arg-type]  # it is a binary stream
+
+    def close(self) -> None:
+        pass
+
+
+class FileWriting:
+    """One file until its rename."""
+
+    def __init__(self, feed: Feed, name: str, spool: BinaryIO) -> None:
+        self._feed = feed
+        self._name = name
+        self._spool = spool
+        self._buffer = io.BytesIO()
+        self._more = feed.format.writing(self._buffer)
+
+    def write(self, rows: Sequence[Row]) -> Written:
+        begun = 0
+
+        def counted() -> Iterable[Row]:
+            nonlocal begun
+            for row in rows:
+                begun += 1
+                yield row
+
+        kept = self._buffer.tell()
+        try:
+            count = self._more(counted())
+        except InputError as error:
+            self._buffer.seek(kept)
+            self._buffer.truncate()
+            raise RowRefused(begun - 1, error.message.partition(": ")[2] or error.message) from error
+        self._spool.write(self._buffer.getvalue())
+        self._buffer.seek(0)
+        self._buffer.truncate()
+        return Written(inserted=count)
+
+    def commit(self, *, portion: str, cursor: Cursor) -> None:
+        self._spool.write(self._buffer.getvalue())
+        with self._feed.drop.session() as files:
+            deliver(self._feed, files, self._name, self._spool)
+
+
+def named(feed: Feed, name: str) -> str:
+    """Take a file's name from a caller; InputError when it does not belong to the feed."""
+    checked_name(name)
+    if name.startswith(".") or feed.pattern.match(name) is None:
+        raise InputError(f"{name} does not fit {feed.config.pattern}", field="name")
+    return name
+
+
+def deliver(feed: Feed, files: Files, name: str, content: BinaryIO) -> dict[str, Any]:
+    """
+    Write a file whole. The same bytes under its name are fine; Rejected where others are.
+
+    OutcomeUnknown when the answer to the rename is lost: doing it again finds out.
+    """
+    path = feed.inbox(name)
+    digest, size = _digest(content)
+    content.seek(0)
+    if (there := files.stat(path)) is None:
+        try:
+            files.write(path, content)
+        except Rejected:
+            there = files.stat(path)
+            if there is None:
+                raise
+        else:
+            return {"name": name, "size": size, "written": True}
+    if there.size == size:
+        with files.read(path) as stream:
+            if _digest(stream) == (digest, size):
+                return {"name": name, "size": size, "written": False}
+    raise Rejected(f"{name} exists already with other content", field="name")
+
+
+def _digest(content: BinaryIO) -> tuple[str, int]:
+    content.seek(0)
+    digest, size = hashlib.sha256(), 0
+    while part := content.read(1 << 20):
+        digest.update(part)
+        size += len(part)
+    return digest.hexdigest(), size

@@ -1,0 +1,161 @@
+"""The batch side of a feed that is read: each ready file is a portion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ...core.batch import Batch, Cursor, Portion, Reject
+from ...core.errors import DrawbarError, InputError, Rejected, Unavailable
+from ..formats import IncompleteFile, Record, WrongFile
+from .feed import Feed, Taken
+from .totals import Proof, prove
+
+
+class FeedSource:
+    """Gives every ready file once, each claimed, copied and proven before its first row."""
+
+    one_effect = (
+        True,
+        "a file is known by its name and content: what the target has committed is not loaded again",
+    )
+
+    def __init__(self, feed: Feed, *, wait: bool = True) -> None:
+        self._feed = feed
+        self._wait = wait
+        self._open: list[FilePortion] = []
+
+    def portions(self, cursor: Cursor, *, batch_rows: int) -> Iterator[Portion]:
+        """
+        Give the files that are ready, the oldest first.
+
+        Raises Rejected after the last one when files were wrong as a whole and are in quarantine now.
+        """
+        wrong: list[str] = []
+        for found in self._feed.ready(wait=self._wait):
+            taken = self._feed.take(found)
+            if taken is None:
+                continue
+            try:
+                portion = FilePortion(self._feed, taken, self._proof(taken))
+            except IncompleteFile as error:
+                self._feed.incomplete(taken, str(error))
+            except WrongFile as error:
+                self._feed.quarantine(taken, {"error": str(error), "kind": "rejected"})
+                wrong.append(f"{found.name}: {error}")
+            except BaseException:
+                self._feed.put_back(taken)
+                raise
+            else:
+                self._open.append(portion)
+                yield portion
+        if wrong:
+            raise Rejected(f"{self._feed.full_name}: {len(wrong)} in quarantine: {'; '.join(wrong)[:1000]}")
+
+    def total(self, cursor: Cursor) -> int | None:
+        return None
+
+    def close(self) -> None:
+        """Put back what was neither finished nor failed."""
+        for portion in self._open:
+            portion.abandon()
+        self._open.clear()
+
+    def _proof(self, taken: Taken) -> Proof:
+        form, totals = self._feed.format, self._feed.config.totals
+        if not totals and not {"header", "trailer"} & form.layouts().keys():
+            return Proof()
+        return prove(form, taken.copy, totals, taken.found.env())
+
+
+class FilePortion:
+    """One claimed file. Its batches can be read again until it is finished or failed."""
+
+    def __init__(self, feed: Feed, taken: Taken, proof: Proof) -> None:
+        self.id = taken.id
+        self.name = taken.found.name
+        self._feed = feed
+        self._taken = taken
+        self._proof = proof
+        self._incomplete: str | None = None
+        self._wrong: str | None = None
+        self._settled = False
+
+    @property
+    def cursor(self) -> Cursor:
+        found = self._taken.found
+        return {"file": found.name, "size": found.size, "sha256": self._taken.sha256}
+
+    def batches(self, batch_rows: int) -> Iterator[Batch]:
+        rows: list[Mapping[str, Any]] = []
+        numbers: list[int] = []
+        raws: list[bytes] = []
+        rejects: list[Reject] = []
+        facts = self.facts
+        try:
+            with self._taken.copy.open("rb") as stream:
+                for record in self._feed.format.read(stream):
+                    if isinstance(record, Record):
+                        if record.layout != "row":
+                            continue
+                        rows.append(record.values)
+                        numbers.append(record.record_no)
+                        raws.append(record.raw)
+                    else:
+                        rejects.append(record)
+                    if len(rows) + len(rejects) >= batch_rows:
+                        yield Batch(rows, numbers, rejects, facts, raws)
+                        rows, numbers, raws, rejects = [], [], [], []
+        except IncompleteFile as error:
+            self._incomplete = str(error)
+            raise Unavailable(f"{self._taken.found.name} is not complete: {error}") from error
+        except WrongFile as error:
+            self._wrong = str(error)
+            raise Rejected(f"{self._taken.found.name}: {error}") from error
+        except OSError as error:
+            raise Unavailable(f"the working copy of {self._taken.found.name}: {error.strerror}") from error
+        if rows or rejects:
+            yield Batch(rows, numbers, rejects, facts, raws)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Give what expressions see beside `row`."""
+        return {
+            "file": self._taken.found.env(),
+            "header": self._proof.header or {},
+            "trailer": self._proof.trailer or {},
+        }
+
+    def finished(self) -> None:
+        if not self._settled:
+            self._feed.finish(self._taken)
+            self._settled = True
+
+    def failed(self, error: Exception, rejects: Sequence[Reject]) -> None:
+        """Put the file back, or aside when it is wrong or failed too often; a system that is away costs no attempt."""
+        if self._settled:
+            return
+        self._settled = True
+        reason = _reason(error, rejects)
+        if self._incomplete is not None:
+            self._feed.incomplete(self._taken, self._incomplete)
+        elif self._wrong is not None:
+            self._feed.quarantine(self._taken, reason)
+        elif isinstance(error, (Rejected, InputError)) or not isinstance(error, DrawbarError):
+            self._feed.failed(self._taken, reason)
+        else:
+            self._feed.put_back(self._taken)
+
+    def abandon(self) -> None:
+        if not self._settled:
+            self._settled = True
+            self._feed.put_back(self._taken)
+
+
+def _reason(error: Exception, rejects: Sequence[Reject]) -> dict[str, Any]:
+    said: dict[str, Any] = {"error": str(error), "kind": getattr(error, "kind", "defect")}
+    if rejects:
+        said["record"] = rejects[0].record_no
+        said["rejects"] = len(rejects)
+        said["first"] = [{"record": one.record_no, "reason": one.reason} for one in rejects[:10]]
+    return said

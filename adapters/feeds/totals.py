@@ -1,0 +1,138 @@
+"""Control totals: what header and trailer say against what is in a file, proven before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Context, Decimal
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from ...core.errors import InputError
+from ...core.expressions import Sees, Template
+from ...core.strict import Strict
+from ..formats import Format, IncompleteFile, Record, Reject, WrongFile
+from ..formats.scalars import as_decimal
+
+_EXACT = Context(prec=80)
+
+
+class Total(Strict):
+    """One total. Records that cannot be read count, and have no sum."""
+
+    count: str | None = Field(None, description="Count the records of a layout: row.")
+    sum: str | None = Field(None, description="Add up a field of the rows.")
+    where: Annotated[Template, Sees("row", "record_no", "header", "file")] | None = Field(
+        None, description="Only of these rows."
+    )
+    modulo: int | None = Field(None, ge=1, description="What is left of the total after division by this.")
+    equals: Annotated[Template, Sees("header", "trailer", "file")] = Field(description="What it must be.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.count is None) == (self.sum is None):
+            raise ValueError("a total has either count or sum")
+        if self.where is not None and self.count not in {None, "row"}:
+            raise ValueError("where: only for rows")
+        return self
+
+    @property
+    def label(self) -> str:
+        return f"count of {self.count}" if self.count else f"sum of {self.sum}"
+
+
+@dataclass(slots=True)
+class Proof:
+    """What the first pass over a file found."""
+
+    header: dict[str, Any] | None = None
+    trailer: dict[str, Any] | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+
+
+_KEPT_REJECTS = 20
+
+
+def prove(form: Format, path: Path, totals: Sequence[Total], file: Mapping[str, Any]) -> Proof:
+    """
+    Read a spooled file once and compare its totals.
+
+    IncompleteFile: its end, or its trailer, is not there yet. WrongFile: a total differs, or its parts are out of place.
+    """
+    proof = Proof()
+    sums = [Decimal(0)] * len(totals)
+    with path.open("rb") as stream:
+        for record in form.read(stream):
+            if proof.trailer is not None and not (isinstance(record, Record) and record.layout == "trailer"):
+                raise WrongFile("there are records after the trailer")
+            if isinstance(record, Reject):
+                proof.counts["row"] = proof.counts.get("row", 0) + 1
+                if len(proof.rejects) < _KEPT_REJECTS:
+                    proof.rejects.append(record)
+                continue
+            proof.counts[record.layout] = proof.counts.get(record.layout, 0) + 1
+            _keep_part(proof, record)
+            if record.layout == "row":
+                _add(totals, sums, record, proof, file)
+    expects_trailer = "trailer" in form.layouts() or any(
+        path[:1] == ("trailer",) for t in totals for path in t.equals.paths
+    )
+    if expects_trailer and proof.trailer is None:
+        raise IncompleteFile("the trailer is not there yet")
+    for total, added in zip(totals, sums, strict=True):
+        _compare(total, added, proof, file)
+    return proof
+
+
+def _keep_part(proof: Proof, record: Record) -> None:
+    if record.layout == "header":
+        if proof.header is not None:
+            raise WrongFile(f"record {record.record_no} is a second header")
+        proof.header = record.values
+    elif record.layout == "trailer":
+        if proof.trailer is not None:
+            raise WrongFile(f"record {record.record_no} is a second trailer")
+        proof.trailer = record.values
+
+
+def _add(totals: Sequence[Total], sums: list[Decimal], record: Record, proof: Proof, file: Mapping[str, Any]) -> None:
+    env = {"row": record.values, "record_no": record.record_no, "header": proof.header or {}, "file": file}
+    for at, total in enumerate(totals):
+        try:
+            if total.where is not None and total.where.fill(env) is not True:
+                continue
+            if total.count is not None:
+                sums[at] += 1
+            elif (value := _value_at(record.values, total.sum or "")) is not None:
+                sums[at] = _EXACT.add(sums[at], as_decimal(value))
+        except (InputError, ValueError) as error:
+            raise WrongFile(f"{total.label}, record {record.record_no}: {error}") from error
+
+
+def _compare(total: Total, added: Decimal, proof: Proof, file: Mapping[str, Any]) -> None:
+    found: Decimal | int = added
+    if total.count is not None and total.where is None:
+        found = proof.counts.get(total.count, 0)
+    elif total.count is not None:
+        found = int(added)
+    if total.modulo is not None:
+        found = _EXACT.remainder(Decimal(found), Decimal(total.modulo))
+    try:
+        said = total.equals.fill({"header": proof.header or {}, "trailer": proof.trailer or {}, "file": file})
+        expected = as_decimal(said.strip() if isinstance(said, str) else said)
+    except (InputError, ValueError) as error:
+        raise WrongFile(f"{total.label}: {error}") from error
+    if found != expected:
+        raise WrongFile(f"{total.label} is {found}, and the file says {expected}")
+
+
+def _value_at(values: Mapping[str, Any], path: str) -> Any:
+    value: Any = values
+    for name in path.replace("-", "_").split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            raise ValueError(f"there is no field {path}")
+        value = value[name]
+    return value
