@@ -13,6 +13,8 @@ import typer.main
 from ..config.schema import published
 from ..core import errors, policy
 from ..core.tool import Effect
+from ..facade.reference import routes_lines
+from ..facade.routes import document
 from .entry import cli
 from .failures import exit_code
 
@@ -28,6 +30,7 @@ def pages() -> dict[str, str]:
         "cli.md": _page("The command line", _cli()),
         "configuration.md": _page("The configuration", _configuration(published())),
         "errors.md": _page("Errors", _errors()),
+        "routes.md": _page("Routes", routes_lines(document())),
     }
 
 

@@ -1,4 +1,4 @@
-"""The reference page of the routes, made from the OpenAPI document."""
+"""The reference page of the routes, made from the OpenAPI document: docs/reference/routes.md and /docs."""
 
 from __future__ import annotations
 
@@ -9,28 +9,15 @@ _METHODS = ("get", "post", "put", "patch", "delete")
 _COMMON = {"403", "422", "500", "503", "408", "413", "415"}
 
 
-def routes_page(said: Mapping[str, Any] | None = None) -> str:
-    """Write docs/reference/routes.md, which the service shows at /docs."""
-    if said is None:
-        from .application import document
-
-        said = document()
-    lines = [
-        "# Routes",
-        "",
-        "Made from the OpenAPI document (`GET /openapi.json`) by `make docs`; do not edit.",
-        "",
-        said["info"]["description"],
-        "",
-        "Every route may also answer 403, 422, 500 and 503, and one with a body 408, 413 and 415.",
-        "",
-        "Live: `WS /ws?topics=&after=` sends each event as one JSON text; `topics` and `after` are those of `GET /events`.",
-    ]
+def routes_lines(said: Mapping[str, Any]) -> Iterator[str]:
+    """Describe every route of an OpenAPI document in Markdown."""
+    yield said["info"]["description"]
+    yield from ("", "Every route may also answer 403, 422, 500 and 503, and one with a body 408, 413 and 415.", "")
+    yield "Live: `WS /ws?topics=&after=` sends each event as one JSON text; `topics` and `after` are those of `GET /events`."
     for tag, operations in _by_tag(said).items():
-        lines += ["", f"## {tag[0].upper()}{tag[1:]}"]
+        yield from ("", f"## {tag[0].upper()}{tag[1:]}")
         for method, path, operation in operations:
-            lines += ["", f"### `{method.upper()} {path}`", "", *_operation(operation)]
-    return "\n".join(lines) + "\n"
+            yield from ("", f"### `{method.upper()} {path}`", "", *_operation(operation))
 
 
 def _by_tag(said: Mapping[str, Any]) -> dict[str, list[tuple[str, str, dict[str, Any]]]]:

@@ -1,0 +1,58 @@
+"""The routes, put together, and the document that says what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from starlette.routing import Match
+
+from .. import __version__
+from . import adapters, agents, context, desk, health, live, runs, syncs, tasks, tools, workflows
+from .documents import describe
+
+ROUTERS: tuple[APIRouter, ...] = (
+    workflows.router,
+    runs.router,
+    tasks.router,
+    tools.router,
+    adapters.router,
+    agents.router,
+    context.router,
+    syncs.router,
+    desk.router,
+    live.router,
+    health.router,
+)
+
+
+def routed(lifespan: Any = None) -> FastAPI:
+    """Make a bare application that has every route."""
+    api = FastAPI(
+        title="Drawbar",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    for router in ROUTERS:
+        api.include_router(router)
+    return api
+
+
+def document() -> dict[str, Any]:
+    """Give the OpenAPI document, which no landscape changes."""
+    return describe(routed())
+
+
+def methods_of(scope: Mapping[str, Any]) -> set[str]:
+    """Name the methods of a path; it may stand in several routes."""
+    found: set[str] = set()
+    for router in ROUTERS:
+        for route in router.routes:
+            if route.matches({**scope, "type": "http"})[0] != Match.NONE:
+                found |= getattr(route, "methods", None) or set()
+    return found or {"GET"}
