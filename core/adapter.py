@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 from pydantic import Field
 
 from .batch import Sink, Source
-from .errors import ConfigError, InputError
+from .errors import ConfigError, DrawbarError, InputError
 from .policy import Budget
 from .rules import ToolRules
 from .strict import Strict
@@ -26,6 +26,14 @@ _BUILT_IN = {
     "sftp": "drawbar.adapters.sftp:SftpAdapter",
     "local": "drawbar.adapters.local:LocalAdapter",
     "amqp": "drawbar.adapters.amqp:AmqpAdapter",
+}
+
+_NEXT = {
+    "config": "correct the configuration of this adapter",
+    "input": "correct the configuration of this adapter",
+    "rejected": "ask the system's owner whether our login may do this",
+    "unavailable": "is the address right, does the system run, and may this machine reach it?",
+    "unknown": "the system took the question and gave no answer that can be used: see its own log",
 }
 
 
@@ -61,6 +69,11 @@ class Finding:
     ok: bool
     found: str = ""
     next: str = ""
+
+    @classmethod
+    def of(cls, what: str, error: DrawbarError) -> Finding:
+        """Explain a step that failed; where the error itself knows no next step, its kind does."""
+        return cls(what, ok=False, found=error.message, next=error.next or _NEXT[error.kind])
 
 
 @dataclass(frozen=True, slots=True)
