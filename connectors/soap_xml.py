@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import Any
 
 from lxml import etree
@@ -18,7 +19,8 @@ ENCODING = "http://schemas.xmlsoap.org/soap/encoding/"
 Node = Any
 """An lxml element: its stubs promise less than it does."""
 
-_DOCTYPE = [b"<!DOCTYPE", "<!DOCTYPE".encode("utf-16-le"), "<!DOCTYPE".encode("utf-16-be"), "<!DOCTYPE".encode("cp037")]
+_WIDE_DOCTYPE = ["<!DOCTYPE".encode(code) for code in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "cp037")]
+_BEGINS = {b"<", b" ", b"\t", b"\r", b"\n"}
 _DECLARED = re.compile(rb"^\s*<\?xml[^>]*encoding\s*=", re.IGNORECASE)
 _LATIN = re.compile(rb"[a-zA-Z0-9._-]+")
 
@@ -35,11 +37,10 @@ def parse(body: bytes, *, charset: str | None = None) -> Node:
     """
     if not body.strip():
         raise BadXml("it is empty")
-    if any(mark in body for mark in _DOCTYPE):
+    if _has_doctype(body):
         raise BadXml(f"it has a document type declaration (DTD), which is refused{_page(body)}")
-    encoding = charset if charset and not _DECLARED.match(body[:200]) and _LATIN.fullmatch(charset.encode()) else None
     try:
-        root = etree.fromstring(body, _parser(encoding))
+        root = etree.fromstring(body, _parser(_encoding(body, charset)))
     except (etree.XMLSyntaxError, LookupError, ValueError) as error:
         raise BadXml(f"it is no well-formed XML: {str(error).split(' (<string>')[0]}{_page(body)}") from None
     if root.getroottree().docinfo.internalDTD is not None:
@@ -47,8 +48,43 @@ def parse(body: bytes, *, charset: str | None = None) -> Node:
     return root
 
 
+def _encoding(body: bytes, charset: str | None) -> str | None:
+    """Give what HTTP says where the document itself says nothing; None is what XML says: UTF-8, or a byte order mark."""
+    if charset is None or charset.lower() == "utf-8" or _DECLARED.match(body[:200]):
+        return None
+    return charset if _LATIN.fullmatch(charset.encode("ascii", "replace")) else None
+
+
+def _has_doctype(body: bytes) -> bool:
+    """Look before the root element; text further on may speak of document types as it likes."""
+    at = 3 if body.startswith(b"\xef\xbb\xbf") else 0
+    if b"\0" in body[:4] or body[at : at + 1] not in _BEGINS:
+        return any(mark in body for mark in _WIDE_DOCTYPE)
+    while True:
+        while body[at : at + 1].isspace():
+            at += 1
+        end = {b"<?": b"?>", b"<!": b"-->"}.get(body[at : at + 2])
+        if end is None or body.startswith(b"<!DOCTYPE", at):
+            return end == b"-->"
+        at = body.find(end, at)
+        if at < 0:
+            return False
+        at += len(end)
+
+
+_PARSERS = threading.local()
+
+
 def _parser(encoding: str | None) -> etree.XMLParser:
-    # A parser per document: lxml locks one that threads share.
+    """Give this thread's parser: lxml locks one that threads share."""
+    if encoding is not None:
+        return _new_parser(encoding)
+    if not hasattr(_PARSERS, "plain"):
+        _PARSERS.plain = _new_parser(None)
+    return _PARSERS.plain  # type: ignore[no-any-return]  # a thread's own
+
+
+def _new_parser(encoding: str | None) -> etree.XMLParser:
     return etree.XMLParser(
         encoding=encoding,
         resolve_entities=False,

@@ -11,6 +11,7 @@ import pytest
 from lxml import etree
 
 from drawbar.connectors.soap import Bound, Service, Settings
+from drawbar.connectors.soap_xml import parse
 from drawbar.core.errors import InputError
 from drawbar.core.schema import Checker
 from drawbar.core.values import Wide, to_json
@@ -243,6 +244,11 @@ def test_a_value_that_breaks_its_type_is_kept_as_it_came(ask: Bound) -> None:
     assert back["day"] == "0000-00-00"
     assert back["_any"] == ['<surprise xmlns="urn:rich"><x>1</x></surprise>']
     assert "amount" in str(Checker.of(ask.output_schema()).deviation(back))
+
+
+def test_text_may_speak_of_document_types() -> None:
+    """Only a document type before the root is one."""
+    assert parse(b"<a><![CDATA[<!DOCTYPE html>]]></a>").text == "<!DOCTYPE html>"
 
 
 def test_an_answer_without_its_namespace_is_read_all_the_same(ask: Bound) -> None:

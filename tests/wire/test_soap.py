@@ -433,6 +433,8 @@ HOSTILE: list[tuple[str, bytes]] = [
     ("entity bomb", BOMB),
     ("external entity", OUTSIDE),
     ("utf-16 entity bomb", b"\xff\xfe" + BOMB.decode().encode("utf-16-le")),
+    ("comments before an entity bomb", b"<?xml version='1.0'?>" + b"<!-- -->\n" * 5_000 + BOMB),
+    ("byte order mark before an entity bomb", b"\xef\xbb\xbf" + BOMB),
     ("deep nesting", ENVELOPE % (b"<a>" * 100_000)),
     ("deep nesting that ends", ENVELOPE % (b"<a>" * 5_000 + b"</a>" * 5_000)),
     ("wrong root", b"<html/>"),
