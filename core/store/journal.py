@@ -153,7 +153,6 @@ def _open_sqlite(url: str) -> Journal:
     if not name or name == ":memory:":
         raise ConfigError("state: the journal needs a file: sqlite:///drawbar.db", field="state")
     path = Path(name).absolute()
-    path.parent.mkdir(parents=True, exist_ok=True)
     said = {"check_same_thread": False, "timeout": _BUSY_S}
     readers = create_engine(f"sqlite:///{path}", connect_args=said, pool_size=20, max_overflow=40)
     event.listen(readers, "connect", lambda driver, record: _prepare(driver, "query_only=ON"))
@@ -161,6 +160,7 @@ def _open_sqlite(url: str) -> Journal:
     writer = create_engine(f"sqlite:///{path}", connect_args=said, poolclass=NullPool)
     event.listen(writer, "connect", lambda driver, record: _prepare(driver))
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         turn = Turn(path)
         with turn.taken():
             conn = writer.connect()
