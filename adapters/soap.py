@@ -31,8 +31,8 @@ _MASK = "***"
 class UsernameToken(Strict):
     """WS-Security username token."""
 
-    username: str
-    password: SecretStr
+    username: str = Field(description="Who calls.")
+    password: SecretStr = Field(description="Its password.")
     digest: bool = Field(False, description="Send a digest with nonce and time instead of the password.")
 
 
@@ -43,8 +43,8 @@ class Timestamp(Strict):
 class Basic(Strict):
     """HTTP basic authentication, also for fetching the WSDL."""
 
-    username: str
-    password: SecretStr
+    username: str = Field(description="Who calls.")
+    password: SecretStr = Field(description="Its password.")
 
 
 class Tls(Strict):
@@ -52,7 +52,7 @@ class Tls(Strict):
 
     ca_file: str | None = Field(None, description="Authorities to trust instead of the system's.")
     certificate_file: str | None = Field(None, description="Our certificate, for services that ask for one.")
-    key_file: str | None = None
+    key_file: str | None = Field(None, description="Its key, when it is not in the same file.")
 
 
 class Security(Strict):
@@ -60,18 +60,20 @@ class Security(Strict):
 
     later: ClassVar[dict[str, str]] = {"sign": _LATER, "verify": _LATER}
 
-    username_token: UsernameToken | None = None
-    timestamp: Timestamp | None = None
-    basic: Basic | None = None
+    username_token: UsernameToken | None = Field(None, description="WS-Security username token.")
+    timestamp: Timestamp | None = Field(None, description="WS-Security timestamp.")
+    basic: Basic | None = Field(None, description="HTTP basic authentication.")
     bearer: SecretStr | None = Field(None, description="Sent as Authorization: Bearer.")
-    tls: Tls = Tls()
+    tls: Tls = Field(Tls(), description="Whom to trust, and our own certificate.")
 
 
 class Endpoints(Strict):
     """Where calls go instead of the WSDL's own address. A call that has left is never repeated on another endpoint."""
 
-    mode: Literal["balance", "failover"] = "balance"
-    urls: list[Annotated[str, Field(pattern=r"^https?://\S+$")]] = Field(min_length=1)
+    mode: Literal["balance", "failover"] = Field("balance", description="failover: the next one only when one is away.")
+    urls: list[Annotated[str, Field(pattern=r"^https?://\S+$")]] = Field(
+        min_length=1, description="Addresses of one and the same service."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -102,7 +104,7 @@ class SoapConfig(AdapterConfig):
     exclude: list[str] = Field(default_factory=list, description="Globs: these do not.")
     effects: dict[str, Effect] = Field(default_factory=dict, description="By operation; what is not named is a write.")
     headers: dict[str, str] = Field(default_factory=dict, description="SOAP headers sent with every call.")
-    security: Security = Security()
+    security: Security = Field(Security(), description="How the service knows us, and we it.")
     max_answer_mb: float = Field(64, gt=0, le=1024, description="A larger answer, or WSDL, is refused.")
 
     @field_validator("wsdl")
@@ -132,7 +134,7 @@ class SoapAdapter(Adapter[SoapConfig]):
             service = self._open()
             tools = list(self.tools())
         except DrawbarError as error:
-            yield Finding(f"load the WSDL {self.config.wsdl}", ok=False, found=error.message, next=error.next or "")
+            yield Finding.of(f"load the WSDL {self.config.wsdl}", error)
             return
         skipped = service.contract.skipped
         found = f"{len(tools)} tools" + (f"; left out: {'; '.join(skipped)}" if skipped else "")
@@ -239,7 +241,7 @@ class SoapAdapter(Adapter[SoapConfig]):
         try:
             tool.run({}, Call("check", "check", deadline))
         except DrawbarError as error:
-            return Finding(f"call {tool.name}", ok=False, found=error.message, next=error.next or "")
+            return Finding.of(f"call {tool.name}", error)
         return Finding(f"call {tool.name}", ok=True, found="it answered")
 
 
@@ -252,7 +254,7 @@ def _reached(service: Service, url: str) -> Iterator[Finding]:
     try:
         yield Finding(what, ok=True, found=service.reach(url))
     except DrawbarError as error:
-        yield Finding(what, ok=False, found=error.message, next=error.next or "")
+        yield Finding.of(what, error)
 
 
 def _full_name(operation: Operation) -> str:

@@ -60,7 +60,7 @@ class AmqpAdapter(Adapter[AmqpConfig]):
         try:
             yield Finding("connect", ok=True, found=self._connects())
         except DrawbarError as error:
-            yield Finding("connect", ok=False, found=error.message, next=error.next or "")
+            yield Finding.of("connect", error)
             return
         for exchange in sorted({one.exchange for one in self.config.publish.values()} - {""}):
             yield _finding(
@@ -240,4 +240,4 @@ def _finding(what: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(what, ok=True, found=look())
     except DrawbarError as error:
-        return Finding(what, ok=False, found=error.message, next=error.next or "")
+        return Finding.of(what, error)

@@ -33,7 +33,7 @@ class PublishConfig(Strict):
         None, alias="schema", description="JSON Schema of the body, or its file."
     )
     headers: dict[str, Argument] = Field(default_factory=dict, description="Headers of every message.")
-    description: str | None = None
+    description: str | None = Field(None, description="What callers read about the tool.")
     mandatory: bool = Field(True, description="A message that no queue takes is rejected, not dropped.")
     persistent: bool = Field(True, description="Messages survive a restart of the broker on durable queues.")
 
@@ -43,14 +43,14 @@ class PublishConfig(Strict):
 class DeadLetter(Strict):
     """Where messages go that cannot be worked on."""
 
-    exchange: str = Field("", max_length=255)
+    exchange: str = Field("", max_length=255, description="Exchange; the default exchange when absent.")
     routing_key: str = Field(max_length=255, description="The queue's name on the default exchange.")
 
 
 class ConsumeConfig(Strict):
     """One queue: triggers, syncs, and the tools `get_<name>` and `settle_<name>`."""
 
-    queue: str = Field(min_length=1, max_length=255)
+    queue: str = Field(min_length=1, max_length=255, description="Name of the queue; it must be there.")
     prefetch: int = Field(20, ge=1, le=65535, description="How many messages may wait here for their answer.")
     max_attempts: int = Field(5, ge=1, description="After that many failures a message is dead-lettered.")
     settle: Literal["accepted"] = Field("accepted", description="accepted: when its run is in the journal.")
@@ -79,11 +79,11 @@ class AmqpConfig(AdapterConfig):
     """An AMQP 0-9-1 broker, such as RabbitMQ."""
 
     url: SecretStr = Field(description="amqp://user:password@host:5672/vhost, or amqps:// for TLS.")
-    tls: TlsConfig | None = None
+    tls: TlsConfig | None = Field(None, description="For amqps://: whom to trust, and our own certificate.")
     connect_timeout_s: float = Field(10, gt=0, le=300, description="Limit of connecting and logging in, in seconds.")
     heartbeat_s: int = Field(30, ge=1, le=3600, description="A line without a sign of life for twice that is dead.")
-    publish: dict[Name, PublishConfig] = Field(default_factory=dict)
-    consume: dict[Name, ConsumeConfig] = Field(default_factory=dict)
+    publish: dict[Name, PublishConfig] = Field(default_factory=dict, description="What may be published, by name.")
+    consume: dict[Name, ConsumeConfig] = Field(default_factory=dict, description="Which queues are read, by name.")
 
     later: ClassVar[dict[str, str]] = {"hosts": _LATER, "request": _LATER, "declare": _LATER}
 
