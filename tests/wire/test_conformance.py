@@ -1,7 +1,13 @@
 """Our own adapters pass the suite that we give to others, on the real servers."""
 
+from pathlib import Path
+
+import pika
 import pytest
 
+import drawbar.testing
+from drawbar.adapters.amqp import AmqpAdapter
+from drawbar.adapters.soap import SoapAdapter
 from drawbar.adapters.sql import SqlAdapter
 from drawbar.testing import conformance
 
@@ -78,3 +84,64 @@ TestMariaDB = conformance(
 )
 # A file that is not there is a wrong configuration and not a system that is away: no `dead`.
 TestSqlite = conformance(SqlAdapter, config=lambda on_sqlite: on_sqlite, needs=("sqlalchemy",))
+
+
+def soap(wsdl, **more):
+    return {
+        "wsdl": str(wsdl),
+        "effects": {"GetInvoice": "read", "FindInvoice": "read"},
+        "security": {"basic": {"username": "drawbar", "password": "s3cret-of-the-books"}},
+        "tools": {
+            "FindInvoice": {"examples": [{"arguments": {"orderId": 4711}}]},
+            "CreateInvoice": {"examples": [{"arguments": {"orderId": 1, "customer": "Kaiser", "amount": "10.00"}}]},
+        },
+        **more,
+    }
+
+
+def soap_away(port):
+    """The WSDL is a file here, so that the tools are known while nobody answers at the endpoint."""
+    return soap(
+        Path(drawbar.testing.__file__).parent / "data/billing.wsdl", endpoints=f"http://127.0.0.1:{port}/billing"
+    )
+
+
+TestSoapOnNode = conformance(
+    SoapAdapter,
+    config=lambda soap_node: soap(soap_node.wsdl),
+    dead=lambda closed_port: soap_away(closed_port),  # noqa: PLW0108 - the name asks for the fixture
+    needs=("zeep", "lxml", "requests"),
+)
+TestSoapOnPhp = conformance(
+    SoapAdapter,
+    config=lambda soap_php: soap(soap_php.wsdl),
+    dead=lambda closed_port: soap(f"http://127.0.0.1:{closed_port}/billing?wsdl"),
+    needs=("zeep", "lxml", "requests"),
+)
+
+
+def amqp(url):
+    return {
+        "url": url,
+        "connect_timeout_s": 2,
+        "publish": {"billed": {"exchange": "erp", "routing_key": "order.${{ arguments.body.plant }}"}},
+        "consume": {"incoming": {"queue": "in"}},
+        "tools": {"publish_billed": {"examples": [{"arguments": {"body": {"plant": "M"}}}]}},
+    }
+
+
+@pytest.fixture
+def on_rabbitmq(vhost):
+    with pika.BlockingConnection(pika.URLParameters(vhost)) as connection:
+        channel = connection.channel()
+        channel.queue_declare("in", durable=True)
+        channel.exchange_declare("erp", "topic", durable=True)
+    return amqp(vhost)
+
+
+TestRabbitMQ = conformance(
+    AmqpAdapter,
+    config=lambda on_rabbitmq: on_rabbitmq,
+    dead=lambda closed_port: amqp(f"amqp://drawbar:s3cret-of-the-dead@127.0.0.1:{closed_port}/"),
+    needs=("pika",),
+)
