@@ -48,7 +48,7 @@ class Product:
             try:
                 if self.http.get(f"{self.url}/health/ready", timeout=2).ok:
                     return time.monotonic() - began
-            except requests.ConnectionError:
+            except requests.RequestException:
                 pass
             time.sleep(0.05)
         raise Broken(f"drawbar serve does not answer; see {self._log.name}")
@@ -284,7 +284,7 @@ class _Story:
         if not answer.ok:
             raise Broken(f"sync {name}: {answer.status_code} {answer.text[:400]}")
         run: dict[str, Any] = answer.json()
-        if run["status"] != "succeeded":
+        if run["status"] not in {"succeeded", "nothing"}:
             raise Broken(f"sync {name} {run['status']}: {run.get('error')}")
         return run
 

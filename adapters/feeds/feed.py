@@ -7,7 +7,6 @@ import io
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -156,8 +155,7 @@ class Feed:
                 copy, sha256, size = self._copy(files, claim)
                 now = files.stat(self.claims.path(claim))
         except (DrawbarError, OSError) as error:
-            with suppress(DrawbarError):
-                self._back(claim, attempts)
+            self._back(claim, attempts)
             if isinstance(error, OSError):
                 raise Unavailable(f"the spool {self._spool}: {error.strerror}") from error
             raise
@@ -205,29 +203,33 @@ class Feed:
         }
         log.warning("feed.quarantined", **{**said, "at": None})
         self._done_with(taken)
-        with self.drop.session() as files:
-            name = self._move_aside(files, taken.claim, self.config.quarantine, taken.sha256)
-            if name is not None:
-                path = _joined(self.folder, self.config.quarantine, name + _REASON)
-                files.remove(path)
-                _write(files, path, write_json(said, indent=True))
-            self._marker(files, taken.found.name, self.config.quarantine)
-        self.claims.settled(taken.claim)
+        try:
+            with self.drop.session() as files:
+                name = self._move_aside(files, taken.claim, self.config.quarantine, taken.sha256)
+                if name is not None:
+                    path = _joined(self.folder, self.config.quarantine, name + _REASON)
+                    files.remove(path)
+                    _write(files, path, write_json(said, indent=True))
+                self._marker(files, taken.found.name, self.config.quarantine)
+        finally:
+            self.claims.settled(taken.claim)
 
     def finish(self, taken: Taken) -> None:
         """Archive or delete a file that is loaded. One that is gone already is no error: another worker finished it."""
         config, claim = self.config, taken.claim
-        with self.drop.session() as files:
-            folder = config.archive if isinstance(config.archive, str) else None
-            if config.after == "archive" and isinstance(config.archive, LocalFolder):
-                self._archive_here(config.archive, taken)
-            if config.after == "archive" and folder is not None:
-                self._move_aside(files, claim, folder, taken.sha256)
-            else:
-                files.remove(self.claims.path(claim))
-            self._marker(files, taken.found.name, folder if config.after == "archive" else None)
-        self._done_with(taken)
-        self.claims.settled(claim)
+        folder = config.archive if isinstance(config.archive, str) and config.after == "archive" else None
+        try:
+            with self.drop.session() as files:
+                if config.after == "archive" and isinstance(config.archive, LocalFolder):
+                    self._archive_here(config.archive, taken)
+                if folder is not None:
+                    self._move_aside(files, claim, folder, taken.sha256)
+                else:
+                    files.remove(self.claims.path(claim))
+                self._marker(files, taken.found.name, folder)
+        finally:
+            self._done_with(taken)
+            self.claims.settled(claim)
 
     def find(self, files: Files, name: str) -> Found:
         """Find a file by its name: in the inbox, claimed, in the archive or in quarantine."""
@@ -334,8 +336,14 @@ class Feed:
                 copy.unlink(missing_ok=True)
 
     def _back(self, claim: Claim, attempts: int) -> None:
-        with self.drop.session() as files:
-            self.claims.put_back(files, claim, self.inbox(claim.name), attempts)
+        """Put a file back; where that fails, whoever looks next finds that nobody works on it."""
+        try:
+            with self.drop.session() as files:
+                self.claims.put_back(files, claim, self.inbox(claim.name), attempts)
+        except DrawbarError as error:
+            log.warning("feed.not_put_back", feed=self.full_name, file=claim.name, error=error.message)
+        finally:
+            self.claims.settled(claim)
 
     def _done_with(self, taken: Taken) -> None:
         taken.copy.unlink(missing_ok=True)

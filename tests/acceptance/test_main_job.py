@@ -91,7 +91,7 @@ adapters:
           record: fixed
           layouts: { row: "${{ record.REC_TYPE == 'D' }}", trailer: "${{ record.REC_TYPE == 'T' }}" }
         totals:
-          - { count: row, equals: "${{ trailer.REC_COUNT }}" }
+          - { count: row, equals: "${{ trailer.TRAILER_DATA.REC_COUNT }}" }
       out:
         pattern: "*.csv"
         format: { kind: csv, columns: [id, customer, amount] }
@@ -146,10 +146,10 @@ syncs:
     from: { adapter: drop, feed: orders }
     to: { adapter: erp, table: orders, mode: upsert, key: [id], load: staged }
     map:
-      id: "${{ row.ORDER_ID }}"
-      customer: "${{ row.CUSTOMER }}"
-      amount: "${{ row.AMOUNT }}"
-      plant: "${{ row.PLANT }}"
+      id: "${{ row.DETAIL_DATA.ORDER_ID }}"
+      customer: "${{ row.DETAIL_DATA.CUSTOMER }}"
+      amount: "${{ row.DETAIL_DATA.AMOUNT }}"
+      plant: "${{ row.DETAIL_DATA.PLANT }}"
       status: open
     rejects: { max_share: 0.01, max_count: 1000, to: ./rejects }
     triggers: [ { cron: "15 4 * * *", timezone: Europe/Berlin, missed: last } ]
