@@ -33,6 +33,7 @@ MOST_MISSED = 100
 _HOLD_S = 60.0
 _AGAIN_S = 5.0
 _STEPS = 10
+_AHEAD_S = 86_400.0
 _NEVER = 253_402_300_799.0  # the last second of the year 9999
 _OVERLAPS = "the last run still runs"
 _AWAY = "nobody was there"
@@ -169,7 +170,7 @@ class Schedules:
         elif kept.spec != spec:
             first = {"spec": spec, "next_at": _next(one.spec, now), "fired_for": None, "away_until": None}
             schedules.change(conn, one.name, seen=kept.next_at, **first)
-        elif kept.next_at > (first_at := _next(one.spec, max(now, kept.fired_for or 0))):  # the clock was ahead once
+        elif kept.next_at > (first_at := _next(one.spec, max(now, _fired_for(kept, now)))):  # the clock was ahead once
             schedules.change(conn, one.name, seen=kept.next_at, next_at=first_at, away_until=None)
 
     def _serve(self, one: Schedule) -> None:
@@ -227,6 +228,12 @@ class Schedules:
 
     def _is_held(self, kept: Kept) -> bool:
         return kept.held_until is not None and kept.held_until > self._journal.now()
+
+
+def _fired_for(kept: Kept, now: float) -> float:
+    """Give up to when nothing is fired again. What was fired while the clock was days ahead silences nobody for days."""
+    fired_for = kept.fired_for or 0
+    return fired_for if fired_for < now + _AHEAD_S else 0
 
 
 def _conclude(
