@@ -7,6 +7,8 @@ import pytest
 
 import drawbar.testing
 from drawbar.adapters.amqp import AmqpAdapter
+from drawbar.adapters.local import LocalAdapter
+from drawbar.adapters.sftp import SftpAdapter
 from drawbar.adapters.soap import SoapAdapter
 from drawbar.adapters.sql import SqlAdapter
 from drawbar.testing import conformance
@@ -145,3 +147,64 @@ TestRabbitMQ = conformance(
     dead=lambda closed_port: amqp(f"amqp://drawbar:s3cret-of-the-dead@127.0.0.1:{closed_port}/"),
     needs=("pika",),
 )
+
+
+def drop_of(**where):
+    return {
+        **where,
+        "feeds": {
+            "orders": {
+                "description": "Orders of the day.",
+                "pattern": "ORD.*.csv",
+                "ready": {"min_age_s": 0},
+                "format": {"kind": "csv"},
+            }
+        },
+        "tools": {
+            "list_orders": {"examples": [{"arguments": {}}]},
+            "stat_orders": {"examples": [{"arguments": {"name": "ORD.1.csv"}}]},
+            "read_orders": {"examples": [{"arguments": {"name": "ORD.1.csv"}}]},
+            "write_orders": {"examples": [{"arguments": {"name": "ORD.2.csv", "records": [{"id": "2"}]}}]},
+        },
+    }
+
+
+def filled(folder):
+    (folder / "ORD.1.csv").write_text("id,customer\n1,Kaiser\n2,Lund\n")
+    return folder
+
+
+@pytest.fixture
+def on_openssh(sshd, drop):
+    return drop_of(
+        host="127.0.0.1",
+        port=sshd.port,
+        username=sshd.user,
+        private_key_file=str(sshd.key_file),
+        known_hosts=str(sshd.known_hosts),
+        root=str(filled(drop)),
+    )
+
+
+@pytest.fixture
+def no_sshd(closed_port, tmp_path):
+    known_hosts = tmp_path / "known_hosts"
+    known_hosts.touch()
+    return drop_of(
+        host="127.0.0.1",
+        port=closed_port,
+        username="partner",
+        password="s3cret-of-the-dead",
+        known_hosts=str(known_hosts),
+        root="/outgoing",
+    )
+
+
+TestOpenSSH = conformance(
+    SftpAdapter,
+    config=lambda on_openssh: on_openssh,
+    dead=lambda no_sshd: no_sshd,
+    needs=("paramiko",),
+)
+# A folder that is not there is a wrong configuration and not a system that is away: no `dead`.
+TestLocal = conformance(LocalAdapter, config=lambda tmp_path: drop_of(root=str(filled(tmp_path))))
