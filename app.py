@@ -76,7 +76,7 @@ class App:
         self.status = Status(
             self.journal, self.catalogue, self.syncs.list, folder=self.place.state, min_free_mb=MIN_FREE_MB
         )
-        self.starts = Starts(self.journal, self.landscape, self.engine, self.syncs, self.workflows)
+        self.starts = Starts(self.journal, self.landscape, self.engine, self.syncs, self.workflows, self.caller)
         self._pulses: list[Pulse] = []
         self._seen_changes = -1
 
@@ -122,6 +122,13 @@ class App:
     def local(self) -> Caller:
         """Give the caller without credentials on loopback."""
         return local(self.agents.find("local"))
+
+    def caller(self, name: str) -> Caller:
+        """Give an agent by its name, with what it may do now; one that is gone may do nothing."""
+        if name == "local":
+            return self.local()
+        config = self.agents.find(name)
+        return Caller(name, scopes=frozenset()) if config is None else Caller.agent(name, config)
 
     def owner(self) -> Caller:
         """Give who runs the command line: it owns the state."""

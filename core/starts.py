@@ -40,13 +40,21 @@ class Starts:
     """
 
     def __init__(
-        self, journal: Journal, landscape: Landscape, engine: Engine, syncs: Syncs, workflows: Register[Workflow]
+        self,
+        journal: Journal,
+        landscape: Landscape,
+        engine: Engine,
+        syncs: Syncs,
+        workflows: Register[Workflow],
+        made_by: Callable[[str], Caller] = Caller,
     ) -> None:
+        """`made_by` gives the caller of a name, as it may call now; by itself a name may call nothing."""
         self._journal = journal
         self._landscape = landscape
         self._engine = engine
         self._syncs = syncs
         self._workflows = workflows
+        self._made_by = made_by
         self._schedules = Schedules(journal)
         self._lock = threading.Lock()
         self._watches: dict[str, _Watched] = {}
@@ -100,6 +108,17 @@ class Starts:
         for entry in self._workflows.every():
             yield entry.id, entry.model
 
+    def _caller(self, workflow_id: str) -> Caller:
+        """
+        Give who a run is for that nobody asked for.
+
+        The workflow itself, where the configuration agreed to its tools; else who wrote it, and no more than that may.
+        """
+        entry = self._workflows.entry(workflow_id)
+        if entry.origin == "yaml":
+            return caller_of(workflow_id, entry.model)
+        return self._made_by(entry.changed_by or "nobody")
+
     def _start_run(self, workflow_id: str, name: str, trigger: CronTrigger, tick: datetime) -> str:
         workflow = self._workflows.find(workflow_id)
         if workflow is None:
@@ -108,7 +127,7 @@ class Starts:
         run = self._engine.start(
             workflow_id,
             None if trigger.input is None else trigger.input.fill(env),
-            caller=caller_of(workflow_id, workflow),
+            caller=self._caller(workflow_id),
             trigger_id=f"schedule:{name}:{int(tick.timestamp())}",
             date=tick.date().isoformat(),
         )
@@ -118,8 +137,9 @@ class Starts:
         self._syncs.start(sync, {"date": tick.date().isoformat()}, caller=_caller_of_sync(sync))
 
     def _message(self, workflow_id: str, workflow: Workflow, name: str, trigger: AdapterTrigger) -> _Wanted:
-        start = StartRun(self._engine, name, workflow_id, caller_of(workflow_id, workflow), trigger.input)
-        said = dump([trigger.model_dump(mode="json", exclude_none=True), sorted(tools_of(workflow))])
+        caller = self._caller(workflow_id)
+        start = StartRun(self._engine, name, workflow_id, caller, trigger.input)
+        said = dump([trigger.model_dump(mode="json", exclude_none=True), sorted(tools_of(workflow)), caller.name])
         return self._wanted(name, trigger, start, said)
 
     def _carry(self, sync: str, name: str, trigger: AdapterTrigger) -> _Wanted:
@@ -253,7 +273,7 @@ def tools_of(workflow: Workflow) -> frozenset[str]:
 
 
 def caller_of(workflow_id: str, workflow: Workflow) -> Caller:
-    """Give who a run is for that nobody asked for: the workflow itself."""
+    """Give a workflow as a caller: it may call what its tasks name."""
     return Caller.workflow(workflow_id, tools_of(workflow))
 
 

@@ -32,6 +32,12 @@ adapters:
         sql: update orders set customer = :customer where id = :id
         parameters: { id: { type: integer }, customer: { type: string } }
         effect: write
+      count_orders: { description: Count the orders., sql: select count(*) as n from orders, effect: read }
+      add_order:
+        description: Add an order.
+        sql: insert into orders (customer) values (:customer)
+        parameters: { customer: { type: string } }
+        effect: write
       forget_order:
         description: Delete an order.
         sql: delete from orders where id = :id
@@ -474,3 +480,77 @@ def test_a_request_that_has_begun_is_answered_before_the_end():
 def _serve(place, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "drawbar", "serve", *options]
     return subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.fixture
+def open_to_adapters() -> Iterator[Serving]:
+    config = "server: { adapters_over_rest: true }\nagents: { local: { scopes: [read, run, operate, administer] } }\n"
+    with Serving(config) as serving, sqlite3.connect(serving.folder / "shop.db") as shop:
+        shop.execute("create table goods (id integer primary key, name text)")
+        shop.execute("insert into goods values (1, 'hitch')")
+        shop.commit()
+        yield serving
+
+
+def test_an_adapter_made_over_rest_works_in_every_process_and_keeps_no_secret(open_to_adapters):
+    served = open_to_adapters
+    body = {"kind": "sql", "url": "sqlite:///shop.db", "tables": {"goods": {"key": ["id"], "read": True}}}
+    made = served.ask("POST", "/adapters", json={"name": "shop", **body})
+    read = served.ask("POST", "/tools/shop.read_goods/call", json={"arguments": {}})
+    with Serving(at=served.folder) as other:
+        seen = other.ask("POST", "/tools/shop.read_goods/call", json={"arguments": {}})
+
+    assert made.status_code == 201, made.text
+    assert made.json()["origin"] == "rest"
+    assert read.json()["result"]["rows"] == seen.json()["result"]["rows"] == [{"id": 1, "name": "hitch"}]
+    literal = {"name": "open", "kind": "sql", "url": "postgresql+psycopg://u:a-plain-password@127.0.0.1/x"}
+    refused = problem(served.ask("POST", "/adapters", json=literal), 422)
+    assert "${env:" in f"{refused['detail']} {refused['next']}"
+    problem(served.ask("POST", "/adapters", json={"name": "shop", **body}), 409)
+    problem(served.ask("POST", "/adapters", json={"name": "x", "kind": "sqll"}), 422)
+    problem(served.ask("POST", "/adapters", json={"name": "x", "kind": "sql"}), 422)
+    assert served.ask("DELETE", "/adapters/shop").status_code == 204
+    problem(served.ask("POST", "/tools/shop.read_goods/call", json={"arguments": {}}), 404)
+
+
+def test_a_schedule_made_over_rest_starts_runs(open_to_adapters):
+    every_second = {"cron": "* * * * * *", "missed": "skip"}
+    workflow = open_to_adapters.workflow(triggers=[every_second])
+    until = time.monotonic() + 15
+
+    while time.monotonic() < until:
+        runs = open_to_adapters.ask("GET", f"/workflows/{workflow}/runs").json()["items"]
+        if len(runs) >= 2:
+            break
+        time.sleep(0.2)
+
+    assert {run["status"] for run in runs} <= {"succeeded", "running"}
+    assert len(runs) >= 2
+    open_to_adapters.ask("DELETE", f"/workflows/{workflow}")
+
+
+def test_the_reference_is_served(served):
+    shown = served.ask("GET", "/docs")
+
+    assert "POST /workflows/{id}/run" in shown.text
+    assert shown.headers["Content-Type"].startswith("text/plain")
+
+
+def test_a_schedule_made_over_rest_may_do_no_more_than_who_made_it(served):
+    """`local` may not call `erp.add_order`; a workflow that it makes may not either, whoever starts it."""
+    before = served.ask("POST", "/tools/erp.count_orders/call", json={"arguments": {}}).json()["result"]["rows"]
+    task = {"tool": "erp.add_order", "with": {"customer": "nobody"}, "retry": {"attempts": 1}}
+    workflow = served.workflow(triggers=[{"cron": "* * * * * *"}], tasks={"add": task})
+    until = time.monotonic() + 20
+
+    while time.monotonic() < until:
+        last = served.ask("GET", f"/workflows/{workflow}/status").json()
+        if last["status"] in {"succeeded", "failed"}:
+            break
+        time.sleep(0.2)
+
+    served.ask("DELETE", f"/workflows/{workflow}")
+    assert last["status"] == "failed"
+    assert "may not call erp.add_order" in last["error"]["message"]
+    after = served.ask("POST", "/tools/erp.count_orders/call", json={"arguments": {}}).json()["result"]["rows"]
+    assert after == before
