@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,6 +24,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 from ..core.errors import ConfigError, Unavailable
 
 _SSH_PORT = 22
+logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)  # it logs tracebacks of what our errors say in a sentence
 
 
 @dataclass(frozen=True, slots=True)
