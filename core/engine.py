@@ -273,7 +273,7 @@ class Engine:
         """
         Let a failed or cancelled run go on: what did not succeed is done again, and from `from_task` on everything.
 
-        `input` replaces the run's input.
+        `input` replaces the run's input; only who started a run, or the owner of the state, may say what it does.
         """
 
         def tell(course: Course) -> None:
@@ -283,6 +283,8 @@ class Engine:
                     f"run {run_id} is {state}: only a failed or cancelled run is retried", reason="conflict"
                 )
             known = course.known
+            if input is not None and caller.kind != "cli" and caller.name != known.caller.name:
+                raise InputError(f"run {run_id} is {known.caller.name}'s: its input is not yours", reason="forbidden")
             given = known.input if input is None else _checked(known.plan, input)
             header = known.header
             held = None if header.key is None else held_key(header.workflow, header.key)

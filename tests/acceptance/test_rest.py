@@ -38,6 +38,12 @@ adapters:
         sql: insert into orders (customer) values (:customer)
         parameters: { customer: { type: string } }
         effect: write
+      hurt_order:
+        description: Delete an order that must be there.
+        sql: delete from orders where id = :id
+        parameters: { id: { type: integer } }
+        effect: write
+        expect_rows: 1
       forget_order:
         description: Delete an order.
         sql: delete from orders where id = :id
@@ -57,6 +63,9 @@ workflows:
     tasks:
       order: { tool: erp.find_order, with: { id: "${{ input.order }}" } }
     output: "${{ {'rows': tasks.order.output.rows} }}"
+  hurt:
+    input: { type: object, properties: { id: { type: integer } } }
+    tasks: { hurt: { tool: erp.hurt_order, with: { id: "${{ input.id }}" } } }
   slow:
     tasks: { pause: { wait_s: 2 } }
 agents:
@@ -554,3 +563,17 @@ def test_a_schedule_made_over_rest_may_do_no_more_than_who_made_it(served):
     assert "may not call erp.add_order" in last["error"]["message"]
     after = served.ask("POST", "/tools/erp.count_orders/call", json={"arguments": {}}).json()["result"]["rows"]
     assert after == before
+
+
+def test_who_may_not_start_a_run_with_an_input_may_not_retry_it_with_one(served):
+    """A run of the owner of the state has the owner's rights; what it does is not for others to say."""
+    command = [sys.executable, "-m", "drawbar", "run", "hurt", "--input", json.dumps({"id": 9_999_999})]
+    subprocess.run(command, cwd=served.folder, capture_output=True, timeout=60, check=False)
+    run = served.ask("GET", "/workflows/hurt/runs").json()["items"][0]
+
+    refused = served.ask("POST", f"/runs/{run['run_id']}/retry", json={"input": {"id": 1}})
+
+    assert run["caller"].startswith("cli:")
+    assert run["status"] == "failed"
+    problem(refused, 403)
+    assert served.ask("POST", "/tools/erp.find_order/call", json={"arguments": {"id": 1}}).json()["result"]["rows"]
