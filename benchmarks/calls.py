@@ -144,7 +144,7 @@ def sql(rounds: int) -> list[Row]:
         read = duel(ours, find, calls=CALLS, rounds=rounds)
         written = duel(wrote, put, calls=CALLS, rounds=rounds)
         return [
-            row(f"SQL: one row by key, {system['name']}", "SQLAlchemy", read, goal=0.5),
+            row(f"SQL: one row by key, {system['name']}", "SQLAlchemy", read),
             row("SQL: update, intent and outcome in the ledger", "SQLAlchemy", written),
         ]
 

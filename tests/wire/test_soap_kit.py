@@ -13,6 +13,7 @@ from lxml import etree
 from drawbar.connectors.soap import Bound, Service, Settings
 from drawbar.connectors.soap_xml import local, parse
 from drawbar.core.errors import ConfigError
+from drawbar.core.schema import Checker
 from drawbar.core.values import to_json
 
 NOT_YET = {
@@ -137,8 +138,68 @@ def test_xml_without_a_schema_comes_through_whole(kit: Path) -> None:
     assert [local(each.tag) for each in kept.iter()] == ["Foo", "Foo", "Tree", "FilteredTransitions"]
 
 
-def test_zeep_reads_what_we_write_and_the_other_way_round(kit: Path) -> None:
-    """zeep is the oracle: same message in, same message out."""
+OTHERWISE = {
+    "DefaultNamespace": "zeep takes no arguments for a part of any type",
+    "ResponseHeaders": "the same",
+    "addPrefix": "zeep takes the namespace of a body that is outside of WSDL's input element",
+    "nillableParameter": "zeep wants a bare value by its position",
+    "testDocLitBare": "the same",
+    "send_receive_any_type": "a choice: the sample has both alternatives",
+}
+
+
+def sample(schema: dict[str, Any], root: dict[str, Any], depth: int = 0) -> Any:
+    """Make something that fits a schema of ours; recursion ends after some rounds."""
+    if "$ref" in schema:
+        return None if depth > 4 else sample(root["$defs"][schema["$ref"].rpartition("/")[2]], root, depth + 1)
+    if "anyOf" in schema or "enum" in schema:
+        return schema["enum"][0] if "enum" in schema else sample(schema["anyOf"][0], root, depth)
+    kind = schema["type"] if isinstance(schema["type"], str) else schema["type"][0]
+    if kind == "object":
+        made = {name: sample(one, root, depth + 1) for name, one in schema["properties"].items() if name != "_headers"}
+        return {name: value for name, value in made.items() if value is not None}
+    if kind == "array":
+        item = sample(schema["items"], root, depth + 1)
+        return [] if item is None else [item, item]
+    if "contentEncoding" in schema:
+        return "AAH/"
+    text = {"decimal": "1.50", "integer": "7"}.get(schema.get("format", ""), "text & <x> é")
+    return {"integer": 3, "number": 2.5, "boolean": True}.get(kind, text)
+
+
+def without_types(trees: Any) -> Any:
+    """Drop `xsi:type` and the encoding style, which literal messages may have or not."""
+    return [
+        (tag, text, [each for each in items if "XMLSchema-instance" not in each[0] and "encoding" not in each[0]], without_types(inner))
+        for tag, text, items, inner in trees
+    ]  # fmt: skip
+
+
+def test_zeep_writes_the_same_for_every_operation_of_the_kit(kit: Path) -> None:
+    """zeep is the oracle: same arguments in, same message out."""
+    import zeep
+
+    compared = 0
+    for file in expected(kit):
+        if case(file) in NOT_YET or file.name == "php_rpcenc.wsdl":  # zeep would ask the internet for its schema
+            continue
+        theirs = zeep.Client(str(file))
+        service = Service(Settings(wsdl=str(file)))
+        for operation in service.contract.operations:
+            if operation.name in OTHERWISE:
+                continue
+            bound = service.bound(operation)
+            schema = bound.input_schema()
+            arguments = Checker.of(schema).arguments(sample(schema, schema))
+            port = theirs.bind(operation.service, operation.port)
+            message = etree.tostring(theirs.create_message(port, operation.name, **arguments))
+            ours = bound.envelope(arguments).encode()
+            assert without_types(body(ours)) == without_types(body(message)), (file, operation.name)
+            compared += 1
+    assert compared > 100
+
+
+def test_zeep_reads_the_same_rows(kit: Path) -> None:
     # Given
     import zeep
 
@@ -146,15 +207,13 @@ def test_zeep_reads_what_we_write_and_the_other_way_round(kit: Path) -> None:
     theirs = zeep.Client(str(file))
     service = Service(Settings(wsdl=str(file)))
     ours = {operation.name: service.bound(operation) for operation in service.contract.operations}
-
-    # Then
-    for name, arguments in (("add", {"a": 1.5, "b": -2.25}), ("listItems", {"n": 3})):
-        message = etree.tostring(theirs.create_message(theirs.service, name, **arguments))
-        assert body(message) == body(ours[name].envelope(arguments).encode())
     rows = "".join(f"<item><id>{n}</id><name>n &amp; {n}</name><price>{n}.5</price></item>" for n in range(50))
     answer = parse(f'<b><listItemsResponse xmlns="urn:d">{rows}</listItemsResponse></b>'.encode())
     assert ours["listItems"]._read is not None
+
+    # When
     got = ours["listItems"]._read(answer)
-    operation = theirs.service._binding.get("listItems")
-    want = operation.output.body.parse(answer[0], theirs.wsdl.types)
+    want = theirs.service._binding.get("listItems").output.body.parse(answer[0], theirs.wsdl.types)
+
+    # Then
     assert got["item"] == [{"id": each.id, "name": each.name, "price": each.price} for each in want.item]
