@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from ..interpreter import WHOLE, State, TaskState
 from .statement import Statement, insert
-from .tables import attempts, definitions, documents, items, runs
+from .tables import definitions, documents, items, runs
 
 LEASE_S = 30.0
 
@@ -153,9 +153,10 @@ _RESET = Statement(
     " finished_at = NULL, outcome = NULL, error = NULL, cursor = NULL, total = NULL, failed = NULL, rings = 0"
     " WHERE run_id = :run_id AND task = :task AND (item = -1 OR state <> 'succeeded' OR :wholly = 1)"
 )
-_ATTEMPT = insert(
-    attempts,
-    *("run_id", "task", "item", "fence", "attempt", "owner", "state", "error", "notes", "started_at", "ended_at"),
+_ATTEMPT = Statement(
+    "INSERT INTO attempts (run_id, task, item, fence, attempt, owner, state, error, notes, started_at, ended_at)"
+    " VALUES (:run_id, :task, :item, :fence, :attempt, :owner, :state, :error, :notes, :started_at, :ended_at)"
+    " ON CONFLICT (run_id, task, item, fence) DO UPDATE SET state = :state, error = :error, notes = :notes"
 )
 _STATE = Statement(
     "SELECT state, fence, intent FROM task_runs WHERE run_id = :run_id AND task = :task AND item = :item"
@@ -229,6 +230,7 @@ def reset(conn: Connection, run_id: str, task: str, *, wholly: bool) -> None:
 
 
 def add_attempt(conn: Connection, **row: Any) -> None:
+    """Keep how a claim ended; what comes late replaces that it was lost."""
     _ATTEMPT(conn, **row)
 
 
