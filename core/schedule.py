@@ -70,11 +70,16 @@ def latest(spec: CronTrigger, after: float, until: float, most: int) -> list[flo
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to do about one schedule: fire a tick, or only go on to the next; `skipped` says why which ticks are left out."""
+    """
+    What to do about one schedule: fire a tick, or only go on to the next.
+
+    A tick that is `made_up` for waits for the run before it; `skipped` says why which ticks are left out.
+    """
 
     next_at: float
     away_until: float | None = None
     fire: float | None = None
+    made_up: bool = False
     skipped: tuple[str, float, float] | None = None
 
 
@@ -94,10 +99,10 @@ def decide(spec: CronTrigger, kept: Kept, now: float) -> Step | None:
         return None
     following = _next(spec, tick)
     if away is not None and following <= away:
-        return Step(following, away, tick)
+        return Step(following, away, tick, made_up=True)
     # What came while we made up for older ticks overlapped with them.
     later = _next(spec, max(now, tick))
-    return Step(later, fire=tick, skipped=(_OVERLAPS, following, now) if following < later else None)
+    return Step(later, fire=tick, made_up=True, skipped=(_OVERLAPS, following, now) if following < later else None)
 
 
 def _come_back(spec: CronTrigger, tick: float, now: float) -> Step:
@@ -214,17 +219,22 @@ class Schedules:
         try:
             run = one.start(datetime.fromtimestamp(tick, zone))
         except Unavailable as error:
-            log.warning("schedule.held", schedule=one.name, error=error.message)
-            until = self._journal.now() + max(_AGAIN_S, error.retry_after_s or 0)
-            self._journal.write(lambda conn: schedules.change(conn, one.name, seen=tick, held_until=until))
+            self._put_off(one, tick, error)
             return
-        except InputError as error:
-            failed = error
-            if error.reason == "conflict":
-                failed, step = None, replace(step, skipped=(_OVERLAPS, tick, tick))
         except DrawbarError as error:
-            failed = error
+            overlaps = isinstance(error, InputError) and error.reason == "conflict"
+            if overlaps and step.made_up:
+                self._put_off(one, tick, error)
+                return
+            failed = None if overlaps else error
+            step = replace(step, skipped=(_OVERLAPS, tick, tick)) if overlaps else step
         self._journal.write(lambda conn: _conclude(conn, one, step, tick, run, failed))
+
+    def _put_off(self, one: Schedule, tick: float, error: DrawbarError) -> None:
+        """Try the same tick again in a while."""
+        log.info("schedule.put_off", schedule=one.name, reason=error.message)
+        until = self._journal.now() + max(_AGAIN_S, error.retry_after_s or 0)
+        self._journal.write(lambda conn: schedules.change(conn, one.name, seen=tick, held_until=until))
 
     def _is_held(self, kept: Kept) -> bool:
         return kept.held_until is not None and kept.held_until > self._journal.now()

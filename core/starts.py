@@ -229,21 +229,22 @@ class Carry:
             self.run()
 
     def run(self) -> None:
-        """Run it to its end, unless it runs already."""
-        if time.monotonic() < self._not_before:
-            return
-        try:
-            run = self.syncs.start(self.sync, caller=_caller_of_sync(self.sync))
+        """Run it to its end; first wait until it may run again, and for the end of a run that is under way."""
+        while not self.stop.wait(max(0.0, self._not_before - time.monotonic())):
+            try:
+                run = self.syncs.start(self.sync, caller=_caller_of_sync(self.sync))
+            except InputError as error:
+                if error.reason != "conflict":
+                    raise
+                self._not_before = time.monotonic() + _POLL_S
+                continue
             while not run.is_final and not self.stop.is_set():
                 run = self.syncs.wait(run.id, 0.5)
-        except InputError as error:
-            if error.reason != "conflict":
-                raise
+            if run.state == "failed":
+                self._wait()
+            elif run.is_final:
+                self._pauses.reset()
             return
-        if run.state == "failed":
-            self._wait()
-        elif run.is_final:
-            self._pauses.reset()
 
     def _wait(self) -> None:
         self._not_before = time.monotonic() + self._pauses.next()

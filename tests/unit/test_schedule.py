@@ -303,6 +303,22 @@ def test_ticks_that_come_while_missed_ones_are_made_up_for_are_skipped(place):
     assert [body["reason"] for _, body in place.events()] == ["the last run still runs"]
 
 
+def test_missed_ticks_of_work_that_runs_already_wait_for_its_end(place, monkeypatch):
+    held = [0.0]
+    monkeypatch.setattr(place.journal, "now", lambda: held[0])
+    schedules = place.schedules(cron("0 * * * *", missed="all"))
+    place.clock.now += 2.5 * 3600
+    place.fails = InputError("sync job runs already", reason="conflict")
+    place.beat(schedules, times=5)
+
+    place.fails = None
+    held[0] += 10
+    place.beat(schedules, times=5)
+
+    assert place.fired == [after_noon(3600), after_noon(7200)]
+    assert place.events() == []
+
+
 def test_what_is_made_up_for_is_bounded(place):
     schedules = place.schedules(cron("* * * * *", missed="all"))
     place.clock.now += 400 * 86400

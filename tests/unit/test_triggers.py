@@ -347,7 +347,28 @@ def test_a_sync_that_fails_is_tried_more_and_more_rarely(journal, box, tmp_path)
 
     with landscape_of(journal, tmp_path, {}, feed):
         box.waiting += [Occurrence("ready", {})] * 5
-        until(lambda: len(box.said) == 5)
+        until(lambda: feed.started)
+        time.sleep(1)
+
+    assert len(feed.started) == 1
+
+
+def test_a_sync_that_runs_already_is_run_once_more_when_it_is_over(journal, box, tmp_path, monkeypatch):
+    """What came while it ran may not be in it."""
+    monkeypatch.setattr("drawbar.core.starts._POLL_S", 0.02)
+    feed = Queue({"consume": None, "feed": "orders"})
+    start, busy = feed.start, [3]
+
+    def busy_at_first(name, options=None, *, caller):
+        if busy[0]:
+            busy[0] -= 1
+            raise InputError("sync orders runs already", reason="conflict")
+        return start(name, caller=caller)
+
+    feed.start = busy_at_first
+    with landscape_of(journal, tmp_path, {}, feed):
+        box.waiting.append(Occurrence("ready", {}))
+        until(lambda: box.said)
 
     assert len(feed.started) == 1
 
