@@ -31,11 +31,12 @@ class Marks:
         self._database = database
         self._sync = sync
         self._version: int | None = None
+        self._absent: str | None = None
         self._table = sa.Table(
             "drawbar_sync",
             sa.MetaData(),
             sa.Column("sync", sa.String(100), primary_key=True),
-            sa.Column("portion", sa.String(64), primary_key=True),
+            sa.Column("portion_id", sa.String(64), primary_key=True),
             sa.Column("version", sa.BigInteger, nullable=False),
             sa.Column("state", sa.Text),
             sa.Column("committed_at", sa.DateTime, nullable=False, server_default=sa.func.current_timestamp()),
@@ -77,6 +78,7 @@ class Marks:
     def has(self, portion: str) -> bool:
         with self._database.unit("read") as connection:
             found = connection.execute(sa.select(self._table.c.version).where(*self._mine(_digest(portion)))).first()
+        self._absent = None if found else portion
         return found is not None
 
     def put(self, connection: Connection, portion: str, cursor: Cursor) -> None:
@@ -95,13 +97,18 @@ class Marks:
                 if moved.rowcount != 1:
                     raise self._overtaken()
             else:
-                connection.execute(sa.insert(self._table).values(sync=self._sync, portion=_CURSOR, **values))
-            mark = {"sync": self._sync, "portion": _digest(portion), "version": version}
-            connection.execute(sa.insert(self._table).values(mark))
+                connection.execute(sa.insert(self._table).values(sync=self._sync, portion_id=_CURSOR, **values))
+            self._mark(connection, portion, version)
         except sa.exc.IntegrityError as error:
             raise self._overtaken() from error
         if version % _PRUNE_EVERY == 0:
             self._prune(connection, version - _KEPT)
+
+    def _mark(self, connection: Connection, portion: str, version: int) -> None:
+        if self._absent != portion:  # a full run carries again what is marked already
+            connection.execute(sa.delete(self._table).where(*self._mine(_digest(portion))))
+        mark = {"sync": self._sync, "portion_id": _digest(portion), "version": version}
+        connection.execute(sa.insert(self._table).values(mark))
 
     def moved(self) -> None:
         """Take note that what `put` wrote is committed."""
@@ -114,11 +121,11 @@ class Marks:
 
     def _prune(self, connection: Connection, before: int) -> None:
         columns = self._table.c
-        old = (columns.sync == self._sync, columns.portion != _CURSOR, columns.version < before)
+        old = (columns.sync == self._sync, columns.portion_id != _CURSOR, columns.version < before)
         connection.execute(sa.delete(self._table).where(*old))
 
     def _mine(self, portion: str) -> list[sa.ColumnElement[Any]]:
-        return [self._table.c.sync == self._sync, self._table.c.portion == portion]
+        return [self._table.c.sync == self._sync, self._table.c.portion_id == portion]
 
 
 def _digest(portion: str) -> str:
