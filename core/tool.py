@@ -8,7 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, create_model
+from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+
+from .errors import InputError
 
 Effect = Literal["read", "idempotent", "write"]
 Schema = Mapping[str, Any]
@@ -100,6 +103,14 @@ def marked_tools(owner: object) -> list[Tool]:
     return [_from_method(getattr(owner, attribute), declared) for attribute, declared in found.items()]
 
 
+class _Schemas(GenerateJsonSchema):
+    """A decimal as the contract spells it: a text outward, a text or a number inward."""
+
+    def decimal_schema(self, schema: Any) -> JsonSchemaValue:
+        kinds = ["string", "number"] if self.mode == "validation" else "string"
+        return {"type": kinds, "format": "decimal", "pattern": r"^-?\d+(\.\d+)?$"}
+
+
 def _from_method(method: Callable[..., Any], declared: Declared) -> Tool:
     hints = get_type_hints(method, include_extras=True)
     parameters = inspect.signature(method).parameters
@@ -113,7 +124,12 @@ def _from_method(method: Callable[..., Any], declared: Declared) -> Tool:
     output = TypeAdapter(hints.get("return", Any))
 
     def run(arguments: dict[str, Any], call: Call) -> Any:
-        checked = model.model_validate(arguments)
+        try:
+            checked = model.model_validate(arguments)
+        except ValidationError as error:  # what its annotations ask beyond what a schema can say
+            first = error.errors(include_url=False, include_input=False)[0]
+            path = ".".join(map(str, first["loc"]))
+            raise InputError(f"{path}: {first['msg']}", field=path) from error
         given = {name: getattr(checked, name) for name in fields}
         answer = method(**given, call=call) if wants_call else method(**given)
         return output.dump_python(answer)
@@ -122,8 +138,8 @@ def _from_method(method: Callable[..., Any], declared: Declared) -> Tool:
         name=declared.name or method.__name__,
         description=inspect.getdoc(method) or "",
         effect=declared.effect,
-        input_schema=model.model_json_schema(),
-        output_schema=output.json_schema(mode="serialization"),
+        input_schema=model.model_json_schema(schema_generator=_Schemas),
+        output_schema=output.json_schema(mode="serialization", schema_generator=_Schemas),
         run=run,
         timeout_s=declared.timeout_s,
     )
