@@ -284,7 +284,7 @@ def test_a_night_over_four_kinds_of_real_systems(place, drop, pg_url, mariadb_ur
     """Validate, check, call, load a file, bill by messages, approve, and carry the changes on."""
     assert "fine" in place.cli("validate")
     place.cli("check")
-    names = {tool["name"] for tool in place.json("tools")["items"]}
+    names = {tool["name"] for tool in place.json("tools")}
     assert {
         "erp.find_order",
         "erp.read_orders",
@@ -311,7 +311,7 @@ def test_a_night_over_four_kinds_of_real_systems(place, drop, pg_url, mariadb_ur
     place_environ = place.environ
     with Serving(at=place.folder, environ=place_environ) as serving:
         publish(vhost, orders)
-        [question] = until(lambda: place.json("approvals")["items"])
+        [question] = until(lambda: place.json("approvals"))
         assert question["asked_by"] == "workflow:bill_order"
         assert question["arguments"]["customer"] == "***"
         place.cli("approve", question["id"], "--reason", "known customer")
@@ -321,7 +321,7 @@ def test_a_night_over_four_kinds_of_real_systems(place, drop, pg_url, mariadb_ur
             )
         )
 
-    assert sorted(invoice["orderId"] for invoice in soap_node.invoices()) == orders
+    assert sorted(int(invoice["orderId"]) for invoice in soap_node.invoices()) == orders
     assert soap_node.created() == len(orders)
     assert postgres_run(pg_url, "select count(*) from orders where status = 'billed'")[0][0] == len(orders)
     with ChannelOf(vhost) as channel:
@@ -344,9 +344,9 @@ def test_run_follow_bills_an_order_from_the_command_line(place, pg_url, soap_nod
 
     assert "succeeded" in shown
     [invoice] = soap_node.invoices()
-    assert (invoice["orderId"], Decimal(str(invoice["amount"]))) == (7, Decimal(10))
+    assert (int(invoice["orderId"]), Decimal(str(invoice["amount"]))) == (7, Decimal(10))
     assert postgres_run(pg_url, "select status from orders") == [("billed",)]
-    assert place.json("runs", "--key", "7")["items"][0]["status"] == "succeeded"
+    assert place.json("runs", "--key", "7")[0]["status"] == "succeeded"
 
 
 def test_a_lost_answer_is_parked_and_settled_by_a_person(place, soap_node):
@@ -356,7 +356,7 @@ def test_a_lost_answer_is_parked_and_settled_by_a_person(place, soap_node):
 
     place.cli("call", "billing.create_invoice", "--input", arguments, code=3)
 
-    [letter] = place.json("dead")["items"]
+    [letter] = place.json("dead")
     assert letter["tool"] == "billing.create_invoice"
     shown = place.json("dead", "show", letter["id"])
     assert shown["arguments"]["customer"] == "***"
@@ -370,7 +370,7 @@ def test_a_lost_answer_is_parked_and_settled_by_a_person(place, soap_node):
 
     assert again["result"]["invoiceId"] == "INV-5"
     assert soap_node.created() == 1
-    assert place.json("dead")["items"] == []
+    assert place.json("dead") == []
 
 
 def test_no_secret_is_printed_anywhere(place, postgres, sshd):
