@@ -9,27 +9,26 @@ from __future__ import annotations
 import base64
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import ConfigError, InputError, Unavailable
 from ..core.tool import Call, Effect
-from .soap_contract import Contract, Documents, Message, Operation, Part, load
+from .soap_contract import Contract, Operation, load
+from .soap_documents import Documents
 from .soap_endpoints import Endpoints
 from .soap_faults import body_of
 from .soap_http import Http, Url
-from .soap_read import Read, Readers, dereferenced
-from .soap_schema import Schema, of_parts, of_type
+from .soap_messages import HEADERS_KEY, optional_object, reader_of, schema_of, writer_of
+from .soap_read import Readers, dereferenced
+from .soap_schema import Schema
 from .soap_security import Login, security
-from .soap_types import Complex, Simple
+from .soap_types import Simple
 from .soap_wire import Answer
-from .soap_write import Unfit, Write, Writers, escaped
-from .soap_xml import SOAP_11, SOAP_12, Node, local, namespace, plain
-
-HEADERS_KEY = "_headers"
-"""The argument that holds the SOAP headers that the contract declares and the configuration does not fill."""
+from .soap_write import Unfit, Writers, escaped
+from .soap_xml import SOAP_11, SOAP_12, local, namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +119,12 @@ class Bound:
         constant = settings.headers
         self._asked = tuple(part for part in operation.input.headers if part.name not in _filled(operation, constant))
         writers = Writers(encoded=operation.input.encoded)
-        self._write = _message_writer(writers, operation.input)
+        self._write = writer_of(writers, operation.input)
         self._write_headers = [(part.name, writers.element(part.element)) for part in self._asked]
         self._constant = _constant_headers(writers, service.contract, operation, constant)
         self._start, self._end = _envelope(operation, writers)
         readers = Readers()
-        self._read = _message_reader(readers, operation.output) if operation.output else None
+        self._read = reader_of(readers, operation.output) if operation.output else None
         self._details = {element.tag: readers.element(element) for element in operation.faults}
         self._encoded = bool(operation.output and operation.output.encoded)
 
@@ -147,13 +146,13 @@ class Bound:
         return envelope.replace(f">{escaped(str(value))}<", f">{mask}<")
 
     def input_schema(self) -> Schema:
-        headers = _optional_object(self._asked)
-        return _schema(self.operation.input, headers, output=False)
+        headers = optional_object(self._asked)
+        return schema_of(self.operation.input, headers, output=False)
 
     def output_schema(self) -> Schema:
         if self.operation.output is None:
             return {"type": "object", "properties": {}}
-        return _schema(self.operation.output, None, output=True)
+        return schema_of(self.operation.output, None, output=True)
 
     def envelope(self, arguments: Mapping[str, Any], *, masked: bool = False) -> str:
         """Write what a call sends; InputError names the field that does not fit."""
@@ -228,91 +227,6 @@ def _context(tls: Tls) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"a certificate cannot be read: {error}", field="security.tls") from error
     return context
-
-
-def _single(message: Message) -> Complex | None:
-    """Give the type whose content is the message itself: one part, whose element has a complex type."""
-    if message.wrapper or len(message.parts) != 1:
-        return None
-    kind = message.parts[0].element.type
-    return kind if isinstance(kind, Complex) and kind.array_of is None else None
-
-
-def _part_name(message: Message, part: Part) -> str:
-    return part.name if message.wrapper or len(message.parts) > 1 else local(part.element.tag)
-
-
-def _schema(message: Message, headers: tuple[str, Any] | None, *, output: bool) -> Schema:
-    single = _single(message)
-    if single is not None:
-        said = of_type(single, output=output)
-        doc = message.parts[0].element.declared.doc
-        said = {**said, "description": doc} if doc and "description" not in said else said
-    else:
-        required = message.wrapper is None or not output
-        said = of_parts(((_part_name(message, part), part.element, required) for part in message.parts), output=output)
-    if headers:
-        said = {**said, "properties": {**said.get("properties", {}), headers[0]: headers[1]}}
-    return said
-
-
-def _optional_object(parts: tuple[Part, ...]) -> tuple[str, Schema] | None:
-    if not parts:
-        return None
-    inner = of_parts(((part.name, part.element, False) for part in parts), output=False)
-    return HEADERS_KEY, {**inner, "description": "SOAP headers that the contract declares."}
-
-
-def _message_writer(writers: Writers, message: Message) -> Write:
-    if _single(message) is not None:
-        return writers.element(message.parts[0].element)
-    parts = [(_part_name(message, part), writers.element(part.element)) for part in message.parts]
-    start, end = "", ""
-    if message.wrapper:
-        name = writers.name(message.wrapper)
-        style = ' soap:encodingStyle="http://schemas.xmlsoap.org/soap/encoding/"' if message.encoded else ""
-        start, end = f"<{name}{style}>", f"</{name}>"
-
-    def write(value: Any, out: list[str]) -> None:
-        out.append(start)
-        for key, part in parts:
-            if key not in value:
-                raise Unfit("it is missing", key)
-            try:
-                part(value[key], out)
-            except Unfit as error:
-                raise error.under(key) from None
-        out.append(end)
-
-    return write
-
-
-def _message_reader(readers: Readers, message: Message) -> Callable[[Node], dict[str, Any]]:
-    if _single(message) is not None:
-        read = readers.element(message.parts[0].element)
-
-        def one(body: Node) -> dict[str, Any]:
-            first = next(iter(body), None)
-            found = read(first) if first is not None else None
-            return found if isinstance(found, dict) else {}
-
-        return one
-    parts = {
-        local(part.element.tag): (_part_name(message, part), readers.element(part.element)) for part in message.parts
-    }
-    wrapped = message.wrapper is not None
-    return lambda body: _named_parts(next(iter(body), body) if wrapped else body, parts)
-
-
-def _named_parts(node: Node, parts: Mapping[str, tuple[str, Read]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for child in node:
-        entry = parts.get(local(child.tag))
-        if entry is None and len(parts) == len(node) == 1:
-            entry = next(iter(parts.values()))  # old rpc stacks name their only part as they like
-        key, read = entry or (local(child.tag), plain)
-        found[key] = read(child)
-    return found
 
 
 def _filled(operation: Operation, constant: Mapping[str, str]) -> set[str]:

@@ -12,9 +12,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from lxml import etree
 from zeep.exceptions import Error as ZeepError
@@ -23,20 +21,12 @@ from zeep.settings import Settings
 from zeep.wsdl.bindings.soap import Soap12Binding, SoapBinding
 from zeep.wsdl.wsdl import Document as Wsdl
 
-from ..core.errors import ConfigError, DrawbarError, Unavailable
-from .soap_http import Http, Url
+from ..core.errors import ConfigError, DrawbarError
+from .soap_documents import SERVED, Documents
 from .soap_schemas import Document, Schemas
 from .soap_types import AnyType, Declaration, Element, Type
-from .soap_xml import ENCODING, WSDL, XML, XSD, BadXml, Node, clark, local, namespace, parse
+from .soap_xml import ENCODING, WSDL, XML, XSD, Node, clark, local, namespace
 
-_STANDARD = Path(__file__).parent / "soap_standard"
-_SERVED = {
-    ENCODING: "encoding.xsd",
-    ENCODING.rstrip("/"): "encoding.xsd",
-    "http://www.w3.org/2001/xml.xsd": "xml.xsd",
-    "https://www.w3.org/2001/xml.xsd": "xml.xsd",
-    "http://www.w3.org/2005/05/xmlmime": "xmlmime.xsd",
-}
 _LOADING = threading.Lock()
 """zeep speaks of what it leaves out by warnings, which are caught for a whole process."""
 
@@ -78,78 +68,6 @@ class Contract:
     operations: tuple[Operation, ...]
     schemas: Schemas
     skipped: tuple[str, ...]
-
-
-class Documents:
-    """The WSDL and what it imports, each fetched once."""
-
-    def __init__(self, location: str, http: Http, *, deadline: float, max_bytes: int) -> None:
-        self.location = location
-        self._http = http
-        self._deadline = deadline
-        self._max_bytes = max_bytes
-        self._bodies: dict[str, bytes] = {}
-        self._roots: dict[str, Node] = {}
-
-    def load(self, location: str) -> bytes:
-        """Give a document's bytes; zeep calls this as its transport."""
-        if location not in self._bodies:
-            body = self._fetch(location)
-            if sum(map(len, self._bodies.values())) + len(body) > self._max_bytes:
-                raise ConfigError(f"the WSDL with its imports is larger than {self._max_bytes} bytes", field="wsdl")
-            try:
-                self._roots[location] = parse(body)
-            except BadXml as error:
-                raise ConfigError(f"{location} is no WSDL: {error}", field="wsdl") from error
-            self._bodies[location] = body
-        return self._bodies[location]
-
-    def root(self, location: str) -> Node:
-        self.load(location)
-        return self._roots[location]
-
-    def _fetch(self, location: str) -> bytes:
-        if location in _SERVED:
-            return (_STANDARD / _SERVED[location]).read_bytes()
-        if urlsplit(location).scheme in {"http", "https"}:
-            return self._from_host(location)
-        if urlsplit(self.location).scheme in {"http", "https"}:
-            raise ConfigError(f"a WSDL from a host may not import the file {location}", field="wsdl")
-        return _from_file(location, self._max_bytes)
-
-    def _from_host(self, location: str) -> bytes:
-        here, there = urlsplit(self.location), urlsplit(location)
-        if location != self.location and here.hostname != there.hostname:
-            raise ConfigError(
-                f"the WSDL imports {location}, which is not on its own host",
-                field="wsdl",
-                next="save the WSDL and its imports as files and change the location to a relative one",
-            )
-        answer = self._http.get(Url.of(location), deadline=self._deadline)
-        if answer.status != 200:
-            raise _refused(location, answer.status)
-        return answer.body
-
-
-def _refused(location: str, status: int) -> DrawbarError:
-    if status in {408, 429} or status >= 500:
-        return Unavailable(f"{location} answered {status} instead of a WSDL", field="wsdl")
-    hint = (
-        "security.basic or bearer may be missing"
-        if status in {401, 403}
-        else "look at the address, often ?wsdl is missing"
-    )
-    return ConfigError(f"{location} answered {status} instead of a WSDL", field="wsdl", next=hint)
-
-
-def _from_file(location: str, max_bytes: int) -> bytes:
-    try:
-        if Path(location).stat().st_size > max_bytes:
-            raise ConfigError(f"{location} is larger than {max_bytes} bytes", field="wsdl")
-        return Path(location).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ConfigError(f"the WSDL {location} cannot be read: {reason}", field="wsdl") from error
 
 
 def load(documents: Documents) -> Contract:
@@ -228,7 +146,7 @@ def _schema(
         )
         if not where:
             continue
-        target = where if where in _SERVED else absolute_location(where, location)
+        target = where if where in SERVED else absolute_location(where, location)
         inner = documents.root(target)
         inherited = inner.get("targetNamespace") or (space if kind != "import" else each.get("namespace"))
         if (target, inherited) not in seen:

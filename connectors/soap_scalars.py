@@ -1,5 +1,5 @@
 """
-Simple types: between the text of XML and plain values, without loss, and as JSON Schema.
+Simple types: between the text of XML and plain values, without loss.
 
 A value that a Python type cannot hold (a date with a zone, a leap second, a duration of months, more digits than
 microseconds) stays text, and so does one that breaks its own type: what came is never changed or dropped.
@@ -14,18 +14,15 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Any
 
-import jsonschema_rs
-
-from ..core.values import Wide, duration, plain_decimal, to_json
-from .soap_types import Facets, Simple
+from ..core.values import Wide, duration, plain_decimal
+from .soap_types import Simple
 
 Read = Callable[[str], Any]
 Write = Callable[[Any], str]
 
-_RANGES = {
+RANGES = {
     "int": (-(2**31), 2**31 - 1),
     "short": (-(2**15), 2**15 - 1),
     "byte": (-128, 127),
@@ -33,7 +30,7 @@ _RANGES = {
     "unsignedShort": (0, 2**16 - 1),
     "unsignedByte": (0, 255),
 }
-_WIDE: dict[str, tuple[int | None, int | None]] = {
+WIDE: dict[str, tuple[int | None, int | None]] = {
     "integer": (None, None),
     "long": (-(2**63), 2**63 - 1),
     "unsignedLong": (0, 2**64 - 1),
@@ -42,35 +39,10 @@ _WIDE: dict[str, tuple[int | None, int | None]] = {
     "nonPositiveInteger": (None, 0),
     "negativeInteger": (None, -1),
 }
-_LISTS = {"NMTOKENS", "IDREFS", "ENTITIES"}
+LISTS = {"NMTOKENS", "IDREFS", "ENTITIES"}
 _KEPT = {"string", "anySimpleType", "anyType"}
-_ZONE = r"(Z|[+-]\d\d:\d\d)?"
-_LEXICAL = {
-    "date": rf"^-?\d{{4,}}-\d\d-\d\d{_ZONE}$",
-    "dateTime": rf"^-?\d{{4,}}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?{_ZONE}$",
-    "time": rf"^\d\d:\d\d:\d\d(\.\d+)?{_ZONE}$",
-    "duration": r"^-?P(?=.)(\d+Y)?(\d+M)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?$",
-    "gYear": rf"^-?\d{{4,}}{_ZONE}$",
-    "gYearMonth": rf"^-?\d{{4,}}-\d\d{_ZONE}$",
-    "gMonth": rf"^--\d\d{_ZONE}$",
-    "gMonthDay": rf"^--\d\d-\d\d{_ZONE}$",
-    "gDay": rf"^---\d\d{_ZONE}$",
-    "hexBinary": "^([0-9a-fA-F]{2})*$",
-}
-_FORMATS = {"date": "date", "dateTime": "date-time", "time": "time", "duration": "duration"}
-_HINTS = {
-    "date": "YYYY-MM-DD, a zone is optional.",
-    "dateTime": "YYYY-MM-DDTHH:MM:SS, a zone is optional.",
-    "time": "HH:MM:SS, a zone is optional.",
-    "duration": "ISO 8601, like P1DT2H.",
-    "hexBinary": "Hexadecimal digits.",
-    "anyURI": "URI.",
-}
 _DAY_TIME = re.compile(r"(-?)P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d{1,6}))?S)?)?")
 _SPECIAL = {"INF": "INF", "-INF": "-INF", "NaN": "NaN", "+INF": "INF"}
-_PLAIN = r"^-?\d+(\.\d+)?$"
-_GIVEN = r"^[+-]?(\d+(\.\d*)?|\.\d+)$"
-_WHOLE = r"^-?\d+$"
 
 
 class BadValue(ValueError):
@@ -79,14 +51,14 @@ class BadValue(ValueError):
 
 def reader(kind: Simple) -> Read:
     """Give what makes a plain value of the text of an element or attribute; it never fails."""
-    if kind.items or kind.base in _LISTS:
+    if kind.items or kind.base in LISTS:
         one = reader(kind.items or Simple("token"))
         return lambda text: [one(part) for part in text.split()]
     if kind.members:
         return _first_of([reader(each) for each in kind.members])
     if kind.base in _KEPT:
         return _same
-    read = _READ.get(kind.base, _int if kind.base in _RANGES else _wide if kind.base in _WIDE else _collapsed)
+    read = _READ.get(kind.base, _int if kind.base in RANGES else _wide if kind.base in WIDE else _collapsed)
     if read in (_collapsed, _same):
         return read
 
@@ -186,12 +158,12 @@ _READ: dict[str, Read] = {
 
 def writer(kind: Simple) -> Write:
     """Give what makes the text of a plain value, not yet escaped; it raises BadValue."""
-    if kind.items or kind.base in _LISTS:
+    if kind.items or kind.base in LISTS:
         one = writer(kind.items or Simple("token"))
         return lambda value: " ".join(one(each) for each in (value if isinstance(value, list) else [value]))
     if kind.members:
         return _first_that_fits(kind.members)
-    write = _number_writer(kind) if kind.base == "decimal" or kind.base in _RANGES or kind.base in _WIDE else _text
+    write = _number_writer(kind) if kind.base == "decimal" or kind.base in RANGES or kind.base in WIDE else _text
     write = {"boolean": _write_bool, "base64Binary": _write_base64, "float": _write_float, "double": _write_float}.get(
         kind.base, write
     )
@@ -317,104 +289,7 @@ def _write_decimal(value: Any) -> str:
 
 def bounds(kind: Simple) -> tuple[Decimal | None, Decimal | None]:
     """Give the inclusive limits of a number: its builtin's, narrowed by its facets."""
-    low, high = _RANGES.get(kind.base) or _WIDE.get(kind.base, (None, None))
+    low, high = RANGES.get(kind.base) or WIDE.get(kind.base, (None, None))
     lows = [Decimal(each) for each in (low, kind.facets.minimum) if each is not None]
     highs = [Decimal(each) for each in (high, kind.facets.maximum) if each is not None]
     return max(lows, default=None), min(highs, default=None)
-
-
-def schema(kind: Simple, *, output: bool) -> dict[str, Any]:
-    """Give the JSON Schema of a simple type, as callers send it or as answers show it."""
-    if kind.items or kind.base in _LISTS:
-        items = schema(kind.items or Simple("token"), output=output)
-        return {"type": "array", "items": items, **_lengths(kind.facets, "Items")}
-    if kind.members:
-        return {"anyOf": [schema(each, output=output) for each in kind.members]}
-    if kind.base == "decimal" or kind.base in _WIDE:
-        return _number(kind, output=output)
-    if kind.base in _RANGES:
-        return {"type": "integer", **_limits(kind)}
-    if kind.base in {"float", "double"}:
-        return {"anyOf": [{"type": "number", **_limits(kind)}, {"type": "string", "enum": ["INF", "-INF", "NaN"]}]}
-    if kind.base == "boolean":
-        return {"type": "boolean"}
-    if kind.base == "base64Binary":
-        return {"type": "string", "contentEncoding": "base64"}
-    return _string(kind, output=output)
-
-
-def to_json_default(kind: Simple, text: str) -> Any:
-    """Give a default as callers would write it."""
-    return to_json(reader(kind)(text))
-
-
-def _string(kind: Simple, *, output: bool) -> dict[str, Any]:
-    said: dict[str, Any] = {"type": "string"}
-    if kind.facets.enum:
-        return {**said, "enum": list(dict.fromkeys(kind.facets.enum))}
-    if (pattern := _LEXICAL.get(kind.base)) and not (output and kind.base == "duration"):
-        said["pattern"] = pattern
-    if kind.base in _FORMATS and output:
-        said["format"] = _FORMATS[kind.base]
-    if kind.base in _HINTS:
-        said["description"] = _HINTS[kind.base]
-    patterns = [text for text in map(ecma, kind.facets.patterns) if text]
-    if patterns and "pattern" not in said:
-        said["pattern"] = patterns.pop(0)
-    if patterns:
-        said["allOf"] = [{"pattern": text} for text in patterns]
-    return {**said, **({} if kind.base == "hexBinary" else _lengths(kind.facets, "Length"))}
-
-
-def _number(kind: Simple, *, output: bool) -> dict[str, Any]:
-    decimal = kind.base == "decimal"
-    form = "decimal" if decimal else "integer"
-    if kind.facets.enum:
-        return {"type": "string", "format": form, "enum": list(kind.facets.enum)}
-    if output:
-        return {"type": "string", "format": form, "pattern": _PLAIN if decimal else _WHOLE}
-    number = "number" if decimal else "integer"
-    pattern = _GIVEN if decimal else _WHOLE
-    return {"type": ["string", number], "format": form, "pattern": pattern, **_limits(kind)}
-
-
-def _limits(kind: Simple) -> dict[str, Any]:
-    low, high = bounds(kind)
-    facets = kind.facets
-    said = {
-        "minimum": low,
-        "maximum": high,
-        "exclusiveMinimum": Decimal(facets.above) if facets.above else None,
-        "exclusiveMaximum": Decimal(facets.below) if facets.below else None,
-    }
-    return {name: _json_number(value) for name, value in said.items() if value is not None and value.is_finite()}
-
-
-def _json_number(value: Decimal) -> int | float:
-    return int(value) if value == value.to_integral_value() else float(value)
-
-
-def _lengths(facets: Facets, noun: str) -> dict[str, int]:
-    said = {f"min{noun}": facets.min_length, f"max{noun}": facets.max_length}
-    return {name: value for name, value in said.items() if value is not None}
-
-
-@lru_cache(maxsize=4096)
-def ecma(pattern: str) -> str | None:
-    """Translate a pattern of XML Schema into one of JSON Schema; None when it has no equal."""
-    if re.search(r"\\[iIcC]|\\p\{Is|-\[", pattern):
-        return None
-    text = "^(?:" + re.sub(r"(\\.)|([\^$])", _literal, pattern) + ")$"
-    try:
-        jsonschema_rs.Draft202012Validator({"pattern": text})
-    except (ValueError, jsonschema_rs.ValidationError):
-        return None
-    return text
-
-
-def _literal(match: re.Match[str]) -> str:
-    # In XML Schema ^ and $ are characters, but [^...] is a negation there too.
-    at = match.start()
-    if match[1] or (match[2] == "^" and at and match.string[at - 1] == "["):
-        return match[0]
-    return f"\\{match[2]}"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from . import soap_scalars
+from . import soap_scalar_schema
 from .soap_types import (
     ATTRIBUTES_KEY,
     TEXT_KEY,
@@ -79,14 +79,14 @@ class _Builder:
         if declared.fixed is not None and isinstance(element.type, Simple) and not self.output:
             said["description"] = f"{said.get('description', '')} Always {declared.fixed}.".strip()
         elif declared.default is not None and isinstance(element.type, Simple):
-            said["default"] = soap_scalars.to_json_default(element.type, declared.default)
+            said["default"] = soap_scalar_schema.to_json_default(element.type, declared.default)
         return _nullable(said) if declared.nillable else said
 
     def type(self, kind: Type) -> Schema:
         if isinstance(kind, AnyType):
             return {"description": "Any value."} if self.output else _ANY
         if isinstance(kind, Simple):
-            said = soap_scalars.schema(kind, output=self.output)
+            said = soap_scalar_schema.schema(kind, output=self.output)
             return {**said, "description": kind.doc} if kind.doc else said
         if id(kind) not in self._shared:
             return self.body(kind)
@@ -122,7 +122,7 @@ class _Builder:
         if kind.content:
             self._group(kind.content, properties, required, rules)
         if kind.text:
-            properties[TEXT_KEY] = soap_scalars.schema(kind.text, output=self.output)
+            properties[TEXT_KEY] = soap_scalar_schema.schema(kind.text, output=self.output)
             required.append(TEXT_KEY)
         for each in kind.attributes:
             properties[each.key] = self._attribute(each)
@@ -139,11 +139,11 @@ class _Builder:
         return said
 
     def _attribute(self, each: Attribute) -> Schema:
-        said = soap_scalars.schema(each.type, output=self.output)
+        said = soap_scalar_schema.schema(each.type, output=self.output)
         if each.doc:
             said["description"] = each.doc
         if each.default is not None:
-            said["default"] = soap_scalars.to_json_default(each.type, each.default)
+            said["default"] = soap_scalar_schema.to_json_default(each.type, each.default)
         return said
 
     def _group(

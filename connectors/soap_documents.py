@@ -1,0 +1,91 @@
+"""The WSDL and what it imports, under our own rules, before zeep or anybody else reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ..core.errors import ConfigError, DrawbarError, Unavailable
+from .soap_http import Http, Url
+from .soap_xml import ENCODING, BadXml, Node, parse
+
+_STANDARD = Path(__file__).parent / "soap_standard"
+SERVED = {
+    ENCODING: "encoding.xsd",
+    ENCODING.rstrip("/"): "encoding.xsd",
+    "http://www.w3.org/2001/xml.xsd": "xml.xsd",
+    "https://www.w3.org/2001/xml.xsd": "xml.xsd",
+    "http://www.w3.org/2005/05/xmlmime": "xmlmime.xsd",
+}
+
+
+class Documents:
+    """The WSDL and what it imports, each fetched once."""
+
+    def __init__(self, location: str, http: Http, *, deadline: float, max_bytes: int) -> None:
+        self.location = location
+        self._http = http
+        self._deadline = deadline
+        self._max_bytes = max_bytes
+        self._bodies: dict[str, bytes] = {}
+        self._roots: dict[str, Node] = {}
+
+    def load(self, location: str) -> bytes:
+        """Give a document's bytes; zeep calls this as its transport."""
+        if location not in self._bodies:
+            body = self._fetch(location)
+            if sum(map(len, self._bodies.values())) + len(body) > self._max_bytes:
+                raise ConfigError(f"the WSDL with its imports is larger than {self._max_bytes} bytes", field="wsdl")
+            try:
+                self._roots[location] = parse(body)
+            except BadXml as error:
+                raise ConfigError(f"{location} is no WSDL: {error}", field="wsdl") from error
+            self._bodies[location] = body
+        return self._bodies[location]
+
+    def root(self, location: str) -> Node:
+        self.load(location)
+        return self._roots[location]
+
+    def _fetch(self, location: str) -> bytes:
+        if location in SERVED:
+            return (_STANDARD / SERVED[location]).read_bytes()
+        if urlsplit(location).scheme in {"http", "https"}:
+            return self._from_host(location)
+        if urlsplit(self.location).scheme in {"http", "https"}:
+            raise ConfigError(f"a WSDL from a host may not import the file {location}", field="wsdl")
+        return _from_file(location, self._max_bytes)
+
+    def _from_host(self, location: str) -> bytes:
+        here, there = urlsplit(self.location), urlsplit(location)
+        if location != self.location and here.hostname != there.hostname:
+            raise ConfigError(
+                f"the WSDL imports {location}, which is not on its own host",
+                field="wsdl",
+                next="save the WSDL and its imports as files and change the location to a relative one",
+            )
+        answer = self._http.get(Url.of(location), deadline=self._deadline)
+        if answer.status != 200:
+            raise _refused(location, answer.status)
+        return answer.body
+
+
+def _refused(location: str, status: int) -> DrawbarError:
+    if status in {408, 429} or status >= 500:
+        return Unavailable(f"{location} answered {status} instead of a WSDL", field="wsdl")
+    hint = (
+        "security.basic or bearer may be missing"
+        if status in {401, 403}
+        else "look at the address, often ?wsdl is missing"
+    )
+    return ConfigError(f"{location} answered {status} instead of a WSDL", field="wsdl", next=hint)
+
+
+def _from_file(location: str, max_bytes: int) -> bytes:
+    try:
+        if Path(location).stat().st_size > max_bytes:
+            raise ConfigError(f"{location} is larger than {max_bytes} bytes", field="wsdl")
+        return Path(location).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ConfigError(f"the WSDL {location} cannot be read: {reason}", field="wsdl") from error
