@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -29,6 +30,19 @@ workflows:
     triggers: [ {{ adapter: events, consume: incoming, input: "${{{{ {{'order': message.body.order}} }}}}" }} ]
     tasks: {{ rest: {{ wait_s: 0.05 }} }}
     output: "${{{{ {{'order': input.order}} }}}}"
+"""
+
+SYNC = """
+version: 1
+adapters:
+  events: {{ kind: amqp, url: "{url}", heartbeat_s: 2, consume: {{ incoming: {{ queue: in }} }} }}
+  books: {{ kind: sql, url: "sqlite:///{target}", tables: {{ bills: {{ key: [number], upsert: true }} }} }}
+syncs:
+  bills:
+    from: {{ adapter: events, consume: incoming }}
+    to: {{ adapter: books, table: bills, mode: upsert, key: [number] }}
+    map: {{ number: "${{{{ row.order }}}}" }}
+    triggers: [ {{ adapter: events, consume: incoming }} ]
 """
 
 # A process as `serve` is one. With "die" it is killed in the moment before it would acknowledge.
@@ -206,3 +220,27 @@ def test_a_workflow_made_while_running_is_started_by_messages_soon(app, channel)
 
     assert until(lambda: len(ended(app)) == 20)
     assert {run.workflow for run in ended(app)} == {"bill", made.id}
+
+
+def test_a_sync_drains_its_queue_when_something_is_there_and_writes_no_history_otherwise(channel, vhost, tmp_path):
+    target = tmp_path / "target.db"
+    with closing(sqlite3.connect(target)) as database:
+        database.execute("create table bills (number integer primary key)")
+    config = tmp_path / "drawbar.yaml"
+    config.write_text(SYNC.format(url=vhost, target=target))
+
+    with closing(open_app(config)) as app:
+        app.begin(starts=True)
+        time.sleep(5)
+        before = list(app.syncs.runs("bills"))
+        for number in range(50):
+            put(channel, number, message_id=f"m{number}")
+        assert until(lambda: sum(run.counts.written for run in app.syncs.runs("bills")) == 50)
+        time.sleep(5)
+        runs = app.syncs.runs("bills")
+
+    assert before == []
+    assert {run.state for run in runs} == {"succeeded"}
+    assert until(lambda: waiting(channel) == 0)
+    with closing(sqlite3.connect(target)) as database:
+        assert database.execute("select count(*), sum(number) from bills").fetchall() == [(50, 1225)]
