@@ -143,9 +143,9 @@ def test_arguments_that_break_the_schema_name_the_field(text, field, said):
 def test_arguments_that_no_json_can_hold_are_refused():
     """A command line's bytes that are no UTF-8 come as half of a surrogate pair."""
     checker = Checker.of({"type": "object", "properties": {"name": {"type": "string", "pattern": "^[a-z]+$"}}})
-    for given in ({"name": "\udcff"}, {"\udcff": "x"}):
+    for wrong in ({"name": "\udcff"}, {"\udcff": "x"}):
         with pytest.raises(InputError):
-            checker.arguments(given)
+            checker.arguments(wrong)
 
     with pytest.raises(InputError, match="cannot be written as JSON"):
         canonical({"name": "\udcff"})
