@@ -117,7 +117,7 @@ def check(
     said_at = {problem.spot for problem in document.problems}
     config, broken = _validated(document, resolved)
     document.problems += check_references(
-        config, document, {**catalogue(config), **dict.fromkeys(broken.names("adapters"))}, broken
+        config, document, {**catalogue(config), **dict.fromkeys(broken.names("adapters"))}, broken, base
     )
     problems = [
         problem for problem in document.problems if problem.stage != "references" or problem.spot not in said_at

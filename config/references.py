@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import Any
 
 from pydantic import BaseModel
@@ -62,11 +63,11 @@ class Misfit:
 
 
 def check_references(
-    config: Config, document: Document, tools: Catalogue, broken: Broken | None = None
+    config: Config, document: Document, tools: Catalogue, broken: Broken | None = None, base: FilePath | None = None
 ) -> list[Problem]:
     """Find every name that leads nowhere."""
     found = []
-    for misfit in _References(config, tools, broken or Broken()).misfits():
+    for misfit in _References(config, tools, broken or Broken()).misfits(base or config.base):
         spot = document.key(misfit.path) if misfit.of_key else document.value(misfit.path)
         found.append(Problem(spot, misfit.message, misfit.suggestion, "references"))
     return found
@@ -86,9 +87,12 @@ class _References:
         self.adapters = {*config.adapters, *broken.names("adapters")}
         self.syncs = {*config.syncs, *broken.names("syncs")}
 
-    def misfits(self) -> Iterator[Misfit]:
+    def misfits(self, base: FilePath) -> Iterator[Misfit]:
         for name, adapter in self.config.adapters.items():
             yield from self._adapter(name, adapter)
+            if name not in self.broken.names("adapters"):
+                for path, said in find(adapter.kind).mistakes(adapter, base):
+                    yield Misfit(("adapters", name, *path), said)
         yield from self._collisions()
         for name, workflow in self.config.workflows.items():
             yield from self.workflow(name, workflow)

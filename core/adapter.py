@@ -120,6 +120,11 @@ class Adapter(Generic[C]):
         return None
 
     @classmethod
+    def mistakes(cls, config: C, base: Path) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Find what is wrong in files that the configuration names, without a wire: where, and a sentence."""
+        yield from ()
+
+    @classmethod
     def endpoints(cls, config: C) -> Mapping[str, set[str]]:
         """Name what syncs and triggers may refer to, by its key: `{"feed": {"orders"}, "table": {...}, "consume": {...}}`."""
         return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ...connectors.drop import Drop
@@ -11,6 +12,7 @@ from ...core.adapter import Adapter, FileAction, Finding, Place, Trigger
 from ...core.batch import Sink, Source
 from ...core.errors import ConfigError, DrawbarError, InputError
 from ...core.tool import Tool
+from .aside import read_reason
 from .claims import FOLDER
 from .config import FeedConfig, FeedsConfig
 from .feed import Feed
@@ -38,6 +40,19 @@ class DropAdapter(Adapter[C], Generic[C]):
     @classmethod
     def tool_names(cls, config: C) -> set[str] | None:
         return {tool for feed in config.feeds for tool in tool_names(feed)}
+
+    @classmethod
+    def mistakes(cls, config: C, base: Path) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        for name, feed in config.feeds.items():
+            at = ("feeds", name)
+            try:
+                form = feed.format.open(base)
+            except ConfigError as error:
+                yield (*at, "format", *([error.field] if error.field else [])), error.message
+                continue
+            for number, total in enumerate(feed.totals):
+                for said in total.mistakes(form):
+                    yield (*at, "totals", number), said
 
     @classmethod
     def endpoints(cls, config: C) -> Mapping[str, set[str]]:
@@ -97,7 +112,7 @@ class DropAdapter(Adapter[C], Generic[C]):
         one = self._known(feed)
         with one.drop.session() as files:
             found = [*one.look(files), *one.aside(files)]
-            reasons = {entry.path: one.reason(files, entry) for entry in found if entry.state == "quarantined"}
+            reasons = {entry.path: read_reason(files, entry.path) for entry in found if entry.state == "quarantined"}
         return [{**entry.as_json(), **reasons.get(entry.path, {})} for entry in found]
 
     def file_act(self, feed: str, name: str, action: FileAction, *, by: str, reason: str | None) -> dict[str, Any]:

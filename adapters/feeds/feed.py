@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -15,19 +14,16 @@ from typing import Any, Literal
 import structlog
 
 from ...connectors.drop import Drop, Entry, Files
-from ...connectors.local import LocalDrop
 from ...core.adapter import Place
 from ...core.errors import DrawbarError, InputError, Rejected, Unavailable
-from ...core.values import parse_json, write_json
 from ..formats import Format
+from .aside import REASON, archive_here, joined, move_aside, move_marker, write_reason
 from .claims import FOLDER, Claim, Claims
 from .config import FeedConfig, LocalFolder
 from .pattern import Pattern
 
 log = structlog.get_logger("drawbar.feeds")
 State = Literal["ready", "waiting", "claimed", "failed", "archived", "quarantined"]
-_REASON = ".reason.json"
-_LONGEST_REASON = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +76,7 @@ class Feed:
         self.pattern = Pattern(config.pattern)
         self.folder = self.pattern.folder
         self.claims = Claims(drop, self.folder, config.lease_s)
-        self._place = place
+        self._base = place.base
         self._spool = place.base / config.spool if config.spool else place.state / "spool" / owner / name
         self._lock = threading.Lock()
         self._format: Format | None = None
@@ -91,14 +87,14 @@ class Feed:
     def format(self) -> Format:
         with self._lock:
             if self._format is None:
-                self._format = self.config.format.open(self._place.base)
+                self._format = self.config.format.open(self._base)
             return self._format
 
     def close(self) -> None:
         self.claims.close()
 
     def inbox(self, name: str) -> str:
-        return _joined(self.folder, name)
+        return joined(self.folder, name)
 
     def look(self, files: Files) -> list[Found]:
         """List what is in the inbox and what is claimed, the oldest first, and remember what was seen when."""
@@ -205,28 +201,28 @@ class Feed:
         self._done_with(taken)
         try:
             with self.drop.session() as files:
-                name = self._move_aside(files, taken.claim, self.config.quarantine, taken.sha256)
+                folder = joined(self.folder, self.config.quarantine)
+                name = move_aside(files, self.claims.path(taken.claim), folder, taken.found.name, taken.sha256)
                 if name is not None:
-                    path = _joined(self.folder, self.config.quarantine, name + _REASON)
-                    files.remove(path)
-                    _write(files, path, write_json(said, indent=True))
-                self._marker(files, taken.found.name, self.config.quarantine)
+                    write_reason(files, joined(folder, name), said)
+                self._let_marker_follow(files, taken.found.name, folder)
         finally:
             self.claims.settled(taken.claim)
 
     def finish(self, taken: Taken) -> None:
         """Archive or delete a file that is loaded. One that is gone already is no error: another worker finished it."""
         config, claim = self.config, taken.claim
-        folder = config.archive if isinstance(config.archive, str) and config.after == "archive" else None
+        keeps = config.after == "archive"
+        folder = joined(self.folder, config.archive) if isinstance(config.archive, str) and keeps else None
         try:
             with self.drop.session() as files:
-                if config.after == "archive" and isinstance(config.archive, LocalFolder):
-                    self._archive_here(config.archive, taken)
+                if keeps and isinstance(config.archive, LocalFolder):
+                    archive_here(self._base / config.archive.local, taken.copy, taken.found.name, taken.sha256)
                 if folder is not None:
-                    self._move_aside(files, claim, folder, taken.sha256)
+                    move_aside(files, self.claims.path(claim), folder, taken.found.name, taken.sha256)
                 else:
                     files.remove(self.claims.path(claim))
-                self._marker(files, taken.found.name, folder)
+                self._let_marker_follow(files, taken.found.name, folder)
         finally:
             self._done_with(taken)
             self.claims.settled(claim)
@@ -239,7 +235,7 @@ class Feed:
                 if found.name == name:
                     return found
             for folder, state in self.folders():
-                path = _joined(self.folder, folder, name)
+                path = joined(self.folder, folder, name)
                 if (entry := files.stat(path)) is not None:
                     return Found(name, path, entry.size, entry.modified, state, captures)
         raise InputError(f"there is no file {name} in {self.full_name}", reason="not_found", field="name")
@@ -253,35 +249,24 @@ class Feed:
     def aside(self, files: Files) -> Iterator[Found]:
         """Give the files in archive and quarantine."""
         for folder, state in self.folders():
-            for entry in files.list(_joined(self.folder, folder)):
-                if not entry.is_folder and not entry.name.endswith(_REASON):
-                    path = _joined(self.folder, folder, entry.name)
+            for entry in files.list(joined(self.folder, folder)):
+                if not entry.is_folder and not entry.name.endswith(REASON):
+                    path = joined(self.folder, folder, entry.name)
                     yield Found(entry.name, path, entry.size, entry.modified, state)
-
-    def reason(self, files: Files, found: Found) -> dict[str, Any]:
-        """Give what stands beside a quarantined file."""
-        if files.stat(found.path + _REASON) is None:
-            return {}
-        try:
-            with files.read(found.path + _REASON) as stream:
-                said = parse_json(stream.read(_LONGEST_REASON))
-        except InputError:
-            return {}
-        return {"reason": said.get("error"), "attempts": said.get("attempt")} if isinstance(said, dict) else {}
 
     def retried(self, files: Files, found: Found) -> dict[str, Any]:
         """Put a file back into the inbox, its failures forgotten; Rejected when another one of that name is there."""
         if not files.move(found.path, self.inbox(found.name)):
             raise Rejected(f"{found.name} is gone")
-        files.remove(found.path + _REASON)
+        files.remove(found.path + REASON)
         with self._lock:
             self._incomplete.pop(found.name, None)
         return self.find(files, found.name).as_json()
 
     def skipped(self, files: Files, found: Found, *, by: str, reason: str | None) -> dict[str, Any]:
         """Put a file into quarantine unread."""
-        files.make_folder(_joined(self.folder, self.config.quarantine))
-        path = _joined(self.folder, self.config.quarantine, found.name)
+        files.make_folder(joined(self.folder, self.config.quarantine))
+        path = joined(self.folder, self.config.quarantine, found.name)
         if not files.move(found.path, path):
             raise Rejected(f"{found.name} is gone")
         said = {
@@ -291,8 +276,7 @@ class Feed:
             "by": by,
             "at": datetime.now(UTC),
         }
-        files.remove(path + _REASON)
-        _write(files, path + _REASON, write_json(said, indent=True))
+        write_reason(files, path, said)
         return {**found.as_json(), "state": "quarantined", "reason": said["error"]}
 
     def _is_ready(self, entry: Entry, names: set[str]) -> bool:
@@ -345,51 +329,13 @@ class Feed:
         finally:
             self.claims.settled(claim)
 
+    def _let_marker_follow(self, files: Files, name: str, folder: str | None) -> None:
+        marker = self.config.ready.marker_of(name)
+        if marker is not None:
+            move_marker(files, self.inbox(marker), folder)
+
     def _done_with(self, taken: Taken) -> None:
         taken.copy.unlink(missing_ok=True)
-
-    def _move_aside(self, files: Files, claim: Claim, folder: str, sha256: str) -> str | None:
-        """Move a claimed file under a name that is free; None when it is gone."""
-        files.make_folder(_joined(self.folder, folder))
-        for name in (claim.name, f"{claim.name}.{sha256[:8]}", f"{claim.name}.{sha256[:8]}.{time.time_ns()}"):
-            try:
-                moved = files.move(self.claims.path(claim), _joined(self.folder, folder, name))
-            except Rejected:
-                if name.endswith(sha256[:8]) or name == claim.name:
-                    continue
-                raise
-            return name if moved else None
-        return None
-
-    def _archive_here(self, archive: LocalFolder, taken: Taken) -> None:
-        folder = self._place.base / archive.local
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in (taken.found.name, f"{taken.found.name}.{taken.sha256[:16]}"):
-            try:
-                with taken.copy.open("rb") as stream:
-                    LocalDrop(folder).write(name, stream)
-            except Rejected:
-                continue
-            return
-
-    def _marker(self, files: Files, name: str, folder: str | None) -> None:
-        """Let the marker follow its file."""
-        marker = self.config.ready.marker_of(name)
-        if marker is None:
-            return
-        try:
-            if folder is None or not files.move(self.inbox(marker), _joined(self.folder, folder, marker)):
-                files.remove(self.inbox(marker))
-        except Rejected:
-            files.remove(self.inbox(marker))
-
-
-def _joined(*parts: str) -> str:
-    return "/".join(part for part in parts if part)
-
-
-def _write(files: Files, path: str, content: bytes) -> None:
-    files.write(path, io.BytesIO(content))
 
 
 __all__ = ["Feed", "Found", "State", "Taken"]

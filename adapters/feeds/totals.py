@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydantic import Field, model_validator
 from ...core.errors import InputError
 from ...core.expressions import Sees, Template
 from ...core.strict import Strict
-from ..formats import Format, IncompleteFile, Record, Reject, WrongFile
+from ..formats import Column, Format, IncompleteFile, Record, Reject, WrongFile
 from ..formats.scalars import as_decimal
 
 _EXACT = Context(prec=80)
@@ -38,6 +39,19 @@ class Total(Strict):
             raise ValueError("where: only for rows")
         return self
 
+    def mistakes(self, form: Format) -> Iterator[str]:
+        """Find names that the format's records do not have, as far as they are known before a file is there."""
+        columns, layouts = form.columns() if form.is_closed else None, form.layouts()
+        if self.sum is not None and columns is not None:
+            yield from _missing(self.sum.replace("-", "_").split("."), columns, "row")
+        for template in (self.where, self.equals):
+            for path in sorted(template.paths if template is not None else ()):
+                known = columns if path[0] == "row" else layouts.get(path[0])
+                if path[0] in {"header", "trailer"} and known is None:
+                    yield f"the format has no {path[0]}"
+                elif known is not None and len(path) > 1:
+                    yield from _missing(path[1:], known, path[0])
+
     @property
     def label(self) -> str:
         return f"count of {self.count}" if self.count else f"sum of {self.sum}"
@@ -54,6 +68,18 @@ class Proof:
 
 
 _KEPT_REJECTS = 20
+
+
+def _missing(names: Sequence[str], columns: Sequence[Column], where: str) -> Iterator[str]:
+    for name in names:
+        found = next((column for column in columns if column.name == name), None)
+        if found is None:
+            near = difflib.get_close_matches(name, [column.name for column in columns], 1)
+            yield f"the {where} has no field {name}{f'; did you mean {near[0]}?' if near else ''}"
+            return
+        if found.type != "object":
+            return
+        columns = found.of
 
 
 def prove(form: Format, path: Path, totals: Sequence[Total], file: Mapping[str, Any]) -> Proof:

@@ -6,6 +6,7 @@ A configuration model opens to a `Format`: `AnyFormat` is what a feed's `format:
 
 from __future__ import annotations
 
+import difflib
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -19,12 +20,18 @@ from .format import Column, Format, IncompleteFile, Record, WrongFile, record_sc
 from .jsonl import JsonlConfig
 
 _LATER = ("xml", "x12", "edifact")
+_KINDS = ("csv", "jsonl", "fixed", "copybook")
 
 
 def _built(given: Any) -> Any:
     kind = given.get("kind") if isinstance(given, dict) else None
     if kind in _LATER:
-        raise PydanticCustomError("not_yet", "{said}", {"said": f"kind: the format {kind} is not built yet"})
+        sentence = f"kind: the format {kind} comes with the release that deepens formats"
+        raise PydanticCustomError("not_yet", "{sentence}", {"key": "kind", "sentence": sentence})
+    if isinstance(kind, str) and kind not in _KINDS:
+        near = difflib.get_close_matches(kind, _KINDS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(_KINDS)}"
+        raise PydanticCustomError("kind", "{said}", {"said": f"there is no format {kind!r}; {hint}"})
     return given
 
 

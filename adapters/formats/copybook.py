@@ -93,6 +93,8 @@ class _Layout:
 class Copybook:
     """Reads and writes records by a copybook."""
 
+    is_closed = True
+
     def __init__(self, config: CopybookConfig, base: Path) -> None:
         self._config = config
         self._alphabet = Alphabet(config.encoding, config.trim, config.native == "little")

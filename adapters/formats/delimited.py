@@ -74,6 +74,7 @@ class Csv:
 
     def __init__(self, config: CsvConfig) -> None:
         self._config = config
+        self.is_closed = not config.header
         self._encoding = _bare(config.encoding)
         self._cells = _Cells(
             config.delimiter, config.quote, None if config.escape == config.quote else config.escape, config.null

@@ -78,6 +78,8 @@ class FixedConfig(Strict):
 class Fixed:
     """Reads and writes fixed-width text; positions count characters."""
 
+    is_closed = True
+
     def __init__(self, config: FixedConfig) -> None:
         self._config = config
         self._length = config.length or max(field.end for field in config.fields)

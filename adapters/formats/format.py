@@ -94,6 +94,10 @@ def record_schema(columns: Sequence[Column] | None, *, accepts: bool = False) ->
 class Format(Protocol):
     """A Message Translator between bytes and records, both ways, in bounded memory."""
 
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether `columns` are all that a row can have."""
+
     def read(self, stream: BinaryIO, *, start: int = 0) -> Iterator[Record | Reject]:
         """
         Read records from the beginning of a stream, leaving out the first `start`.

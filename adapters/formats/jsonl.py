@@ -45,6 +45,8 @@ class JsonlConfig(Strict):
 class Jsonl:
     """Reads and writes JSON Lines; numbers with a point come as exact decimals."""
 
+    is_closed = False
+
     def __init__(self, config: JsonlConfig) -> None:
         self._config = config
         self._typed = [(spec, parser(spec, ".")) for spec in config.columns if spec.type != "string"]

@@ -611,3 +611,28 @@ def test_write_preview_shows_the_bytes_and_touches_nothing(adapters, root):
 
     assert io.BytesIO(would["content"]).read() == b"id,amount\n1,1.00\n"
     assert visible(root) == set()
+
+
+@pytest.mark.parametrize(
+    ("feed", "at", "said"),
+    [
+        ({"format": {"kind": "copybook", "copybook": "bad.cpy"}}, ("format",), "bad.cpy:1:14: PIC Q is no PICTURE"),
+        ({"format": {"kind": "copybook", "copybook": "no.cpy"}}, ("format", "copybook"), "cannot be read"),
+        (
+            {"totals": [{"sum": "BALANSE", "equals": "${{ trailer.N }}"}]},
+            ("totals", 0),
+            "the row has no field BALANSE; did you mean BALANCE?",
+        ),
+        ({"totals": [{"count": "row", "equals": "${{ header.N }}"}]}, ("totals", 0), "the format has no header"),
+    ],
+)
+def test_mistakes_in_files_are_found_without_a_wire(tmp_path, feed, at, said):
+    (tmp_path / "bad.cpy").write_text("01 R. 05 A PIC Q.")
+    (tmp_path / "good.cpy").write_text("01 R. 05 BALANCE PIC 9(3).")
+    given = {"pattern": "*", "format": {"kind": "copybook", "copybook": "good.cpy"}, **feed}
+    config = LocalConfig.model_validate({"root": "absent", "feeds": {"f": given}})
+
+    found = list(LocalAdapter.mistakes(config, tmp_path))
+
+    assert found[0][0] == ("feeds", "f", *at)
+    assert any(said in sentence for _, sentence in found)

@@ -273,7 +273,7 @@ def test_what_cannot_be_written_is_an_error_that_names_the_field(form, row, said
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"kind": "xml", "record": "a"}, "xml is not built yet"),
+        ({"kind": "xml", "record": "a"}, "format xml comes with"),
         ({"kind": "csv", "compression": "gzip"}, "compression: "),
         ({"kind": "csv", "delimeter": ";"}, "delimeter"),
         ({"kind": "csv", "header": False}, "needs columns"),

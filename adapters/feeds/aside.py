@@ -1,0 +1,77 @@
+"""Where files go when the work on them is over, and the reason that stands beside a wrong one."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...connectors.drop import Files
+from ...connectors.local import LocalDrop
+from ...core.errors import InputError, Rejected, Unavailable
+from ...core.values import parse_json, write_json
+
+REASON = ".reason.json"
+_LONGEST_REASON = 100_000
+
+
+def joined(*parts: str) -> str:
+    return "/".join(part for part in parts if part)
+
+
+def move_aside(files: Files, source: str, folder: str, name: str, sha256: str) -> str | None:
+    """Move a file into a folder under a name that is free there and give it; None when the file is gone."""
+    files.make_folder(folder)
+    last = f"{name}.{sha256[:8]}.{time.time_ns()}"
+    for free in (name, f"{name}.{sha256[:8]}", last):
+        try:
+            return free if files.move(source, joined(folder, free)) else None
+        except Rejected:
+            if free == last:
+                raise
+    return None
+
+
+def archive_here(folder: Path, copy: Path, name: str, sha256: str) -> None:
+    """Keep a working copy in a folder of our own; the same content is kept once."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for free in (name, f"{name}.{sha256[:16]}"):
+            try:
+                with copy.open("rb") as stream:
+                    LocalDrop(folder).write(free, stream)
+            except Rejected:
+                continue
+            return
+    except OSError as error:
+        raise Unavailable(f"the archive {folder}: {error.strerror}") from error
+
+
+def move_marker(files: Files, marker: str, folder: str | None) -> None:
+    """Let a marker follow its file into a folder, or remove it."""
+    try:
+        if folder is not None:
+            files.move(marker, joined(folder, marker.rpartition("/")[2]))
+            return
+    except Rejected:
+        pass
+    files.remove(marker)
+
+
+def write_reason(files: Files, path: str, said: Mapping[str, Any]) -> None:
+    files.remove(path + REASON)
+    files.write(path + REASON, io.BytesIO(write_json(said, indent=True)))
+
+
+def read_reason(files: Files, path: str) -> dict[str, Any]:
+    """Give reason and attempts of a quarantined file; nothing where they cannot be read."""
+    if files.stat(path + REASON) is None:
+        return {}
+    try:
+        with files.read(path + REASON) as stream:
+            said = parse_json(stream.read(_LONGEST_REASON))
+    except InputError:
+        return {}
+    return {"reason": said.get("error"), "attempts": said.get("attempt")} if isinstance(said, dict) else {}
