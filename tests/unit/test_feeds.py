@@ -616,7 +616,7 @@ def test_write_preview_shows_the_bytes_and_touches_nothing(adapters, root):
 @pytest.mark.parametrize(
     ("feed", "at", "said"),
     [
-        ({"format": {"kind": "copybook", "copybook": "bad.cpy"}}, ("format",), "bad.cpy:1:14: PIC Q is no PICTURE"),
+        ({"format": {"kind": "copybook", "copybook": "bad.cpy"}}, ("format",), "bad.cpy:1:16: PIC Q is no PICTURE"),
         ({"format": {"kind": "copybook", "copybook": "no.cpy"}}, ("format", "copybook"), "cannot be read"),
         (
             {"totals": [{"sum": "BALANSE", "equals": "${{ trailer.N }}"}]},

@@ -295,6 +295,23 @@ def test_a_line_cut_in_the_middle_of_a_file_is_for_later_and_the_file_is_put_bac
     portion.finished()
 
 
+def test_a_server_that_falls_silent_holds_nobody(adapters, sshd, drop, proxy, tmp_path):
+    between = proxy(sshd.port)
+    key = sshd.host_key_file.with_suffix(".pub").read_text()
+    (tmp_path / "known").write_text(f"[127.0.0.1]:{between.port} {key}")
+    adapter = adapters(port=between.port, known_hosts="known", call_timeout_s=1)
+    call(adapter, "list_lines")
+    between.stall()
+    began = time.monotonic()
+
+    with pytest.raises(Unavailable):
+        call(adapter, "list_lines")
+
+    assert time.monotonic() - began < 4
+    between.flow()
+    assert call(adapter, "list_lines") == {"files": []}
+
+
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x", "out/passwd", "out", "a//b", "."])
 def test_no_path_leaves_the_root(sshd, drop, path):
     (drop / "out").symlink_to("/etc")
