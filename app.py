@@ -139,6 +139,7 @@ class App:
     ) -> Run:
         """Begin a run for a caller. The same `trigger_id` begins one run and gives it again."""
         caller.require("run")
+        self.workflows.entry(workflow)  # where there is none, this names a near one
         return self.engine.start(workflow, given, caller=caller, key=key, trigger_id=trigger_id)
 
     def run_of(self, workflow: str, run_id: str) -> Run:

@@ -130,7 +130,12 @@ def _letter(found: Json) -> None:
         say(f"probe {when(probe.get('at'))}: {said}", style="dim")
     if verbs:
         say("\nwhat each verb would do", style="dim")
-        table(("verb", "does"), [(f"drawbar dead {verb}", does) for verb, does in verbs.items()], wrap="does")
+        table(("verb", "does"), [(_command(verb, found["id"]), does) for verb, does in verbs.items()], wrap="does")
+
+
+def _command(verb: str, letter: str) -> str:
+    word, _, option = verb.partition(" ")
+    return f"drawbar dead {word} {letter} {option}".rstrip()
 
 
 @letters.command()

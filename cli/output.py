@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +16,7 @@ from ..config.secrets import scrub, scrub_values
 from ..core.values import to_json, write_json
 
 _PIPE_WIDTH = 200
+_NARROW = 30
 _STATES = {
     "succeeded": "green", "done": "green", "ok": "green", "up": "green", "approved": "green", "archived": "green",
     "failed": "red", "down": "red", "rejected": "red", "expired": "red", "quarantined": "red",
@@ -43,16 +45,73 @@ def json_out(value: Any, *, exact: bool = False) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[str] = (), wrap: str = "") -> None:
-    """Print rows under small headings; the column `wrap` takes the rest of the line, the others are never cut."""
+    """
+    Print rows under small headings; a column that is empty in all of them is left out.
+
+    The column `wrap` takes the rest of the line, or, where that is narrow, lines of its own; the others are not cut.
+    """
+    cells = [[_cell(value) for value in row] for row in rows]
+    used = [at for at in range(len(columns)) if any(row[at].plain for row in cells)]
+    if wrap in columns and _too_narrow(columns, cells, used, columns.index(wrap)):
+        _stacked(columns, cells, used, columns.index(wrap), right)
+        return
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim", show_edge=False)
     aligned = set(right)
-    for name in columns:
-        made.add_column(
-            name, justify="right" if name in aligned else "left", no_wrap=name != wrap, overflow="fold" if name == wrap else "ellipsis"
-        )  # fmt: skip
-    for row in rows:
-        made.add_row(*(_cell(value) for value in row))
-    console().print(made)
+    for at in used:
+        name, flows = columns[at], columns[at] == wrap
+        side: JustifyMethod = "right" if name in aligned else "left"
+        made.add_column(name, justify=side, no_wrap=not flows, overflow="fold" if flows else "ellipsis")
+    for row in cells:
+        made.add_row(*(row[at] for at in used))
+    _print(made)
+
+
+def _widths(columns: Sequence[str], cells: Sequence[Sequence[Text]], used: Sequence[int]) -> dict[int, int]:
+    return {at: max(len(columns[at]), *(row[at].cell_len for row in cells)) for at in used}
+
+
+def _too_narrow(columns: Sequence[str], cells: Sequence[Sequence[Text]], used: Sequence[int], wrap: int) -> bool:
+    widths = _widths(columns, cells, used)
+    if wrap not in widths:
+        return False
+    left = console().width - sum(width + 2 for at, width in widths.items() if at != wrap)
+    return left < min(widths[wrap], _NARROW)
+
+
+def _stacked(
+    columns: Sequence[str], cells: Sequence[Sequence[Text]], used: Sequence[int], wrap: int, right: Iterable[str]
+) -> None:
+    """Print the wrapped column below its row."""
+    fixed, aligned = [at for at in used if at != wrap], set(right)
+    widths = _widths(columns, cells, fixed)
+    head = [Text(columns[at], style="bold dim") for at in range(len(columns))]
+    out = console()
+    for row in [head, *cells]:
+        line = Text("  ").join(_padded(row[at], widths[at], columns[at] in aligned) for at in fixed)
+        line.rstrip()
+        out.print(line, no_wrap=True, overflow="ellipsis")
+        if row is not head and row[wrap].plain:
+            out.print(Padding(Text(row[wrap].plain, style="dim"), (0, 0, 0, 2)))
+
+
+def _padded(cell: Text, width: int, right: bool) -> Text:
+    made = cell.copy()
+    if right:
+        made.pad_left(width - cell.cell_len)
+    else:
+        made.pad_right(width - cell.cell_len)
+    return made
+
+
+def _print(made: Table) -> None:
+    """Print a table; what no terminal shows ends without blanks."""
+    out = console()
+    if sys.stdout.isatty():
+        out.print(made)
+        return
+    with out.capture() as captured:
+        out.print(made)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def facts(pairs: Mapping[str, Any]) -> None:
@@ -63,7 +122,8 @@ def facts(pairs: Mapping[str, Any]) -> None:
     for name, value in pairs.items():
         if value not in (None, "", [], {}):
             made.add_row(name.replace("_", " "), _cell(value))
-    console().print(made)
+    if made.row_count:
+        _print(made)
 
 
 def state(word: str | None) -> Text:
@@ -72,7 +132,7 @@ def state(word: str | None) -> Text:
 
 def _cell(value: Any) -> Text:
     if isinstance(value, Text):
-        return Text.from_markup("") + value if scrub(value.plain) == value.plain else Text(scrub(value.plain))
+        return value if scrub(value.plain) == value.plain else Text(scrub(value.plain))
     if value is None:
         return Text("")
     if isinstance(value, bool):

@@ -63,7 +63,7 @@ def status(ctx: typer.Context) -> None:
         ("systems", _systems), ("runs", _runs), ("waiting_for_a_person", _waiting), ("syncs", _syncs), ("next_starts", _starts),
     )  # fmt: skip
     for key, shown in sections:
-        if found.get(key):
+        if _worth_a_line(found.get(key)):
             say(key.replace("_", " "), style="bold")
             shown(found[key])
             say("")
@@ -75,6 +75,12 @@ def status(ctx: typer.Context) -> None:
             "disk": f"{disk.get('free_mb', 0):,} MB free (floor {disk.get('floor_mb', 0):,})" if disk else "",
         }
     )
+
+
+def _worth_a_line(found: Any) -> bool:
+    if isinstance(found, dict):
+        return any(not isinstance(one, dict) or one.get("count", 1) for one in found.values())
+    return bool(found)
 
 
 def _systems(found: list[Json]) -> None:
@@ -90,7 +96,9 @@ def _runs(found: dict[str, Any]) -> None:
 
 
 def _waiting(found: dict[str, Any]) -> None:
-    rows = ((word.replace("_", " "), one["count"], when(one.get("oldest"))) for word, one in found.items())
+    rows = (
+        (word.replace("_", " "), one["count"], when(one.get("oldest"))) for word, one in found.items() if one["count"]
+    )
     table(("what", "count", "oldest"), rows, right=("count",))
 
 

@@ -92,6 +92,7 @@ class Catalogue:
 
     def check(self, name: str, *, write: bool = False) -> list[Finding]:
         """Try the connection step by step; what is raised is the last finding."""
+        self._landscape.config(name)  # a name that nobody knows is the caller's mistake, not a finding
         findings: list[Finding] = []
         try:
             findings += self._landscape.adapter(name).check(write=write)
