@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ class Status:
         self,
         journal: Journal,
         catalogue: Catalogue,
-        syncs: Callable[[], list[dict[str, Any]]],
+        syncs: Callable[[], Sequence[dict[str, Any]]],
         *,
         folder: Path,
         min_free_mb: int,

@@ -307,7 +307,9 @@ class _Story:
         self.console.print()
 
 
-_CONTENT = "select id, customer, amount, plant, status, strftime('%Y-%m-%d %H:%M:%f', updated_at) from orders order by id"
+_CONTENT = (
+    "select id, customer, amount, plant, status, strftime('%Y-%m-%d %H:%M:%f', updated_at) from orders order by id"
+)
 
 
 def _rejects(folder: Path) -> list[dict[str, Any]]:

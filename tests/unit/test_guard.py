@@ -243,7 +243,7 @@ def test_a_rule_turns_a_fault_into_done(bank_of):
 
 
 def test_bound_arguments_are_not_for_callers(bank_of):
-    bank, guard = bank_of(bind={"branch": "${{ caller.claims.branch }}"})
+    _, guard = bank_of(bind={"branch": "${{ caller.claims.branch }}"})
     caller = Caller("app", "agent", ("bank.pay",), claims={"branch": "north"})
 
     assert pay(guard, caller).result["branch"] == "north"
