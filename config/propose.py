@@ -151,8 +151,8 @@ def _sftp(name: str, url: str, folder: Path, made: Proposal) -> Iterator[str]:
     if parts.password:
         yield f"    password: {_secret(name, 'password', parts.password, made)}"
     else:
-        yield "    private_key_file: ~/.ssh/id_ed25519"
-    yield "    known_hosts: ~/.ssh/known_hosts"
+        yield "    private_key_file: ${env:HOME}/.ssh/id_ed25519"
+    yield "    known_hosts: ${env:HOME}/.ssh/known_hosts"
     yield f"    root: {_quoted(parts.path or '/')}"
     yield "    # A feed is a file drop with a contract; its tools are list_, read_, write_ and stat_<feed>:"
     yield "    # feeds:"

@@ -136,7 +136,7 @@ def secrets_in(value: str, key: str) -> set[str]:
     """Give what of a value must not be shown: of a URL its password, of a host's name nothing."""
     if "://" in value:
         return _url_secrets(value) | ({value} if "webhook" in key else set())
-    if len(value) < _SHORTEST or key in _NOT_SECRET:
+    if len(value) < _SHORTEST or key in _NOT_SECRET or key.endswith("_file"):
         return set()
     return {value, *(line for line in value.splitlines() if len(line) > 16)}
 

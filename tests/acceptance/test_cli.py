@@ -540,6 +540,22 @@ def test_a_dry_run_writes_nothing(place):
     db.close()
 
 
+def test_the_files_of_a_feed_are_listed_and_acted_on(place):
+    feed = "      orders: { pattern: '*.csv', ready: { stable_s: 0.1 }, format: { kind: csv }, max_attempts: 1 }\n"
+    drop = f"  drop:\n    kind: local\n    root: ./inbox\n    feeds:\n{feed}"
+    (place / "drawbar.yaml").write_text(CONFIG.replace("workflows:\n", f"{drop}workflows:\n", 1))
+    (place / "inbox").mkdir()
+    (place / "inbox" / "one.csv").write_text("id,customer,amount,status\n7,Joan,1.00,open\n")
+
+    (listed,) = answer(place, "files", "drop.orders")
+
+    assert listed["name"] == "one.csv"
+    assert "one.csv" in drawbar(place, "files", "drop.orders").stdout
+    assert answer(place, "files", "show", "drop.orders", "one.csv")["name"] == "one.csv"
+    assert "two.csv" in drawbar(place, "files", "show", "drop.orders", "two.csv", code=2).stderr
+    assert "two.csv" in drawbar(place, "files", "retry", "drop.orders", "two.csv", code=2).stderr
+
+
 # --- operation
 
 

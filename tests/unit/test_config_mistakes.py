@@ -27,6 +27,15 @@ adapters:
       orders: { key: [id], read: true, upsert: true }
 """
 
+DROP = """\
+adapters:
+  drop:
+    kind: local
+    root: ./inbox
+    feeds:
+      orders: { pattern: "*.csv", format: { kind: csv } }
+"""
+
 MISTAKES = {
     # name: (what is written, line, column, words of the sentence)
     "an unknown key at the top": ("version: 1\nadaptrs: {}\n", 2, 1, "unknown key 'adaptrs'; did you mean 'adapters'?"),
@@ -115,6 +124,14 @@ MISTAKES = {
         ERP + "syncs:\n  s:\n    from: { adapter: erp, feed: orders }\n    to: { adapter: erp, table: orders }\n",
         14, 27, "erp is of kind sql and has no feeds",
     ),
+    "a feed that does not exist": (
+        DROP + "workflows:\n  w: { triggers: [ { adapter: drop, feed: order } ] }\n", 8, 43, "drop has no feed 'order'; did you mean 'orders'?",
+    ),
+    "a table of a file drop": (
+        DROP + "syncs:\n  s:\n    from: { adapter: drop, table: orders }\n    to: { adapter: drop, feed: orders }\n",
+        9, 28, "drop is of kind local and has no tables",
+    ),
+    "an unknown key of a feed": (DROP.replace("pattern", "patern"), 6, 17, "unknown key 'patern'; did you mean 'pattern'?"),
     "a sync that does not exist": (
         "syncs: {}\nworkflows:\n  w: { tasks: { a: { sync: nightly } } }\n", 3, 28, "there is no sync 'nightly'",
     ),
