@@ -152,7 +152,6 @@ class Carrier:
         filtered = 0
         for at, (row, number) in enumerate(zip(batch.rows, batch.record_nos, strict=True)):
             env["row"], env["record_no"] = row, number
-            raw = batch.raw[at] if batch.raw is not None else b""
             try:
                 if where is not None and not _condition(where.fill, env):
                     filtered += 1
@@ -161,9 +160,9 @@ class Carrier:
                     row if fields is None else {name: _field(name, one.fill, env) for name, one in fields.items()}
                 )
             except EvaluationError as error:
-                rejects.append(Reject(number, error.message, raw))
+                rejects.append(Reject(number, error.message, _raw(batch, at)))
                 continue
-            rows.append(_Row(value, number, raw))
+            rows.append(_Row(value, number, batch, at))
         return rows, rejects, filtered
 
     def _prove(self, portion: Portion, counts: Counts) -> None:
@@ -196,7 +195,17 @@ class Carrier:
 class _Row:
     value: Row
     record_no: int
-    raw: bytes
+    batch: Batch
+    at: int
+
+    @property
+    def raw(self) -> bytes:
+        return _raw(self.batch, self.at)
+
+
+def _raw(batch: Batch, at: int) -> bytes:
+    """Give a row's original bytes; made for rejects only, since a source may have to compose them."""
+    return batch.raw[at] if batch.raw is not None else b""
 
 
 def _isolated(writing: Writing, rows: Sequence[_Row]) -> tuple[int, list[Reject]]:
