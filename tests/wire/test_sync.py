@@ -358,7 +358,7 @@ def test_kill_9_at_any_moment_loses_nothing_and_repeats_nothing(
     copy = {
         "from": {"adapter": "erp", "table": "orders", "cursor": {"column": "changed"}},
         "to": {"adapter": "house", "table": "orders", "mode": "insert"},
-        "batch_rows": 3,
+        "batch_rows": 5,
     }
     monkeypatch.setenv(
         "PYTHONPATH", str(Path(__file__).parent.parent)

@@ -1,0 +1,129 @@
+"""Adapter = meaning: a database, its configured statements and allowed tables as tools, sources and sinks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ...connectors.sql_model import Table
+from ...core.adapter import Adapter, Finding, Place
+from ...core.batch import Sink, Source
+from ...core.errors import ConfigError, DrawbarError
+from ...core.tool import Tool
+from .config import SqlConfig, StatementConfig, table_tools
+from .statements import bound, prepared, statement_tool
+from .tables import TableTools, narrowed
+
+if TYPE_CHECKING:
+    from ...connectors.sql import Database
+
+__all__ = ["SqlAdapter", "SqlConfig"]
+
+
+class SqlAdapter(Adapter[SqlConfig]):
+    kind = "sql"
+    Config = SqlConfig
+
+    def __init__(self, name: str, config: SqlConfig, place: Place) -> None:
+        super().__init__(name, config, place)
+        self._lock = threading.Lock()
+        self._database: Database | None = None
+
+    @classmethod
+    def tool_names(cls, config: SqlConfig) -> set[str] | None:
+        return {*config.statements, *table_tools(config)}
+
+    @classmethod
+    def endpoints(cls, config: SqlConfig) -> Mapping[str, set[str]]:
+        reads = {name for name, statement in config.statements.items() if statement.effect == "read"}
+        return {"table": set(config.tables), "statement": reads}
+
+    @property
+    def database(self) -> Database:
+        from ...connectors.sql import Database
+
+        with self._lock:
+            if self._database is None:
+                self._database = Database(
+                    self.name,
+                    self.config.url.get_secret_value(),
+                    base=self.place.base,
+                    connections=self.config.budget.concurrency,
+                    call_timeout_s=self.config.call_timeout_s,
+                )
+            return self._database
+
+    def close(self) -> None:
+        with self._lock:
+            database, self._database = self._database, None
+        if database is not None:
+            database.close()
+
+    def tools(self) -> Iterable[Tool]:
+        for name, statement in self.config.statements.items():
+            yield statement_tool(self.database, name, statement)
+        tables: dict[str, TableTools] = {}
+        for tool, (verb, name) in table_tools(self.config).items():
+            if name not in tables:
+                tables[name] = TableTools(self.database, self.table(name), self.config.tables[name])
+            yield getattr(tables[name], verb)(tool)
+
+    def table(self, name: str) -> Table:
+        """Reflect a configured table, with the configured key and columns."""
+        from ...connectors.sql_reflect import reflect
+
+        config = self.config.tables.get(name)
+        if config is None:
+            raise ConfigError(f"{self.name}: table {name!r} is not under tables", field="table")
+        found = reflect(self.database, config.table or name)
+        return narrowed(found, config, f"{self.name}.tables.{name}")
+
+    def source(self, spec: Mapping[str, Any], *, sync: str) -> Source:
+        from ...connectors.sql_source import StatementSource, TableSource
+
+        if "statement" in spec:
+            name = spec["statement"]
+            if name not in self.config.statements or self.config.statements[name].effect != "read":
+                raise ConfigError(f"{self.name}: {name!r} is no statement with effect read", field="statement")
+            config = self.config.statements[name]
+            return StatementSource(
+                self.database, prepared(self.database, config), bound(config, spec.get("with") or {}), name
+            )
+        return TableSource(self.database, self.table(spec["table"]), spec.get("cursor"))
+
+    def sink(self, spec: Mapping[str, Any], *, sync: str) -> Sink:
+        from ...connectors.sql_sink import TableSink
+
+        return TableSink(self.database, self.table(spec["table"]), spec, sync=sync)
+
+    def check(self, *, write: bool = False) -> Iterator[Finding]:
+        yield (connected := self._tried("connect and log in", self._connect))
+        if not connected.ok:
+            return
+        for name in self.config.tables:
+            yield self._tried(f"table {name}", partial(self._look, name))
+        for name, statement in self.config.statements.items():
+            yield self._tried(f"statement {name}", partial(self._plan, statement))
+
+    def _connect(self) -> str:
+        with self.database.unit("read"):
+            return self.database.place
+
+    def _look(self, name: str) -> str:
+        table, config = self.table(name), self.config.tables[name]
+        if config.upsert and frozenset(table.key) not in table.unique:
+            return f"{len(table.columns)} columns; {', '.join(table.key)} is not unique there: two at once may insert twice"
+        return f"{len(table.columns)} columns, key {', '.join(table.key) or 'none'}"
+
+    def _plan(self, config: StatementConfig) -> str:
+        from ...connectors.sql_statements import try_plan
+
+        return try_plan(self.database, prepared(self.database, config))
+
+    def _tried(self, what: str, step: Callable[[], str]) -> Finding:
+        try:
+            return Finding(what, ok=True, found=step())
+        except DrawbarError as error:
+            return Finding(what, ok=False, found=error.message, next=error.next or "see the database's own log")

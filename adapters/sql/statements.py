@@ -1,0 +1,118 @@
+"""Configured statements as tools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ...connectors import sql_schema as schema
+from ...connectors.sql_model import Changed
+from ...connectors.sql_text import parse
+from ...core.errors import ConfigError
+from ...core.tool import Call, Tool
+from .config import StatementConfig
+
+if TYPE_CHECKING:
+    from ...connectors.sql import Database
+    from ...connectors.sql_statements import Statement
+
+
+def prepared(database: Database, config: StatementConfig) -> Statement:
+    """
+    Read a statement's text for its database.
+
+    Where the database knows no read-only transaction, a read that the parser says could write is a ConfigError.
+    """
+    from ...connectors.sql_statements import Statement, sqlite_kinds
+
+    text = parse(config.sql, database.dialect, config.lists)
+    if config.effect == "read" and not database.knows_read_only:
+        from ...connectors.sql_text import writes
+
+        if found := writes(text, database.dialect):
+            raise ConfigError(f"{database.name}: effect read, but this could write ({found}): {config.sql[:80]!r}")
+    return Statement(text, config.lists, sqlite_kinds(database, text) if database.dialect == "sqlite" else None)
+
+
+def statement_tool(database: Database, name: str, config: StatementConfig) -> Tool:
+    """Make the tool of a statement; asks the database for the columns of a query."""
+    from ...connectors import sql_statements as statements
+
+    statement = prepared(database, config)
+    limits = statements.Limits(config.max_rows, config.max_bytes)
+    transactional = config.transactional and not statements.commits_by_itself(statement, database.dialect)
+
+    def bind(arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return bound(config, arguments)
+
+    def read(arguments: dict[str, Any], call: Call) -> dict[str, Any]:
+        found = statements.read(database, statement, bind(arguments), limits, call.left_s())
+        return {"rows": found.rows, "next": None, **({"truncated": True} if found.truncated else {})}
+
+    def write(arguments: dict[str, Any], call: Call) -> dict[str, Any]:
+        done = statements.write(
+            database,
+            statement,
+            bind(arguments),
+            limits,
+            timeout_s=call.left_s(),
+            transactional=transactional,
+            expect_rows=config.expect_rows,
+            leaving=call.leaving,
+        )
+        return answer(done)
+
+    def preview(arguments: dict[str, Any]) -> dict[str, Any]:
+        values = bind(arguments)
+        would = {"sql": config.sql, "parameters": values}
+        rows = None if config.effect == "read" else statements.would_change(database, statement, values)
+        return would if rows is None else {**would, "rows": rows}
+
+    columns = statements.describe(database, statement)
+    row = schema.row_output(columns, whole=False) if columns else {"type": "object"}
+    reads = config.effect == "read"
+    return Tool(
+        name,
+        config.description or f"Run {name}.",
+        config.effect,
+        arguments_schema(config),
+        schema.rows_output(row) if reads else schema.count_output({"type": "object"}),
+        read if reads else write,
+        preview,
+        timeout_s=config.timeout_s,
+    )
+
+
+def arguments_schema(config: StatementConfig) -> dict[str, Any]:
+    needed = [
+        name for name, parameter in config.parameters.items() if parameter.default is None and not parameter.nullable
+    ]
+    return {
+        "type": "object",
+        "properties": {name: parameter.as_schema() for name, parameter in config.parameters.items()},
+        "required": needed,
+        "additionalProperties": False,
+    }
+
+
+def bound(config: StatementConfig, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Give every parameter a value of its type."""
+    from ...connectors.sql_values import converted
+
+    values: dict[str, Any] = {}
+    for name, parameter in config.parameters.items():
+        value = arguments.get(name, parameter.default)
+        if parameter.items is not None:
+            values[name] = [converted(item, parameter.items.kind, name) for item in value or ()]
+        else:
+            values[name] = converted(value, parameter.kind, name)
+    return values
+
+
+def answer(done: Changed) -> dict[str, Any]:
+    said: dict[str, Any] = {"count": done.count}
+    if done.key is not None:
+        said["key"] = dict(done.key)
+    if done.rows is not None:
+        said["rows"] = done.rows
+    return said

@@ -1,0 +1,166 @@
+"""Allowed tables as tools: read, insert, upsert, update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...connectors import sql_schema as schema
+from ...connectors.sql_model import Condition, Order, Query, Table
+from ...connectors.sql_paging import after, token
+from ...core.errors import ConfigError, InputError
+from ...core.tool import Call, Seen, Tool
+from .config import TableConfig
+from .statements import answer
+
+if TYPE_CHECKING:
+    from ...connectors.sql import Database
+
+
+@dataclass(frozen=True, slots=True)
+class TableTools:
+    """Makes the tools of one reflected table."""
+
+    database: Database
+    table: Table
+    config: TableConfig
+
+    def read(self, tool: str) -> Tool:
+        table, config = self.table, self.config
+        pages = bool(table.key)
+
+        def run(arguments: dict[str, Any], call: Call) -> dict[str, Any]:
+            from ...connectors.sql_statements import Limits
+            from ...connectors.sql_tables import select
+
+            where, order = conditions(arguments.get("where") or {}), ordering(arguments.get("order") or [], table)
+            limit = min(arguments.get("limit") or 100, config.max_rows)
+            wanted = list(arguments.get("columns") or [column.name for column in table.columns])
+            hidden = [item.column for item in order if pages and item.column not in wanted]
+            begin = after(arguments["next"], where, order) if arguments.get("next") else None
+            found = select(
+                self.database,
+                table,
+                Query([*wanted, *hidden], where, order, begin),
+                Limits(limit, config.max_bytes),
+                call.left_s(),
+            )
+            following = token(where, order, found.rows[-1]) if found.truncated and pages else None
+            rows = [{column: row[column] for column in wanted} for row in found.rows] if hidden else found.rows
+            return {"rows": rows, "next": following, **({"truncated": True} if found.truncated and not pages else {})}
+
+        about = table.comment or f"Read rows of {table.full_name}"
+        return Tool(
+            tool,
+            f"{about.rstrip('.')}. Filters, order and pages are optional; give `next` back for the rows that follow.",
+            "read",
+            schema.query_input(table.columns, max_rows=config.max_rows, pages=pages),
+            schema.rows_output(schema.row_output(table.columns, whole=False)),
+            run,
+        )
+
+    def insert(self, tool: str) -> Tool:
+        from ...connectors import sql_tables as tables
+
+        table = self.table
+
+        def run(arguments: dict[str, Any], call: Call) -> dict[str, Any]:
+            return answer(tables.insert(self.database, table, arguments, call.left_s(), call.leaving))
+
+        required = [column.name for column in table.columns if not column.nullable and not column.generated]
+        made = [column.name for column in table.columns if column.name in table.key and column.generated]
+        output = schema.count_output(key=schema.key_output(table) if made else None)
+        return self._row_tool(tool, f"Insert one row into {table.full_name}.", required, run, output)
+
+    def upsert(self, tool: str) -> Tool:
+        from ...connectors import sql_tables as tables
+
+        table = self.table
+        keyed(table, tool)
+
+        def run(arguments: dict[str, Any], call: Call) -> dict[str, Any]:
+            return answer(tables.upsert(self.database, table, table.key, arguments, call.left_s(), call.leaving))
+
+        required = [column.name for column in table.columns if not column.nullable and not column.generated]
+        needed = list(dict.fromkeys([*table.key, *required]))
+        about = f"Insert one row into {table.full_name}, or set the given columns of the row with this key."
+        return self._row_tool(tool, about, needed, run, schema.count_output())
+
+    def update(self, tool: str) -> Tool:
+        from ...connectors import sql_tables as tables
+
+        table = self.table
+        keyed(table, tool)
+
+        def run(arguments: dict[str, Any], call: Call) -> dict[str, Any]:
+            return answer(tables.update(self.database, table, table.key, arguments, call.left_s(), call.leaving))
+
+        about = f"Set columns of the row of {table.full_name} with this key; count is 0 when there is none."
+        return self._row_tool(tool, about, table.key, run, schema.count_output())
+
+    def _row_tool(
+        self,
+        tool: str,
+        about: str,
+        required: Iterable[str],
+        run: Callable[[dict[str, Any], Call], Any],
+        output: dict[str, Any],
+    ) -> Tool:
+        from ...connectors import sql_tables as tables
+
+        table, verb = self.table, tool.partition("_")[0]
+
+        def preview(arguments: dict[str, Any]) -> dict[str, Any]:
+            sql = tables.would_send(self.database, table, verb, arguments)
+            known = all(name in arguments for name in table.key) and bool(table.key)
+            rows = tables.rows_with(self.database, table, table.key, arguments) if known else 0
+            return {"sql": sql, "parameters": arguments, "rows": rows}
+
+        def probe(arguments: dict[str, Any], call: Call) -> Seen:
+            if not table.key or any(arguments.get(name) is None for name in table.key):
+                raise InputError(f"{tool}: the database made the key, so that the row cannot be looked for")
+            there = tables.holds(self.database, table, table.key, arguments, call.left_s())
+            return Seen(there, {"count": 1} if there else None)
+
+        form = schema.row_input(table.columns, required)
+        return Tool(
+            tool, f"{table.comment}. {about}" if table.comment else about, "write", form, output, run, preview, probe
+        )
+
+
+def narrowed(table: Table, config: TableConfig, where: str) -> Table:
+    """Apply the configured key and columns; ConfigError names a column that is not there."""
+    known = {column.name for column in table.columns}
+    for name in [*config.key, *(config.columns or ())]:
+        if name not in known:
+            raise ConfigError(f"{where}: {table.full_name} has no column {name!r}", field="key")
+    key = tuple(config.key) or table.key
+    columns = table.columns
+    if config.columns is not None:
+        columns = tuple(column for column in columns if column.name in {*config.columns, *key})
+    return Table(
+        table.name, table.schema, columns, key, table.unique, transactional=table.transactional, comment=table.comment
+    )
+
+
+def keyed(table: Table, tool: str) -> None:
+    if not table.key:
+        raise ConfigError(f"{tool}: {table.full_name} has no primary key; name one with key:", field="key")
+
+
+def conditions(where: Mapping[str, Any]) -> list[Condition]:
+    found = []
+    for column, value in where.items():
+        if isinstance(value, Mapping):
+            found += [Condition(column, operator, inner) for operator, inner in value.items()]
+        else:
+            found.append(Condition(column, "=", value))
+    return found
+
+
+def ordering(given: Iterable[str], table: Table) -> list[Order]:
+    """Give the order that was asked for, made total by the key: pages need that."""
+    order = [Order(text.removesuffix(" desc"), text.endswith(" desc")) for text in given]
+    named = {item.column for item in order}
+    return [*order, *(Order(name) for name in table.key if name not in named)]
