@@ -1,0 +1,107 @@
+"""kill -9 at random moments, again and again: what was done stays done, and no write is done twice."""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import crashing
+import pytest
+from scripted import ME, OTHER
+
+TESTS = Path(crashing.__file__).parent
+
+
+class Engines:
+    """Two engines on one journal, each killed and replaced again and again."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.kills = 0
+        crashing.prepare(folder)
+        crashing.house(folder).end()
+        self._forker = subprocess.Popen(
+            [sys.executable, crashing.__file__, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(TESTS)},
+        )
+        self.pids = [self.fork(), self.fork()]
+
+    def fork(self):
+        self._forker.stdin.write("\n")
+        self._forker.stdin.flush()
+        return int(self._forker.stdout.readline())
+
+    def kill_one(self):
+        os.kill(self.pids.pop(0), signal.SIGKILL)
+        self.kills += 1
+        self.pids.append(self.fork())
+
+    def effects(self):
+        with closing(sqlite3.connect(self.folder / "effects.db")) as conn:
+            return Counter(place for (place,) in conn.execute("SELECT place FROM effects"))
+
+    def close(self):
+        for pid in self.pids:
+            os.kill(pid, signal.SIGKILL)
+        self._forker.stdin.close()
+        self._forker.wait(10)
+
+
+@pytest.fixture
+def engines(tmp_path):
+    engines = Engines(tmp_path)
+    yield engines
+    engines.close()
+
+
+def settle_by_the_truth(house, done):
+    """Do what an operator does: look at the other system, and say what is there."""
+    for letter in house.desk.dead_letters():
+        detail = house.desk.dead_letter(letter["id"])
+        place = detail["arguments"]["place"]
+        house.desk.settle(letter["id"], done=place in done, result=place, caller=OTHER, reason="looked")
+
+
+@pytest.mark.parametrize("kills", [60, pytest.param(400, marks=pytest.mark.slow)])
+def test_kill_9_at_random_moments_loses_nothing_and_doubles_no_write(engines, tmp_path, kills):
+    """
+    Writes with a probe find out by themselves; without one they are parked, and a person settles them.
+
+    Nothing finished is done again: a read runs once more at most for each attempt that was lost.
+    """
+    house = crashing.house(tmp_path)
+    ids, parked = [], 0
+    while engines.kills < kills:
+        ids += [house.engine.start(name, {}, caller=ME).id for name in ("sure", "unsure", "sure", "sure")]
+        time.sleep(random.uniform(0, 0.25))
+        engines.kill_one()
+
+    until = time.monotonic() + 100
+    while waiting := [one for one in ids if not house.engine.run(one).is_final]:
+        assert time.monotonic() < until, Counter(house.engine.run(one).state for one in waiting)
+        if all(house.engine.run(one).state == "parked" for one in waiting):
+            parked += len(house.desk.dead_letters())
+            settle_by_the_truth(house, engines.effects())
+        time.sleep(0.1)
+
+    effects, hit = engines.effects(), 0
+    assert engines.kills >= kills
+    assert {house.engine.run(one).state for one in ids} == {"succeeded"}
+    for one in ids:
+        assert {name: effects[f"{one}/{name}"] for name in crashing.WRITES} == dict.fromkeys(crashing.WRITES, 1)
+        lost = Counter(said["task"] for said in house.engine.attempts(one) if said["state"] == "lost")
+        hit += lost.total()
+        for name in crashing.READS:
+            assert 1 <= effects[f"{one}/{name}"] <= 1 + lost[name]
+    print(f"{kills} kills hit {hit} tasks of {len(ids)} runs; {parked} writes were settled by a person")
+    assert hit > kills / 4, "most kills met an idle process: this proves little"
+    house.end()

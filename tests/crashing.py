@@ -1,0 +1,115 @@
+"""
+A process that forks engines to be killed: imports are done once, so that a kill costs no second.
+
+Started with a folder; each line on stdin forks one engine on that folder's journal and prints its pid.
+"""
+
+import os
+import random
+import signal
+import sqlite3
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from scripted import House
+from tenacity.wait import wait_fixed
+
+FLOW = {
+    "tasks": {
+        "look": {"tool": "sys.look", "with": {"place": "${{ run.id + '/look' }}"}},
+        "left": {"tool": "sys.TOOL", "needs": ["look"], "with": {"place": "${{ run.id + '/left' }}"}},
+        "right": {"tool": "sys.TOOL", "needs": ["look"], "with": {"place": "${{ run.id + '/right' }}"}},
+        "each": {
+            "tool": "sys.TOOL",
+            "needs": ["left"],
+            "for_each": {"in": "${{ ['a', 'b', 'c'] }}", "concurrency": 2},
+            "with": {"place": "${{ run.id + '/each/' + item }}"},
+        },
+        "last": {
+            "tool": "sys.look",
+            "needs": ["right", "each"],
+            "with": {"place": "${{ run.id + '/last' }}", "after": "${{ tasks.each.output }}"},
+        },
+    },
+}
+WRITES = ("left", "right", "each/a", "each/b", "each/c")
+READS = ("look", "last")
+RULES = {
+    "sure": {
+        "probe": {
+            "tool": "sys.find",
+            "with": {"place": "${{ arguments.place }}"},
+            "done": "${{ size(result) > 0 }}",
+            "result": "${{ result[0] }}",
+            "after_s": 0,
+            "absent_after_s": 0.05,
+        }
+    }
+}
+
+
+def flow(tool):
+    return {
+        "tasks": {name: {**task, "tool": task["tool"].replace("TOOL", tool)} for name, task in FLOW["tasks"].items()}
+    }
+
+
+def house(folder: Path, **said) -> House:
+    """An engine whose effects are counted where no journal of ours has a say."""
+
+    def effects():
+        conn = sqlite3.connect(folder / "effects.db", timeout=60, isolation_level=None)
+        conn.execute("PRAGMA synchronous=OFF")
+        return closing(conn)
+
+    def do(arguments):
+        time.sleep(random.uniform(0, 0.01))
+        with effects() as conn:
+            conn.execute("INSERT INTO effects VALUES (?, ?)", (arguments["place"], os.getpid()))
+        time.sleep(random.uniform(0, 0.01))
+        return arguments["place"]
+
+    def find(arguments):
+        with effects() as conn:
+            return [row[0] for row in conn.execute("SELECT place FROM effects WHERE place = ?", (arguments["place"],))]
+
+    functions = {"look": ("read", do), "find": ("read", find), "sure": ("write", do), "unsure": ("write", do)}
+    flows = {"sure": flow("sure"), "unsure": flow("unsure")}
+    return House(folder, functions, flows, rules=RULES, wait=wait_fixed(0.02), poll_s=0.05, **said)
+
+
+def warm_up() -> None:
+    """Load all that is loaded on first use, so that the engines to come begin at once; its threads end with it."""
+    with TemporaryDirectory() as folder:
+        prepare(Path(folder))
+        with house(Path(folder)) as warm:
+            assert warm.run("sure").state == "succeeded"
+
+
+def prepare(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "effects.db")) as conn:
+        conn.execute("PRAGMA journal_mode=WAL")
+        conn.execute("CREATE TABLE effects (place TEXT, pid INTEGER)")
+
+
+def main(folder: Path) -> None:
+    answers = os.fdopen(os.dup(1), "w")  # the log goes elsewhere
+    os.dup2(os.open(folder / "engines.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
+    warm_up()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for _ in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            sys.stdin.close()
+            house(folder, threads=4).begin()
+            while True:
+                time.sleep(60)
+        answers.write(f"{pid}\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
