@@ -17,14 +17,8 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
-from .errors import ConfigError, InputError
-
-Path = tuple[str, ...]
-Env = Mapping[str, Any]
-
-
-class EvaluationError(InputError):
-    """An expression met a value that it cannot work with."""
+from .cel_values import Env, EvaluationError, Path, to_text
+from .errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +54,7 @@ def _seen(sees: Container[str]) -> str:
 
 @lru_cache(maxsize=4096)
 def _compiled(text: str) -> Expression:
-    from ._cel import compile_text
+    from .cel import compile_text
 
     run, paths = compile_text(text)
     return Expression(text, paths, run)
@@ -204,7 +198,8 @@ def _fill_text(raw: str) -> tuple[Callable[[Env], Any], set[Path]]:
 
 
 def _texts(found: list[str | Expression], env: Env) -> Iterator[str]:
-    from ._cel import to_text
-
     for piece in found:
         yield piece if isinstance(piece, str) else to_text(piece(env))
+
+
+__all__ = ["Env", "EvaluationError", "Expression", "Path", "Sees", "Template", "compile", "pieces", "template"]
