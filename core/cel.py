@@ -18,6 +18,7 @@ from .cel_values import (
     EvaluationError,
     Path,
     applied,
+    item_of,
     kind_of,
     number,
     select,
