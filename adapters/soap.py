@@ -15,7 +15,7 @@ from pydantic import Field, GetJsonSchemaHandler, SecretStr, field_validator, mo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from ..core.adapter import Adapter, AdapterConfig, Finding
+from ..core.adapter import Adapter, AdapterConfig, Finding, Place
 from ..core.errors import ConfigError, DrawbarError
 from ..core.strict import Strict
 from ..core.tool import Call, Effect, Tool
@@ -121,7 +121,10 @@ class SoapAdapter(Adapter[SoapConfig]):
     kind: ClassVar[str] = "soap"
     Config: ClassVar[type[AdapterConfig]] = SoapConfig
 
-    _service: Service | None = None
+    def __init__(self, name: str, config: SoapConfig, place: Place) -> None:
+        super().__init__(name, config, place)
+        self._opening = threading.RLock()
+        self._service: Service | None = None
 
     def tools(self) -> Iterable[Tool]:
         service = self._open()
@@ -149,7 +152,7 @@ class SoapAdapter(Adapter[SoapConfig]):
             service.close()
 
     def _open(self) -> Service:
-        with _OPENING:
+        with self._opening:
             if self._service is None:
                 from ..connectors.soap import Service
 
@@ -243,10 +246,6 @@ class SoapAdapter(Adapter[SoapConfig]):
         except DrawbarError as error:
             return Finding.of(f"call {tool.name}", error)
         return Finding(f"call {tool.name}", ok=True, found="it answered")
-
-
-_OPENING = threading.RLock()
-"""zeep's loading is kept to one thread in a process; see the connector."""
 
 
 def _reached(service: Service, url: str) -> Iterator[Finding]:

@@ -62,6 +62,8 @@ def _walk(value: Any, path: Path, document: Document, resolved: Resolved, look_u
 
 
 def _fill(text: str, path: Path, document: Document, resolved: Resolved, look_up: Callable[[str], str]) -> str:
+    secret: set[str] = set()
+
     def put(found: re.Match[str]) -> str:
         whole, reference = found.group(), found.group(1)
         if whole == "$${":
@@ -78,12 +80,14 @@ def _fill(text: str, path: Path, document: Document, resolved: Resolved, look_up
             document.problems.append(problem)
             return whole
         if not _is_default(reference, value):
-            resolved.values |= secrets_in(value, str(path[-1]) if path else "")
+            secret.update(secrets_in(value, str(path[-1]) if path else ""))
         return value
 
     filled = _REFERENCE.sub(put, text)
     if path in resolved.at and path not in resolved.open and filled != text:
-        resolved.values |= _url_secrets(filled)
+        secret -= _where(filled)
+        secret |= _url_secrets(filled)
+    resolved.values |= secret
     return filled
 
 
@@ -153,6 +157,17 @@ def _url_secrets(value: str) -> set[str]:
     found = {password, unquote(password)} if password else set()
     found |= set(re.findall(r"(?i)(?:pass\w*|pwd|token|secret|key)=([^&;]+)", parts.query))
     return {one for one in found if len(one) >= _SHORTEST}
+
+
+def _where(value: str) -> set[str]:
+    """Give host and port of a URL: without them no message could say where something failed."""
+    if "://" not in value:
+        return set()
+    try:
+        parts = urlsplit(value)
+        return {str(part) for part in (parts.hostname, parts.port) if part}
+    except ValueError:
+        return set()
 
 
 def secret_fields(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:

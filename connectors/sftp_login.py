@@ -116,7 +116,8 @@ def _log_in(transport: Transport, login: Login, key: PKey | None) -> None:
     except AuthenticationException as error:
         if "timeout" in str(error).lower():
             raise Unavailable(f"{login.host} did not answer the login in time") from error
-        raise ConfigError(f"{login.host} refuses the {what} of {login.username}", field=what) from error
+        said = f"{login.host}:{login.port} refuses the {what} of {login.username}"
+        raise ConfigError(said, field=what, next=f"check username and {what}") from error
     except (SSHException, EOFError, OSError) as error:
         raise Unavailable(f"{login.host} ended the login of {login.username}: {str(error) or 'closed'}") from error
 

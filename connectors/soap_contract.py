@@ -76,9 +76,11 @@ def load(documents: Documents) -> Contract:
     if local(root.tag) != "definitions" or WSDL not in str(root.tag):
         what = "a WSDL 2.0, which is not supported" if local(root.tag) == "description" else f"<{local(root.tag)}>"
         raise ConfigError(f"{documents.location} is no WSDL 1.1: its root is {what}", field="wsdl")
-    wsdl, said = _by_zeep(documents)
+    # Everything is fetched before zeep's turn: a host that is silent holds up no other system's contract.
     raw = _Raw(list(_wsdl_roots(documents, documents.location, set())))
-    schemas = Schemas(list(_schema_documents(documents, raw.roots)))
+    read = list(_schema_documents(documents, raw.roots))
+    wsdl, said = _by_zeep(documents)
+    schemas = Schemas(read)
     reader = _Reader(schemas, raw)
     operations = tuple(reader.operations(wsdl))
     if not operations:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..core.errors import ConfigError, DrawbarError, Unavailable
+from ..core.errors import ConfigError, DrawbarError, OutcomeUnknown, Unavailable
 from .soap_http import Http, Url
 from .soap_xml import ENCODING, BadXml, Node, parse
 
@@ -64,7 +64,10 @@ class Documents:
                 field="wsdl",
                 next="save the WSDL and its imports as files and change the location to a relative one",
             )
-        answer = self._http.get(Url.of(location), deadline=self._deadline)
+        try:
+            answer = self._http.get(Url.of(location), deadline=self._deadline)
+        except OutcomeUnknown as error:  # only a question was asked
+            raise Unavailable(error.message, field="wsdl") from error
         if answer.status != 200:
             raise _refused(location, answer.status)
         return answer.body

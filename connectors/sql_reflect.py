@@ -32,7 +32,11 @@ def reflect(database: Database, name: str) -> Table:
             known = [*inspector.get_table_names(schema or None), *inspector.get_view_names(schema or None)]
             near = difflib.get_close_matches(bare, known, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(f"{database.name}: there is no table {name!r}{hint}", field="table") from error
+            raise ConfigError(
+                f"{database.name}: there is no table {name!r}{hint}",
+                field="table",
+                next="correct its name in the configuration, or create it",
+            ) from error
 
 
 def _table(connection: Connection, name: str, schema: str | None) -> Table:

@@ -12,16 +12,17 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import structlog
-from tenacity import Retrying, retry_if_result, stop_after_attempt, stop_after_delay
+from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_exponential_jitter
 
 from .access import Caller
 from .errors import ConfigError, DrawbarError, InputError, OutcomeUnknown, Recovery, Rejected, Unavailable, from_json
 from .expressions import EvaluationError, Template
-from .landscape import Bound, Landscape
+from .landscape import Bound, Landscape, explained_by
 from .masking import Vault, masked
 from .policy import verdict
 from .rules import ApprovalRule
@@ -161,8 +162,9 @@ class Guard:
         call = Call(call_id, prepared.caller.name, time.monotonic() + limit, run_id, task, leaving, notes)
         try:
             with bound.share.slot(limit, batch=batch):
+                left_at = self.journal.now()  # the clock that decides when 'not seen' is 'not done'
                 leaving()
-                notes["left_at"] = time.time()
+                notes["left_at"] = left_at
                 call = replace(call, deadline=time.monotonic() + limit)
                 outcome = Outcome("done", bound.tool.run(prepared.arguments, call), notes=notes)
         except DrawbarError as error:
@@ -170,7 +172,7 @@ class Guard:
         except Exception as error:  # a defect of an adapter must not leave an intent without an outcome
             log.exception("adapter.defect", tool=bound.name, call_id=call_id)
             outcome = Outcome.of_error(_defect(bound, error), notes)
-        return self._sorted(prepared, outcome)
+        return _storable(bound, self._sorted(prepared, outcome))
 
     def _sorted(self, prepared: Prepared, outcome: Outcome) -> Outcome:
         """Apply the tool's own outcome rules, then compare the answer with its schema."""
@@ -187,12 +189,13 @@ class Guard:
                 detail = (outcome.error or {}).get("detail", outcome.result)
                 outcome = Outcome.of_error(kind(str(message), tool=bound.name, detail=detail), outcome.notes)
             break
-        if outcome.state == "done" and (deviation := bound.answer.deviation(outcome.result)) is not None:
+        if outcome.state == "done" and (deviation := _deviation(bound, outcome.result)) is not None:
             log.warning("answer.deviates", tool=bound.name, deviation=deviation)
             return replace(outcome, notes={**outcome.notes, "deviation": deviation})
-        if outcome.error is not None and "tool" not in outcome.error:
-            return replace(outcome, error={**outcome.error, "tool": bound.name})
-        return outcome
+        if outcome.error is None:
+            return outcome
+        asks = {"next": explained_by(bound.adapter)} if outcome.error["kind"] in {"config", "unavailable"} else {}
+        return replace(outcome, error={"tool": bound.name, **asks, **outcome.error})
 
     def intent(
         self,
@@ -230,16 +233,18 @@ class Guard:
         Raises one of the five. An unknown outcome of a write stays in the ledger as a dead letter; its id is in the error.
         """
         call_id = call_id or new_id()
+        leaving: Callable[[], None] = lambda: None  # noqa: E731 - replaced where there is an intent
         if prepared.recorded:
             intent = self.intent(prepared, call_id, self.journal.now(), timeout_s=timeout_s)
+            leaving = partial(self._still_ours, intent.expires_at)
             admission = self.journal.write(lambda conn: ledger.admit(conn, intent, self.journal.now()))
             if isinstance(admission, ledger.Same):
                 return Answer(admission.result, admission.entry, repeated=True)
             if isinstance(admission, ledger.Busy):
                 raise _busy(prepared, admission)
-        outcome = self._tried(prepared, call_id, timeout_s)
+        outcome = self._tried(prepared, call_id, timeout_s, leaving)
         if prepared.recorded:
-            self.journal.write(lambda conn: self.conclude(conn, prepared, call_id, outcome))
+            self._record(prepared, call_id, outcome)
         if outcome.state == "done":
             return Answer(outcome.result, call_id)
         error = outcome.raised()
@@ -248,7 +253,21 @@ class Guard:
             error.next = f"do not call it again: find out what happened, then drawbar dead settle {call_id}"
         raise error
 
-    def _tried(self, prepared: Prepared, call_id: str, timeout_s: float | None) -> Outcome:
+    def _still_ours(self, expires_at: float) -> None:
+        """Look immediately before the first byte leaves: who slept too long was given up, and a person may have sent it."""
+        if self.journal.now() > expires_at - 1:
+            raise Unavailable("this process was too slow: its call was given up", retry_after_s=1)
+
+    def _record(self, prepared: Prepared, call_id: str, outcome: Outcome) -> None:
+        """Keep the outcome. Where that fails the caller hears it all the same, and the ledger finds out that it knows nothing."""
+        try:
+            self.journal.write(lambda conn: self.conclude(conn, prepared, call_id, outcome))
+        except Unavailable as error:
+            log.error("outcome.unrecorded", tool=prepared.tool.name, entry=call_id, error=error.message)
+
+    def _tried(
+        self, prepared: Prepared, call_id: str, timeout_s: float | None, leaving: Callable[[], None]
+    ) -> Outcome:
         limit = min(prepared.tool.timeout_s, timeout_s or prepared.tool.timeout_s)
         until = time.monotonic() + limit
 
@@ -257,14 +276,22 @@ class Guard:
                 return False
             return time.monotonic() + (outcome.retry_after_s or 0) < until
 
+        backoff = wait_exponential_jitter(multiplier=0.1, max=2)
+
+        def wait_s(state: RetryCallState) -> float:
+            asked_s = state.outcome.result().retry_after_s if state.outcome else None
+            return max(backoff(state), asked_s or 0)
+
         retrying = Retrying(
             stop=stop_after_attempt(_TRIES) | stop_after_delay(limit),
-            wait=wait_exponential_jitter(multiplier=0.1, max=2),
+            wait=wait_s,
             retry=retry_if_result(again),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
         outcome: Outcome = retrying(
-            lambda: self.perform(prepared, call_id=call_id, timeout_s=max(until - time.monotonic(), 0.001))
+            lambda: self.perform(
+                prepared, call_id=call_id, timeout_s=max(until - time.monotonic(), 0.001), leaving=leaving
+            )
         )
         return outcome
 
@@ -390,6 +417,28 @@ def _outcome_env(prepared: Prepared, outcome: Outcome) -> dict[str, Any]:
 def _defect(bound: Bound, error: Exception) -> DrawbarError:
     said = f"{bound.name}: the adapter failed unexpectedly ({type(error).__name__}); this is a defect, the log has it"
     return ConfigError(said) if bound.effect == "read" else OutcomeUnknown(said)
+
+
+def _deviation(bound: Bound, result: Any) -> str | None:
+    try:
+        return bound.answer.deviation(result)
+    except (TypeError, ValueError, RecursionError) as error:
+        return f"the answer is no JSON: {error}"
+
+
+def _storable(bound: Bound, outcome: Outcome) -> Outcome:
+    """Make sure that an outcome can be recorded: what happened is not forgotten because of what was said about it."""
+    try:
+        dump([outcome.result, outcome.error, outcome.notes])
+        return outcome
+    except (TypeError, ValueError, RecursionError) as error:
+        log.warning("answer.unstorable", tool=bound.name, error=str(error))
+        said = f"the answer cannot be kept: {error}"
+    failed = None
+    if outcome.error is not None:
+        message = str(outcome.error.get("message", "")).encode("utf-8", "replace").decode()
+        failed = {"kind": outcome.error["kind"], "message": message, "tool": bound.name}
+    return replace(outcome, result=None, error=failed, notes={"deviation": said, "left_at": outcome.notes.get("left_at")})
 
 
 def _busy(prepared: Prepared, busy: ledger.Busy) -> InputError:

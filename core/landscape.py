@@ -5,18 +5,25 @@ from __future__ import annotations
 import difflib
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+import structlog
+
 from .adapter import Adapter, AdapterConfig, Place, find
 from .budget import Share
-from .errors import ConfigError, DrawbarError, InputError
+from .errors import ConfigError, DrawbarError, InputError, Unavailable
 from .rules import ToolRules
 from .schema import Checker
 from .tool import Effect, Tool
 
+log = structlog.get_logger("drawbar.landscape")
 _FORGET_FAILURE_S = 5.0
+_PATIENCE_S = 3.0
+_PATIENCE_AGAIN_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,8 @@ class _Entry:
         self.config = config
         self.place = place
         self.lock = threading.RLock()
+        self.deriving = threading.Lock()
+        self.asked: tuple[float, Future[None]] | None = None
         self.share = Share(name, config.budget)
         self.adapter: Adapter[Any] | None = None
         self.tools: dict[str, Bound] | None = None
@@ -70,18 +79,59 @@ class _Entry:
 
     def bound(self) -> dict[str, Bound]:
         """Derive the tools once; a failure is remembered for a moment, so that a dead system is not asked by every call."""
-        with self.lock:
+        if (known := self.tools) is not None:
+            return known
+        with self.deriving:
             if self.tools is not None:
                 return self.tools
-            if self.failure and time.monotonic() - self.failure[0] < _FORGET_FAILURE_S:
+            if self.failure and self.failed_just_now:
                 raise self.failure[1]
             try:
                 self.tools = {bound.name: bound for bound in self._bind(self.open().tools())}
             except DrawbarError as error:
+                error.next = error.next or explained_by(self.name)
                 self.failure = (time.monotonic(), error)
                 raise
             self.failure = None
             return self.tools
+
+    @property
+    def failed_just_now(self) -> bool:
+        return self.failure is not None and time.monotonic() - self.failure[0] < _FORGET_FAILURE_S
+
+    @property
+    def trouble(self) -> DrawbarError | None:
+        """Say why its tools are not known: it failed when it was asked last, or it has not answered for long."""
+        if self.failure:
+            return self.failure[1]
+        if self.asked and not self.asked[1].done() and (silent_s := time.monotonic() - self.asked[0]) >= _PATIENCE_S:
+            said = f"{self.name} was asked what it offers {silent_s:.0f} s ago and is silent"
+            return Unavailable(said, next=explained_by(self.name))
+        return None
+
+    def ask(self) -> Future[None] | None:
+        """Derive the tools on a thread of their own; None when there is nothing that is worth waiting for."""
+        with self.lock:
+            if self.tools is not None or self.failed_just_now:
+                return None
+            if self.asked and not self.asked[1].done():
+                return None if time.monotonic() - self.asked[0] >= _PATIENCE_S else self.asked[1]
+            self.asked = time.monotonic(), Future()
+            threading.Thread(
+                target=self._answer, args=(self.asked[1],), name=f"drawbar-tools-{self.name}", daemon=True
+            ).start()
+            return self.asked[1]
+
+    def _answer(self, asked: Future[None]) -> None:
+        try:
+            with suppress(DrawbarError):
+                self.bound()
+        except Exception as error:  # the outermost loop of a thread: a defect of one adapter hides no other's tools
+            log.exception("adapter.defect", adapter=self.name)
+            said = f"{self.name}: the adapter failed unexpectedly ({type(error).__name__}); this is a defect, the log has it"
+            self.failure = (time.monotonic(), ConfigError(said))
+        finally:
+            asked.set_result(None)
 
     def _bind(self, tools: Iterable[Tool]) -> Iterable[Bound]:
         unused = dict(self.config.tools)
@@ -99,6 +149,20 @@ class _Entry:
             if self.adapter is not None:
                 self.adapter.close()
             self.adapter = self.tools = None
+
+
+def explained_by(adapter: str) -> str:
+    """Say what to do about a system that fails in a way that says nothing itself."""
+    return f"drawbar check {adapter} tries its connection step by step"
+
+
+def _wait_for(entries: Collection[_Entry]) -> None:
+    patience_s = _PATIENCE_S if any(entry.failure is None for entry in entries) else _PATIENCE_AGAIN_S
+    asked = {future for entry in entries if (future := entry.ask()) is not None}
+    while asked:
+        answered, asked = wait(asked, timeout=patience_s, return_when=FIRST_COMPLETED)
+        if not answered:
+            return
 
 
 def _bound(entry: _Entry, tool: Tool, rules: ToolRules) -> Bound:
@@ -165,8 +229,8 @@ class Landscape:
     def state(self, name: str) -> tuple[str, DrawbarError | None]:
         """Tell how a system was when it was last used: `unopened`, `up` or `down` with its error."""
         entry = self._entry(name)
-        if entry.failure:
-            return "down", entry.failure[1]
+        if trouble := entry.trouble:
+            return "down", trouble
         return ("up" if entry.tools is not None else "unopened"), None
 
     def _changed(self, bound: Bound) -> Bound:
@@ -177,15 +241,17 @@ class Landscape:
         return replace(bound, rules=rules, description=change.get("description") or bound.description)
 
     def tools(self, *, adapter: str | None = None, effect: str | None = None, q: str | None = None) -> list[Bound]:
-        """List the tools of all systems that answer; `failures` says which do not."""
+        """
+        List the tools of all systems that answer; `failures` says which do not.
+
+        All are asked at the same time, and waited for as long as one after the other answers.
+        """
         words = (q or "").lower().split()
+        entries = [self._entry(adapter)] if adapter else list(self._entries.values())
+        _wait_for(entries)
         found = []
-        for entry in [self._entry(adapter)] if adapter else list(self._entries.values()):
-            try:
-                bound = entry.bound().values()
-            except DrawbarError:
-                continue
-            for tool in map(self._changed, bound):
+        for entry in entries:
+            for tool in map(self._changed, (entry.tools or {}).values()):
                 text = f"{tool.name} {tool.description}".lower()
                 if (not effect or tool.effect == effect) and all(word in text for word in words):
                     found.append(tool)
@@ -193,7 +259,7 @@ class Landscape:
 
     def failures(self) -> dict[str, DrawbarError]:
         """Name the systems whose tools could not be derived the last time."""
-        return {name: entry.failure[1] for name, entry in self._entries.items() if entry.failure}
+        return {name: trouble for name, entry in self._entries.items() if (trouble := entry.trouble)}
 
     def put(self, name: str, config: AdapterConfig) -> None:
         """Register or replace an adapter; calls that run keep the old one until they end."""

@@ -101,7 +101,7 @@ class DropAdapter(Adapter[C], Generic[C]):
             with drop.session() as files:
                 files.list("")
         except DrawbarError as error:
-            yield Finding("connect and log in", ok=False, found=error.message, next=error.next or "see the message")
+            yield Finding.of("connect and log in", error)
             return
         yield Finding("connect and log in", ok=True, found=drop.place())
         for name in self.config.feeds:
@@ -146,6 +146,6 @@ class DropAdapter(Adapter[C], Generic[C]):
                     files.touch(f"{feed.claims.folder}/check")
                     files.remove(f"{feed.claims.folder}/check")
         except DrawbarError as error:
-            return Finding(what, ok=False, found=error.message, next=error.next or "see folder and rights")
+            return Finding.of(what, error)
         visible = sum(not entry.is_folder and entry.name != FOLDER for entry in entries)
         return Finding(what, ok=True, found=f"{visible} files, {fitting} fit {feed.config.pattern}")

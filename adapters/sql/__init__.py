@@ -126,4 +126,4 @@ class SqlAdapter(Adapter[SqlConfig]):
         try:
             return Finding(what, ok=True, found=step())
         except DrawbarError as error:
-            return Finding(what, ok=False, found=error.message, next=error.next or "see the database's own log")
+            return Finding.of(what, error)
