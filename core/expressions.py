@@ -36,6 +36,8 @@ class Expression:
             raise EvaluationError(f"{error.message} (in ${{{{ {self.text} }}}})") from error
         except RecursionError as error:
             raise EvaluationError(f"too deep (in ${{{{ {self.text} }}}})") from error
+        except (ArithmeticError, TypeError, ValueError) as error:  # NaN has no order, a number can be too large
+            raise EvaluationError(f"{type(error).__name__} (in ${{{{ {self.text} }}}})") from error
 
 
 def compile(text: str, sees: Container[str] | None = None) -> Expression:  # noqa: A001 - what it does

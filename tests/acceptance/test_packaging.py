@@ -68,7 +68,7 @@ def test_an_installed_wheel_runs_from_anywhere(built, tmp_path):
     run(sys.executable, "-m", "venv", str(tmp_path / "venv"))
     python, elsewhere = tmp_path / "venv/bin/python", tmp_path / "elsewhere"
     elsewhere.mkdir()
-    run(str(python), "-m", "pip", "install", "--quiet", str(built[0]))
+    run(str(python), "-m", "pip", "install", "--quiet", f"{built[0]}[all]")
 
     version = run(str(tmp_path / "venv/bin/drawbar"), "--version", cwd=elsewhere)
 
@@ -77,8 +77,14 @@ def test_an_installed_wheel_runs_from_anywhere(built, tmp_path):
     assert drawbar.__version__ in version
     where = run(str(python), "-c", "import drawbar.core; print(drawbar.core.__file__)", cwd=elsewhere)
     assert where.startswith(str(tmp_path / "venv"))
-    found = run(str(python), "-c", "import importlib.util as u; print(u.find_spec('core'), u.find_spec('config'))")
+    found = run(
+        str(python),
+        "-c",
+        "import importlib.util as u; print(u.find_spec('core'), u.find_spec('config'))",
+        cwd=elsewhere,
+    )
     assert found.split() == ["None", "None"]
+    assert "PROVED" in run(str(tmp_path / "venv/bin/drawbar"), "demo", cwd=elsewhere).splitlines()[-1]
 
 
 def test_the_lock_has_what_the_metadata_asks_for():
