@@ -263,7 +263,7 @@ class Guard:
         try:
             self.journal.write(lambda conn: self.conclude(conn, prepared, call_id, outcome))
         except Unavailable as error:
-            log.error("outcome.unrecorded", tool=prepared.tool.name, entry=call_id, error=error.message)
+            log.warning("outcome.unrecorded", tool=prepared.tool.name, entry=call_id, error=error.message)
 
     def _tried(
         self, prepared: Prepared, call_id: str, timeout_s: float | None, leaving: Callable[[], None]

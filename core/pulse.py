@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -47,3 +47,17 @@ class Pulse:
         if said != self._failing:
             self._failing = said
             log.warning("pulse.fails", pulse=self._name, error=said, exc_info=not isinstance(error, DrawbarError))
+
+
+def each_alone(acts: Iterable[Callable[[], object]]) -> int:
+    """Do all of them, though some fail: one that cannot be done holds up no other. The last failure is raised at the end."""
+    failed: Exception | None = None
+    done = 0
+    for act in acts:
+        try:
+            done += bool(act())
+        except Exception as error:
+            failed = error
+    if failed is not None:
+        raise failed
+    return done

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
 
 from .errors import DrawbarError
 from .guard import Guard
+from .pulse import each_alone
 from .store import ledger
 from .store.journal import Journal
 from .tool import Seen
@@ -31,20 +33,22 @@ class Reconciler:
         with self._journal.read() as conn:
             lost = ledger.expired_calls(conn, now)
             due = ledger.due_probes(conn, now)
-        for entry in lost:
-            self._lose(entry, now)
-        return len(lost) + sum(self._look(entry) for entry in due)
+        return each_alone([partial(self._lose, entry, now) for entry in lost] + [partial(self._look, one) for one in due])
 
-    def _lose(self, entry: Mapping[str, Any], now: float) -> None:
+    def _lose(self, entry: Mapping[str, Any], now: float) -> bool:
         """A direct call whose process died between intent and outcome."""
         state = "unknown" if entry["effect"] == "write" else "unavailable"
         error = {"kind": "unknown", "message": "the process that called died before it could record the outcome"}
-        self._journal.write(
-            lambda conn: ledger.conclude(
-                conn, entry["id"], state=state, now=now, error=error, probe_at=now if self._has_probe(entry) else None
-            )
-        )
-        log.warning("call.lost", entry=entry["id"], tool=entry["tool"])
+        probe_at = now if self._has_probe(entry) else None
+
+        def unit(conn: Any) -> bool:
+            if ledger.find(conn, entry["id"])["state"] != "intent":
+                return False  # another process was faster
+            return ledger.conclude(conn, entry["id"], state=state, now=now, error=error, probe_at=probe_at)
+
+        if is_lost := self._journal.write(unit):
+            log.warning("call.lost", entry=entry["id"], tool=entry["tool"])
+        return is_lost
 
     def _has_probe(self, entry: Mapping[str, Any]) -> bool:
         try:
@@ -54,10 +58,11 @@ class Reconciler:
         return bound.rules.probe is not None or bound.tool.probe is not None
 
     def _look(self, entry: Mapping[str, Any]) -> bool:
+        now = self._journal.now()  # what the probe sees is at least as young as this
         seen, said = self._ask(entry)
-        now = self._journal.now()
-        left_at = (entry["notes"] or {}).get("left_at") or entry["intent_at"]
-        absent_after_s = self._absent_after_s(entry)
+        # Who died said nothing of when it left: the latest that it can have been is when it was given up.
+        left_at = (entry["notes"] or {}).get("left_at") or entry["outcome_at"] or entry["intent_at"]
+        absent_after_s = None if seen is None else self._absent_after_s(entry)
         if seen is not None and (seen.done or (absent_after_s is not None and now - left_at >= absent_after_s)):
             self._settle(entry, seen, now)
             return True
@@ -73,6 +78,9 @@ class Reconciler:
             seen = self._guard.probe(entry)
         except DrawbarError as error:
             return None, f"no answer: {error.message}"
+        except Exception as error:  # a defect of an adapter must not end the looking at all others
+            log.exception("probe.defect", entry=entry["id"], tool=entry["tool"])
+            return None, f"no answer: the probe failed unexpectedly ({type(error).__name__})"
         if seen is None:
             return None, "no answer"
         return seen, "done" if seen.done else "not seen"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -11,6 +12,7 @@ from .course import Course
 from .errors import DrawbarError
 from .guard import Guard
 from .leases import Alive
+from .pulse import each_alone
 from .record import Record
 from .store import approvals, claims, ledger, runs
 from .store.claims import Lapsed
@@ -37,17 +39,18 @@ class Sweep:
         self._alive.release_dead()
         with self._journal.read() as conn:
             found = claims.due(conn, self._journal.now())
-        for lapsed in found.lapsed:
-            self._lapse(lapsed)
-        for run_id, task, item in found.delayed:
-            self._move(run_id, task, item, "delayed", "ready")
-        for waiting in found.waiting:
-            if waiting.kind == "wait_s":
-                self._move(waiting.run_id, waiting.task, waiting.item, "waiting", "succeeded")
+        acts: list[Callable[[], None]] = [partial(self._lapse, lapsed) for lapsed in found.lapsed]
+        acts += [partial(self._move, *delayed, "delayed", "ready") for delayed in found.delayed]
+        acts += [
+            partial(self._move, waiting.run_id, waiting.task, waiting.item, "waiting", "succeeded")
+            for waiting in found.waiting
+            if waiting.kind == "wait_s"
+        ]
         if any(waiting.approval is not None for waiting in found.waiting):
-            self._expire()
+            acts.append(self._expire)
         if found.ready:
             self._ring()
+        each_alone(acts)
         if found.full:
             return 0
         next_s = self._max_wait_s if found.next_at is None else found.next_at - self._journal.now()
@@ -57,10 +60,10 @@ class Sweep:
         """Find answers whose process died before it told the engine."""
         with self._journal.read() as conn:
             answered, settled = claims.answered(conn), claims.settled(conn)
-        for approval in answered:
-            self.answered(approval)
-        for entry in settled:
-            self.settled(entry)
+        each_alone(
+            [partial(self.answered, approval) for approval in answered]
+            + [partial(self.settled, entry) for entry in settled]
+        )
 
     def _move(self, run_id: str, task: str, item: int, before: str, state: str) -> None:
         """Make a task whose time has come go on."""
@@ -79,7 +82,7 @@ class Sweep:
             conn = course.conn
             if not claims.is_lapsed(conn, (lost.run_id, lost.task, lost.item, lost.fence), course.now):
                 return
-            is_open = lost.intent is not None and ledger.find(conn, lost.intent)["state"] in {"intent", "unknown"}
+            is_open = lost.intent is not None and ledger.is_open(conn, lost.intent)
             open_write = lost.effect == "write" and is_open
             state = "parked" if open_write else "ready"
             error = _LOST if open_write else None
@@ -123,8 +126,7 @@ class Sweep:
 
     def _expire(self) -> None:
         expired: list[dict[str, Any]] = self._journal.write(lambda conn: approvals.expire(conn, self._journal.now()))
-        for row in expired:
-            self.answered(row["id"])
+        each_alone([partial(self.answered, row["id"]) for row in expired])
 
     def answered(self, approval_id: str) -> None:
         """Let the task that waits for this approval go on; telling it twice does nothing."""

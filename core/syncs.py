@@ -24,6 +24,7 @@ from .store.ids import new_id
 from .store.journal import Journal
 from .sync import Carrier, Counts, Done, Progress, moment_of
 from .sync_config import SyncConfig
+from .work import StillRuns
 from .workflow import TriggerConfig
 
 log = structlog.get_logger("drawbar.sync")
@@ -159,12 +160,12 @@ class Syncs:
     def run_for_task(self, name: str, *, run_id: str, date: str) -> Any:
         """Run for a task of a workflow; when the sync runs already, the task comes back later."""
         try:
-            done = self.run(name, {"date": date}, caller=Caller.workflow(f"run:{run_id}"), run_id=run_id)
+            held = self._begin(name, {"date": date}, f"workflow:run:{run_id}", run_id)
         except InputError as error:
             if error.reason == "conflict":
-                raise Unavailable(error.message, retry_after_s=2) from error
+                raise StillRuns(error.message, retry_after_s=2) from error
             raise
-        return done.as_json()
+        return self._carry(held, None).as_json()
 
     def triggers(self, name: str) -> Sequence[TriggerConfig]:
         return self._config(name).triggers

@@ -11,7 +11,7 @@ from tenacity import RetryCallState
 from tenacity.wait import wait_base
 
 from .course import Came, Claim, Course
-from .errors import ConfigError, DrawbarError, Rejected, Unavailable
+from .errors import ConfigError, DrawbarError, OutcomeUnknown, Rejected, Unavailable
 from .guard import Guard, Outcome, Prepared
 from .interpreter import WHOLE
 from .leases import Leases
@@ -41,6 +41,10 @@ class Stale(Exception):
     """The task is somebody else's by now."""
 
 
+class StillRuns(Unavailable):
+    """The sync of a task runs already: its task comes back later, and that uses up no attempt."""
+
+
 class Work:
     """Does claimed tasks on the caller's thread."""
 
@@ -55,14 +59,12 @@ class Work:
     def do(self, claim: Claim) -> list[Claim]:
         """Do one claim; give the tasks that its outcome claimed for this thread."""
         try:
-            settle = self._settled(claim)
+            return self._finish(claim, self._settled(claim))
         except Stale:
             log.warning("task.stale", run=claim.run_id, task=claim.task)
-            self._leases.drop(claim)
             return []
-        claims = self._finish(claim, settle)
-        self._leases.drop(claim)
-        return claims
+        finally:
+            self._leases.drop(claim)  # whatever went wrong: what nobody works on must not be renewed
 
     def _settled(self, claim: Claim) -> Settle:
         """Do it, and say what is to be stored: never raises one of the five."""
@@ -81,7 +83,12 @@ class Work:
         name = claim.step.task.sync
         if self._run_sync is None or name is None:
             raise ConfigError("this process has no syncs")
-        result = self._run_sync(name, run_id=claim.run_id, date=claim.known.header.date)
+        try:
+            result = self._run_sync(name, run_id=claim.run_id, date=claim.known.header.date)
+        except StillRuns as error:
+            due_at = self._record.journal.now() + (error.retry_after_s or _BUSY_S)
+            said = error.as_json()
+            return lambda conn: Came("delayed", error=said, due_at=due_at, counts=False)
         return self._came(claim, "idempotent", Outcome("done", result))
 
     def _tool(self, claim: Claim) -> Settle:
@@ -102,7 +109,7 @@ class Work:
             same = admission
             return lambda conn: Came("succeeded", dump(same.result), notes={"same_as": same.entry})
         if isinstance(admission, ledger.Busy):
-            return self._busy(claim, admission)
+            return self._orphaned(claim, prepared, entry) if admission.entry == entry else self._busy(claim, admission)
         outcome = self._perform(claim, prepared, entry)
         came = self._came(claim, prepared.tool.effect, outcome, entry)
 
@@ -129,15 +136,18 @@ class Work:
         """Record the intent under our fence; the call leaves right after this commit."""
         now = self._record.journal.now()
         timeout_s = claim.step.task.timeout_s
-        limit_s = min(prepared.tool.timeout_s, timeout_s or prepared.tool.timeout_s)
-        said = {"run_id": claim.run_id, "task": claim.task, "item": claim.item, "fence": claim.fence}
-        if not runs.intend(conn, **said, intent=entry, now=now, effect=prepared.tool.effect, call_until=now + limit_s):
-            raise Stale
         item = None if claim.item == WHOLE else claim.item
         intent = self._guard.intent(
             prepared, entry, now, run_id=claim.run_id, task=claim.task, item=item, timeout_s=timeout_s
         )
-        return ledger.admit(conn, intent, now)
+        admission = ledger.admit(conn, intent, now)
+        if isinstance(admission, ledger.Fresh):
+            limit_s = min(prepared.tool.timeout_s, timeout_s or prepared.tool.timeout_s)
+            until = now + 2 * limit_s  # it may wait for its place in the budget as long as for the answer
+            said = {"run_id": claim.run_id, "task": claim.task, "item": claim.item, "fence": claim.fence}
+            if not runs.intend(conn, **said, intent=entry, now=now, effect=prepared.tool.effect, call_until=until):
+                raise Stale
+        return admission
 
     def _perform(self, claim: Claim, prepared: Prepared, call_id: str) -> Outcome:
         def leaving() -> None:
@@ -165,6 +175,18 @@ class Work:
         due_at = self._record.journal.now() + wait_s
         return lambda conn: Came("delayed", error=error, due_at=due_at, counts=False)
 
+    def _orphaned(self, claim: Claim, prepared: Prepared, entry: str) -> Settle:
+        """Our own intent is open, though no thread calls: nobody can say whether it left, so nobody sends it again."""
+        lost = OutcomeUnknown("the intent was recorded, and what came of it was not", tool=prepared.tool.name)
+        outcome = Outcome.of_error(lost, {})
+        came = self._came(claim, "write", outcome, entry)
+
+        def settle(conn: Connection) -> Came:
+            self._guard.conclude(conn, prepared, entry, outcome)
+            return came(conn)
+
+        return settle
+
     def _unapproved(self, claim: Claim, prepared: Prepared, rule: ApprovalRule) -> Settle | None:
         """Ask another person, or hear the answer; None when this very call was approved."""
         journal = self._record.journal
@@ -172,6 +194,7 @@ class Work:
             with journal.read() as conn:
                 asked = approvals.find(conn, claim.approval)
             if asked["args_hash"] == prepared.hash and asked["state"] == "approved":
+                claim.first_at = max(claim.first_at, asked["answered_at"])  # waiting for a person is not trying
                 return None
             if asked["args_hash"] == prepared.hash and asked["state"] != "waiting":
                 return self._came(claim, "write", Outcome.of_error(refusal(asked), {}))

@@ -97,7 +97,7 @@ class Journal:
 
     def _measure_offset(self) -> tuple[float, float]:
         if not self.is_sqlite:
-            with self._engine.connect() as conn:
+            with self.read() as conn:
                 before = clock.ticks()
                 now = float(conn.exec_driver_sql("select extract(epoch from clock_timestamp())").scalar_one())
                 return now - (before + clock.ticks()) / 2, 10.0

@@ -248,6 +248,12 @@ def dead(conn: Connection, *, after: str | None = None, limit: int = 100) -> lis
     return [_plain(row) for row in conn.execute(query.order_by(ledger.c.id.desc()).limit(limit)).mappings()]
 
 
+def is_open(conn: Connection, entry_id: str) -> bool:
+    """Tell whether an entry has no outcome yet; one that is not there has none to wait for."""
+    row = conn.execute(_BY_ID, {"of_id": entry_id}).mappings().first()
+    return row is not None and row["state"] in {"intent", "unknown"}
+
+
 def unknown_of_run(conn: Connection, run_id: str) -> Sequence[str]:
     query = select(ledger.c.id).where(ledger.c.run_id == run_id, ledger.c.state.in_(("intent", "unknown")))
     return list(conn.execute(query).scalars())
