@@ -1,0 +1,194 @@
+"""What the engine promises where something goes wrong between its commits, or in one run beside many."""
+
+import time
+from decimal import Decimal
+
+from scripted import ME, OTHER, House
+from tenacity.wait import wait_fixed
+
+from drawbar.core.errors import Unavailable
+from drawbar.core.store import ledger
+from drawbar.core.work import StillRuns, Work
+
+
+class Dies(BaseException):
+    """Ends a thread as a crash would: nothing is stored, and nothing is given back."""
+
+
+def steps(**tasks):
+    return {"w": {"tasks": {name: {"tool": "sys.do", **said} for name, said in tasks.items()}}}
+
+
+def entries(house, run_id):
+    with house.journal.read() as conn:
+        return [ledger.find(conn, task.intent) for task in house.engine.tasks(run_id) if task.intent]
+
+
+def end_leases(house):
+    house.journal.write(
+        lambda conn: conn.exec_driver_sql("update task_runs set lease_until = 1 where state = 'running'")
+    )
+
+
+def test_a_crash_after_the_first_answer_of_a_key_was_found_stops_no_other_run(tmp_path, monkeypatch):
+    """The task has written no intent of its own then, so there is nothing in the ledger to be looked up."""
+    paid = []
+    flow = steps(pay={"with": {"n": "${{ input.n }}"}})
+    rules = {"do": {"key": "${{ arguments.n }}"}}
+    house = House(tmp_path, {"do": ("write", lambda a: paid.append(a["n"]) or {"id": 1})}, flow, rules=rules)
+    with house:
+        assert house.run("w", {"n": 1}).state == "succeeded"
+        finish, died = Work._finish, []
+
+        def dies_once(self, claim, settle):
+            if not died:
+                died.append(claim)
+                return []
+            return finish(self, claim, settle)
+
+        monkeypatch.setattr(Work, "_finish", dies_once)
+        run = house.engine.start("w", {"n": 1}, caller=ME)
+        while not died:
+            time.sleep(0.01)
+        end_leases(house)
+
+        assert house.engine.wait(run.id, 10).state == "succeeded"
+        assert house.run("w", {"n": 2}).state == "succeeded"
+    assert paid == [1, 2]
+
+
+def test_what_cannot_be_stored_ends_its_task_and_not_its_thread_or_its_lease(tmp_path, monkeypatch):
+    """A task whose outcome cannot be committed is not held for ever by a process that lives."""
+    broken = []
+    conclude = ledger.conclude
+
+    def breaks_once(conn, entry_id, **said):
+        if not broken:
+            broken.append(entry_id)
+            raise TypeError("this cannot be written")
+        return conclude(conn, entry_id, **said)
+
+    monkeypatch.setattr(ledger, "conclude", breaks_once)
+    with House(tmp_path, {"do": ("write", lambda _: {"id": 1})}, steps(pay={})) as house:
+        run = house.engine.start("w", {}, caller=ME)
+        while not broken:
+            time.sleep(0.01)
+        time.sleep(0.2)
+
+        assert house.engine._leases._held == {}
+        end_leases(house)
+        house.until(run.id, "parked")
+        assert [entry["state"] for entry in entries(house, run.id)] == ["unknown"]
+
+
+def test_one_run_that_cannot_go_on_holds_up_no_other(tmp_path, monkeypatch):
+    """The sweeper looks at each finding by itself."""
+    flow = steps(do={"retry": {"attempts": 5}})
+    answers = {"bad": 0, "good": 0}
+
+    def do(arguments):
+        answers[arguments["n"]] += 1
+        if answers[arguments["n"]] == 1:
+            raise Unavailable("away")
+        return arguments
+
+    flow["w"]["tasks"]["do"]["with"] = {"n": "${{ input.n }}"}
+    with House(tmp_path, {"do": ("read", do)}, flow, wait=wait_fixed(0.2)) as house:
+        move, bad = house.engine._sweep._move, []
+
+        def breaks(run_id, *rest):
+            if run_id in bad:
+                raise TypeError("a defect in this run alone")
+            move(run_id, *rest)
+
+        monkeypatch.setattr(house.engine._sweep, "_move", breaks)
+        bad.append(house.engine.start("w", {"n": "bad"}, caller=ME).id)
+
+        assert house.run("w", {"n": "good"}, timeout_s=5).state == "succeeded"
+
+
+def test_an_expression_over_numbers_that_cannot_be_compared_fails_its_task(tmp_path):
+    flow = steps(one={}, two={"needs": ["one"], "if": "${{ tasks.one.output.n > 10 }}"})
+    with House(tmp_path, {"do": ("read", lambda _: {"n": Decimal("NaN")})}, flow) as house:
+        run = house.run("w", timeout_s=5)
+
+        assert run.state == "failed"
+        assert run.error["task"] == "two"
+
+
+def test_a_sync_that_another_process_still_holds_is_waited_for_and_costs_no_attempt(tmp_path):
+    """The hold of a process that was killed runs out after a while; the run waits as long as that takes."""
+    asked = []
+
+    def run_sync(name, *, run_id, date):
+        asked.append(name)
+        if len(asked) < 6:
+            raise StillRuns("sync s runs already", retry_after_s=0.02)
+        return {"read": 1}
+
+    flow = {"w": {"tasks": {"load": {"sync": "s", "retry": {"attempts": 1}}}}}
+    with House(tmp_path, {}, flow, run_sync=run_sync) as house:
+        assert house.run("w").state == "succeeded"
+    assert len(asked) == 6
+
+
+def test_the_time_of_an_approval_is_not_the_time_of_retries(tmp_path):
+    tried = []
+
+    def do(_):
+        tried.append(1)
+        if len(tried) == 1:
+            raise Unavailable("away")
+        return {}
+
+    flow = steps(pay={"retry": {"attempts": 5, "within_s": 0.5}})
+    with House(tmp_path, {"do": ("write", do)}, flow, rules={"do": {"approval": {}}}) as house:
+        run = house.engine.start("w", {}, caller=ME)
+        house.until(run.id, "waiting")
+        time.sleep(0.7)
+        [question] = house.desk.approvals(run_id=run.id)
+        house.desk.answer(question["id"], approved=True, caller=OTHER)
+
+        assert house.engine.wait(run.id, 10).state == "succeeded"
+
+
+def test_an_intent_of_its_own_that_never_ended_is_parked_and_not_waited_for(tmp_path):
+    """The commit of the intent was made, but its answer was lost: nobody calls, and nobody would ever say so."""
+    paid = []
+    with House(tmp_path, {"do": ("write", lambda _: paid.append(1) or {})}, steps(pay={})) as house:
+        write, lost = house.journal.write, []
+
+        def loses_an_answer(unit):
+            result = write(unit)
+            if isinstance(result, ledger.Fresh) and not lost:
+                lost.append(result)
+                raise Unavailable("the connection broke in commit")
+            return result
+
+        house.engine._record.journal.write = loses_an_answer
+        run = house.engine.start("w", {}, caller=ME)
+        house.until(run.id, "parked")
+
+        [entry] = entries(house, run.id)
+        assert (entry["state"], paid) == ("unknown", [])
+        house.desk.settle(entry["id"], done=False, caller=OTHER)
+        assert house.engine.wait(run.id, 10).state == "succeeded"
+    assert paid == [1]
+
+
+def test_an_answer_that_cannot_be_kept_is_done_all_the_same(tmp_path):
+    def deep(_):
+        answer = {}
+        for _ in range(300):
+            answer = {"in": answer}
+        return answer
+
+    with House(
+        tmp_path,
+        {"do": ("write", deep), "half": ("write", lambda _: {"a": "\ud800"})},
+        {"w": {"tasks": {"deep": {"tool": "sys.do"}, "half": {"tool": "sys.half"}}}},
+    ) as house:
+        run = house.run("w", timeout_s=5)
+
+        assert house.states(run.id) == {"deep": "succeeded", "half": "succeeded"}
+        assert [entry["state"] for entry in entries(house, run.id)] == ["done", "done"]
