@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from .access import Caller
-from .errors import DrawbarError, InputError
+from .errors import ConfigError, DrawbarError, InputError
 from .guard import Answer, Guard
 from .landscape import Bound
-from .masking import masked
+from .masking import MASK, masked
 from .store import approvals, events, ledger
 from .store.journal import Journal
 from .values import load
@@ -66,14 +66,12 @@ class Desk:
         return self._approval(row)
 
     def _approval(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        bound = self._bound(row["tool"]) if row["tool"] else None
-        hidden = [*bound.rules.personal, *bound.rules.secret] if bound else []
         return {
             "id": row["id"],
             "state": row["state"],
             "description": row["description"],
             "tool": row["tool"],
-            "arguments": masked(row["arguments"], hidden),
+            "arguments": self._shown(row["tool"], row["arguments"]),
             "asked_by": row["asked_by"],
             "by": row["by"],
             "asked_at": moment(row["asked_at"]),
@@ -84,6 +82,19 @@ class Desk:
             "run_id": row["run_id"],
             "task": row["task"],
         }
+
+    def _shown(self, tool: str | None, kept: str | None) -> Any:
+        """Show kept arguments without what must not be seen; all of them are hidden where nobody can say what that is."""
+        if tool is None or kept is None:
+            return None if kept is None else load(kept)
+        try:
+            arguments = self._guard.opened(kept)
+        except ConfigError:  # state_key is not the one that it was sealed with: the rest can be read all the same
+            return MASK
+        hidden = self._guard.landscape.hidden(tool)
+        if self._guard.vault.sealed(kept) and not hidden:
+            return masked(arguments, list(arguments))
+        return masked(arguments, hidden)
 
     def dead_letters(self, *, after: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
         """List what was parked for a person, newest first."""
@@ -144,8 +155,7 @@ class Desk:
             raise InputError(
                 f"{entry_id} belongs to run {row['run_id']}, which sends it itself", reason="conflict", id=entry_id
             )
-        arguments = load(self._guard.vault.open(row["arguments"]))
-        prepared = self._guard.prepare(row["tool"], arguments, caller, outside=False)
+        prepared = self._guard.again(row, caller)
         said = {"entry": entry_id, "by": caller.name, "reason": reason}
         self._journal.write(lambda conn: events.add(conn, "dead.sent", body=said))
         return self._guard.call(prepared, call_id=entry_id)
@@ -182,17 +192,16 @@ class Desk:
 
     def _evidence(self, row: Mapping[str, Any]) -> dict[str, Any]:
         bound = self._bound(row["tool"])
-        arguments = load(self._guard.vault.open(row["arguments"]))
-        hidden = [*bound.rules.personal, *bound.rules.secret] if bound else []
+        hidden = self._guard.landscape.hidden(row["tool"])
         notes = dict(row["notes"] or {})
         owner = self._guard.landscape.config(bound.adapter).owner if bound else None
         return {
             "effect": row["effect"],
-            "arguments": masked(arguments, hidden),
+            "arguments": self._shown(row["tool"], row["arguments"]),
             "left_at": moment(notes.pop("left_at", None)),
             "attempts": row["attempts"],
             "came_back": row["error"],
-            "result": row["result"],
+            "result": masked(row["result"], hidden),
             "notes": notes,
             "probes": [{**probe, "at": moment(probe.get("at"))} for probe in row["probes"] or []],
             "next_probe_at": moment(row["probe_at"]),

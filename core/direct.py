@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from .access import Caller
 from .desk import Desk
 from .engine import Engine
-from .errors import from_json
+from .errors import InputError, Rejected, from_json
 from .guard import Answer, Guard, Prepared
+from .values import canonical
+from .views import Run
+from .work import SEALED, call_of
 from .workflow import Task, Workflow
 
 _QUESTION_S = 5.0
@@ -39,27 +44,50 @@ class Direct:
         name = prepared.tool.name
         shown = set(prepared.tool.input_schema.get("properties") or prepared.arguments)
         given = {field: value for field, value in prepared.arguments.items() if field in shown}
-        asked = {field: f"${{{{ input['{field}'] }}}}" for field in given}
+        kept = self._guard.kept(prepared.tool, given)
+        sent = {SEALED: kept} if self._guard.vault.sealed(kept) else given
+        asked = {field: f"${{{{ input[{_literal(field)}] }}}}" for field in sent}
         task = Task.model_validate({"tool": name, "with": asked})
         run = self._engine.start(
-            f"call:{name}",
-            given,
+            call_of(name),
+            sent,
             caller=prepared.caller,
             trigger_id=f"call:{prepared.caller.name}:{name}:{key}" if key else None,
             definition=Workflow(description=f"One call of {name}.", tasks={"call": task}),
         )
+        self._refuse_other(prepared, run, given)
         until = time.monotonic() + _QUESTION_S
         while time.monotonic() < until:
             for question in self._desk.approvals(run_id=run.id):
                 return Answer(None, question["id"], state="waiting", run_id=run.id)
-            if self._engine.run(run.id).is_final:
-                return self._ended(run.id)
+            if (found := self._engine.run(run.id)).is_final:
+                return self._ended(found)
             time.sleep(0.02)
         return Answer(None, run.id, state="waiting", run_id=run.id)
 
-    def _ended(self, run_id: str) -> Answer:
+    def _refuse_other(self, prepared: Prepared, run: Run, given: Mapping[str, Any]) -> None:
+        """A key stands for the arguments that it came with first."""
+        sealed = run.input.keys() == {SEALED} and self._guard.vault.sealed(str(run.input[SEALED]))
+        first = self._guard.opened(run.input[SEALED]) if sealed else run.input
+        if canonical(first) != canonical(given):
+            raise InputError(
+                "this Idempotency-Key was used for other arguments",
+                reason="conflict",
+                tool=prepared.tool.name,
+                id=run.id,
+                next="use another key, or the first arguments",
+            )
+
+    def _ended(self, run: Run) -> Answer:
         """The same key asked before, and it was answered by now."""
-        [task] = self._engine.tasks(run_id)
+        [task] = self._engine.tasks(run.id)
         if task.error is not None:
             raise from_json(task.error)
-        return Answer(task.output, run_id, repeated=True, run_id=run_id)
+        if run.state != "succeeded":
+            raise Rejected(f"its run was {run.state} before it was approved; nothing was sent", id=run.id)
+        return Answer(task.output, run.id, repeated=True, run_id=run.id)
+
+
+def _literal(text: str) -> str:
+    """Write a text as a literal of an expression, whatever is in it."""
+    return json.dumps(text, ensure_ascii=False)

@@ -20,8 +20,9 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attem
 from tenacity.wait import wait_exponential_jitter
 
 from .access import Caller
-from .errors import ConfigError, DrawbarError, InputError, OutcomeUnknown, Recovery, Rejected, Unavailable, from_json
+from .errors import ConfigError, DrawbarError, InputError, NotNow, OutcomeUnknown, Recovery, Rejected, Unavailable, from_json
 from .expressions import EvaluationError, Template
+from .holds import Holds
 from .landscape import Bound, Landscape, explained_by
 from .masking import Vault, masked
 from .policy import verdict
@@ -68,10 +69,17 @@ class Outcome:
     error: dict[str, Any] | None = None
     recovery: Recovery | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    counts: bool = True
+    """False where nothing left us by an agreement of our own: that uses up no attempt."""
+    pauses: bool = False
+    """Nor the time for attempts (`within_s`)."""
 
     @classmethod
     def of_error(cls, error: DrawbarError, notes: dict[str, Any]) -> Outcome:
-        return cls(_STATES.get(error.kind, "failed"), None, error.as_json(), error.recovery, notes)
+        mine = isinstance(error, NotNow)
+        pauses = isinstance(error, NotNow) and error.pauses
+        state = _STATES.get(error.kind, "failed")
+        return cls(state, None, error.as_json(), error.recovery, notes, counts=not mine, pauses=pauses)
 
     @property
     def retry_after_s(self) -> float | None:
@@ -97,10 +105,11 @@ class Answer:
 
 
 class Guard:
-    def __init__(self, landscape: Landscape, journal: Journal, vault: Vault) -> None:
+    def __init__(self, landscape: Landscape, journal: Journal, vault: Vault, holds: Holds | None = None) -> None:
         self.landscape = landscape
         self.journal = journal
         self.vault = vault
+        self.holds = holds or Holds(journal)
 
     def prepare(
         self, tool: str, arguments: Any, caller: Caller, *, outside: bool = True, once: str | None = None
@@ -112,11 +121,8 @@ class Guard:
 
         Raises InputError (unknown tool, forbidden, arguments against the schema), ConfigError, Unavailable.
         """
-        bound = self.landscape.tool(tool)
-        if not bound.rules.enabled:
-            raise InputError(f"{tool} is switched off", reason="forbidden", tool=tool)
-        if not caller.may_call(bound.name, bound.effect):
-            raise _forbidden(bound, caller)
+        bound = self._free(tool)
+        self._permit(bound, caller)
         try:
             checked = bound.arguments.arguments({} if arguments is None else arguments, outside=outside)
         except InputError as error:
@@ -135,6 +141,19 @@ class Guard:
             caller=caller,
             approval=_approval(bound, caller, env),
         )
+
+    def _free(self, tool: str) -> Bound:
+        """Find a tool whose system, and whose feed, nobody holds."""
+        self.holds.require_tool(tool.partition(".")[0])
+        bound = self.landscape.tool(tool)
+        self.holds.require_tool(bound.adapter, bound.tool.name)
+        return bound
+
+    def _permit(self, bound: Bound, caller: Caller) -> None:
+        if not bound.rules.enabled:
+            raise InputError(f"{bound.name} is switched off", reason="forbidden", tool=bound.name)
+        if not caller.may_call(bound.name, bound.effect):
+            raise _forbidden(bound, caller)
 
     def _key(self, bound: Bound, env: Mapping[str, Any]) -> str | None:
         if bound.rules.key is None:
@@ -197,6 +216,30 @@ class Guard:
         asks = {"next": explained_by(bound.adapter)} if outcome.error["kind"] in {"config", "unavailable"} else {}
         return replace(outcome, error={"tool": bound.name, **asks, **outcome.error})
 
+    def kept(self, bound: Bound, arguments: Mapping[str, Any]) -> str:
+        """Write arguments for our own state, sealed where some of them are secret or personal."""
+        text = dump(arguments)
+        return self.vault.seal(text) if bound.rules.personal or bound.rules.secret else text
+
+    def opened(self, kept: str) -> Any:
+        """Give back what `kept` wrote."""
+        return load(self.vault.open(kept))
+
+    def again(self, entry: Mapping[str, Any], caller: Caller) -> Prepared:
+        """Prepare what the ledger keeps to be sent again as it was: nothing of it is filled in or looked at anew."""
+        bound = self._free(entry["tool"])
+        arguments = self.opened(entry["arguments"])
+        self._permit(bound, caller)
+        env = {"arguments": arguments, "caller": {"name": caller.name, "claims": caller.claims}}
+        if _approval(bound, caller, env) is not None:
+            raise InputError(
+                f"another person must agree to {bound.name} for {caller.name}",
+                reason="forbidden",
+                tool=bound.name,
+                next="drop this letter and call the tool: that asks",
+            )
+        return Prepared(bound, arguments, entry["args_hash"], entry["key"], caller, None)
+
     def intent(
         self,
         prepared: Prepared,
@@ -210,14 +253,13 @@ class Guard:
     ) -> ledger.Intent:
         """Give what the ledger is to record before the call leaves."""
         rules = prepared.tool.rules
-        kept = dump(prepared.arguments)
         return ledger.Intent(
             id=entry_id,
             tool=prepared.tool.name,
             effect=prepared.tool.effect,
             caller=prepared.caller.name,
             hash=prepared.hash,
-            arguments=self.vault.seal(kept) if rules.personal or rules.secret else kept,
+            arguments=self.kept(prepared.tool, prepared.arguments),
             expires_at=now + min(prepared.tool.timeout_s, timeout_s or prepared.tool.timeout_s) * _TRIES + _MARGIN_S,
             key=prepared.key,
             key_s=rules.key_h * 3600,
@@ -265,9 +307,7 @@ class Guard:
         except Unavailable as error:
             log.warning("outcome.unrecorded", tool=prepared.tool.name, entry=call_id, error=error.message)
 
-    def _tried(
-        self, prepared: Prepared, call_id: str, timeout_s: float | None, leaving: Callable[[], None]
-    ) -> Outcome:
+    def _tried(self, prepared: Prepared, call_id: str, timeout_s: float | None, leaving: Callable[[], None]) -> Outcome:
         limit = min(prepared.tool.timeout_s, timeout_s or prepared.tool.timeout_s)
         until = time.monotonic() + limit
 
@@ -336,8 +376,8 @@ class Guard:
 
     def probe(self, entry: Mapping[str, Any]) -> Seen | None:
         """Look whether the effect of a ledger entry is there. None: no answer, which is neither done nor not done."""
-        bound = self.landscape.tool(entry["tool"])
-        arguments = load(self.vault.open(entry["arguments"]))
+        bound = self._free(entry["tool"])
+        arguments = self.opened(entry["arguments"])
         if bound.rules.probe is None and bound.tool.probe is None:
             return None
         if bound.rules.probe is None:
@@ -438,7 +478,9 @@ def _storable(bound: Bound, outcome: Outcome) -> Outcome:
     if outcome.error is not None:
         message = str(outcome.error.get("message", "")).encode("utf-8", "replace").decode()
         failed = {"kind": outcome.error["kind"], "message": message, "tool": bound.name}
-    return replace(outcome, result=None, error=failed, notes={"deviation": said, "left_at": outcome.notes.get("left_at")})
+    return replace(
+        outcome, result=None, error=failed, notes={"deviation": said, "left_at": outcome.notes.get("left_at")}
+    )
 
 
 def _busy(prepared: Prepared, busy: ledger.Busy) -> InputError:

@@ -222,6 +222,14 @@ class Landscape:
             raise self._unknown(name)
         return self._changed(found)
 
+    def hidden(self, tool: str) -> list[str]:
+        """Name the fields of a tool that must not be shown, from the configuration alone: its system may be away."""
+        name = tool.partition(".")[0]
+        if name not in self._entries:
+            return []
+        of_tool = [rules for own, rules in self.config(name).tools.items() if f"{name}.{rules.as_ or own}" == tool]
+        return [path for rules in of_tool for path in (*rules.personal, *rules.secret)]
+
     def bound(self, name: str) -> Mapping[str, Bound]:
         """Derive the tools of one system, or say why that fails."""
         return self._entry(name).bound()

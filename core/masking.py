@@ -51,9 +51,12 @@ class Vault:
             )
         return _SEALED + self._box.encrypt(text.encode()).decode()
 
+    def sealed(self, text: str) -> bool:
+        return text.startswith(_SEALED)
+
     def open(self, text: str) -> str:
         """Give back what was sealed; what never was passes."""
-        if not text.startswith(_SEALED):
+        if not self.sealed(text):
             return text
         if self._box is None:
             raise ConfigError("a kept input is encrypted and state_key is not set", field="state_key")

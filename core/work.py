@@ -13,6 +13,7 @@ from tenacity.wait import wait_base
 from .course import Came, Claim, Course
 from .errors import ConfigError, DrawbarError, OutcomeUnknown, Rejected, Unavailable
 from .guard import Guard, Outcome, Prepared
+from .holds import Held
 from .interpreter import WHOLE
 from .leases import Leases
 from .policy import verdict
@@ -27,8 +28,16 @@ from .values import dump, load
 
 log = structlog.get_logger("drawbar.work")
 _BUSY_S = 0.5
+_HELD_S = 900.0
 _MARGIN_S = 1.0
 Settle = Callable[[Connection], Came]
+SEALED = "sealed"
+"""The one field of a run's input that stands for all arguments of a call, where they must not be seen."""
+
+
+def call_of(tool: str) -> str:
+    """Name the run of one call, which no workflow defines."""
+    return f"call:{tool}"
 
 
 class RunSync(Protocol):
@@ -70,6 +79,8 @@ class Work:
         """Do it, and say what is to be stored: never raises one of the five."""
         try:
             return self._sync(claim) if claim.step.task.sync is not None else self._tool(claim)
+        except Held as error:
+            return self._held(claim, error)
         except DrawbarError as error:
             return self._came(claim, "read", Outcome.of_error(error, {}))
         except Stale:
@@ -94,11 +105,16 @@ class Work:
     def _tool(self, claim: Claim) -> Settle:
         name = claim.step.task.tool
         assert name is not None
-        prepared = self._guard.prepare(name, self._arguments(claim), claim.known.caller, outside=False)
+        arguments = self._arguments(claim)
+        if claim.known.header.workflow == call_of(name) and arguments.keys() == {SEALED}:
+            arguments = self._guard.opened(arguments[SEALED])
+        prepared = self._guard.prepare(name, arguments, claim.known.caller, outside=False)
         if prepared.approval is not None:
             unapproved = self._unapproved(claim, prepared, prepared.approval)
             if unapproved is not None:
                 return unapproved
+        limit_s = min(prepared.tool.timeout_s, claim.step.task.timeout_s or prepared.tool.timeout_s)
+        prepared.tool.share.look(limit_s)  # before an intent is recorded
         if not prepared.recorded:
             return self._came(
                 claim, prepared.tool.effect, self._perform(claim, prepared, ":".join(map(str, claim.place)))
@@ -164,6 +180,17 @@ class Work:
             leaving=leaving,
         )
 
+    def _held(self, claim: Claim, held: Held) -> Settle:
+        """Wait without a thread until it is released, which wakes the task; neither attempts nor `within_s` are used up."""
+        wait_s = _HELD_S if held.until is None else max(min(held.until - self._guard.holds.now(), _HELD_S), 0)
+        due_at = self._record.journal.now() + wait_s
+
+        def settle(conn: Connection) -> Came:
+            runs.stop_clock(conn, *claim.place, now=self._record.journal.now())
+            return Came("delayed", error=held.as_json(), due_at=due_at, counts=False)
+
+        return settle
+
     def _busy(self, claim: Claim, busy: ledger.Busy) -> Settle:
         """Another call with this business key has no answer yet: look again later; that uses up no attempt."""
         wait_s = min(_BUSY_S * 2 ** min(claim.fence, 8), 30)
@@ -199,6 +226,7 @@ class Work:
             if asked["args_hash"] == prepared.hash and asked["state"] != "waiting":
                 return self._came(claim, "write", Outcome.of_error(refusal(asked), {}))
         within_s = rule.within_h * 3600
+        kept = self._guard.kept(prepared.tool, prepared.arguments)
 
         def settle(conn: Connection) -> Came:
             now = journal.now()
@@ -213,7 +241,7 @@ class Work:
                 item=None if claim.item == WHOLE else claim.item,
                 tool=prepared.tool.name,
                 description=claim.step.task.description,
-                arguments=prepared.arguments,
+                arguments=kept,
                 args_hash=prepared.hash,
             )
             return Came("waiting", due_at=now + within_s, counts=False, approval=approval)
@@ -222,11 +250,28 @@ class Work:
 
     def _came(self, claim: Claim, effect: Effect, outcome: Outcome, entry: str | None = None) -> Settle:
         """Decide what an outcome means for the task."""
+        if not outcome.counts:
+            return self._not_now(claim, outcome)
         if outcome.state == "done":
             came = Came("succeeded", dump(outcome.result), notes=outcome.notes)
         else:
             came = self._failed(claim, effect, outcome, entry)
         return lambda conn: came
+
+    def _not_now(self, claim: Claim, outcome: Outcome) -> Settle:
+        """Wait without a thread for our own budget: that uses up no attempt, and closed hours no time of `within_s`."""
+        now = self._record.journal.now()
+        due_at = now + max(outcome.retry_after_s or 0, _BUSY_S)
+        within_s = claim.step.task.retry.within_s
+        if not outcome.pauses and within_s is not None and due_at > claim.first_at + within_s:
+            return lambda conn: Came("failed", error=outcome.error, notes=outcome.notes)
+
+        def settle(conn: Connection) -> Came:
+            if outcome.pauses:
+                runs.stop_clock(conn, *claim.place, now=now)
+            return Came("delayed", error=outcome.error, due_at=due_at, counts=False)
+
+        return settle
 
     def _failed(self, claim: Claim, effect: Effect, outcome: Outcome, entry: str | None) -> Came:
         follows = verdict(outcome.recovery or "stop", effect)

@@ -24,10 +24,10 @@ def ask(
     item: int | None = None,
     tool: str | None = None,
     description: str | None = None,
-    arguments: Any = None,
+    arguments: str | None = None,
     args_hash: str | None = None,
 ) -> str:
-    """Put the question and give its id."""
+    """Put the question and give its id. `arguments` are as the ledger keeps them: dumped, and sealed where they must be."""
     approval_id = new_id()
     conn.execute(
         insert(approvals).values(
@@ -38,7 +38,7 @@ def ask(
             tool=tool,
             description=description,
             asked_by=asked_by,
-            arguments=None if arguments is None else dump(arguments),
+            arguments=arguments,
             args_hash=args_hash,
             by=dump(by),
             state="waiting",
@@ -66,7 +66,7 @@ def answer(
 
     Raises InputError: forbidden for the one who asked and for who is not named, conflict when answered or expired.
     """
-    row = find(conn, approval_id)
+    row = find(conn, approval_id, to_change=True)
     if row["state"] != "waiting" or row["expires_at"] <= now:
         state = "expired" if row["state"] == "waiting" else row["state"]
         raise InputError(f"approval {approval_id} is not open: it is {state}", reason="conflict", id=approval_id)
@@ -106,8 +106,10 @@ def withdraw(conn: Connection, run_id: str, now: float) -> None:
     )
 
 
-def find(conn: Connection, approval_id: str) -> dict[str, Any]:
-    row = conn.execute(select(approvals).where(approvals.c.id == approval_id)).mappings().first()
+def find(conn: Connection, approval_id: str, *, to_change: bool = False) -> dict[str, Any]:
+    """Give a question as it is now; `to_change` keeps it so until the unit ends."""
+    query = select(approvals).where(approvals.c.id == approval_id)
+    row = conn.execute(query.with_for_update() if to_change else query).mappings().first()
     if row is None:
         raise InputError(f"there is no approval {approval_id!r}", reason="not_found", next="see drawbar approvals")
     return _plain(row)
@@ -134,4 +136,4 @@ def page(
 
 def _plain(row: Any) -> dict[str, Any]:
     plain = dict(row)
-    return {**plain, "by": load(plain["by"]), "arguments": load(plain["arguments"])}
+    return {**plain, "by": load(plain["by"])}
