@@ -75,12 +75,13 @@ class Sweep:
 
         self._record.take(run_id, tell)
 
-    def _lapse(self, lost: Lapsed) -> None:
+    def _lapse(self, seen: Lapsed) -> None:
         """A worker died or was too slow. What may be repeated starts again; a write that may have left us is parked."""
 
         def tell(course: Course) -> None:
             conn = course.conn
-            if not claims.is_lapsed(conn, (lost.run_id, lost.task, lost.item, lost.fence), course.now):
+            lost = claims.still_lapsed(conn, seen, course.now)
+            if lost is None:
                 return
             is_open = lost.intent is not None and ledger.is_open(conn, lost.intent)
             open_write = lost.effect == "write" and is_open
@@ -101,7 +102,7 @@ class Sweep:
                 ended_at=course.now,
             )
             if open_write and lost.intent is not None:
-                self._lose(conn, lost.intent, course.now, lost.call_until)
+                self._lose(conn, lost.intent, course.now, None if lost.dead else lost.call_until)
             elif is_open and lost.intent is not None:
                 ledger.conclude(conn, lost.intent, state="unavailable", now=course.now, error=_LOST)
             course.tell("task.lost", lost.task, lost.item, {"owner": lost.owner})
@@ -110,9 +111,10 @@ class Sweep:
             if open_write:
                 course.tell("dead.parked", lost.task, lost.item, {"entry": lost.intent, "error": error})
 
-        self._record.take(lost.run_id, tell)
+        self._record.take(seen.run_id, tell)
 
     def _lose(self, conn: Connection, intent: str, now: float, call_until: float | None) -> None:
+        """Leave a write to its probe, which is not asked before the call itself has given up, or to a person."""
         entry = ledger.find(conn, intent)
         try:
             bound = self._guard.landscape.tool(entry["tool"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, select, text
 
 from .runs import LEASE_S
 from .statement import Statement
+from .tables import task_runs
 
 _BATCH = 100
 
@@ -28,6 +29,12 @@ class Lapsed(NamedTuple):
     started_at: float | None
     call_until: float | None
     owner: str | None
+    lease_until: float
+
+    @property
+    def dead(self) -> bool:
+        """Its process is known to be gone: its call cannot leave any more."""
+        return self.lease_until == 0
 
 
 class Waiting(NamedTuple):
@@ -56,7 +63,8 @@ class Due(NamedTuple):
 
 # States stand here as literals, so that their partial indexes serve: bound, they scanned.
 _LAPSED = Statement(
-    "SELECT run_id, task, item, fence, attempt, intent, effect, started_at, call_until, owner FROM task_runs"
+    "SELECT run_id, task, item, fence, attempt, intent, effect, started_at, call_until, owner, lease_until"
+    " FROM task_runs"
     f" WHERE state = 'running' AND lease_until <= :now LIMIT {_BATCH}"
 )
 _DELAYED = Statement(
@@ -69,13 +77,20 @@ _WAITING = Statement(
 _READY = Statement(
     "SELECT run_id, task, item FROM task_runs WHERE state = 'ready' AND due_at <= :now ORDER BY due_at LIMIT 1"
 )
+# The run's row first, as everywhere: who works on a run has it, and others look for another run.
+_FREE = Statement(
+    "SELECT t.run_id, t.task, t.item FROM task_runs t JOIN runs r ON r.id = t.run_id"
+    " WHERE t.state = 'ready' AND t.due_at <= :now ORDER BY t.due_at LIMIT 1 FOR UPDATE OF r SKIP LOCKED"
+)
 _NEXT = Statement(
     "SELECT MIN(due_at) FROM (SELECT MIN(due_at) AS due_at FROM task_runs WHERE state = 'delayed'"
     " UNION ALL SELECT MIN(due_at) FROM task_runs WHERE state = 'waiting') AS due"
 )
 _STILL = Statement(
-    "SELECT 1 FROM task_runs WHERE run_id = :run_id AND task = :task AND item = :item AND state = 'running'"
-    " AND fence = :fence AND lease_until <= :now"
+    select(task_runs.c.attempt, task_runs.c.intent, task_runs.c.effect, task_runs.c.call_until)
+    .where(*(task_runs.c[name] == bindparam(name) for name in ("run_id", "task", "item", "fence")))
+    .where(text("state = 'running'"), task_runs.c.lease_until <= bindparam("now"))
+    .with_for_update()
 )
 _ANSWERED = Statement(
     "SELECT DISTINCT a.id FROM task_runs t JOIN approvals a ON a.id = t.approval"
@@ -121,8 +136,23 @@ def oldest_ready(conn: Connection, now: float) -> tuple[str, str, int] | None:
     return row
 
 
-def is_lapsed(conn: Connection, place: Place, now: float) -> bool:
-    return _STILL(conn, **_named(place), now=now).fetchone() is not None
+def free(conn: Connection, now: float) -> tuple[str, str, int] | None:
+    """
+    Give a task to claim, the one that has been ready for longest.
+
+    On PostgreSQL its run is locked, and runs that others have locked are passed over; the task may have been claimed a moment
+    ago, so look at it once more.
+    """
+    row: tuple[str, str, int] | None = (_READY if conn.dialect.name == "sqlite" else _FREE)(conn, now=now).fetchone()
+    return row
+
+
+def still_lapsed(conn: Connection, lost: Lapsed, now: float) -> Lapsed | None:
+    """Give a claim as it is by now, and let it stay so until the unit ends; None when its lease is not over any more."""
+    row = _STILL(conn, **_named((lost.run_id, lost.task, lost.item, lost.fence)), now=now).fetchone()
+    if row is None:
+        return None
+    return lost._replace(attempt=row[0], intent=row[1], effect=row[2], call_until=row[3])
 
 
 def answered(conn: Connection) -> list[str]:
