@@ -1,40 +1,93 @@
-"""The share of one system that this process may use: calls at the same time, and calls that start in a second."""
+"""The share of one system that this process may use: when, how many calls at the same time, and how many start in a second."""
 
 from __future__ import annotations
 
+import random
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 
-from .errors import Unavailable
+from .errors import ConfigError, NotNow
+from .hours import Calendar, Span
 from .policy import Budget
+
+_BUSY_AGAIN_S = 1.0
 
 
 class Share:
     """The budget of one system in this process; who finds it used up waits within its own deadline."""
 
-    def __init__(self, system: str, budget: Budget) -> None:
+    def __init__(self, system: str, budget: Budget, *, clock: Callable[[], float] = time.time) -> None:
         self._system = system
         self._budget = budget
+        self._clock = clock
+        self._calendar = None if budget.hours is None else Calendar(budget.hours)
+        self._free = 0.0, 0.0
         self._slots = threading.BoundedSemaphore(budget.concurrency)
         self._batch_slots = threading.BoundedSemaphore(budget.batch or budget.concurrency)
         self._lock = threading.Lock()
         self._next_start = 0.0
 
+    def look(self, needed_s: float) -> None:
+        """Refuse at once, with when to come back, a call of this length that may not start now."""
+        if self._calendar is None:
+            return
+        now = self._clock()
+        begin, end = self._free
+        if begin <= now and now + needed_s <= end:
+            return
+        span = self._calendar.free(now, needed_s)
+        if span is None:
+            raise ConfigError(
+                f"{self._system} is never open for the {needed_s:g} s that this call may take",
+                next=f"give it a shorter time limit, or change adapters.{self._system}.budget.hours",
+            )
+        if span.start > now:
+            raise self._closed(span, now)
+        self._free = now, span.last + needed_s
+
+    def closed_until(self, needed_s: float) -> float | None:
+        """Say when it opens again, in epoch seconds; None while it is open."""
+        try:
+            self.look(needed_s)
+        except NotNow:
+            span = self._calendar and self._calendar.free(self._clock(), needed_s)
+            return span.start if span else None
+        except ConfigError:
+            return float("inf")
+        return None
+
+    def _closed(self, span: Span, now: float) -> NotNow:
+        assert self._budget.hours is not None
+        assert self._calendar is not None
+        opens = datetime.fromtimestamp(span.start, self._calendar.zone)
+        begins = span.drawn(self._budget.hours.spread_s, random.random())
+        return NotNow(
+            f"{self._system} is closed until {opens:%Y-%m-%d %H:%M} ({self._budget.hours.timezone})",
+            retry_after_s=round(begins - now, 3),
+            next="come back then; a workflow's task or a sync's trigger waits for it by itself",
+            pauses=True,
+        )
+
     @contextmanager
     def slot(self, wait_s: float, *, batch: bool = False) -> Iterator[None]:
-        """Hold one place; Unavailable, with when to come back, when none comes free in time."""
+        """Hold one place for a call of this length; NotNow, with when to come back, when none comes free in time."""
+        self.look(wait_s)
         until = time.monotonic() + wait_s
         with self._held(self._batch_slots, until) if batch else _nothing(), self._held(self._slots, until):
             self._pace(until)
+            self.look(wait_s)  # it may have closed while we waited
             yield
 
     @contextmanager
     def _held(self, slots: threading.BoundedSemaphore, until: float) -> Iterator[None]:
         if not slots.acquire(timeout=max(until - time.monotonic(), 0)):
-            raise Unavailable(
-                f"{self._system}: all {self._budget.concurrency} calls of its budget are in use", retry_after_s=1
+            raise NotNow(
+                f"{self._system}: all {self._budget.concurrency} calls of its budget are in use",
+                retry_after_s=_BUSY_AGAIN_S,
             )
         try:
             yield
@@ -47,7 +100,7 @@ class Share:
         with self._lock:
             start = max(time.monotonic(), self._next_start)
             if start > until:
-                raise Unavailable(
+                raise NotNow(
                     f"{self._system}: its budget of {self._budget.per_second:g} calls a second is used up",
                     retry_after_s=round(start - time.monotonic(), 3),
                 )
@@ -58,3 +111,28 @@ class Share:
 @contextmanager
 def _nothing() -> Iterator[None]:
     yield
+
+
+@dataclass(frozen=True, slots=True)
+class BatchShare:
+    """What batch work takes of the systems at its ends: one place of the share of batch of each, for each with its time limit."""
+
+    ends: Sequence[tuple[Share, float]] = ()
+
+    @classmethod
+    def of(cls, ends: Iterable[tuple[str, Share, float]]) -> BatchShare:
+        """Take the ends by name: each system once, and all in the same order, so that nobody waits for each other."""
+        by_name = {name: (share, limit_s) for name, share, limit_s in ends}
+        return cls([by_name[name] for name in sorted(by_name)])
+
+    def look(self) -> None:
+        """Refuse what may not start now, as `Share.look` does."""
+        for share, limit_s in self.ends:
+            share.look(limit_s)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            for share, limit_s in self.ends:
+                stack.enter_context(share.slot(limit_s, batch=True))
+            yield

@@ -117,6 +117,18 @@ class Unavailable(DrawbarError):
     status = 503
 
 
+class NotNow(Unavailable):
+    """
+    Nothing left us, by an agreement of our own: closed hours, a share that is used up.
+
+    It uses up no attempt; where it `pauses`, not even the time that a task has for its attempts.
+    """
+
+    def __init__(self, message: str, *, pauses: bool = False, **said: Any) -> None:
+        super().__init__(message, **said)
+        self.pauses = pauses
+
+
 class OutcomeUnknown(DrawbarError):
     """It left us and no answer came back."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from .errors import Recovery
+from .hours import Hours
 from .strict import Strict
 from .tool import Effect
 
@@ -33,10 +34,7 @@ def verdict(recovery: Recovery, effect: Effect) -> Verdict:
 class Budget(Strict):
     """How much of one system everybody together may use."""
 
-    later: ClassVar[dict[str, str]] = {
-        "hours": "opening hours come with the engine for many machines and long nights; remove it until then"
-    }
-
     concurrency: int = Field(8, ge=1, le=1000, description="Calls at the same time.")
     batch: int | None = Field(None, ge=1, description="How many of these batch work may hold.")
     per_second: float | None = Field(None, gt=0, description="Calls that start in one second.")
+    hours: Hours | None = Field(None, description="When calls may start; none starts that may last into a closed time.")
