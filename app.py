@@ -7,6 +7,8 @@ The composition root: reads the configuration and puts the parts together.
 from __future__ import annotations
 
 import getpass
+from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,15 +17,17 @@ from .config import Config, load
 from .config import parts as config_parts
 from .config.references import check_one_workflow
 from .core.access import AgentConfig, Caller, local
-from .core.adapter import Place
+from .core.adapter import AdapterConfig, Place, find
 from .core.catalogue import Catalogue
 from .core.context import Context
 from .core.desk import Desk
 from .core.direct import Direct
+from .core.disk import Floor, free_mb
 from .core.engine import Engine
-from .core.errors import InputError
+from .core.errors import ConfigError, InputError
 from .core.feeds import Feeds
 from .core.guard import Guard
+from .core.holds import Brake, Holds, Intake
 from .core.landscape import Landscape
 from .core.masking import Vault
 from .core.pulse import Pulse
@@ -38,7 +42,6 @@ from .core.tasks import Tasks
 from .core.views import Run
 from .core.workflow import Workflow
 
-MIN_FREE_MB = 100
 _SWEEP_S = 0.5
 
 
@@ -65,18 +68,24 @@ class App:
         self.adapters: Register[Any] = Register("adapter", config.adapters, self.definitions, self._adapter)
         self.tasks = Tasks(self.workflows)
         self.landscape = Landscape(self.place, config.adapters)
-        self.guard = Guard(self.landscape, self.journal, Vault(config.state_key.get_secret_value() or None))
+        self.floor = Floor(self.journal, config.server.min_free_mb, partial(free_mb, self.place.state))
+        self.intake = Intake(Holds(self.journal), self.floor)
+        vault = Vault(config.state_key.get_secret_value() or None)
+        self.guard = Guard(self.landscape, self.journal, vault, self.intake.holds)
         self.context = Context(self.journal)
-        self.syncs = Syncs(config.syncs, self.landscape, self.journal, self.place)
-        self.engine = Engine(self.journal, self.guard, self.workflows.find, run_sync=self.syncs.run_for_task)
+        self.syncs = Syncs(config.syncs, self.landscape, self.journal, self.place, self.intake)
+        self.engine = Engine(
+            self.journal, self.guard, self.workflows.find, run_sync=self.syncs.run_for_task, intake=self.intake
+        )
         self.desk = Desk(self.journal, self.guard, self.engine)
         self.direct = Direct(self.guard, self.engine, self.desk)
         self.catalogue = Catalogue(self.landscape, self.adapters, self.definitions)
         self.feeds = Feeds(self.landscape, self.journal)
-        self.status = Status(
-            self.journal, self.catalogue, self.syncs.list, folder=self.place.state, min_free_mb=MIN_FREE_MB
+        self.brake = Brake(self.journal, self.intake.holds, self._known)
+        self.status = Status(self.journal, self.catalogue, self.syncs.list, floor=self.floor, held=self.brake.list)
+        self.starts = Starts(
+            self.journal, self.landscape, self.engine, self.syncs, self.workflows, self.caller, self.intake
         )
-        self.starts = Starts(self.journal, self.landscape, self.engine, self.syncs, self.workflows, self.caller)
         self._pulses: list[Pulse] = []
         self._seen_changes = -1
 
@@ -96,6 +105,8 @@ class App:
         self._pulses = [
             Pulse("reconcile", _SWEEP_S, reconciler.sweep).start(),
             Pulse("changes", _SWEEP_S, self.follow_changes).start(),
+            Pulse("released", _SWEEP_S, self.intake.holds.sweep).start(),
+            Pulse("disk", _SWEEP_S, self.floor.sweep).start(),
         ]
         if starts:
             self.starts.begin()
@@ -149,8 +160,26 @@ class App:
             raise InputError(f"there is no run {run_id!r} of {workflow!r}", reason="not_found")
         return run
 
+    def _known(self) -> dict[str, Collection[str]]:
+        """Name everything that can be held, by kind."""
+        configs = {name: self.landscape.config(name) for name in self.landscape.names()}
+        return {
+            "adapter": list(configs),
+            "feed": [f"{name}.{feed}" for name, one in configs.items() for feed in _feeds(one)],
+            "sync": self.syncs.names(),
+            "workflow": [entry.id for entry in self.workflows.every()],
+            "trigger": self.starts.names(),
+        }
+
     def _adapter(self, name: str, body: dict[str, Any]) -> Any:
         return config_parts.adapter(name, body, base=self.config.base)
+
+
+def _feeds(config: AdapterConfig) -> set[str]:
+    try:
+        return set(find(config.kind).endpoints(config).get("feed", ()))
+    except ConfigError:  # its library is not installed: then it has no feed here
+        return set()
 
 
 def _workflow(name: str, body: dict[str, Any]) -> Workflow:

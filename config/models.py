@@ -32,11 +32,12 @@ _ENGINE = "with the engine for many machines and long nights; remove it until th
 class Server(Strict):
     """Where the facade listens."""
 
-    later: ClassVar[dict[str, str]] = {"min_free_mb": f"another floor of the disk comes {_ENGINE}"}
-
     host: str = Field("127.0.0.1", description="Address to listen on; only loopback until callers are authenticated.")
     port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 takes a free one.")
     adapters_over_rest: bool = Field(False, description="Let callers with the scope `administer` register adapters.")
+    min_free_mb: int = Field(
+        100, ge=0, description="Below so many free MB where the state lives no new run is accepted; what runs, ends."
+    )
 
 
 def _of_its_kind(given: Any, handler: Any) -> AdapterConfig:
@@ -78,7 +79,7 @@ class Config(Strict):
     state: str = Field("sqlite:///drawbar.db", repr=False, description="Database of runs and the ledger, as a URL.")
     queue: str = Field("threads", repr=False, description="What rings the workers: threads of this process.")
     state_key: SecretStr = Field(SecretStr(""), description="Encrypts kept inputs with secret or personal fields.")
-    server: Server = Server.model_construct(host="127.0.0.1", port=8000, adapters_over_rest=False)
+    server: Server = Server.model_construct(host="127.0.0.1", port=8000, adapters_over_rest=False, min_free_mb=100)
     adapters: dict[Name, AnyAdapter] = Field(default_factory=dict, description="The systems, by name.")
     workflows: dict[Name, Workflow] = Field(default_factory=dict, description="Graphs of tasks, by name.")
     syncs: dict[Name, SyncConfig] = Field(default_factory=dict, description="What moves rows on a schedule, by name.")

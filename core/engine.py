@@ -23,6 +23,7 @@ from .errors import InputError, Unavailable
 from .events import Events, RunEvent
 from .expressions import EvaluationError
 from .guard import Guard
+from .holds import Intake
 from .interpreter import State, Want
 from .known import Known
 from .leases import Alive, Leases
@@ -62,9 +63,11 @@ class Engine:
         run_sync: RunSync | None = None,
         wait: wait_base | None = None,
         poll_s: float = _POLL_S,
+        intake: Intake | None = None,
     ) -> None:
         self._journal = journal
         self._definitions = definitions
+        self._intake = intake or Intake(guard.holds)
         self._threads = threads
         self._poll_s = poll_s
         self._leases = Leases(journal)
@@ -128,6 +131,7 @@ class Engine:
         definition = definition or self._definitions(workflow)
         if definition is None:
             raise InputError(f"there is no workflow {workflow!r}", reason="not_found", next="see GET /workflows")
+        self._intake.require(f"workflow:{workflow}")
         plan = plan_of(definition)
         given = _checked(plan, {} if input is None else input)
         if key is None and plan.workflow.key is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -15,7 +16,8 @@ import structlog
 from .access import Caller
 from .adapter import Occurrence
 from .engine import Engine
-from .errors import DrawbarError, InputError
+from .errors import DrawbarError, InputError, NotNow, Unavailable
+from .holds import Held, Holds, Intake
 from .landscape import Landscape
 from .pulse import Pulse
 from .register import Register
@@ -30,6 +32,8 @@ log = structlog.get_logger("drawbar.starts")
 _BEAT_S = 0.5
 _POLL_S = 3.0
 _STOP_S = 15.0
+_LOOK_S = 0.25
+_HELD_AGAIN_S = 2.0
 
 
 class Starts:
@@ -47,6 +51,7 @@ class Starts:
         syncs: Syncs,
         workflows: Register[Workflow],
         made_by: Callable[[str], Caller] = Caller,
+        intake: Intake | None = None,
     ) -> None:
         """`made_by` gives the caller of a name, as it may call now; by itself a name may call nothing."""
         self._journal = journal
@@ -55,16 +60,19 @@ class Starts:
         self._syncs = syncs
         self._workflows = workflows
         self._made_by = made_by
+        self._intake = intake or Intake(Holds(journal))
         self._schedules = Schedules(journal)
         self._lock = threading.Lock()
         self._watches: dict[str, _Watched] = {}
         self._beat: Pulse | None = None
+        self._look: Pulse | None = None
 
     def begin(self) -> None:
         with self._lock:
             if self._beat is None:
                 self._wire()
                 self._beat = Pulse("schedules", _BEAT_S, self._schedules.beat).start()
+                self._look = Pulse("holds", _LOOK_S, self._look_at_holds).start()
 
     def reload(self) -> None:
         with self._lock:
@@ -74,9 +82,10 @@ class Starts:
     def stop(self) -> None:
         """Start nothing more. A second call does nothing."""
         with self._lock:
-            beat, self._beat = self._beat, None
-            if beat is not None:
-                beat.stop()
+            pulses, self._beat, self._look = (self._beat, self._look), None, None
+            for pulse in pulses:
+                if pulse is not None:
+                    pulse.stop()
             self._end(list(self._watches))
 
     def _wire(self) -> None:
@@ -91,11 +100,29 @@ class Starts:
         for sync in self._syncs.names():
             for name, trigger in _named(f"sync:{sync}", self._syncs.triggers(sync)):
                 if isinstance(trigger, CronTrigger):
-                    crons.append(Schedule(name, trigger, partial(self._start_sync, sync)))
+                    crons.append(Schedule(name, trigger, partial(self._start_sync, sync, name)))
                 else:
                     self._want(wanted, name, partial(self._carry, sync, name, trigger))
         self._schedules.declare(crons)
         self._watch(wanted)
+
+    def names(self) -> list[str]:
+        """Name every trigger, as a hold names it."""
+        owned: list[tuple[str, Sequence[TriggerConfig]]] = [
+            (workflow_id, workflow.triggers) for workflow_id, workflow in self._known()
+        ]
+        owned += [(f"sync:{sync}", self._syncs.triggers(sync)) for sync in self._syncs.names()]
+        return [name for owner, triggers in owned for name, _ in _named(owner, triggers)]
+
+    def _look_at_holds(self) -> None:
+        for one in list(self._watches.values()):
+            one.watch.look()
+
+    def _may_begin(self, name: str) -> None:
+        """Let a tick of the clock wait while its trigger, or what it starts, takes no new work."""
+        held = self._intake.refusal(f"trigger:{name}")
+        if held is not None:
+            raise Unavailable(held.message, retry_after_s=_HELD_AGAIN_S)
 
     def _want(self, wanted: dict[str, _Wanted], name: str, make: Callable[[], _Wanted]) -> None:
         """Take in one trigger; one whose adapter is gone or cannot be used here stops no other."""
@@ -120,45 +147,55 @@ class Starts:
         return self._made_by(entry.changed_by or "nobody")
 
     def _start_run(self, workflow_id: str, name: str, trigger: CronTrigger, tick: datetime) -> str:
+        self._may_begin(name)
         workflow = self._workflows.find(workflow_id)
         if workflow is None:
             raise InputError(f"there is no workflow {workflow_id!r}", reason="not_found")
         env = {"run": {"date": tick.date(), "started_at": tick}}
-        run = self._engine.start(
-            workflow_id,
-            None if trigger.input is None else trigger.input.fill(env),
-            caller=self._caller(workflow_id),
-            trigger_id=f"schedule:{name}:{int(tick.timestamp())}",
-            date=tick.date().isoformat(),
-        )
+        with _waiting():
+            run = self._engine.start(
+                workflow_id,
+                None if trigger.input is None else trigger.input.fill(env),
+                caller=self._caller(workflow_id),
+                trigger_id=f"schedule:{name}:{int(tick.timestamp())}",
+                date=tick.date().isoformat(),
+            )
         return run.id
 
-    def _start_sync(self, sync: str, tick: datetime) -> None:
-        self._syncs.start(sync, {"date": tick.date().isoformat()}, caller=_caller_of_sync(sync))
+    def _start_sync(self, sync: str, name: str, tick: datetime) -> None:
+        self._may_begin(name)
+        with _waiting():
+            self._syncs.start(sync, {"date": tick.date().isoformat()}, caller=_caller_of_sync(sync))
 
     def _message(self, workflow_id: str, workflow: Workflow, name: str, trigger: AdapterTrigger) -> _Wanted:
         caller = self._caller(workflow_id)
         start = StartRun(self._engine, name, workflow_id, caller, trigger.input)
-        said = dump([trigger.model_dump(mode="json", exclude_none=True), sorted(tools_of(workflow)), caller.name])
-        return self._wanted(name, trigger, start, said)
+        rights = [caller.name, sorted(caller.tools), sorted(caller.scopes), sorted(caller.approval)]
+        said = dump([trigger.model_dump(mode="json", exclude_none=True), sorted(tools_of(workflow)), rights])
+        return self._wanted(name, trigger, start, said, (f"workflow:{workflow_id}",))
 
     def _carry(self, sync: str, name: str, trigger: AdapterTrigger) -> _Wanted:
         carry = Carry(self._syncs, sync, Alarm(self._journal, name))
         said = dump(trigger.model_dump(mode="json", exclude_none=True))
-        return self._wanted(name, trigger, carry, said)
+        return self._wanted(name, trigger, carry, said, self._syncs.targets(sync))
 
-    def _wanted(self, name: str, trigger: AdapterTrigger, start: StartRun | Carry, said: str) -> _Wanted:
+    def _wanted(
+        self, name: str, trigger: AdapterTrigger, start: StartRun | Carry, said: str, held_by: Sequence[str]
+    ) -> _Wanted:
         adapter = self._landscape.adapter(trigger.adapter)
+        targets = [f"trigger:{name}", f"adapter:{trigger.adapter}", *held_by]
+        targets += [f"feed:{trigger.adapter}.{trigger.feed}"] if trigger.feed else []
+        closed = partial(self._intake.refusal, *targets)
         spec = trigger.model_dump(include={"feed", "consume"}, exclude_none=True)
         stop = None
         if isinstance(start, Carry):
             if trigger.consume is not None:  # the sync reads the queue itself
-                return _Wanted(said, adapter, lambda: Poll(name, start))
+                return _Wanted(said, adapter, lambda: Poll(name, start, closed))
             spec["for"], stop = "sync", start.stop
 
         def make() -> Watch:
             adapter_now = partial(self._landscape.adapter, trigger.adapter)
-            return Watch(name, adapter_now, spec, start, self._journal, stop=stop)
+            return Watch(name, adapter_now, spec, start, self._journal, stop=stop, closed=closed)
 
         return _Wanted(said, adapter, make)
 
@@ -220,6 +257,9 @@ class Carry:
             return
         try:
             waiting = self.syncs.waiting(self.sync)
+        except NotNow as error:
+            self._put_off(error)
+            return
         except DrawbarError as error:
             self.alarm.tell(error)
             self._wait()
@@ -233,6 +273,9 @@ class Carry:
         while not self.stop.wait(max(0.0, self._not_before - time.monotonic())):
             try:
                 run = self.syncs.start(self.sync, caller=_caller_of_sync(self.sync))
+            except NotNow as error:
+                self._put_off(error)
+                continue
             except InputError as error:
                 if error.reason != "conflict":
                     raise
@@ -246,6 +289,9 @@ class Carry:
                 self._pauses.reset()
             return
 
+    def _put_off(self, error: NotNow) -> None:
+        self._not_before = time.monotonic() + (error.retry_after_s or _POLL_S)
+
     def _wait(self) -> None:
         self._not_before = time.monotonic() + self._pauses.next()
 
@@ -253,18 +299,29 @@ class Carry:
 class Poll:
     """Looks every few seconds whether a queue has something for a sync."""
 
-    def __init__(self, name: str, carry: Carry) -> None:
+    def __init__(self, name: str, carry: Carry, closed: Callable[[], object]) -> None:
         self._carry = carry
-        self._pulse = Pulse(f"poll-{name}", _POLL_S, carry.poll)
+        self._pulse = Pulse(f"poll-{name}", _POLL_S, lambda: None if closed() else carry.poll())
 
     def begin(self) -> None:
         self._pulse.start()
+
+    def look(self) -> None: ...
 
     def ask_to_stop(self) -> None:
         self._carry.stop.set()
 
     def join(self, timeout_s: float) -> None:
         self._pulse.stop()
+
+
+@contextmanager
+def _waiting() -> Iterator[None]:
+    """Look again soon at what is held: the tick waits for its release."""
+    try:
+        yield
+    except Held as held:
+        raise Unavailable(held.message, retry_after_s=_HELD_AGAIN_S) from held
 
 
 def tools_of(workflow: Workflow) -> frozenset[str]:

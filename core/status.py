@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from .adapter import Finding
 from .catalogue import Catalogue
 from .desk import moment
+from .disk import Floor
 from .errors import DrawbarError
 from .store import summary
 from .store.journal import Journal
@@ -25,17 +24,17 @@ class Status:
         catalogue: Catalogue,
         syncs: Callable[[], Sequence[dict[str, Any]]],
         *,
-        folder: Path,
-        min_free_mb: int,
+        floor: Floor,
+        held: Callable[[], Sequence[dict[str, Any]]],
     ) -> None:
         self._journal = journal
         self._catalogue = catalogue
         self._syncs = syncs
-        self._folder = folder
-        self._min_free_mb = min_free_mb
+        self._floor = floor
+        self._held = held
 
     def page(self) -> dict[str, Any]:
-        """Show what is down, what runs, what waits for a person, the syncs, the disk and what starts next."""
+        """Show what is down, what is held, what runs, what waits for a person, the syncs, the disk and what starts next."""
         with self._journal.read() as conn:
             live = summary.live_runs(conn)
             ended = summary.ended_runs(conn, time.time() - _DAY_S)
@@ -43,6 +42,7 @@ class Status:
             starts = summary.next_starts(conn)
         return {
             "systems": self._catalogue.systems(),
+            "held": self._held(),
             "runs": {row["state"]: {"count": row["count"], "oldest": moment(row["oldest"])} for row in live},
             "ended_in_24_h": ended,
             "waiting_for_a_person": {
@@ -50,7 +50,7 @@ class Status:
             },
             "syncs": self._syncs(),
             "next_starts": [{"name": row["name"], "at": moment(row["next_at"])} for row in starts],
-            "disk": {"free_mb": self._free_mb(), "floor_mb": self._min_free_mb},
+            "disk": {"free_mb": self._floor.free(), "floor_mb": self._floor.min_free_mb},
         }
 
     def ready(self) -> list[Finding]:
@@ -65,10 +65,6 @@ class Status:
         return Finding("journal", ok=True, found="can be written")
 
     def _disk_finding(self) -> Finding:
-        free = self._free_mb()
-        if free < self._min_free_mb:
-            return Finding("disk", ok=False, found=f"{free} MB free, {self._min_free_mb} wanted", next="free some disk")
-        return Finding("disk", ok=True, found=f"{free} MB free")
-
-    def _free_mb(self) -> int:
-        return shutil.disk_usage(self._folder).free // 2**20
+        if (full := self._floor.refusal()) is not None:
+            return Finding("disk", ok=False, found=full.message, next=full.next or "")
+        return Finding("disk", ok=True, found=f"{self._floor.free()} MB free")

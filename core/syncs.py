@@ -18,6 +18,7 @@ from .batch import Sink, Source
 from .desk import moment
 from .errors import DrawbarError, InputError, Unavailable
 from .landscape import Landscape
+from .holds import Holds, Intake
 from .pulse import Pulse
 from .store import events, syncs
 from .store.ids import new_id
@@ -80,12 +81,20 @@ class SyncRun:
 class Syncs:
     """Runs syncs, one at a time each, whichever process asks."""
 
-    def __init__(self, configs: Mapping[str, SyncConfig], landscape: Landscape, journal: Journal, place: Place) -> None:
+    def __init__(
+        self,
+        configs: Mapping[str, SyncConfig],
+        landscape: Landscape,
+        journal: Journal,
+        place: Place,
+        intake: Intake | None = None,
+    ) -> None:
         self._configs = configs
         self._landscape = landscape
         self._journal = journal
         self._place = place
         self._stop = threading.Event()
+        self._intake = intake or Intake(Holds(journal))
         self._threads: list[threading.Thread] = []
         self._news = threading.Condition()
 
@@ -168,6 +177,13 @@ class Syncs:
         return self._carry(held, None).as_json()
 
     def triggers(self, name: str) -> Sequence[TriggerConfig]:
+    def targets(self, name: str) -> Sequence[str]:
+        """Name what holds this sync when it is held."""
+        config = self._config(name)
+        ends = [f"adapter:{end.adapter}" for end in (config.from_, config.to)]
+        feeds = [f"feed:{end.adapter}.{end.feed}" for end in (config.from_, config.to) if end.feed]
+        return [f"sync:{name}", *ends, *feeds]
+
         return self._config(name).triggers
 
     def waiting(self, name: str) -> int | None:
@@ -218,6 +234,7 @@ class Syncs:
         _look_at(options)
         held = _Held(new_id(), name, config, dict(options), time.time(), run_id)
 
+        self._intake.require(*self.targets(name))
         def unit(conn: Any) -> str | None:
             now = self._journal.now()
             if (other := syncs.hold(conn, name, held.id, now=now, until=now + _HOLD_S)) is not None:

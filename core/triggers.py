@@ -22,6 +22,7 @@ from .store.journal import Journal
 log = structlog.get_logger("drawbar.triggers")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 _SOUND_S = 60.0
+_LOOK_S = 0.25
 _SAID_AGAIN_S = 600.0
 
 
@@ -123,9 +124,13 @@ class Watch:
         journal: Journal,
         *,
         stop: threading.Event | None = None,
+        closed: Callable[[], object] = lambda: None,
     ) -> None:
+        """`closed` says why nothing new may begin; meanwhile the trigger is ended, and what it watches stays there."""
         self.name = name
         self._adapter = adapter
+        self._closed = closed
+        self._pause = threading.Event()
         self._spec = spec
         self._start = start
         self._alarm = Alarm(journal, name)
@@ -137,6 +142,12 @@ class Watch:
 
     def ask_to_stop(self) -> None:
         self._stop.set()
+        self._pause.set()
+
+    def look(self) -> None:
+        """End the trigger for as long as nothing new may begin; called several times a second."""
+        if not self._pause.is_set() and self._closed():
+            self._pause.set()
 
     def join(self, timeout_s: float) -> None:
         """Wait for its end; what it has not settled by then comes again."""
@@ -149,13 +160,20 @@ class Watch:
         pauses = Pauses()
         while not self._stop.is_set():
             begun = time.monotonic()
+            if self._closed():
+                self._stop.wait(_LOOK_S)
+                continue
+            self._pause.clear()
+            if self._stop.is_set():
+                return
             try:
-                self._adapter().trigger(self._spec, name=self.name).run(self._start, self._stop)
-                if not self._stop.is_set():
+                self._adapter().trigger(self._spec, name=self.name).run(self._start, self._pause)
+                if not self._pause.is_set():
                     raise Unavailable(f"the trigger {self.name} ended by itself")
             except Exception as error:  # an outermost loop: a trigger that dies is begun again
                 if time.monotonic() - begun > _SOUND_S:
                     pauses.reset()
                     self._alarm.well()
                 self._alarm.tell(error)
-            self._stop.wait(pauses.next())
+            if not self._pause.is_set():
+                self._stop.wait(pauses.next())

@@ -123,7 +123,8 @@ _CLAIM = Statement(
     "INSERT INTO task_runs (run_id, task, item, kind, state, attempt, fence, owner, lease_until, first_at, started_at)"
     " VALUES (:run_id, :task, :item, :kind, 'running', 0, 1, :owner, :lease_until, :now, :wall)"
     " ON CONFLICT (run_id, task, item) DO UPDATE SET state = 'running', fence = task_runs.fence + 1, owner = :owner,"
-    " lease_until = :lease_until, due_at = NULL, first_at = COALESCE(task_runs.first_at, :now),"
+    " lease_until = :lease_until, due_at = NULL,"
+    " first_at = CASE WHEN task_runs.first_at <= 0 THEN task_runs.first_at + :now ELSE COALESCE(task_runs.first_at, :now) END,"
     " started_at = COALESCE(task_runs.started_at, :wall), rings = 0"
     " RETURNING fence, attempt, intent, approval, first_at"
 )
@@ -143,6 +144,9 @@ _LEAVE = Statement(
     " error = :error, finished_at = :finished_at, approval = COALESCE(:approval, approval),"
     " rings = CASE WHEN :rings = 1 THEN rings + 1 ELSE 0 END"
     " WHERE run_id = :run_id AND task = :task AND item = :item AND fence = :fence AND state = 'running'"
+)
+_STOP_CLOCK = Statement(
+    "UPDATE task_runs SET first_at = first_at - :now WHERE run_id = :run_id AND task = :task AND item = :item AND first_at > 0"
 )
 _INTEND = Statement(
     "UPDATE task_runs SET intent = :intent, intent_at = :now, effect = :effect, call_until = :call_until"
@@ -221,6 +225,11 @@ def intend(conn: Connection, **said: Any) -> bool:
 
 
 def advance(conn: Connection, run_id: str, task: str, whole: TaskState) -> None:
+def stop_clock(conn: Connection, run_id: str, task: str, item: int, *, now: float) -> None:
+    """Let no time of `within_s` pass until the next claim: the time that was used stands in first_at, negative."""
+    _STOP_CLOCK(conn, run_id=run_id, task=task, item=item, now=now)
+
+
     _ADVANCE(conn, run_id=run_id, task=task, cursor=whole.cursor, failed=whole.failed)
 
 

@@ -311,6 +311,9 @@ def test_a_sync_runs_when_its_queue_has_something_and_only_then(journal, box, tm
         time.sleep(0.2)
         assert queue.started == []
         queue.rows = 3
+    def targets(self, name):
+        return [f"sync:{name}", "adapter:mail"]
+
         until(lambda: queue.started)
         time.sleep(0.2)
 
