@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ..core.errors import ConfigError
 from .explain import explain, not_yet, places
 from .models import Config
-from .positions import Document, Path, parse
+from .positions import MAX_BYTES, Document, Path, parse
 from .problems import ConfigErrors, Problem, Spot
 from .references import Broken, catalogue, check_references, spots_of
 from .secrets import Resolved, remember, resolve, secret_fields, secrets_in
@@ -53,7 +53,8 @@ def read(path: FilePath) -> tuple[Document, FilePath, tuple[FilePath, ...]]:
     document = Document(start=Spot(str(files[0]), 1, 1))
     for file in files:
         try:
-            content = file.read_bytes()
+            with file.open("rb") as stream:
+                content = stream.read(MAX_BYTES + 1)
         except OSError as error:
             raise ConfigError(
                 f"{file} cannot be read: {error.strerror}", next="check its path and its rights"

@@ -18,6 +18,7 @@ Path = tuple[str | int, ...]
 MAX_BYTES = 16 * 1024 * 1024
 MAX_NODES = 1_000_000
 MAX_DEPTH = 100
+_SHOWN = 60
 _TAG = "tag:yaml.org,2002:"
 QUOTE = "put the whole value in quotes"
 
@@ -98,8 +99,10 @@ class _Reader:
             self._wrong(root, "a configuration is a mapping with the keys version, adapters, workflows, ...")
             return
         try:
+            if _weight(root, {}) > MAX_NODES:
+                raise _TooMuch
             self.document.data = self._mapping(root, ())
-        except _TooMuch:
+        except (_TooMuch, RecursionError):
             self._wrong(
                 root, f"larger than {MAX_NODES:,} values or deeper than {MAX_DEPTH}; do aliases repeat aliases?"
             )
@@ -192,7 +195,8 @@ class _Reader:
             if kind == "float":
                 return _float(text)
         except ValueError:
-            self._wrong(node, f"{text} is not a number that JSON knows", "put it in quotes if it is text")
+            shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+            self._wrong(node, f"{shown} is not a number that JSON knows", "put it in quotes if it is text")
             return None
         self._wrong(node, f"the tag {node.tag} is not taken here", "remove it")
         return None
@@ -211,6 +215,16 @@ class _Reader:
 
     def _wrong(self, node: Node, message: str, suggestion: str = "") -> None:
         self.document.problems.append(Problem(self._spot(node), message, suggestion, "syntax"))
+
+
+def _weight(node: Node, known: dict[int, int]) -> int:
+    """Count the values that a node stands for once its aliases are written out, without writing them out."""
+    if id(node) not in known:
+        known[id(node)] = 1  # what contains itself is told of by the reader
+        inner = [value for _, value in node.value] if isinstance(node, MappingNode) else node.value
+        if not isinstance(node, ScalarNode):
+            known[id(node)] += sum([_weight(one, known) for one in inner])
+    return known[id(node)]
 
 
 def _integer(text: str) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..core.adapter import Adapter, Finding, Place, find
-from ..core.errors import DrawbarError
+from ..core.errors import ConfigError, DrawbarError
 from .load import check, locate, read
 from .models import Config
 from .positions import Document
@@ -57,7 +57,9 @@ def validate(
         return Report(config, (), config.warnings, STAGES[:4])
     with _opened(config) as adapters:
         problems = sorted(_connected(config, document, adapters, seen), key=lambda problem: problem.spot)
-        notes = () if problems else tuple(_notes(config, adapters))
+        notes: tuple[str, ...] = ()
+        if not problems:
+            notes = tuple(_notes(config, document, adapters, problems))
     return Report(config, tuple(problems), config.warnings, STAGES, notes)
 
 
@@ -104,16 +106,23 @@ def _try(adapter: Adapter[Any], derive: bool) -> tuple[Finding | None, set[str] 
         return Finding("connect", ok=False, found=error.message, next=error.next or ""), None
 
 
-def _notes(config: Config, adapters: Mapping[str, Adapter[Any]]) -> Iterator[str]:
-    """Say of each sync whether a crash can repeat rows, and what its watermark can miss."""
+def _notes(
+    config: Config, document: Document, adapters: Mapping[str, Adapter[Any]], problems: list[Problem]
+) -> Iterator[str]:
+    """Say of each sync whether a crash can repeat rows, and what its watermark can miss; add what it cannot be opened with."""
     for name, sync in config.syncs.items():
         try:
             with ExitStack() as stack:
                 source = adapters[sync.from_.adapter].source(_spec(sync.from_), sync=name)
                 stack.callback(source.close)
-                sink = adapters[sync.to.adapter].sink({**_spec(sync.to), "on_drift": sync.on_drift}, sync=name)
+                sink = adapters[sync.to.adapter].sink(sync.sink_spec(), sync=name)
                 stack.callback(sink.close)
                 ends = (source.one_effect, sink.one_effect)
+        except ConfigError as error:
+            place = ("syncs", name, error.field) if error.field else ("syncs", name)
+            said = Problem(document.value(place), scrub(error.message), scrub(error.next or ""), "references")
+            problems.append(said)
+            continue
         except DrawbarError as error:
             yield scrub(f"{name}: nobody can say yet what a crash does: {error.message}")
             continue

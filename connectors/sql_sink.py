@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -36,6 +37,7 @@ class TableSink:
         self._mode: str = spec.get("mode") or "insert"
         self._key: tuple[str, ...] = tuple(spec.get("key") or table.key)
         self._ignore = spec.get("on_drift") == "ignore"
+        self._columns: Sequence[str] = spec.get("columns", ())
         self._wanted: str | None = spec.get("cursor")
         self._marks = Marks(database, table.schema, sync)
         self._keeps: bool | None = None
@@ -85,6 +87,11 @@ class TableSink:
         for name in self._key:
             if name not in known:
                 raise ConfigError(f"{self._table.full_name} has no column {name!r}", field="key")
+        for name in () if self._ignore else self._columns:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known))}"
+                raise ConfigError(f"{self._table.full_name} has no column {name!r}; {hint}", field="map")
         if self._mode == "upsert" and not self._key:
             raise ConfigError(f"{self._table.full_name} has no primary key; name one with key", field="key")
         if not self._table.transactional and self._mode != "upsert":

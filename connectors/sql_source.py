@@ -46,6 +46,11 @@ def _batch(rows: Sequence[Row], first: int) -> Batch:
     return Batch(rows, range(first, first + len(rows)), raw=_Raw(rows))
 
 
+def _missing(path: Sequence[str], row: Row) -> str | None:
+    """Say that rows have no such column: all have the same."""
+    return f"there is no column {path[0]}; there are {', '.join(row)}" if path and path[0] not in row else None
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A portion of a table that fits in memory: rows of one range of the watermark."""
@@ -58,6 +63,9 @@ class Page:
     def batches(self, batch_rows: int) -> Iterator[Batch]:
         for at in range(0, len(self.rows), batch_rows):
             yield _batch(self.rows[at : at + batch_rows], at + 1)
+
+    def missing(self, path: Sequence[str], row: Row) -> str | None:
+        return _missing(path, row)
 
     def finished(self) -> None: ...
 
@@ -84,6 +92,9 @@ class Stream:
                 yield _batch(rows, first)
                 first += len(rows)
                 step(connection)
+
+    def missing(self, path: Sequence[str], row: Row) -> str | None:
+        return _missing(path, row)
 
     def finished(self) -> None: ...
 

@@ -137,6 +137,11 @@ class SyncConfig(Strict):
         "lookups": "lookups come with the release of fast batch syncs; remove it until then",
     }
 
+    def sink_spec(self) -> dict[str, Any]:
+        """Give what a sink is opened with: `to`, what to do about drift, and the columns that will be written, if they are known."""
+        columns = {} if self.map is None else {"columns": list(self.map)}
+        return {**self.to.model_dump(by_alias=True, exclude_none=True), "on_drift": self.on_drift, **columns}
+
     @field_validator("triggers")
     @classmethod
     def _no_input(cls, given: list[TriggerConfig]) -> list[TriggerConfig]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ...core.batch import Batch, Cursor, Portion, Reject
+from ...core.batch import Batch, Cursor, Portion, Reject, Row
 from ...core.errors import DrawbarError, InputError, Rejected, Unavailable
 from ..formats import IncompleteFile, Record, WrongFile
 from .feed import Feed, Taken
-from .totals import Proof, prove
+from .totals import Proof, missing, prove
 
 
 class FeedSource:
@@ -125,6 +125,16 @@ class FilePortion:
             "header": self._proof.header or {},
             "trailer": self._proof.trailer or {},
         }
+
+    def missing(self, path: Sequence[str], row: Row) -> str | None:
+        """Say why no row of this file has a field; None when rows may have it."""
+        form = self._feed.format
+        columns = form.columns() if form.is_closed else None
+        if columns is not None:
+            return next(missing(path, columns, "row"), None)
+        if self._feed.config.format.kind == "csv" and path and path[0] not in row:
+            return f"the row has no field {path[0]}; it has {', '.join(row)}"
+        return None
 
     def finished(self) -> None:
         if not self._settled:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from ...core.errors import InputError
+from ...core.errors import ConfigError, InputError
 from ...core.expressions import Sees, Template
 from ...core.strict import Strict
 from ..formats import Column, Format, IncompleteFile, Record, Reject, WrongFile
@@ -43,14 +43,14 @@ class Total(Strict):
         """Find names that the format's records do not have, as far as they are known before a file is there."""
         columns, layouts = form.columns() if form.is_closed else None, form.layouts()
         if self.sum is not None and columns is not None:
-            yield from _missing(self.sum.replace("-", "_").split("."), columns, "row")
+            yield from missing(self.sum.replace("-", "_").split("."), columns, "row")
         for template in (self.where, self.equals):
             for path in sorted(template.paths if template is not None else ()):
                 known = columns if path[0] == "row" else layouts.get(path[0])
                 if path[0] in {"header", "trailer"} and known is None:
                     yield f"the format has no {path[0]}"
                 elif known is not None and len(path) > 1:
-                    yield from _missing(path[1:], known, path[0])
+                    yield from missing(path[1:], known, path[0])
 
     @property
     def label(self) -> str:
@@ -70,7 +70,8 @@ class Proof:
 _KEPT_REJECTS = 20
 
 
-def _missing(names: Sequence[str], columns: Sequence[Column], where: str) -> Iterator[str]:
+def missing(names: Sequence[str], columns: Sequence[Column], where: str) -> Iterator[str]:
+    """Find the first of nested names that is no column."""
     for name in names:
         found = next((column for column in columns if column.name == name), None)
         if found is None:
@@ -87,6 +88,7 @@ def prove(form: Format, path: Path, totals: Sequence[Total], file: Mapping[str, 
     Read a spooled file once and compare its totals.
 
     IncompleteFile: its end, or its trailer, is not there yet. WrongFile: a total differs, or its parts are out of place.
+    ConfigError: a total names a field that its records do not have; the file is not to blame.
     """
     proof = Proof()
     sums = [Decimal(0)] * len(totals)
@@ -135,6 +137,8 @@ def _add(totals: Sequence[Total], sums: list[Decimal], record: Record, proof: Pr
             elif (value := _value_at(record.values, total.sum or "")) is not None:
                 sums[at] = _EXACT.add(sums[at], as_decimal(value))
         except (InputError, ValueError) as error:
+            if proof.counts["row"] == 1:  # one that others have and this record lacks is a mistake of the file
+                _look_for_names(total, {"row": record.values, "header": proof.header})
             raise WrongFile(f"{total.label}, record {record.record_no}: {error}") from error
 
 
@@ -150,9 +154,27 @@ def _compare(total: Total, added: Decimal, proof: Proof, file: Mapping[str, Any]
         said = total.equals.fill({"header": proof.header or {}, "trailer": proof.trailer or {}, "file": file})
         expected = as_decimal(said.strip() if isinstance(said, str) else said)
     except (InputError, ValueError) as error:
+        _look_for_names(total, {"header": proof.header, "trailer": proof.trailer})
         raise WrongFile(f"{total.label}: {error}") from error
     if found != expected:
         raise WrongFile(f"{total.label} is {found}, and the file says {expected}")
+
+
+def _look_for_names(total: Total, parts: Mapping[str, Mapping[str, Any] | None]) -> None:
+    """Raise ConfigError for the first name of a total that a record has not."""
+    named = [path for template in (total.where, total.equals) if template for path in sorted(template.paths)]
+    named += [("row", *total.sum.replace("-", "_").split("."))] if total.sum else []
+    for where, *names in named:
+        value: Any = parts.get(where)
+        for name in names:
+            if not isinstance(value, Mapping):
+                break
+            if name not in value:
+                near = difflib.get_close_matches(name, value, 1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                said = f"totals: {total.label}: the {where} has no field {name}{hint}"
+                raise ConfigError(said, field="totals", next="correct totals in the configuration; the file stays")
+            value = value[name]
 
 
 def _value_at(values: Mapping[str, Any], path: str) -> Any:
