@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, CursorResult
 
-from ..core.errors import ConfigError, DrawbarError, InputError, Rejected
+from ..core.errors import ConfigError, DrawbarError, InputError, OutcomeUnknown, Rejected
 from .sql import Database
 from .sql_model import Changed, Column, Kind, Rows
 from .sql_text import Text, counting, parse, projections
@@ -94,14 +95,24 @@ def write(
     with database.unit("write" if transactional else "autocommit", timeout_s=timeout_s) as connection:
         leaving()
         result = _execute(connection, statement, parameters, stream=False)
-        rows = None
-        if result.returns_rows:
-            rows = bounded(result, readers_of(result, database.dialect, statement.kinds), limits).rows
-        count = result.rowcount if result.rowcount >= 0 else len(rows or ())
-        if expect_rows is not None and count != expect_rows:
-            undone = "nothing was committed" if transactional else "this statement cannot be undone"
-            raise Rejected(f"{count} rows instead of {expect_rows}; {undone}", detail={"count": count})
-        return Changed(count, rows=rows)
+        with contextlib.nullcontext() if transactional else done_already():
+            rows = None
+            if result.returns_rows:
+                rows = bounded(result, readers_of(result, database.dialect, statement.kinds), limits).rows
+            count = result.rowcount if result.rowcount >= 0 else len(rows or ())
+            if expect_rows is not None and count != expect_rows:
+                undone = "nothing was committed" if transactional else "this statement cannot be undone"
+                raise Rejected(f"{count} rows instead of {expect_rows}; {undone}", detail={"count": count})
+            return Changed(count, rows=rows)
+
+
+@contextlib.contextmanager
+def done_already() -> Iterator[None]:
+    """Say that what is refused here has happened: without a transaction nothing takes it back."""
+    try:
+        yield
+    except (InputError, Rejected) as error:
+        raise OutcomeUnknown(f"it was executed: {error.message}", detail=error.detail) from error
 
 
 def would_change(database: Database, statement: Statement, parameters: Mapping[str, Any]) -> int | None:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from ..core.errors import Rejected
+from ..core.errors import OutcomeUnknown, Rejected
 from .sql import Access, Database
 from .sql_model import Changed, Condition, Query, Rows, Table
 from .sql_statements import Limits, bounded
@@ -190,9 +190,10 @@ def update(
         leaving()
         count = change(connection, table, key, values)
         if count > 1:
-            raise Rejected(
-                f"{count} rows have this key, one was expected; nothing was committed", detail={"count": count}
-            )
+            said, detail = f"{count} rows have this key, one was expected", {"count": count}
+            if not table.transactional:
+                raise OutcomeUnknown(f"it was executed: {said}", detail=detail)
+            raise Rejected(f"{said}; nothing was committed", detail=detail)
         return Changed(count)
 
 

@@ -12,6 +12,7 @@ from .errors import InputError
 from .strict import Strict
 from .tool import Effect
 
+_EVERY_READ = "read:*"  # no tool is named so
 Scope = Literal["read", "run", "approve", "operate", "administer"]
 SCOPES: frozenset[Scope] = frozenset({"read", "run", "approve", "operate", "administer"})
 
@@ -63,6 +64,8 @@ class Caller:
             return True
         if effect == "write":
             return tool in self.tools
+        if effect == "read" and _EVERY_READ in self.tools:
+            return True
         return any(fnmatchcase(tool, glob) for glob in self.tools)
 
     def require(self, scope: Scope) -> None:
@@ -75,4 +78,4 @@ class Caller:
 def local(config: AgentConfig | None) -> Caller:
     """Give the caller without credentials on loopback: every read, and the writes that `agents.local.tools` names."""
     config = config or AgentConfig(scopes=["read", "run", "approve", "operate"])
-    return Caller("local", "agent", ("*", *config.tools), frozenset(config.scopes), tuple(config.approval))
+    return Caller("local", "agent", (_EVERY_READ, *config.tools), frozenset(config.scopes), tuple(config.approval))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drawbar.core import landscape as landscape_module
-from drawbar.core.access import AgentConfig, Caller
+from drawbar.core.access import AgentConfig, Caller, local
 from drawbar.core.adapter import Adapter, AdapterConfig, Place
 from drawbar.core.desk import Desk
 from drawbar.core.direct import Direct
@@ -339,6 +339,16 @@ def test_two_who_send_a_letter_again_send_it_once(house_of):
         thread.join()
 
     assert len(house.bank.booked) == 1
+
+
+def test_the_local_caller_reads_everything_and_changes_only_what_is_named():
+    plain, named = local(None), local(AgentConfig(tools=["drop.write_*"]))
+
+    assert plain.may_call("drop.list_orders", "read")
+    assert not plain.may_call("drop.write_orders", "idempotent")
+    assert not plain.may_call("bank.pay", "write")
+    assert named.may_call("drop.write_orders", "idempotent")
+    assert not named.may_call("drop.write_orders", "write")
 
 
 def test_who_needs_an_approval_cannot_send_a_letter_without_one(house_of):

@@ -232,6 +232,28 @@ def test_workflows_made_over_rest_are_watched_until_they_are_deleted(journal, bo
         assert box.ended == 2
 
 
+def test_who_may_do_less_by_now_is_started_for_with_less(journal, box, tmp_path):
+    """What a trigger starts has the rights that its maker has, not those of the day on which it was made."""
+    rights = {"clerk": Caller("clerk", tools=("bank.pay",))}
+
+    with landscape_of(journal, tmp_path, {}) as placed:
+        placed.starts._made_by = rights.__getitem__
+        placed.register.create("made", {"triggers": [{"adapter": "mail", "consume": "in"}]}, by="clerk")
+        placed.starts.reload()
+        until(lambda: box.begun == 1)
+
+        rights["clerk"] = Caller("clerk")
+        placed.starts.reload()
+        until(lambda: box.begun == 2)
+        box.waiting.append(message(1, order=1))
+        until(lambda: box.said)
+        (run,) = placed.engine.runs()
+        with journal.read() as conn:
+            caller = conn.exec_driver_sql("select caller from runs where id = ?", (run.id,)).scalar()
+
+    assert "bank.pay" not in caller
+
+
 def test_an_adapter_that_was_replaced_is_watched_anew(journal, box, tmp_path):
     with landscape_of(journal, tmp_path, {"bill": workflow(BY_ORDER)}) as placed:
         until(lambda: box.begun == 1)
@@ -289,6 +311,9 @@ class Queue:
     def names(self):
         return ["orders"]
 
+    def targets(self, name):
+        return [f"sync:{name}", "adapter:mail"]
+
     def triggers(self, name):
         return workflow(self.spec).triggers
 
@@ -311,9 +336,6 @@ def test_a_sync_runs_when_its_queue_has_something_and_only_then(journal, box, tm
         time.sleep(0.2)
         assert queue.started == []
         queue.rows = 3
-    def targets(self, name):
-        return [f"sync:{name}", "adapter:mail"]
-
         until(lambda: queue.started)
         time.sleep(0.2)
 

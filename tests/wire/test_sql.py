@@ -451,6 +451,15 @@ def test_a_statement_outside_a_transaction_has_an_unknown_outcome_on_any_error(e
         built.call("raw")
 
 
+def test_what_cannot_be_undone_is_never_said_to_have_been_refused(erp: House) -> None:
+    sql = {"sql": "update orders set customer = 'all'", "transactional": False, "expect_rows": 1000}
+    built = house(erp.url, erp.folder, statements={"raw": sql}, tables={})
+
+    with pytest.raises(OutcomeUnknown, match="1000"):
+        built.call("raw")
+    assert erp.sql("select distinct customer from orders") == [("all",)]
+
+
 def test_a_missing_column_in_the_key_is_a_configuration_error(erp: House) -> None:
     with pytest.raises(ConfigError, match="no column 'nobody'"):
         house(erp.url, erp.folder, tables={"orders": {"key": ["nobody"], "read": True}}).call("read_orders")
