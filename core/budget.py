@@ -77,18 +77,18 @@ class Share:
         """Hold one place for a call of this length; NotNow, with when to come back, when none comes free in time."""
         self.look(wait_s)
         until = time.monotonic() + wait_s
-        with self._held(self._batch_slots, until) if batch else _nothing(), self._held(self._slots, until):
+        many = self._budget.batch or self._budget.concurrency
+        said = f"all {many} places of batch work in its budget are in use"
+        with self._held(self._batch_slots, until, said) if batch else _nothing(), self._held(self._slots, until):
             self._pace(until)
             self.look(wait_s)  # it may have closed while we waited
             yield
 
     @contextmanager
-    def _held(self, slots: threading.BoundedSemaphore, until: float) -> Iterator[None]:
+    def _held(self, slots: threading.BoundedSemaphore, until: float, said: str = "") -> Iterator[None]:
         if not slots.acquire(timeout=max(until - time.monotonic(), 0)):
-            raise NotNow(
-                f"{self._system}: all {self._budget.concurrency} calls of its budget are in use",
-                retry_after_s=_BUSY_AGAIN_S,
-            )
+            said = said or f"all {self._budget.concurrency} calls of its budget are in use"
+            raise NotNow(f"{self._system}: {said}", retry_after_s=_BUSY_AGAIN_S)
         try:
             yield
         finally:

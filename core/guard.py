@@ -20,7 +20,17 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attem
 from tenacity.wait import wait_exponential_jitter
 
 from .access import Caller
-from .errors import ConfigError, DrawbarError, InputError, NotNow, OutcomeUnknown, Recovery, Rejected, Unavailable, from_json
+from .errors import (
+    ConfigError,
+    DrawbarError,
+    InputError,
+    NotNow,
+    OutcomeUnknown,
+    Recovery,
+    Rejected,
+    Unavailable,
+    from_json,
+)
 from .expressions import EvaluationError, Template
 from .holds import Holds
 from .landscape import Bound, Landscape, explained_by

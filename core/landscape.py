@@ -208,6 +208,10 @@ class Landscape:
     def config(self, name: str) -> AdapterConfig:
         return self._entry(name).config
 
+    def share(self, name: str) -> Share:
+        """Give the budget of a system in this process."""
+        return self._entry(name).share
+
     def adapter(self, name: str) -> Adapter[Any]:
         """Give the adapter, created but not yet connected."""
         return self._entry(name).open()

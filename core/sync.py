@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from .batch import Batch, Portion, Reject, Row, RowRefused, Sink, Source, Writing
+from .budget import BatchShare
 from .errors import DrawbarError, Rejected, Unavailable
 from .expressions import Env, EvaluationError
 from .rejects import RejectFile
@@ -74,16 +75,22 @@ class Carrier:
     progress: Progress = field(default=lambda counts, total: None)
     dry_run: bool = False
     full: bool = False
+    share: BatchShare = field(default_factory=BatchShare)
 
     def carry(self, cursor: Any, keep_cursor: Callable[[Any], None]) -> Iterator[Done]:
         """Carry what is there from the cursor on, portion by portion. Raises one of the five for the first that fails."""
         total = self.source.total(cursor)
         sum_ = Counts()
-        for portion in self.source.portions(cursor, batch_rows=self.config.batch_rows):
-            if self.stop.is_set():
-                portion.failed(Unavailable("the sync was stopped"), ())
-                raise Unavailable(f"sync {self.name} was stopped; the next run goes on where it was")
-            done = self._portion(portion, sum_, total)
+        portions = iter(self.source.portions(cursor, batch_rows=self.config.batch_rows))
+        while True:
+            with self.share.held():  # a place at both ends for each portion, so that other work gets in between
+                portion = next(portions, None)
+                if portion is None:
+                    return
+                if self.stop.is_set():
+                    portion.failed(Unavailable("the sync was stopped"), ())
+                    raise Unavailable(f"sync {self.name} was stopped; the next run goes on where it was")
+                done = self._portion(portion, sum_, total)
             sum_ = sum_.plus(done.counts)
             if not self.dry_run and not self.sink.keeps_cursor:
                 keep_cursor(portion.cursor)
@@ -131,6 +138,7 @@ class Carrier:
         for batch in portion.batches(self.config.batch_rows):
             if self.stop.is_set():
                 raise Unavailable(f"sync {self.name} was stopped; the next run goes on where it was")
+            self.share.look()
             read = len(batch.rows) + len(batch.rejects)
             mapped, wrong, filtered = self._mapped(batch)
             written, refused = _isolated(writing, mapped)
