@@ -145,7 +145,7 @@ class _Story:
     def tell(self) -> bool:
         began = time.monotonic()
         self.console.print(
-            "\n[bold]A night at a wholesaler[/]   Drawbar between five systems, none of which was changed.\n"
+            "\n[bold]A night at a wholesaler[/]\nDrawbar between five systems, none of which was changed.\n"
         )
         self.systems()
         load = self.orders()
@@ -192,19 +192,18 @@ class _Story:
         made_by_then = len(self.night.billing.invoices)
         seconds = self.product.start()
         self.console.print(
-            f"  [bold red]SIGKILL[/] after {before} of {MESSAGES} invoices; started again in {seconds:.1f} s "
-            f"with {made_by_then} invoices at the service\n"
+            f"  [bold red]SIGKILL[/] after {before} of {MESSAGES} invoices; up again in {seconds:.1f} s, "
+            f"{made_by_then} at the service\n"
         )
         self._approve()
         self._until(self._all_ended, "every run to end")
-        mishaps = ", ".join(f"{count}x {what}" for what, count in sorted(self.night.billing.mishaps.items()))
         runs = Counter(run["status"] for run in self._runs())
         rows: list[tuple[Any, ...]] = [
             ("messages sent", MESSAGES),
             ("runs", ", ".join(f"{count} {state}" for state, count in sorted(runs.items()))),
             ("invoices at the service", len(self.night.billing.invoices)),
             ("calls that it took", sum(self.night.billing.calls.values())),
-            ("the service's mishaps", mishaps),
+            *((f"  of these it {what}", count) for what, count in sorted(self.night.billing.mishaps.items())),
         ]
         self._table(f"Bills   {time.monotonic() - began:.1f} s, the kill included", ("what", "how many"), rows)
 
@@ -220,8 +219,7 @@ class _Story:
         [asks] = waiting
         self.product.ask("POST", f"/approvals/{asks['id']}/approve", {"reason": "customer is good for it"})
         self.console.print(
-            f"  [bold]approved[/] order {APPROVAL}: {asks['tool']} over {asks['arguments']['amount']} EUR, "
-            f"asked by {asks['asked_by']}\n"
+            f"  [bold]approved[/] order {APPROVAL} over {asks['arguments']['amount']} EUR, asked by {asks['asked_by']}\n"
         )
 
     def warehouse(self) -> None:
