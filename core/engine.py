@@ -44,6 +44,7 @@ from .workflow import Workflow
 
 log = structlog.get_logger("drawbar.engine")
 _POLL_S = 0.5
+_WAIT_S = 0.1
 
 
 class Engine:
@@ -229,13 +230,14 @@ class Engine:
 
     def wait(self, run_id: str, timeout_s: float) -> Run:
         """Wait until the run is over, at most that long, and give it."""
-
-        def seen() -> Run | None:
-            run = self.run(run_id)
-            return run if run.is_final else None
-
-        found: Run | None = self._record.wait_for(seen, timeout_s, 0.1)
-        return found or self.run(run_id)
+        until = time.monotonic() + timeout_s
+        with self._record.end_of(run_id) as over:
+            while True:
+                run = self.run(run_id)
+                left = until - time.monotonic()
+                if run.is_final or left <= 0:
+                    return run
+                over.wait(min(left, _WAIT_S))  # another process may end it
 
     def cancel(self, run_id: str, *, caller: Caller, reason: str | None = None) -> Run:
         """Begin nothing more in it. Calls that run end first, and an unknown outcome is settled first."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from .course import Claim, Course
 from .errors import InputError
@@ -31,7 +31,8 @@ class Record:
         self.ring: Callable[[], None] = _nobody
         self.wake: Callable[[], None] = _nobody
         self.news = threading.Condition()
-        self._commits = 0
+        self._lock = threading.Lock()
+        self._awaited: dict[str, list[threading.Event]] = {}
 
     def take(self, run_id: str, tell: Tell, *, room: int = 0) -> list[Claim]:
         """Commit what `tell` takes into the run's course and all that follows; give the tasks that were claimed by it."""
@@ -97,25 +98,32 @@ class Record:
             self.ring()
         if any(course.set_timer for course in courses):
             self.wake()
+        for course in courses:
+            if course.state.ended:
+                self._tell_end(course.run_id)
         with self.news:
-            self._commits += 1
             self.news.notify_all()
         return claims
 
-    def wait_for(self, seen: Callable[[], Any], timeout_s: float, poll_s: float) -> Any:
-        """Ask `seen` after each commit of this process, and now and then for other processes, until it gives something."""
-        until = time.monotonic() + timeout_s
-        while True:
-            with self.news:
-                before = self._commits
-            if (found := seen()) is not None:
-                return found
-            left = until - time.monotonic()
-            if left <= 0:
-                return None
-            with self.news:
-                if self._commits == before:
-                    self.news.wait(min(left, poll_s))
+    @contextmanager
+    def end_of(self, run_id: str) -> Iterator[threading.Event]:
+        """Give what is set when this process ends the run; another process sets nothing here."""
+        over = threading.Event()
+        with self._lock:
+            self._awaited.setdefault(run_id, []).append(over)
+        try:
+            yield over
+        finally:
+            with self._lock:
+                left = [event for event in self._awaited[run_id] if event is not over]
+                self._awaited[run_id] = left
+                if not left:
+                    del self._awaited[run_id]
+
+    def _tell_end(self, run_id: str) -> None:
+        with self._lock:
+            for over in self._awaited.get(run_id, ()):
+                over.set()
 
 
 def held_key(workflow: str, key: str) -> str:
