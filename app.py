@@ -25,6 +25,7 @@ from .core.direct import Direct
 from .core.disk import Floor, free_mb
 from .core.engine import Engine
 from .core.errors import ConfigError, InputError
+from .core.events import told
 from .core.feeds import Feeds
 from .core.guard import Guard
 from .core.holds import Brake, Holds, Intake
@@ -67,7 +68,7 @@ class App:
         self.agents: Register[AgentConfig] = Register("agent", config.agents, self.definitions, _agent)
         self.adapters: Register[Any] = Register("adapter", config.adapters, self.definitions, self._adapter)
         self.tasks = Tasks(self.workflows)
-        self.landscape = Landscape(self.place, config.adapters)
+        self.landscape = Landscape(self.place, config.adapters, partial(told, self.journal))
         self.floor = Floor(self.journal, config.server.min_free_mb, partial(free_mb, self.place.state))
         self.intake = Intake(Holds(self.journal), self.floor)
         vault = Vault(config.state_key.get_secret_value() or None)

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from .breaker import Breaker
 from .errors import ConfigError, NotNow
 from .hours import Calendar, Span
 from .policy import Budget
+from .tool import Effect
 
 _BUSY_AGAIN_S = 1.0
 
@@ -20,7 +23,16 @@ _BUSY_AGAIN_S = 1.0
 class Share:
     """The budget of one system in this process; who finds it used up waits within its own deadline."""
 
-    def __init__(self, system: str, budget: Budget, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        system: str,
+        budget: Budget,
+        *,
+        clock: Callable[[], float] = time.time,
+        tell: Callable[[str, dict[str, Any]], None] = lambda what, body: None,
+    ) -> None:
+        self.reads = Breaker(f"reads of {system}", budget.breaker, tell)
+        self.writes = Breaker(f"writes of {system}", budget.breaker, tell)
         self._system = system
         self._budget = budget
         self._clock = clock
@@ -30,6 +42,9 @@ class Share:
         self._batch_slots = threading.BoundedSemaphore(budget.batch or budget.concurrency)
         self._lock = threading.Lock()
         self._next_start = 0.0
+
+    def line(self, effect: Effect) -> Breaker:
+        return self.reads if effect == "read" else self.writes
 
     def look(self, needed_s: float) -> None:
         """Refuse at once, with when to come back, a call of this length that may not start now."""
@@ -57,7 +72,7 @@ class Share:
             span = self._calendar and self._calendar.free(self._clock(), needed_s)
             return span.start if span else None
         except ConfigError:
-            return float("inf")
+            return None
         return None
 
     def _closed(self, span: Span, now: float) -> NotNow:

@@ -7,11 +7,13 @@ from typing import Any
 from .access import Caller
 from .adapter import Finding
 from .errors import DrawbarError, InputError
+from .events import moment
 from .landscape import Bound, Landscape
 from .register import Register
 from .store.definitions import Definitions
 
 _TOOL = "tool"
+_OF_SYSTEM = ("name", "kind", "state", "owner", "error", "since", "closed_until", "calls")
 
 
 class Catalogue:
@@ -73,7 +75,7 @@ class Catalogue:
     def adapter(self, name: str) -> dict[str, Any]:
         config = self._landscape.config(name)
         state, error = self._landscape.state(name)
-        said = {
+        said: dict[str, Any] = {
             "name": name,
             "kind": config.kind,
             "owner": config.owner,
@@ -81,14 +83,17 @@ class Catalogue:
             "state": state,
             "budget": config.budget.model_dump(exclude_none=True),
         }
+        share = self._landscape.share(name)
+        said["calls"] = {"reads": share.reads.as_json(), "writes": share.writes.as_json()}
+        if downs := [line.since for line in (share.reads, share.writes) if line.error is not None]:
+            said["since"] = moment(min(downs))
+        if (closed_until := share.closed_until(0)) is not None:
+            said["closed_until"] = moment(closed_until)
         return {**said, "error": error.message} if error else said
 
     def systems(self) -> list[dict[str, Any]]:
         """Tell how each system was the last time that it was used; nothing is tried."""
-        return [
-            {key: said[key] for key in ("name", "kind", "state", "owner", "error") if key in said}
-            for said in self.adapters()
-        ]
+        return [{key: said[key] for key in _OF_SYSTEM if key in said} for said in self.adapters()]
 
     def check(self, name: str, *, write: bool = False) -> list[Finding]:
         """Try the connection step by step; what is raised is the last finding."""

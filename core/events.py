@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from .store import history
+import structlog
+
+from .errors import DrawbarError
+from .store import events, history
 from .store.journal import Journal
 from .values import load, to_json
+
+log = structlog.get_logger("drawbar.events")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,14 @@ class RunEvent:
 def moment(seconds: float | None) -> str | None:
     """Spell a time for people and programs: ISO 8601 in UTC."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def told(journal: Journal, type: str, body: Any) -> None:  # noqa: A002 - the word of the contract
+    """Record what belongs to no run; a journal that is away stops nobody."""
+    try:
+        journal.write(lambda conn: events.add(conn, type, body=body))
+    except DrawbarError as error:
+        log.warning("event.untold", type=type, error=error.message)
 
 
 class Events:

@@ -190,12 +190,15 @@ class Guard:
         notes: dict[str, Any] = {}
         call = Call(call_id, prepared.caller.name, time.monotonic() + limit, run_id, task, leaving, notes)
         try:
+            line = bound.share.line(bound.effect)
+            line.look()
             with bound.share.slot(limit, batch=batch):
                 left_at = self.journal.now()  # the clock that decides when 'not seen' is 'not done'
                 leaving()
                 notes["left_at"] = left_at
                 call = replace(call, deadline=time.monotonic() + limit)
-                outcome = Outcome("done", bound.tool.run(prepared.arguments, call), notes=notes)
+                with line.watched(limit):
+                    outcome = Outcome("done", bound.tool.run(prepared.arguments, call), notes=notes)
         except DrawbarError as error:
             outcome = Outcome.of_error(error, notes)
         except Exception as error:  # a defect of an adapter must not leave an intent without an outcome

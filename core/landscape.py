@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,6 +21,7 @@ from .schema import Checker
 from .tool import Effect, Tool
 
 log = structlog.get_logger("drawbar.landscape")
+Tell = Callable[[str, dict[str, Any]], None]
 _FORGET_FAILURE_S = 5.0
 _PATIENCE_S = 3.0
 _PATIENCE_AGAIN_S = 0.5
@@ -59,14 +60,14 @@ class Bound:
 class _Entry:
     """One adapter: its configuration, and, once used, the open adapter with its tools."""
 
-    def __init__(self, name: str, config: AdapterConfig, place: Place) -> None:
+    def __init__(self, name: str, config: AdapterConfig, place: Place, tell: Tell) -> None:
         self.name = name
         self.config = config
         self.place = place
         self.lock = threading.RLock()
         self.deriving = threading.Lock()
         self.asked: tuple[float, Future[None]] | None = None
-        self.share = Share(name, config.budget)
+        self.share = Share(name, config.budget, tell=lambda what, body: tell(what, {"system": name, **body}))
         self.adapter: Adapter[Any] | None = None
         self.tools: dict[str, Bound] | None = None
         self.failure: tuple[float, DrawbarError] | None = None
@@ -196,9 +197,12 @@ def _without(schema: Mapping[str, Any], bind: Mapping[str, Any]) -> Mapping[str,
 class Landscape:
     """Every registered adapter by name, and every tool by its full name (`erp.find_order`)."""
 
-    def __init__(self, place: Place, adapters: Mapping[str, AdapterConfig]) -> None:
+    def __init__(
+        self, place: Place, adapters: Mapping[str, AdapterConfig], tell: Tell = lambda what, body: None
+    ) -> None:
         self.place = place
-        self._entries = {name: _Entry(name, config, place) for name, config in adapters.items()}
+        self._tell = tell
+        self._entries = {name: _Entry(name, config, place, tell) for name, config in adapters.items()}
         self.changes: Mapping[str, Mapping[str, Any]] = {}
         """What was changed about single tools while running, by full name: `enabled`, `description`."""
 
@@ -241,8 +245,10 @@ class Landscape:
     def state(self, name: str) -> tuple[str, DrawbarError | None]:
         """Tell how a system was when it was last used: `unopened`, `up` or `down` with its error."""
         entry = self._entry(name)
-        if trouble := entry.trouble:
+        if trouble := entry.trouble or entry.share.reads.error or entry.share.writes.error:
             return "down", trouble
+        if entry.share.closed_until(0) is not None:
+            return "closed", None
         return ("up" if entry.tools is not None else "unopened"), None
 
     def _changed(self, bound: Bound) -> Bound:
@@ -276,7 +282,7 @@ class Landscape:
     def put(self, name: str, config: AdapterConfig) -> None:
         """Register or replace an adapter; calls that run keep the old one until they end."""
         old = self._entries.get(name)
-        self._entries[name] = _Entry(name, config, self.place)
+        self._entries[name] = _Entry(name, config, self.place, self._tell)
         if old:
             old.close()
 

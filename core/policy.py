@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from .breaker import BreakerRules
 from .errors import Recovery
 from .hours import Hours
 from .strict import Strict
@@ -38,3 +39,4 @@ class Budget(Strict):
     batch: int | None = Field(None, ge=1, description="How many of these batch work may hold.")
     per_second: float | None = Field(None, gt=0, description="Calls that start in one second.")
     hours: Hours | None = Field(None, description="When calls may start; none starts that may last into a closed time.")
+    breaker: BreakerRules = Field(BreakerRules(), description="When the system is left alone, reads and writes apart.")

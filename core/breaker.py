@@ -1,0 +1,163 @@
+"""
+A breaker: after some failures one after the other a system is left alone for a while, then one call tries it.
+
+Decisions are pure functions of a line's history and the time; `Breaker` keeps the history of one line.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from pydantic import Field
+
+from .errors import DrawbarError, NotNow, OutcomeUnknown, Rejected, Unavailable
+from .strict import Strict
+
+Went = Literal["well", "badly", "nowhere"]
+"""How a call went. `nowhere`: it did not reach the system, and says nothing about it."""
+
+
+class BreakerRules(Strict):
+    """When a system that fails is left alone."""
+
+    failures: int = Field(5, ge=0, description="So many failures one after the other open it; 0: it never opens.")
+    open_s: float = Field(5, gt=0, description="How long no call is let through, the first time; then one call tries.")
+    longest_s: float = Field(60, gt=0, description="How long at most: the time doubles while the system stays away.")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How the last calls went. `until` is the end of the time in which nothing is let through; `trying` of one call's try."""
+
+    failures: int = 0
+    opened: int = 0
+    until: float | None = None
+    trying: float | None = None
+
+
+SOUND = Line()
+
+
+def admitted(line: Line, now: float, limit_s: float) -> Line | float:
+    """Let a call through, as the line is then; or say in how many seconds to come back."""
+    if line.until is None:
+        return line
+    if now < line.until:
+        return line.until - now
+    if line.trying is not None and now < line.trying:
+        return min(line.trying - now, 1.0)
+    return replace(line, trying=now + limit_s)
+
+
+def followed(line: Line, rules: BreakerRules, went: Went, now: float, *, tried: bool) -> Line:
+    """Give the line after a call; `tried` says that the call was let through to try an open line."""
+    if went == "well":
+        return SOUND
+    if went == "nowhere":
+        return replace(line, trying=None) if tried else line
+    failed = replace(line, failures=line.failures + 1)
+    opens = line.until is None and 0 < rules.failures <= failed.failures
+    if not opens and not tried:
+        return failed  # a call that began before it opened is no news
+    open_s = min(rules.open_s * 2**line.opened, max(rules.longest_s, rules.open_s))
+    return Line(failed.failures, min(line.opened + 1, 30), now + open_s)
+
+
+def went(error: BaseException | None) -> Went:
+    """Say what an outcome tells about the system: one that says no is there."""
+    if error is None or isinstance(error, Rejected):
+        return "well"
+    return "badly" if isinstance(error, (Unavailable, OutcomeUnknown)) and not isinstance(error, NotNow) else "nowhere"
+
+
+class Breaker:
+    """One line to a system; `tell` hears that it went down or came up again."""
+
+    def __init__(
+        self,
+        name: str,
+        rules: BreakerRules,
+        tell: Callable[[str, dict[str, Any]], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name = name
+        self._rules = rules
+        self._tell = tell
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._line = SOUND
+        self.since = 0.0
+        self._last = ""
+
+    @property
+    def error(self) -> Unavailable | None:
+        """Say that it is open, and why; None while calls go through."""
+        line = self._line
+        if line.until is None:
+            return None
+        return self._refusal(max(line.until - self._clock(), 0))
+
+    def look(self) -> None:
+        """Refuse at once while nothing is let through; the time for a try is not taken."""
+        line = self._line
+        if line.until is not None and isinstance(left_s := admitted(line, self._clock(), 0), float):
+            raise self._refusal(left_s)
+
+    @contextmanager
+    def watched(self, limit_s: float) -> Iterator[None]:
+        """Let one call through, or refuse it at once; how it goes is remembered."""
+        tried = self._admit(limit_s)
+        try:
+            yield
+        except BaseException as error:
+            self._follow(went(error), tried, error)
+            raise
+        if self._line is not SOUND:
+            self._follow("well", tried, None)
+
+    def as_json(self) -> dict[str, Any]:
+        line, now = self._line, self._clock()
+        if line.until is None:
+            return {"state": "closed", "failures": line.failures}
+        said = {"state": "open" if now < line.until else "half_open", "failures": line.failures}
+        return {**said, "again_in_s": round(max(line.until - now, 0), 3), "error": self._last}
+
+    def _admit(self, limit_s: float) -> bool:
+        if self._line.until is None:
+            return False
+        with self._lock:
+            if self._line.until is None:
+                return False
+            admission = admitted(self._line, self._clock(), limit_s)
+            if isinstance(admission, float):
+                raise self._refusal(admission)
+            self._line = admission
+            return True
+
+    def _follow(self, went: Went, tried: bool, error: BaseException | None) -> None:
+        with self._lock:
+            before = self._line
+            self._line = after = followed(before, self._rules, went, self._clock(), tried=tried)
+            was, is_ = before.until is not None, after.until is not None
+            if is_ and went == "badly":
+                self._last = error.message if isinstance(error, DrawbarError) else str(error)
+            since = self.since
+            if is_ and not was:
+                self.since = time.time()
+        if is_ and not was:
+            self._tell("system.down", {"line": self._name, "failures": after.failures, "error": self._last})
+        elif was and not is_:
+            self._tell("system.up", {"line": self._name, "down_s": round(time.time() - since, 3)})
+
+    def _refusal(self, left_s: float) -> Unavailable:
+        return Unavailable(
+            f"{self._name}: {self._line.failures} calls in a row failed, so it is left alone for a while; "
+            f"the last: {self._last}",
+            retry_after_s=round(max(left_s, 0.05), 3),
+        )
