@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -45,6 +46,8 @@ from .workflow import Workflow
 log = structlog.get_logger("drawbar.engine")
 _POLL_S = 0.5
 _WAIT_S = 0.1
+_STUCK_S = 30.0
+_KEPT_DEFINITIONS = 10_000
 
 
 class Engine:
@@ -143,6 +146,8 @@ class Engine:
         except BaseException:
             self._give([], reserved)
             raise
+        if len(self._kept) >= _KEPT_DEFINITIONS:  # each call that needs an approval brings its own
+            self._kept.clear()
         self._kept.add(plan.hash)
         self._leases.take(claims)
         self._give(claims, reserved)
@@ -289,6 +294,8 @@ class Engine:
                     f"run {run_id} is {state}: only a failed or cancelled run is retried", reason="conflict"
                 )
             known = course.known
+            if caller.name != known.caller.name:  # it goes on with the rights of who started it
+                caller.require("operate")
             if input is not None and caller.kind != "cli" and caller.name != known.caller.name:
                 raise InputError(f"run {run_id} is {known.caller.name}'s: its input is not yours", reason="forbidden")
             given = known.input if input is None else _checked(known.plan, input)
@@ -349,14 +356,26 @@ class Engine:
             if stored.oldest_ready(conn, self._journal.now()) is None:
                 return None
 
+        tried: list[tuple[str, str, int]] = []
+
         def unit(conn: Connection) -> list[Course]:
             found = stored.oldest_ready(conn, self._journal.now())
             if found is None:
                 return []
+            tried.append(found)
             run_id, task, item = found
             return self._record.within(conn, run_id, lambda course: course.claim(task, item), room=1)
 
-        claims = self._record.committed(self._journal.write(unit))
+        try:
+            claims = self._record.committed(self._journal.write(unit))
+        except Unavailable:
+            raise
+        except Exception:  # a run that cannot go on is not the next one for ever: others wait behind it
+            log.exception("run.stuck")
+            until = self._journal.now() + _STUCK_S
+            for place in tried:
+                self._journal.write(partial(stored.put_off, place=place, until=until))
+            return None
         self._leases.take(claims)
         return claims[0] if claims else None
 

@@ -374,10 +374,10 @@ class Guard:
         would = show(prepared.arguments) if show else {"tool": tool, "arguments": prepared.arguments}
         would = masked(would, prepared.tool.rules.secret)
         code = secrets.token_urlsafe(18)
-        expires = self.journal.now() + _CODE_S
+        now = self.journal.now()
         self.journal.write(
             lambda conn: codes.keep(
-                conn, code, caller=caller.name, tool=tool, args_hash=prepared.hash, expires_at=expires
+                conn, code, caller=caller.name, tool=tool, args_hash=prepared.hash, expires_at=now + _CODE_S, now=now
             )
         )
         return {

@@ -52,6 +52,11 @@ class RejectFile:
             os.fsync(self._file.fileno())
             self._file.close()
             self._temporary.replace(self.path)
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
         self._file = None
         return self.path
 

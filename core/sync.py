@@ -98,7 +98,8 @@ class Carrier:
 
     def _portion(self, portion: Portion, before: Counts, total: int | None) -> Done:
         name = getattr(portion, "name", None) or portion.id
-        if not self.full and self.sink.has(portion.id):
+        # A full run carries again what can be carried again; inserting it twice would double it.
+        if (not self.full or self.config.to.mode in (None, "insert")) and self.sink.has(portion.id):
             portion.finished()
             return Done(portion.id, name, Counts(), again=True)
         rejects = RejectFile(self.base / self.config.rejects.to, self.name, portion.id, name)

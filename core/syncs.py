@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import structlog
@@ -30,6 +31,7 @@ from .workflow import TriggerConfig
 
 log = structlog.get_logger("drawbar.sync")
 _HOLD_S = 20.0
+_KEPT_PORTIONS = 1000
 _RENEW_S = 5.0
 _LATER = ("since", "until", "files", "run")
 _OPTIONS = ("full", "dry_run", "date")
@@ -264,7 +266,10 @@ class Syncs:
             with ExitStack() as stack:
                 source, sink = self._ends(held.name, stack)
                 carrier = self._carrier(held, source, sink, progress)
-                cursor = None if held.full else self._cursor_of(held.name, sink)
+                cursor = self._cursor_of(held.name, sink)
+                if held.full:
+                    _refuse_again(held, cursor)
+                    cursor = None
                 held.before = held.after = cursor
                 keep = self._keeper(held)
                 for done in carrier.carry(cursor, keep):
@@ -328,11 +333,12 @@ class Syncs:
 
     def _note(self, held: _Held, done: Done) -> None:
         held.done.append(done)
+        del held.done[:-_KEPT_PORTIONS]  # a table of a hundred million rows has many pages
         held.counts = held.counts.plus(done.counts)
 
     def _end(self, held: _Held, state: str, error: DrawbarError | None) -> None:
         finished = time.time()
-        portions = [done.as_json() for done in held.done[-1000:]]
+        portions = [done.as_json() for done in held.done]
         said = error.as_json() if error else None
 
         def unit(conn: Any) -> None:
@@ -408,7 +414,23 @@ class _Held:
         return bool(self.options.get("dry_run"))
 
 
+def _refuse_again(held: _Held, cursor: Any) -> None:
+    """A full run reads again what is loaded already; a table that is only inserted into would have it twice."""
+    from_, to = held.config.from_, held.config.to
+    if from_.cursor is not None and cursor is not None and to.table is not None and to.mode in (None, "insert"):
+        raise InputError(
+            f"sync {held.name} inserts, and what is in {to.table} would be there twice after a full run",
+            field="full",
+            next="use mode upsert or replace",
+        )
+
+
 def _look_at(options: Mapping[str, Any]) -> None:
+    if options.get("date") is not None:
+        try:
+            date.fromisoformat(str(options["date"]))
+        except ValueError as error:
+            raise InputError(f"date: {options['date']!r} is no day such as 2026-11-22", field="date") from error
     for name in options:
         if name in _LATER and options[name] is not None:
             raise InputError(f"{name}: comes with the release of fast batch syncs", field=name, next="leave it out")

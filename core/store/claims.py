@@ -82,6 +82,9 @@ _FREE = Statement(
     "SELECT t.run_id, t.task, t.item FROM task_runs t JOIN runs r ON r.id = t.run_id"
     " WHERE t.state = 'ready' AND t.due_at <= :now ORDER BY t.due_at LIMIT 1 FOR UPDATE OF r SKIP LOCKED"
 )
+_PUT_OFF = Statement(
+    "UPDATE task_runs SET due_at = :due_at WHERE run_id = :run_id AND task = :task AND item = :item AND state = 'ready'"
+)
 _NEXT = Statement(
     "SELECT MIN(due_at) FROM (SELECT MIN(due_at) AS due_at FROM task_runs WHERE state = 'delayed'"
     " UNION ALL SELECT MIN(due_at) FROM task_runs WHERE state = 'waiting') AS due"
@@ -145,6 +148,12 @@ def free(conn: Connection, now: float) -> tuple[str, str, int] | None:
     """
     row: tuple[str, str, int] | None = (_READY if conn.dialect.name == "sqlite" else _FREE)(conn, now=now).fetchone()
     return row
+
+
+def put_off(conn: Connection, *, place: tuple[str, str, int], until: float) -> None:
+    """Let a ready task wait behind all others for a while."""
+    run_id, task, item = place
+    _PUT_OFF(conn, run_id=run_id, task=task, item=item, due_at=until)
 
 
 def still_lapsed(conn: Connection, lost: Lapsed, now: float) -> Lapsed | None:

@@ -7,7 +7,8 @@ from sqlalchemy import Connection, delete, insert, select
 from .effects import codes
 
 
-def keep(conn: Connection, code: str, *, caller: str, tool: str, args_hash: str, expires_at: float) -> None:
+def keep(conn: Connection, code: str, *, caller: str, tool: str, args_hash: str, expires_at: float, now: float) -> None:
+    conn.execute(delete(codes).where(codes.c.expires_at < now))
     conn.execute(insert(codes).values(code=code, caller=caller, tool=tool, args_hash=args_hash, expires_at=expires_at))
 
 

@@ -3,10 +3,13 @@
 import time
 from decimal import Decimal
 
+import pytest
 from scripted import ME, OTHER, House
 from tenacity.wait import wait_fixed
 
-from drawbar.core.errors import Unavailable
+from drawbar.core.access import AgentConfig, Caller
+from drawbar.core.course import Course
+from drawbar.core.errors import InputError, Unavailable
 from drawbar.core.store import ledger
 from drawbar.core.work import StillRuns, Work
 
@@ -192,3 +195,33 @@ def test_an_answer_that_cannot_be_kept_is_done_all_the_same(tmp_path):
 
         assert house.states(run.id) == {"deep": "succeeded", "half": "succeeded"}
         assert [entry["state"] for entry in entries(house, run.id)] == ["done", "done"]
+
+
+def test_a_ready_task_that_cannot_be_claimed_is_not_the_next_one_for_ever(tmp_path, monkeypatch):
+    house = House(tmp_path, {"do": ("read", lambda a: a)}, steps(do={}))
+    bad = house.engine.start("w", {}, caller=ME).id  # nobody works yet: both stay ready
+    good = house.engine.start("w", {}, caller=ME).id
+    claim = Course.claim
+
+    def breaks(self, task, item):
+        if self.run_id == bad:
+            raise TypeError("a defect in this run alone")
+        claim(self, task, item)
+
+    monkeypatch.setattr(Course, "claim", breaks)
+    with house:
+        assert house.engine.wait(good, 5).state == "succeeded"
+        assert house.engine.run(bad).state == "running"
+
+
+def test_who_may_only_run_lets_nobody_elses_writes_be_done_again(tmp_path):
+    """A retry goes on with the rights of who started the run."""
+    clerk = Caller.agent("clerk", AgentConfig(scopes=["read", "run"]))
+    flow = steps(pay={}, fails={"needs": ["pay"], "if": "${{ input.nothing }}"})
+    paid = []
+    with House(tmp_path, {"do": ("write", lambda _: paid.append(1) or {})}, flow) as house:
+        run = house.run("w")
+        with pytest.raises(InputError) as error:
+            house.engine.retry(run.id, caller=clerk, from_task="pay")
+
+        assert (error.value.reason, paid) == ("forbidden", [1])

@@ -341,6 +341,18 @@ def test_two_who_send_a_letter_again_send_it_once(house_of):
     assert len(house.bank.booked) == 1
 
 
+def test_codes_that_nobody_used_are_forgotten(house_of, monkeypatch):
+    house = house_of()
+    now = house.journal.now
+    house.guard.preview("bank.pay", {"to": "ada"}, OWNER)
+    monkeypatch.setattr(house.journal, "now", lambda: now() + 1000)
+
+    house.guard.preview("bank.pay", {"to": "ada"}, OWNER)
+
+    with house.journal.read() as conn:
+        assert conn.exec_driver_sql("select count(*) from codes").scalar() == 1
+
+
 def test_the_local_caller_reads_everything_and_changes_only_what_is_named():
     plain, named = local(None), local(AgentConfig(tools=["drop.write_*"]))
 
