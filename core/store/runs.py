@@ -220,16 +220,16 @@ def leave(conn: Connection, **said: Any) -> bool:
     return bool(_LEAVE(conn, **said).rowcount)
 
 
-def intend(conn: Connection, **said: Any) -> bool:
-    return bool(_INTEND(conn, **said).rowcount)
-
-
-def advance(conn: Connection, run_id: str, task: str, whole: TaskState) -> None:
 def stop_clock(conn: Connection, run_id: str, task: str, item: int, *, now: float) -> None:
     """Let no time of `within_s` pass until the next claim: the time that was used stands in first_at, negative."""
     _STOP_CLOCK(conn, run_id=run_id, task=task, item=item, now=now)
 
 
+def intend(conn: Connection, **said: Any) -> bool:
+    return bool(_INTEND(conn, **said).rowcount)
+
+
+def advance(conn: Connection, run_id: str, task: str, whole: TaskState) -> None:
     _ADVANCE(conn, run_id=run_id, task=task, cursor=whole.cursor, failed=whole.failed)
 
 
