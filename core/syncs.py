@@ -16,10 +16,11 @@ import structlog
 from .access import Caller
 from .adapter import Place
 from .batch import Sink, Source
+from .budget import BatchShare
 from .desk import moment
 from .errors import DrawbarError, InputError, Unavailable
-from .landscape import Landscape
 from .holds import Holds, Intake
+from .landscape import Landscape
 from .pulse import Pulse
 from .store import events, syncs
 from .store.ids import new_id
@@ -95,8 +96,8 @@ class Syncs:
         self._landscape = landscape
         self._journal = journal
         self._place = place
-        self._stop = threading.Event()
         self._intake = intake or Intake(Holds(journal))
+        self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._news = threading.Condition()
 
@@ -178,7 +179,6 @@ class Syncs:
             raise
         return self._carry(held, None).as_json()
 
-    def triggers(self, name: str) -> Sequence[TriggerConfig]:
     def targets(self, name: str) -> Sequence[str]:
         """Name what holds this sync when it is held."""
         config = self._config(name)
@@ -186,11 +186,13 @@ class Syncs:
         feeds = [f"feed:{end.adapter}.{end.feed}" for end in (config.from_, config.to) if end.feed]
         return [f"sync:{name}", *ends, *feeds]
 
+    def triggers(self, name: str) -> Sequence[TriggerConfig]:
         return self._config(name).triggers
 
     def waiting(self, name: str) -> int | None:
         """Ask the source how much is there, None when it cannot tell; records nothing."""
         from_ = self._config(name).from_
+        self._share(self._config(name)).look()
         source = self._landscape.adapter(from_.adapter).source(
             from_.model_dump(by_alias=True, exclude_none=True), sync=name
         )
@@ -234,9 +236,10 @@ class Syncs:
     def _begin(self, name: str, options: Mapping[str, Any], caller: str, run_id: str | None) -> _Held:
         config = self._config(name)
         _look_at(options)
+        self._share(config).look()
+        self._intake.require(*self.targets(name))
         held = _Held(new_id(), name, config, dict(options), time.time(), run_id)
 
-        self._intake.require(*self.targets(name))
         def unit(conn: Any) -> str | None:
             now = self._journal.now()
             if (other := syncs.hold(conn, name, held.id, now=now, until=now + _HOLD_S)) is not None:
@@ -298,6 +301,13 @@ class Syncs:
             progress=self._told(held, progress),
             dry_run=held.dry_run,
             full=held.full,
+            share=self._share(held.config),
+        )
+
+    def _share(self, config: SyncConfig) -> BatchShare:
+        names = (config.from_.adapter, config.to.adapter)
+        return BatchShare.of(
+            (name, self._landscape.share(name), self._landscape.config(name).call_timeout_s) for name in names
         )
 
     def _told(self, held: _Held, progress: Progress | None) -> Progress:
@@ -370,8 +380,7 @@ class Syncs:
         spec = config.from_.model_dump(by_alias=True, exclude_none=True)
         source = self._landscape.adapter(config.from_.adapter).source(spec, sync=name)
         stack.callback(source.close)
-        spec = {**config.to.model_dump(by_alias=True, exclude_none=True), "on_drift": config.on_drift}
-        sink = self._landscape.adapter(config.to.adapter).sink(spec, sync=name)
+        sink = self._landscape.adapter(config.to.adapter).sink(config.sink_spec(), sync=name)
         stack.callback(sink.close)
         return source, sink
 
