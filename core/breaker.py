@@ -30,6 +30,10 @@ class BreakerRules(Strict):
     longest_s: float = Field(60, gt=0, description="How long at most: the time doubles while the system stays away.")
 
 
+class LeftAlone(Unavailable):
+    """The breaker is open: nothing left us, and asking again before its time is no use."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """How the last calls went. `until` is the end of the time in which nothing is let through; `trying` of one call's try."""
@@ -155,8 +159,8 @@ class Breaker:
         elif was and not is_:
             self._tell("system.up", {"line": self._name, "down_s": round(time.time() - since, 3)})
 
-    def _refusal(self, left_s: float) -> Unavailable:
-        return Unavailable(
+    def _refusal(self, left_s: float) -> LeftAlone:
+        return LeftAlone(
             f"{self._name}: {self._line.failures} calls in a row failed, so it is left alone for a while; "
             f"the last: {self._last}",
             retry_after_s=round(max(left_s, 0.05), 3),

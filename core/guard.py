@@ -20,6 +20,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attem
 from tenacity.wait import wait_exponential_jitter
 
 from .access import Caller
+from .breaker import LeftAlone
 from .errors import (
     ConfigError,
     DrawbarError,
@@ -83,13 +84,16 @@ class Outcome:
     """False where nothing left us by an agreement of our own: that uses up no attempt."""
     pauses: bool = False
     """Nor the time for attempts (`within_s`)."""
+    at_once: bool = False
+    """Nothing left us, and a direct caller is told so at once."""
 
     @classmethod
     def of_error(cls, error: DrawbarError, notes: dict[str, Any]) -> Outcome:
         mine = isinstance(error, NotNow)
+        at_once = mine or isinstance(error, LeftAlone)
         pauses = isinstance(error, NotNow) and error.pauses
         state = _STATES.get(error.kind, "failed")
-        return cls(state, None, error.as_json(), error.recovery, notes, counts=not mine, pauses=pauses)
+        return cls(state, None, error.as_json(), error.recovery, notes, counts=not mine, pauses=pauses, at_once=at_once)
 
     @property
     def retry_after_s(self) -> float | None:
@@ -325,7 +329,11 @@ class Guard:
         until = time.monotonic() + limit
 
         def again(outcome: Outcome) -> bool:
-            if outcome.recovery is None or verdict(outcome.recovery, prepared.tool.effect) != "again":
+            if (
+                outcome.recovery is None
+                or outcome.at_once
+                or verdict(outcome.recovery, prepared.tool.effect) != "again"
+            ):
                 return False
             return time.monotonic() + (outcome.retry_after_s or 0) < until
 
