@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from ..errors import InputError
 from ..values import dump, load
 from .effects import ledger
+from .statement import Statement, insert
 
 HELD = ("intent", "done", "unknown")
 
@@ -68,7 +69,16 @@ _OF_KEY = (
     .where(ledger.c.state.in_(HELD))
 )
 _BY_ID = select(ledger).where(ledger.c.id == bindparam("of_id"))
-_INSERT = insert(ledger)
+_KNOWN = Statement("SELECT state, effect, attempts, result FROM ledger WHERE id = :id")
+_INSERT = insert(
+    ledger,
+    *("id", "tool", "effect", "caller", "run_id", "task", "item", "key", "args_hash", "arguments", "state"),
+    *("intent_at", "expires_at"),
+)
+_CONCLUDE = Statement(
+    "UPDATE ledger SET state = :state, outcome_at = :now, result = :result, error = :error, notes = :notes,"
+    " probe_at = :probe_at WHERE id = :id AND state = 'intent'"
+)
 
 
 def admit(conn: Connection, intent: Intent, now: float) -> Admission:
@@ -95,21 +105,22 @@ def admit(conn: Connection, intent: Intent, now: float) -> Admission:
         "intent_at": now,
         "expires_at": intent.expires_at,
     }
-    known = conn.execute(_BY_ID, {"of_id": intent.id}).mappings().first()
+    known = _KNOWN(conn, id=intent.id).fetchone()
     if known is None:
-        conn.execute(_INSERT, row)
+        _INSERT(conn, **row)
         return Fresh()
-    if known["state"] == "done":
-        return Same(load(known["result"]), intent.id)
-    if known["state"] == "unknown" or (known["state"] == "intent" and known["effect"] == "write"):
-        return Busy(intent.id, known["state"])
+    state, effect, attempts, result = known
+    if state == "done":
+        return Same(load(result), intent.id)
+    if state == "unknown" or (state == "intent" and effect == "write"):
+        return Busy(intent.id, state)
     conn.execute(
         update(ledger)
         .where(ledger.c.id == intent.id)
         .values(
             **{
                 **row,
-                "attempts": known["attempts"] + 1,
+                "attempts": attempts + 1,
                 "outcome_at": None,
                 "error": None,
                 "probe_at": None,
@@ -155,17 +166,15 @@ def conclude(
     Record what came of an intent. False when it is no longer open: then nothing is changed, and what came late is kept as
     evidence in the notes.
     """
-    changed = conn.execute(
-        update(ledger)
-        .where(and_(ledger.c.id == entry_id, ledger.c.state == "intent"))
-        .values(
-            state=state,
-            outcome_at=now,
-            result=dump(result) if state == "done" else None,
-            error=dump(dict(error)) if error else None,
-            notes=dump(dict(notes)) if notes else None,
-            probe_at=probe_at if state == "unknown" else None,
-        )
+    changed = _CONCLUDE(
+        conn,
+        id=entry_id,
+        state=state,
+        now=now,
+        result=dump(result) if state == "done" else None,
+        error=dump(dict(error)) if error else None,
+        notes=dump(dict(notes)) if notes else None,
+        probe_at=probe_at if state == "unknown" else None,
     )
     if changed.rowcount == 0:
         note(conn, entry_id, {"late": {"state": state, "result": result, "error": dict(error or {}), "at": now}})
