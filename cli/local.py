@@ -118,6 +118,12 @@ class Local:
         adapter, name = _parted(feed)
         return _plain(self._app.feeds.act(adapter, name, file, verb, caller=self._caller, reason=reason))
 
+    def hold(self, name: str, *, until: datetime | None, reason: str | None) -> Json:
+        return self._app.brake.hold(name, caller=self._caller, until=until, reason=reason)
+
+    def release(self, name: str, *, reason: str | None) -> None:
+        self._app.brake.release(name, caller=self._caller, reason=reason)
+
     def status(self) -> Json:
         return self._app.status.page()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -121,6 +122,13 @@ class Remote:
 
     def act_on_file(self, feed: str, file: str, verb: FileAction, *, reason: str | None) -> Json:
         return self._ask("POST", f"/feeds/{_in(feed)}/files/{_in(file)}/{verb}", body=_why(reason))
+
+    def hold(self, name: str, *, until: datetime | None, reason: str | None) -> Json:
+        said = {"until": until.isoformat()} if until else {}
+        return self._ask("POST", "/holds", body={"name": name, **said, **_why(reason)})
+
+    def release(self, name: str, *, reason: str | None) -> None:
+        self._ask("DELETE", f"/holds/{_in(name)}", query=_why(reason))
 
     def status(self) -> Json:
         return self._ask("GET", "/status")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 from ..core.adapter import FileAction
@@ -72,6 +73,10 @@ class Service(Protocol):
     def files(self, feed: str, *, state: str | None) -> list[Json]: ...
 
     def act_on_file(self, feed: str, file: str, verb: FileAction, *, reason: str | None) -> Json: ...
+
+    def hold(self, name: str, *, until: datetime | None, reason: str | None) -> Json: ...
+
+    def release(self, name: str, *, reason: str | None) -> None: ...
 
     def status(self) -> Json: ...
 

@@ -9,13 +9,14 @@ import typer
 from .demo import demo
 from .output import facts, json_out, say, state, table, when
 from .service import Json
-from .session import session
+from .session import Reason, session
 
 _PANEL = "Operation"
+_Name = Annotated[str, typer.Argument(metavar="NAME")]
 
 
 def register(cli: typer.Typer) -> None:
-    for verb in (status, serve, demo):
+    for verb in (status, hold, release, serve, demo):
         cli.command(rich_help_panel=_PANEL)(verb)
 
 
@@ -48,6 +49,40 @@ def serve(
         app.close()
 
 
+def hold(
+    ctx: typer.Context,
+    name: _Name,
+    until: Annotated[str | None, typer.Option("--until", help="90m, 2h, 06:30 or a date and time; until `release` when absent.", show_default=False)] = None,
+    reason: Reason = None,
+) -> None:  # fmt: skip
+    """
+    Let a system, a feed, a sync, a workflow or a trigger take no new work.
+
+    What runs, ends; messages and files stay where they are; tasks wait.
+    """
+    from datetime import datetime
+
+    from ..core.holds import moment_of
+
+    moment = None if until is None else moment_of(until, datetime.now().astimezone())
+    with session(ctx).service() as service:
+        said = service.hold(name, until=moment, reason=reason)
+    if session(ctx).as_json:
+        json_out(said)
+    else:
+        say(f"held: {said['kind']} {said['name']}" + (f" until {when(said['until'])}" if said.get("until") else ""))
+
+
+def release(ctx: typer.Context, name: _Name, reason: Reason = None) -> None:
+    """Let it take new work again."""
+    with session(ctx).service() as service:
+        service.release(name, reason=reason)
+    if session(ctx).as_json:
+        json_out({"name": name, "held": False})
+    else:
+        say(f"released: {name}")
+
+
 def _ready(url: str) -> None:
     say(f"Drawbar answers at {url}  (API reference: {url}/docs)")
 
@@ -60,7 +95,7 @@ def status(ctx: typer.Context) -> None:
         json_out(found)
         return
     sections = (
-        ("systems", _systems), ("runs", _runs), ("waiting_for_a_person", _waiting), ("syncs", _syncs), ("next_starts", _starts),
+        ("systems", _systems), ("held", _held), ("runs", _runs), ("waiting_for_a_person", _waiting), ("syncs", _syncs), ("next_starts", _starts),
     )  # fmt: skip
     for key, shown in sections:
         if _worth_a_line(found.get(key)):
@@ -85,9 +120,24 @@ def _worth_a_line(found: Any) -> bool:
 
 def _systems(found: list[Json]) -> None:
     rows = (
-        (one["name"], one.get("kind"), state(one.get("state")), one.get("owner"), one.get("error")) for one in found
+        (one["name"], one.get("kind"), state(one.get("state")), _since(one), one.get("owner"), one.get("error"))
+        for one in found
     )
-    table(("name", "kind", "state", "owner", "error"), rows, wrap="error")
+    table(("name", "kind", "state", "", "owner", "error"), rows, wrap="error")
+
+
+def _since(system: Json) -> str:
+    if system.get("closed_until"):
+        return f"until {when(system['closed_until'])}"
+    return f"since {when(system['since'])}" if system.get("since") else ""
+
+
+def _held(found: list[Json]) -> None:
+    rows = (
+        (one["name"], one["kind"], one.get("by"), when(one.get("since")), when(one.get("until")), one.get("reason"))
+        for one in found
+    )
+    table(("name", "what", "by", "since", "until", "reason"), rows, wrap="reason")
 
 
 def _runs(found: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.routing import Match
 
 from .. import __version__
-from . import adapters, agents, context, desk, health, live, runs, syncs, tasks, tools, workflows
+from . import adapters, agents, context, desk, health, holds, live, runs, syncs, tasks, tools, workflows
 from .documents import describe
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -22,6 +22,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     context.router,
     syncs.router,
     desk.router,
+    holds.router,
     live.router,
     health.router,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from ..core.access import AgentConfig
 from ..core.strict import Strict
@@ -331,6 +331,30 @@ class Settle(Strict):
     done: bool = Field(description="True: it happened; false: it did not and may be sent again.")
     result: Any = Field(None, description="The answer that the call would have given, by the tool's output schema.")
     reason: Prose | None = None
+
+
+class Hold(Strict):
+    """What shall take no new work, until when, and why."""
+
+    name: Text = Field(
+        description="An adapter, ADAPTER.FEED, a sync, a workflow or a trigger; KIND:NAME where it is several."
+    )
+    until: AwareDatetime | None = Field(None, description="With its zone; until it is released when absent.")
+    reason: Prose | None = None
+
+
+class HoldSeen(Seen):
+    name: str
+    kind: Literal["adapter", "feed", "sync", "workflow", "trigger"]
+    by: str
+    since: str
+    until: str | None
+    reason: str | None
+
+
+class HoldPage(Seen):
+    items: list[HoldSeen]
+    next: str | None
 
 
 class EventSeen(Seen):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Connection, Float, String, Table, Text, delete, insert, select, update
+from sqlalchemy import Column, Connection, Float, String, Table, Text, delete, select, text, update
 
 from .statement import Statement
 from .tables import meta, metadata
@@ -23,6 +23,12 @@ holds = Table(
     Column("over_at", Float),
 )
 _SHOWN = ("target", "name", "kind", "held_by", "reason", "since", "until")
+_PUT = text(
+    "INSERT INTO holds (target, name, kind, held_by, reason, since, until, over_at)"
+    " VALUES (:target, :name, :kind, :held_by, :reason, :since, :until, :over_at)"
+    " ON CONFLICT (target) DO UPDATE SET held_by = :held_by, reason = :reason, since = :since, until = :until, over_at = NULL"
+)
+_FIRST_WORD = text("INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING")
 # A task that waits keeps the target in its error; `state` is a literal, so that the partial index serves.
 _WAKE = Statement(
     "UPDATE task_runs SET due_at = :now WHERE (run_id, task, item) IN (SELECT run_id, task, item FROM task_runs"
@@ -32,8 +38,7 @@ _WAKE = Statement(
 
 def put(conn: Connection, row: dict[str, Any]) -> None:
     """Enter a hold; a second one of the same target replaces the first."""
-    conn.execute(delete(holds).where(holds.c.target == row["target"]))
-    conn.execute(insert(holds).values(**row))
+    conn.execute(_PUT, {"over_at": None, **row})
 
 
 def live(conn: Connection) -> list[dict[str, Any]]:
@@ -72,7 +77,7 @@ def turned(conn: Connection, name: str, value: str) -> str | None:
     """Remember a word; give the one before, None when it is the first or the same."""
     before = word(conn, name)
     if before is None:
-        conn.execute(insert(meta).values(name=name, value=value))
+        conn.execute(_FIRST_WORD, {"name": name, "value": value})
     elif before != value:
         conn.execute(update(meta).where(meta.c.name == name).values(value=value))
     return None if before == value else before

@@ -75,6 +75,9 @@ parameters = {{ "path.name" = "load" }}
 [[operations]]
 include-path-regex = "^/feeds/"
 parameters = {{ "path.feed" = "erp.orders", "path.file" = "one.csv" }}
+[[operations]]
+include-path-regex = "^/holds/"
+parameters = {{ "path.name" = "slow" }}
 """
 
 
@@ -111,6 +114,7 @@ def real_names(served: Serving) -> str:
     workflow = served.workflow(tasks={"pause": {"wait_s": 60}})
     run = served.ask("POST", f"/workflows/{workflow}/run").json()["run_id"]
     agent = served.ask("POST", "/agents", json={"name": "clerk"}).json()["id"]
+    served.ask("POST", "/holds", json={"name": "slow", "reason": "nobody runs it here"})
     served.ask("PUT", "/context/shop/door", json={"open": True}, headers={"If-None-Match": "*"})
     return REAL.format(workflow=workflow, run=run, agent=agent)
 
