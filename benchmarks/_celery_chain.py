@@ -81,11 +81,19 @@ class Chains:
 
 def main():
     app.conf.broker_url = os.environ["BENCH_BROKER"] = sys.argv[1]
-    command = [sys.executable, "-m", "celery", "-A", "_celery_chain", "--quiet", "worker", *WORKER, "--loglevel=ERROR"]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "_celery_chain",
+        "--quiet",
+        "worker",
+        *WORKER,
+        "--loglevel=CRITICAL",
+    ]
     folder = Path(__file__).resolve().parent
-    worker = subprocess.Popen(
-        command, cwd=folder, stdout=sys.stderr, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    )
+    worker = subprocess.Popen(command, cwd=folder, stdout=sys.stderr, env={**os.environ, "PYTHONWARNINGS": "ignore"})
     try:
         chains = Chains()
         chains.run()
