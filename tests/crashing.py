@@ -100,13 +100,15 @@ def main(folder: Path) -> None:
     os.dup2(os.open(folder / "engines.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
     warm_up()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    forker = os.getpid()
     for _ in sys.stdin:
         pid = os.fork()
         if pid == 0:
             sys.stdin.close()
             house(folder, threads=4).begin()
-            while True:
-                time.sleep(60)
+            while os.getppid() == forker:
+                time.sleep(1)
+            os._exit(0)
         answers.write(f"{pid}\n")
         answers.flush()
 
