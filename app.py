@@ -34,8 +34,12 @@ from .core.masking import Vault
 from .core.pulse import Pulse
 from .core.reconcile import Reconciler
 from .core.register import Register
+from .core.retention import Retention
+from .core.rules import ToolRules
+from .core.slices import Holdings
 from .core.starts import Starts
 from .core.status import Status
+from .core.store.budgets import Budgets
 from .core.store.definitions import Definitions
 from .core.store.journal import Journal
 from .core.syncs import Syncs
@@ -44,6 +48,7 @@ from .core.views import Run
 from .core.workflow import Workflow
 
 _SWEEP_S = 0.5
+_CLEAN_S = 60.0
 
 
 class App:
@@ -68,7 +73,8 @@ class App:
         self.agents: Register[AgentConfig] = Register("agent", config.agents, self.definitions, _agent)
         self.adapters: Register[Any] = Register("adapter", config.adapters, self.definitions, self._adapter)
         self.tasks = Tasks(self.workflows)
-        self.landscape = Landscape(self.place, config.adapters, partial(told, self.journal))
+        self.holdings = Holdings(Budgets(self.journal))
+        self.landscape = Landscape(self.place, config.adapters, partial(told, self.journal), self.holdings)
         self.floor = Floor(self.journal, config.server.min_free_mb, partial(free_mb, self.place.state))
         self.intake = Intake(Holds(self.journal), self.floor)
         vault = Vault(config.state_key.get_secret_value() or None)
@@ -87,6 +93,7 @@ class App:
         self.starts = Starts(
             self.journal, self.landscape, self.engine, self.syncs, self.workflows, self.caller, self.intake
         )
+        self.retention = Retention(self.journal, config.history, key_s=self._key_s, rejects=self._rejects)
         self._pulses: list[Pulse] = []
         self._seen_changes = -1
 
@@ -111,6 +118,7 @@ class App:
         ]
         if starts:
             self.starts.begin()
+            self._pulses.append(Pulse("retention", _CLEAN_S, self.retention.beat).start())
 
     def follow_changes(self) -> None:
         """Take over what was registered or changed over REST, by any process of this state."""
@@ -122,6 +130,7 @@ class App:
 
     def close(self) -> None:
         """Stop what was begun, let calls that run end, and close every line. A second call does nothing."""
+        self.retention.stop()
         for pulse in self._pulses:
             pulse.stop()
         self._pulses = []
@@ -129,6 +138,7 @@ class App:
         self.syncs.close()
         self.engine.stop()
         self.landscape.close()
+        self.holdings.close()
         self.journal.close()
 
     def local(self) -> Caller:
@@ -160,6 +170,14 @@ class App:
         if run.workflow != workflow:
             raise InputError(f"there is no run {run_id!r} of {workflow!r}", reason="not_found")
         return run
+
+    def _key_s(self) -> float:
+        """Say how long the ledger has to remember keys, those of callers too."""
+        rules = [rules for name in self.landscape.names() for rules in self.landscape.config(name).tools.values()]
+        return 3600 * max(one.key_h for one in (ToolRules(), *rules))
+
+    def _rejects(self) -> list[Path]:
+        return [self.config.base / sync.rejects.to / name for name, sync in self.config.syncs.items()]
 
     def _known(self) -> dict[str, Collection[str]]:
         """Name everything that can be held, by kind."""

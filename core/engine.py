@@ -32,7 +32,7 @@ from .plan import Plan, plan_of
 from .pool import Pool
 from .pulse import Pulse
 from .record import Record, held_key
-from .store import approvals, runs
+from .store import approvals, retention, runs
 from .store import claims as stored
 from .store.ids import new_id
 from .store.journal import Connection, Journal
@@ -174,8 +174,8 @@ class Engine:
         def unit(conn: Connection) -> tuple[str, list[Course]]:
             if trigger_id is not None and (first := runs.of_trigger(conn, trigger_id)) is not None:
                 return first, []
-            queued = held is not None and runs.key_is_held(conn, held)
-            if plan.hash not in self._kept:
+            queued = held is not None and runs.key_is_held(conn, runs.lock_key(conn, held))
+            if plan.hash not in self._kept or not retention.has_definition(conn, plan.hash):
                 runs.keep_definition(conn, plan.hash, plan.body)
             runs.add_run(
                 conn,

@@ -21,7 +21,15 @@ def new_id() -> str:
         if now_ms <= _last_ms:
             now_ms, tail = _last_ms, _last_tail + 1 + (tail >> 40)
         _last_ms, _last_tail = now_ms, tail
-    number = (now_ms << 80) | tail
+    return _spelled((now_ms << 80) | tail)
+
+
+def first_id(at: float) -> str:
+    """Give what sorts before every id that was made at this moment (epoch seconds) or later."""
+    return _spelled(max(int(at * 1000), 0) << 80)
+
+
+def _spelled(number: int) -> str:
     letters = []
     for _ in range(26):
         letters.append(_ALPHABET[number & 31])

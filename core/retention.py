@@ -1,0 +1,183 @@
+"""History is kept for a configured time, then removed in small bites between the commits of those who work."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pydantic import Field
+
+from .store import holds
+from .store import retention as stored
+from .store.ids import first_id
+from .store.journal import Connection, Journal
+from .strict import Strict
+
+log = structlog.get_logger("drawbar.retention")
+_DAY_S = 86_400.0
+_EVERY_S = 3600.0
+_BITE_S = 0.01
+_REJECTS = re.compile(r".+\.[0-9a-f]{12}\.jsonl\Z")
+_NAME = "retention"
+
+
+class History(Strict):
+    """For how many days what is over is kept. What is open, and what nobody knows the outcome of, is never removed."""
+
+    runs_d: int = Field(30, ge=1, le=36_500, description="Runs that ended, with tasks and events; runs of syncs.")
+    dead_d: int = Field(180, ge=1, le=36_500, description="Dead letters that were settled.")
+    rejects_d: int = Field(90, ge=1, le=36_500, description="Reject files of syncs.")
+    audit_d: int = Field(3650, ge=1, le=36_500, description="What people did, and why.")
+
+
+class Retention:
+    """
+    Removes what is old once an hour, whichever process comes first.
+
+    `key_s` is how long business keys are remembered: an entry of the ledger stays at least so long. `rejects` names the
+    folders of reject files.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        keep: History,
+        *,
+        key_s: Callable[[], float] = lambda: 0.0,
+        rejects: Callable[[], Iterable[Path]] = tuple,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._journal = journal
+        self._keep = keep
+        self._key_s = key_s
+        self._rejects = rejects
+        self._clock = clock
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """Stop after the bite that is being taken; the next cleaning goes on."""
+        self._stop.set()
+
+    def beat(self) -> None:
+        """Clean when nobody has for an hour."""
+        if self._journal.write(self._take):
+            self.clean()
+
+    def clean(self) -> None:
+        """Remove everything that is old enough."""
+        now = self._clock()
+        for run_id in self._read(stored.unfinished):
+            self._finish(run_id)
+        cutoff = now - self._keep.runs_d * _DAY_S
+        self._runs(cutoff)
+        self._entries(now, cutoff)
+        self._events(cutoff, now - self._keep.audit_d * _DAY_S)
+        before = first_id(cutoff)
+        while not self._stop.is_set() and self._bite(lambda conn: stored.remove_sync_runs(conn, before, cutoff)):
+            pass
+        while not self._stop.is_set() and self._bite(lambda conn: stored.remove_codes(conn, now - _DAY_S)):
+            pass
+        self._definitions(now)
+        self._reject_files(now - self._keep.rejects_d * _DAY_S)
+
+    def _take(self, conn: Connection) -> bool:
+        now = self._clock()
+        next_at = holds.word(conn, _NAME)
+        if next_at is not None and now < float(next_at) < now + 2 * _EVERY_S:
+            return False
+        holds.turned(conn, _NAME, repr(now + _EVERY_S))
+        return True
+
+    def _runs(self, cutoff: float) -> None:
+        after, before = "", first_id(cutoff)
+        while not self._stop.is_set() and (page := self._read(stored.old_runs, after, before)):
+            after = page[-1][0]
+            ended = [run_id for run_id, finished_at in page if finished_at is not None and finished_at < cutoff]
+            self._each(ended, lambda conn, run_id: stored.remove_run(conn, run_id, cutoff))
+        for run_id in self._read(stored.unfinished):
+            self._finish(run_id)
+
+    def _finish(self, run_id: str) -> None:
+        while not self._stop.is_set() and not self._bite(lambda conn: stored.remove_parts(conn, run_id)):
+            pass
+
+    def _entries(self, now: float, cutoff: float) -> None:
+        cutoff = min(cutoff, now - self._key_s())
+        dead = min(cutoff, now - self._keep.dead_d * _DAY_S)
+        after, before = "", first_id(cutoff)
+        while not self._stop.is_set() and (page := self._read(stored.old_entries, after, before)):
+            after = page[-1][0]
+            old = [row[0] for row in page if _is_over(row, cutoff, dead)]
+            self._each(old, stored.remove_entry)
+
+    def _events(self, cutoff: float, audit: float) -> None:
+        """Remove what belongs to no run; what belongs to one goes with it, but for the audit."""
+        after = 0
+        while not self._stop.is_set() and (page := self._read(stored.events_from, after)):
+            after = page[-1][0]
+            old = [
+                number
+                for number, run_id, kind, at in page
+                if at < (audit if kind in stored.AUDIT else cutoff) and (run_id is None or kind in stored.AUDIT)
+            ]
+            self._each(old, stored.remove_event)
+            if page[-1][3] >= cutoff:
+                return
+
+    def _definitions(self, now: float) -> None:
+        since = first_id(now - _EVERY_S)
+        unused = self._read(stored.unused_definitions)
+        if unused:
+            self._bite(lambda conn: stored.remove_definitions(conn, unused, since))
+
+    def _reject_files(self, cutoff: float) -> None:
+        for folder in self._rejects():
+            for file in folder.glob("*.jsonl") if folder.is_dir() else ():
+                try:
+                    if _REJECTS.match(file.name) and file.stat().st_mtime < cutoff:
+                        file.unlink(missing_ok=True)
+                except OSError as error:
+                    log.warning("rejects.stay", file=str(file), error=str(error.strerror))
+
+    def _each(self, found: list[Any], remove: Callable[[Connection, Any], None]) -> None:
+        """Remove one by one, so many in a commit as go in a few milliseconds."""
+        left = found[::-1]
+
+        def bite(conn: Connection) -> None:
+            until = time.monotonic() + _BITE_S
+            while left and time.monotonic() < until:
+                remove(conn, left[-1])
+                left.pop()
+
+        while left and not self._stop.is_set():
+            kept = list(left)
+            try:
+                self._bite(bite)
+            except Exception:
+                left[:] = kept
+                raise
+
+    def _read(self, look: Callable[..., Any], *given: Any) -> Any:
+        with self._journal.read() as conn:
+            return look(conn, *given)
+
+    def _bite(self, unit: Callable[[Connection], Any]) -> Any:
+        """Take one bite, then let the others write for at least as long."""
+        began = time.monotonic()
+        done = self._journal.write(unit)
+        self._stop.wait(max(2 * (time.monotonic() - began), 0.005))
+        return done
+
+
+def _is_over(row: tuple[Any, ...], cutoff: float, dead: float) -> bool:
+    _, state, ended_at, settled_by, dropped, run_id = row
+    if state in {"intent", "unknown"} or ended_at is None:
+        return False
+    if state == "not_done" and run_id is None and not dropped:
+        return False  # somebody has still to send it or to drop it
+    return bool(ended_at < (dead if settled_by else cutoff))
