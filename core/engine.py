@@ -174,7 +174,7 @@ class Engine:
         def unit(conn: Connection) -> tuple[str, list[Course]]:
             if trigger_id is not None and (first := runs.of_trigger(conn, trigger_id)) is not None:
                 return first, []
-            queued = held is not None and runs.key_is_held(conn, runs.lock_key(conn, held))
+            queued = held is not None and runs.key_is_held(conn, held)
             if plan.hash not in self._kept or not retention.has_definition(conn, plan.hash):
                 runs.keep_definition(conn, plan.hash, plan.body)
             runs.add_run(

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from pydantic import Field
 
+from .retention_config import History
 from .store import holds
 from .store import retention as stored
 from .store.ids import first_id
 from .store.journal import Connection, Journal
-from .strict import Strict
 
 log = structlog.get_logger("drawbar.retention")
 _DAY_S = 86_400.0
@@ -24,15 +23,6 @@ _EVERY_S = 3600.0
 _BITE_S = 0.01
 _REJECTS = re.compile(r".+\.[0-9a-f]{12}\.jsonl\Z")
 _NAME = "retention"
-
-
-class History(Strict):
-    """For how many days what is over is kept. What is open, and what nobody knows the outcome of, is never removed."""
-
-    runs_d: int = Field(30, ge=1, le=36_500, description="Runs that ended, with tasks and events; runs of syncs.")
-    dead_d: int = Field(180, ge=1, le=36_500, description="Dead letters that were settled.")
-    rejects_d: int = Field(90, ge=1, le=36_500, description="Reject files of syncs.")
-    audit_d: int = Field(3650, ge=1, le=36_500, description="What people did, and why.")
 
 
 class Retention:

@@ -9,7 +9,8 @@ import pytest
 from scripted import ME, House
 
 from drawbar.core.errors import OutcomeUnknown
-from drawbar.core.retention import History, Retention
+from drawbar.core.retention import Retention
+from drawbar.core.retention_config import History
 from drawbar.core.store import events, holds
 from drawbar.core.store.ids import first_id, new_id
 from drawbar.core.store.journal import Journal
