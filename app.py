@@ -36,8 +36,10 @@ from .core.reconcile import Reconciler
 from .core.register import Register
 from .core.retention import Retention
 from .core.rules import ToolRules
+from .core.slices import Holdings
 from .core.starts import Starts
 from .core.status import Status
+from .core.store.budgets import Budgets
 from .core.store.definitions import Definitions
 from .core.store.journal import Journal
 from .core.syncs import Syncs
@@ -71,7 +73,8 @@ class App:
         self.agents: Register[AgentConfig] = Register("agent", config.agents, self.definitions, _agent)
         self.adapters: Register[Any] = Register("adapter", config.adapters, self.definitions, self._adapter)
         self.tasks = Tasks(self.workflows)
-        self.landscape = Landscape(self.place, config.adapters, partial(told, self.journal))
+        self.holdings = Holdings(Budgets(self.journal))
+        self.landscape = Landscape(self.place, config.adapters, partial(told, self.journal), self.holdings)
         self.floor = Floor(self.journal, config.server.min_free_mb, partial(free_mb, self.place.state))
         self.intake = Intake(Holds(self.journal), self.floor)
         vault = Vault(config.state_key.get_secret_value() or None)
@@ -135,6 +138,7 @@ class App:
         self.syncs.close()
         self.engine.stop()
         self.landscape.close()
+        self.holdings.close()
         self.journal.close()
 
     def local(self) -> Caller:

@@ -20,7 +20,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from ..core.access import AgentConfig
 from ..core.adapter import AdapterConfig, find
 from ..core.errors import ConfigError
-from ..core.retention_config import History
+from ..core.retention import History
 from ..core.strict import Strict
 from ..core.sync_config import SyncConfig
 from ..core.workflow import Workflow
@@ -143,11 +143,11 @@ class Config(Strict):
     @field_validator("state")
     @classmethod
     def _is_state(cls, given: str) -> str:
-        if given.startswith("postgresql"):
-            said = "state: PostgreSQL comes with running on many machines; use sqlite:///drawbar.db until then"
-            raise PydanticCustomError("not_yet", "{sentence}", {"key": "state", "sentence": said})
-        if not given.startswith("sqlite:///"):
-            raise PydanticCustomError("state", "state is a database URL such as sqlite:///drawbar.db")
+        if given.startswith(("postgresql://", "postgres://")):
+            return f"postgresql+psycopg://{given.partition('://')[2]}"
+        if not given.startswith(("sqlite:///", "postgresql+psycopg://")):
+            said = "state is sqlite:///drawbar.db, or postgresql+psycopg://USER@HOST/DATABASE for many machines"
+            raise PydanticCustomError("state", said)
         return given
 
     @field_validator("queue")

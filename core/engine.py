@@ -174,7 +174,7 @@ class Engine:
         def unit(conn: Connection) -> tuple[str, list[Course]]:
             if trigger_id is not None and (first := runs.of_trigger(conn, trigger_id)) is not None:
                 return first, []
-            queued = held is not None and runs.key_is_held(conn, held)
+            queued = held is not None and runs.key_is_held(conn, runs.lock_key(conn, held))
             if plan.hash not in self._kept or not retention.has_definition(conn, plan.hash):
                 runs.keep_definition(conn, plan.hash, plan.body)
             runs.add_run(
@@ -359,12 +359,18 @@ class Engine:
         tried: list[tuple[str, str, int]] = []
 
         def unit(conn: Connection) -> list[Course]:
-            found = stored.oldest_ready(conn, self._journal.now())
+            found = stored.free(conn, self._journal.now())
             if found is None:
                 return []
             tried.append(found)
             run_id, task, item = found
-            return self._record.within(conn, run_id, lambda course: course.claim(task, item), room=1)
+
+            def tell(course: Course) -> None:
+                row = runs.current(conn, run_id, task, item)
+                if row is not None and row[0] == "ready":
+                    course.claim(task, item)
+
+            return self._record.within(conn, run_id, tell, room=1)
 
         try:
             claims = self._record.committed(self._journal.write(unit))

@@ -67,8 +67,6 @@ class Events:
         self._journal = journal
         self._news = news or threading.Condition()
         self._numbered = not journal.is_sqlite
-        if self._numbered:
-            journal.write(history.prepare_numbers)
 
     def page(
         self,

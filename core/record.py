@@ -78,10 +78,11 @@ class Record:
         """Let the next run of the same key begin."""
         header = course.known.header
         assert header.key is not None
+        held = runs.lock_key(course.conn, held_key(header.workflow, header.key))
         run_id = runs.next_queued(course.conn, header.workflow, header.key)
         if run_id is None:
             return None
-        runs.hold_key(course.conn, run_id, held_key(header.workflow, header.key), time.time())
+        runs.hold_key(course.conn, run_id, held, time.time())
         heir = self._open(course.conn, run_id, course.room)
         heir.tell("run.started")
         return heir

@@ -22,7 +22,7 @@ from .record import Record
 from .rules import ApprovalRule
 from .store import approvals, ledger, runs
 from .store.ids import new_id
-from .store.journal import Connection
+from .store.journal import Away, Connection
 from .tool import Effect
 from .values import dump, load
 
@@ -81,6 +81,8 @@ class Work:
             return self._sync(claim) if claim.step.task.sync is not None else self._tool(claim)
         except Held as error:
             return self._held(claim, error)
+        except Away as error:
+            return self._put_off(error)
         except DrawbarError as error:
             return self._came(claim, "read", Outcome.of_error(error, {}))
         except Stale:
@@ -120,7 +122,11 @@ class Work:
                 claim, prepared.tool.effect, self._perform(claim, prepared, ":".join(map(str, claim.place)))
             )
         entry = claim.intent or new_id()
-        admission = self._record.journal.write(lambda conn: self._intend(conn, claim, prepared, entry))
+        now = self._record.journal.now()
+        try:
+            admission = self._record.journal.write(lambda conn: self._intend(conn, claim, prepared, entry, now))
+        except Away as error:
+            return self._not_left(entry, now, error)
         if isinstance(admission, ledger.Same):
             same = admission
             return lambda conn: Came("succeeded", dump(same.result), notes={"same_as": same.entry})
@@ -148,9 +154,8 @@ class Work:
                 env["index"] = claim.item
         return template.fill(env)
 
-    def _intend(self, conn: Connection, claim: Claim, prepared: Prepared, entry: str) -> ledger.Admission:
+    def _intend(self, conn: Connection, claim: Claim, prepared: Prepared, entry: str, now: float) -> ledger.Admission:
         """Record the intent under our fence; the call leaves right after this commit."""
-        now = self._record.journal.now()
         timeout_s = claim.step.task.timeout_s
         item = None if claim.item == WHOLE else claim.item
         intent = self._guard.intent(
@@ -201,6 +206,21 @@ class Work:
         }
         due_at = self._record.journal.now() + wait_s
         return lambda conn: Came("delayed", error=error, due_at=due_at, counts=False)
+
+    def _put_off(self, error: Away) -> Settle:
+        """The journal was away, and not the system that the task is about: that uses up no attempt."""
+        said = error.as_json()
+        return lambda conn: Came("delayed", error=said, due_at=self._record.journal.now() + _BUSY_S, counts=False)
+
+    def _not_left(self, entry: str, intent_at: float, error: Away) -> Settle:
+        """The journal was away when it should keep our intent: whatever it kept, the call was not made."""
+        came = self._put_off(error)
+
+        def settle(conn: Connection) -> Came:
+            ledger.withdraw(conn, entry, intent_at=intent_at, error=error.as_json(), now=self._record.journal.now())
+            return came(conn)
+
+        return settle
 
     def _orphaned(self, claim: Claim, prepared: Prepared, entry: str) -> Settle:
         """Our own intent is open, though no thread calls: nobody can say whether it left, so nobody sends it again."""
@@ -294,9 +314,12 @@ class Work:
 
     def _finish(self, claim: Claim, settle: Settle) -> list[Claim]:
         """Commit the outcome, what follows and the next claims; patiently, since running work must leave its outcome."""
+        is_first = True
 
         def tell(course: Course) -> None:
-            course.came(claim, settle(course.conn))
+            # A commit whose answer was lost may have been one.
+            if is_first or not runs.has_ended(course.conn, claim.place, claim.fence, self._record.owner):
+                course.came(claim, settle(course.conn))
 
         pause_s = 0.1
         while True:
@@ -312,6 +335,7 @@ class Work:
                 if self._leases.lost(claim):
                     log.warning("outcome.lost", run=claim.run_id, task=claim.task, error=error.message)
                     return []
+                is_first = False
                 time.sleep(pause_s)
                 pause_s = min(2 * pause_s, 5)
                 continue

@@ -41,7 +41,9 @@ class Scripted(Adapter[AdapterConfig]):
 
 
 class House:
-    """A journal in a folder with an engine on it, the desk and the sweep over unknown outcomes."""
+    """A journal in a folder (or at `state`) with an engine on it, the desk and the sweep over unknown outcomes."""
+
+    state: str | None = None
 
     def __init__(
         self,
@@ -59,7 +61,7 @@ class House:
         config = AdapterConfig.model_validate(
             {"kind": "scripted", "tools": dict(rules or {}), "budget": {"concurrency": 100}}
         )
-        self.journal = Journal.open(f"sqlite:///{folder}/state.db")
+        self.journal = Journal.open(self.state or f"sqlite:///{folder}/state.db")
         self.landscape = Landscape(Place(folder, folder), {"sys": config})
         self.guard = Guard(self.landscape, self.journal, Vault(None))
         known = {name: Workflow.model_validate(body) for name, body in workflows.items()}

@@ -81,10 +81,6 @@ def last_event(conn: Connection, *, numbered: bool) -> int:
     return conn.execute(select(func.max(events.c.seq if numbered else events.c.id))).scalar() or 0
 
 
-def prepare_numbers(conn: Connection) -> None:
-    conn.execute(text("CREATE SEQUENCE IF NOT EXISTS events_numbers"))
-
-
 def has_unnumbered(conn: Connection) -> bool:
     return conn.execute(select(events.c.id).where(events.c.seq.is_(None)).limit(1)).first() is not None
 

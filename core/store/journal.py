@@ -19,17 +19,28 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    TimeoutError,  # noqa: A004 - of the pool of connections
+)
 from sqlalchemy.pool import NullPool
 
 from ..errors import ConfigError, DrawbarError, Unavailable
-from . import clock
+from . import clock, postgres
 from .tables import VERSION, meta, metadata
 from .turn import Turn
 
 T = TypeVar("T")
-__all__ = ["Connection", "Journal"]
+__all__ = ["Away", "Connection", "Journal"]
 _BUSY_S = 10
+
+
+class Away(Unavailable):
+    """The journal itself cannot be used now: that uses up nobody's attempt."""
 
 
 class Journal:
@@ -40,6 +51,8 @@ class Journal:
     """
 
     def __init__(self, engine: Engine, writer: _Writer, path: Path | None) -> None:
+        driver = engine.dialect.loaded_dbapi
+        self._away = (driver.OperationalError, driver.InterfaceError, OperationalError, InterfaceError, TimeoutError)
         self._engine = engine
         self._writer = writer
         self._closed = False
@@ -54,12 +67,9 @@ class Journal:
             parsed = make_url(url)
             if parsed.get_backend_name() == "sqlite":
                 return _open_sqlite(url)
-            engine = create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True)
+            return _open_postgres(url)
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise ConfigError(f"state: {error}", field="state") from error
-        journal = cls(engine, _Plain(engine), None)
-        journal.write(_create)
-        return journal
 
     @property
     def is_sqlite(self) -> bool:
@@ -72,10 +82,10 @@ class Journal:
         What the unit raises undoes that unit alone and is raised here; a commit that fails is Unavailable for everyone in it.
         """
         if self._closed:
-            raise Unavailable("the journal is closed")
+            raise Away("the journal is closed")
         try:
             return self._writer.write(unit)
-        except (sqlite3.OperationalError, OperationalError) as error:
+        except self._away as error:
             raise _unavailable(error) from error
 
     @contextmanager
@@ -83,15 +93,26 @@ class Journal:
         """Give a connection that sees one moment and can write nothing."""
         try:
             with self._engine.connect() as conn:
-                yield conn
-        except (sqlite3.OperationalError, OperationalError) as error:
+                try:
+                    yield conn
+                except self._away:
+                    if not self.is_sqlite and postgres.is_dead(conn):
+                        conn.invalidate()
+                        self._engine.dispose()
+                    raise
+        except self._away as error:
             raise _unavailable(error) from error
 
     def now(self) -> float:
         """Give the journal's own time, in epoch seconds: the same for all processes, and it never jumps."""
         ticks = clock.ticks()
         if ticks > self._offset_until:
-            self._offset_s, keep_s = self._measure_offset()
+            try:
+                self._offset_s, keep_s = self._measure_offset()
+            except Away:
+                if not self._offset_until:
+                    raise
+                keep_s = 1.0  # what was measured before is good for a while
             self._offset_until = ticks + keep_s
         return ticks + self._offset_s
 
@@ -128,6 +149,7 @@ def _offset_of(conn: Connection, boot: str) -> float:
 
 def _create(conn: Connection) -> None:
     """Make what is missing; refuse what a newer program wrote."""
+    postgres.take_turn(conn)
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         importlib.import_module(f"{__package__}.{module.name}")
     if inspect(conn).has_table("meta"):
@@ -145,7 +167,21 @@ def _create(conn: Connection) -> None:
 
 
 def _unavailable(error: Exception) -> DrawbarError:
-    return Unavailable(f"the journal cannot be used: {getattr(error, 'orig', None) or error}", retry_after_s=1)
+    return Away(f"the journal cannot be used: {getattr(error, 'orig', None) or error}", retry_after_s=1)
+
+
+def _open_postgres(url: str) -> Journal:
+    if make_url(url).get_backend_name() != "postgresql":
+        raise ConfigError("state: a journal is on SQLite or PostgreSQL", field="state")
+    journal = Journal(postgres.readers(url), postgres.Transactions(postgres.writers(url)), None)
+    try:
+        journal.write(_create)
+    except Unavailable as error:
+        journal.close()
+        if postgres.is_refusal(error.message):
+            raise ConfigError(f"state: {error.message}", field="state") from error
+        raise
+    return journal
 
 
 def _open_sqlite(url: str) -> Journal:
@@ -182,19 +218,6 @@ def _prepare(driver: Any, *more: str) -> None:
 
 class _Writer(Protocol):
     def write(self, unit: Callable[[Connection], T]) -> T: ...
-
-    def close(self) -> None: ...
-
-
-class _Plain:
-    """One transaction a unit: where the server lets many commits share its flush by itself."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def write(self, unit: Callable[[Connection], T]) -> T:
-        with self._engine.begin() as conn:
-            return unit(conn)
 
     def close(self) -> None: ...
 

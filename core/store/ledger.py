@@ -182,6 +182,12 @@ def conclude(
     return True
 
 
+def withdraw(conn: Connection, entry_id: str, *, intent_at: float, error: Mapping[str, Any], now: float) -> None:
+    """End an intent of which nothing left; one of another moment stays, and so does one that was never kept."""
+    mine = and_(ledger.c.id == entry_id, ledger.c.state == "intent", ledger.c.intent_at == intent_at)
+    conn.execute(update(ledger).where(mine).values(state="unavailable", outcome_at=now, error=dump(dict(error))))
+
+
 def note(conn: Connection, entry_id: str, said: Mapping[str, Any]) -> None:
     """Add evidence."""
     row = conn.execute(_BY_ID, {"of_id": entry_id}).mappings().first()

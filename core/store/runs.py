@@ -162,6 +162,10 @@ _ATTEMPT = Statement(
     " VALUES (:run_id, :task, :item, :fence, :attempt, :owner, :state, :error, :notes, :started_at, :ended_at)"
     " ON CONFLICT (run_id, task, item, fence) DO UPDATE SET state = :state, error = :error, notes = :notes"
 )
+_ENDED = Statement(
+    "SELECT 1 FROM attempts WHERE run_id = :run_id AND task = :task AND item = :item AND fence = :fence"
+    " AND owner = :owner AND state <> 'lost'"
+)
 _STATE = Statement(
     "SELECT state, fence, intent FROM task_runs WHERE run_id = :run_id AND task = :task AND item = :item"
 )
@@ -190,6 +194,7 @@ _REOPEN = Statement(
     "UPDATE runs SET finished_at = NULL, error = NULL, output = NULL, key_held = :held, input = :input WHERE id = :id"
 )
 _REASON = Statement("UPDATE runs SET reason = :reason WHERE id = :id")
+_LOCK_KEY = Statement("SELECT pg_advisory_xact_lock(hashtextextended(:held, 0))")
 _KEY_IS_HELD = Statement("SELECT 1 FROM runs WHERE key_held = :held")
 _BY_TRIGGER = Statement("SELECT id FROM runs WHERE trigger_id = :trigger_id")
 
@@ -243,6 +248,12 @@ def add_attempt(conn: Connection, **row: Any) -> None:
     _ATTEMPT(conn, **row)
 
 
+def has_ended(conn: Connection, place: tuple[str, str, int], fence: int, owner: str) -> bool:
+    """Tell whether what came of a claim of ours is stored already."""
+    run_id, task, item = place
+    return _ENDED(conn, run_id=run_id, task=task, item=item, fence=fence, owner=owner).fetchone() is not None
+
+
 def current(conn: Connection, run_id: str, task: str, item: int) -> tuple[str, int, str | None] | None:
     """Give state, fence and intent of one row."""
     row: tuple[str, int, str | None] | None = _STATE(conn, run_id=run_id, task=task, item=item).fetchone()
@@ -281,8 +292,23 @@ def first_error(conn: Connection, run_id: str, task: str = "") -> tuple[str, int
 
 
 def next_queued(conn: Connection, workflow: str, key: str) -> str | None:
-    row = _QUEUED(conn, workflow=workflow, key=key).fetchone()
-    return row[0] if row else None
+    """Give the oldest run that waits for a key, locked."""
+    while (row := _QUEUED(conn, workflow=workflow, key=key).fetchone()) is not None:
+        found = lock(conn, row[0])
+        if found is not None and found[1] == "queued" and found[3] is None:
+            return str(row[0])  # else it was cancelled while we waited for its lock
+    return None
+
+
+def lock_key(conn: Connection, held: str) -> str:
+    """
+    Let one unit at a time look who holds a key and change it; give the key.
+
+    Without it a run that queues behind one that is just ending would wait for ever.
+    """
+    if conn.dialect.name != "sqlite":
+        _LOCK_KEY(conn, held=held)
+    return held
 
 
 def hold_key(conn: Connection, run_id: str, held: str, wall: float) -> None:

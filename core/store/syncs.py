@@ -45,7 +45,7 @@ _LOADED = ("options", "portions", "cursor_before", "cursor_after", "error")
 
 def hold(conn: Connection, sync: str, holder: str, *, now: float, until: float) -> str | None:
     """Take or renew the right to run a sync; gives who holds it when that is somebody else."""
-    row = conn.execute(select(sync_state).where(sync_state.c.sync == sync)).mappings().first()
+    row = conn.execute(select(sync_state).where(sync_state.c.sync == sync).with_for_update()).mappings().first()
     if row is None:
         conn.execute(insert(sync_state).values(sync=sync, holder=holder, held_until=until))
         return None

@@ -60,6 +60,12 @@ class Postgres:
         self.stop()
         self.start()
 
+    def crash(self) -> None:
+        """Kill it without a word, in the middle of whatever it does, and start it again."""
+        process.stop(self._process, signal.SIGQUIT)
+        self._process = None
+        self.start()
+
     def close(self) -> None:
         self.stop()
         shutil.rmtree(self.home, ignore_errors=True)

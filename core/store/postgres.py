@@ -1,0 +1,126 @@
+"""
+The journal on PostgreSQL, for many machines: one transaction a unit; the server lets commits share its flushes.
+
+A unit may run more than once, since only what failed before its commit was sent is run again: when it met another unit (a
+deadlock, a key that was taken between look and insert), or when its connection had died.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+
+T = TypeVar("T")
+_TRIES = 6
+_CONNECT_S = 10
+_MEETS = {"23505", "40001", "40P01"}  # unique violation, serialization failure, deadlock
+_MAKING = 0x44726177_0001  # any number that no one else locks
+_LIMITS_MS = {
+    "lock_timeout": 20_000,
+    "statement_timeout": 60_000,
+    # Who sleeps inside a unit holds the locks of its run: the server ends its transaction.
+    "idle_in_transaction_session_timeout": 15_000,
+}
+_POOL = {"pool_size": 20, "max_overflow": 40, "pool_timeout": 20}
+
+
+def writers(url: str) -> Engine:
+    return create_engine(url, connect_args=_said(), **_POOL)
+
+
+def readers(url: str) -> Engine:
+    """Give connections that see one moment and can write nothing."""
+    engine = create_engine(url, connect_args=_said(), isolation_level="REPEATABLE READ", **_POOL)
+    event.listen(engine, "connect", _only_reads)
+    return engine
+
+
+def _said() -> dict[str, Any]:
+    limits = " ".join(f"-c {name}={value}" for name, value in _LIMITS_MS.items())
+    return {
+        "connect_timeout": _CONNECT_S,
+        "options": limits,
+        "application_name": "drawbar",
+        "keepalives_idle": 30,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+    }
+
+
+def _only_reads(driver: Any, record: object) -> None:
+    driver.read_only = True
+
+
+def take_turn(conn: Connection) -> None:
+    """Let one process at a time make or change tables; the turn ends with the unit."""
+    if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MAKING})")
+        conn.exec_driver_sql("CREATE SEQUENCE IF NOT EXISTS events_numbers")
+
+
+def is_refusal(message: str) -> bool:
+    """Tell whether the server is there and will not let us in: waiting does not help."""
+    return any(said in message for said in ("authentication failed", "does not exist", "no pg_hba.conf entry"))
+
+
+class Transactions:
+    """Writes units."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def write(self, unit: Callable[[Connection], T]) -> T:
+        left = _TRIES
+        while True:
+            left -= 1
+            attempt = _Attempt(self._engine)
+            try:
+                return attempt.run(unit)
+            except Exception as error:
+                if attempt.died:
+                    self._engine.dispose()  # the others that waited in the pool have died with it
+                if left == 0 or not attempt.may_be_repeated(error):
+                    raise
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+class _Attempt:
+    """One try of a unit, and what is known of it when it failed."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._committing = False
+        self.died = False
+
+    def run(self, unit: Callable[[Connection], T]) -> T:
+        with self._engine.connect() as conn:
+            transaction = conn.begin()
+            try:
+                result = unit(conn)
+                self._committing = True
+                transaction.commit()
+            except BaseException:
+                self.died = is_dead(conn)
+                if self.died:
+                    conn.invalidate()
+                else:
+                    transaction.rollback()
+                raise
+            return result
+
+    def may_be_repeated(self, error: Exception) -> bool:
+        state = getattr(getattr(error, "orig", error), "sqlstate", None)
+        return state in _MEETS or (self.died and not self._committing)
+
+
+def is_dead(conn: Connection) -> bool:
+    """Tell whether the server is no longer at the other end; statements of ours bypass SQLAlchemy's own look."""
+    if conn.invalidated or conn.closed:
+        return True
+    driver: Any = conn.connection.driver_connection
+    return driver is None or bool(driver.closed)
