@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,7 @@ from .breaker import Breaker
 from .errors import ConfigError, NotNow
 from .hours import Calendar, Span
 from .policy import Budget
+from .slices import Holdings, Rate, Slots
 from .tool import Effect
 
 _BUSY_AGAIN_S = 1.0
@@ -30,6 +30,7 @@ class Share:
         *,
         clock: Callable[[], float] = time.time,
         tell: Callable[[str, dict[str, Any]], None] = lambda what, body: None,
+        holdings: Holdings | None = None,
     ) -> None:
         self.reads = Breaker(f"reads of {system}", budget.breaker, tell)
         self.writes = Breaker(f"writes of {system}", budget.breaker, tell)
@@ -38,10 +39,9 @@ class Share:
         self._clock = clock
         self._calendar = None if budget.hours is None else Calendar(budget.hours)
         self._free = 0.0, 0.0
-        self._slots = threading.BoundedSemaphore(budget.concurrency)
-        self._batch_slots = threading.BoundedSemaphore(budget.batch or budget.concurrency)
-        self._lock = threading.Lock()
-        self._next_start = 0.0
+        self._slots = Slots(system, budget.concurrency, holdings)
+        self._batch = None if budget.batch is None else Slots(f"{system}/batch", budget.batch, holdings)
+        self._rate = None if budget.per_second is None else Rate(system, budget.per_second, holdings)
 
     def line(self, effect: Effect) -> Breaker:
         return self.reads if effect == "read" else self.writes
@@ -92,40 +92,36 @@ class Share:
         """Hold one place for a call of this length; NotNow, with when to come back, when none comes free in time."""
         self.look(wait_s)
         until = time.monotonic() + wait_s
-        many = self._budget.batch or self._budget.concurrency
-        said = f"all {many} places of batch work in its budget are in use"
-        with self._held(self._batch_slots, until, said) if batch else _nothing(), self._held(self._slots, until):
-            self._pace(until)
-            self.look(wait_s)  # it may have closed while we waited
-            yield
+        if batch and self._batch is not None:
+            with self._held(self._batch, until, "places of batch work"), self._held(self._slots, until, "calls"):
+                self._start(until, wait_s)
+                yield
+        else:
+            with self._held(self._slots, until, "calls"):
+                self._start(until, wait_s)
+                yield
 
     @contextmanager
-    def _held(self, slots: threading.BoundedSemaphore, until: float, said: str = "") -> Iterator[None]:
-        if not slots.acquire(timeout=max(until - time.monotonic(), 0)):
-            said = said or f"all {self._budget.concurrency} calls of its budget are in use"
-            raise NotNow(f"{self._system}: {said}", retry_after_s=_BUSY_AGAIN_S)
+    def _held(self, slots: Slots, until: float, what: str) -> Iterator[None]:
+        if not slots.acquire(until):
+            raise NotNow(
+                f"{self._system}: all {slots.total} {what} of its budget are in use", retry_after_s=_BUSY_AGAIN_S
+            )
         try:
             yield
         finally:
             slots.release()
 
-    def _pace(self, until: float) -> None:
-        if self._budget.per_second is None:
-            return
-        with self._lock:
-            start = max(time.monotonic(), self._next_start)
+    def _start(self, until: float, needed_s: float) -> None:
+        if self._rate is not None:
+            start = self._rate.start(until)
             if start > until:
                 raise NotNow(
                     f"{self._system}: its budget of {self._budget.per_second:g} calls a second is used up",
-                    retry_after_s=round(start - time.monotonic(), 3),
+                    retry_after_s=round(max(start - time.monotonic(), 0.001), 3),
                 )
-            self._next_start = start + 1 / self._budget.per_second
-        time.sleep(max(start - time.monotonic(), 0))
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+            time.sleep(max(start - time.monotonic(), 0))
+        self.look(needed_s)  # it may have closed while we waited
 
 
 @dataclass(frozen=True, slots=True)

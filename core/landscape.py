@@ -18,6 +18,7 @@ from .budget import Share
 from .errors import ConfigError, DrawbarError, InputError, Unavailable
 from .rules import ToolRules
 from .schema import Checker
+from .slices import Holdings
 from .tool import Effect, Tool
 
 log = structlog.get_logger("drawbar.landscape")
@@ -60,14 +61,16 @@ class Bound:
 class _Entry:
     """One adapter: its configuration, and, once used, the open adapter with its tools."""
 
-    def __init__(self, name: str, config: AdapterConfig, place: Place, tell: Tell) -> None:
+    def __init__(self, name: str, config: AdapterConfig, place: Place, tell: Tell, holdings: Holdings | None) -> None:
         self.name = name
         self.config = config
         self.place = place
         self.lock = threading.RLock()
         self.deriving = threading.Lock()
         self.asked: tuple[float, Future[None]] | None = None
-        self.share = Share(name, config.budget, tell=lambda what, body: tell(what, {"system": name, **body}))
+        self.share = Share(
+            name, config.budget, tell=lambda what, body: tell(what, {"system": name, **body}), holdings=holdings
+        )
         self.adapter: Adapter[Any] | None = None
         self.tools: dict[str, Bound] | None = None
         self.failure: tuple[float, DrawbarError] | None = None
@@ -198,11 +201,16 @@ class Landscape:
     """Every registered adapter by name, and every tool by its full name (`erp.find_order`)."""
 
     def __init__(
-        self, place: Place, adapters: Mapping[str, AdapterConfig], tell: Tell = lambda what, body: None
+        self,
+        place: Place,
+        adapters: Mapping[str, AdapterConfig],
+        tell: Tell = lambda what, body: None,
+        holdings: Holdings | None = None,
     ) -> None:
         self.place = place
         self._tell = tell
-        self._entries = {name: _Entry(name, config, place, tell) for name, config in adapters.items()}
+        self._holdings = holdings
+        self._entries = {name: _Entry(name, config, place, tell, holdings) for name, config in adapters.items()}
         self.changes: Mapping[str, Mapping[str, Any]] = {}
         """What was changed about single tools while running, by full name: `enabled`, `description`."""
 
@@ -282,7 +290,7 @@ class Landscape:
     def put(self, name: str, config: AdapterConfig) -> None:
         """Register or replace an adapter; calls that run keep the old one until they end."""
         old = self._entries.get(name)
-        self._entries[name] = _Entry(name, config, self.place, self._tell)
+        self._entries[name] = _Entry(name, config, self.place, self._tell, self._holdings)
         if old:
             old.close()
 

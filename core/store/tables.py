@@ -246,6 +246,7 @@ budget_slots = Table(
     Column("name", Text, nullable=False),
     Column("owner", Text, nullable=False),
     Column("slots", Integer, nullable=False),
+    Column("wanted", Integer, nullable=False, server_default="0"),
     Column("until", Float, nullable=False),
     UniqueConstraint("name", "owner"),
 )

@@ -1,0 +1,133 @@
+"""How slots are shared between processes that want them, and what one process does with its part."""
+
+import itertools
+import threading
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drawbar.core.budget import Share
+from drawbar.core.errors import Unavailable
+from drawbar.core.policy import Budget
+from drawbar.core.slices import Holdings, Rate, Slots, fair
+from drawbar.core.store import budgets
+from drawbar.core.store.budgets import Budgets
+from drawbar.core.store.journal import Journal
+
+wants = st.dictionaries(st.text("abcdef", min_size=1, max_size=3), st.integers(0, 20), max_size=6)
+
+
+@pytest.fixture
+def holdings(tmp_path):
+    journal = Journal.open(f"sqlite:///{tmp_path}/state.db")
+    holdings = Holdings(Budgets(journal))
+    yield holdings
+    holdings.close()
+    journal.close()
+
+
+@given(total=st.integers(0, 40), wants=wants, turn=st.integers(0, 100))
+def test_shares_never_exceed_the_budget_and_leave_nothing_unused(total, wants, turn):
+    got = fair(total, wants, turn)
+
+    assert sum(got.values()) == min(total, sum(wants.values()))
+    assert all(got[owner] <= want for owner, want in wants.items())
+
+
+@given(total=st.integers(0, 40), wants=wants, turn=st.integers(0, 100))
+def test_nobody_gets_more_while_another_gets_less_than_it_wants(total, wants, turn):
+    got = fair(total, wants, turn)
+
+    short = [got[owner] for owner, want in wants.items() if got[owner] < want]
+    if short:
+        assert max(got.values()) <= min(short) + 1
+
+
+@given(wants=st.dictionaries(st.text("abcdef", min_size=1, max_size=3), st.integers(1, 20), min_size=1, max_size=6))
+def test_a_single_slot_is_everybodys_in_turn(wants):
+    served = {owner for turn in range(len(wants)) for owner, slots in fair(1, wants, turn).items() if slots}
+
+    assert served == set(wants)
+
+
+def test_a_process_that_is_alone_gets_all_that_it_wants(holdings):
+    slots = Slots("erp", 8, holdings)
+
+    assert all(slots.acquire(time.monotonic() + 2) for _ in range(8))
+    assert not slots.acquire(time.monotonic() + 0.1)
+    slots.release()
+    assert slots.acquire(time.monotonic() + 2)
+
+
+def test_a_lease_that_was_not_renewed_starts_nothing_until_it_is(holdings):
+    """What a process does that slept past its lease: it asks again before the next call."""
+    slots = Slots("erp", 2, holdings)
+    assert slots.acquire(time.monotonic() + 2)
+    slots._until = 0.0
+    holdings._store.write(
+        lambda conn: budgets.put(conn, "erp", "other", slots=2, wanted=2, until=holdings._store.now() + 60)
+    )
+    holdings._store.write(lambda conn: budgets.drop(conn, "erp", holdings._owner))
+
+    assert not slots.acquire(time.monotonic() + 0.3)
+
+
+def test_many_threads_stay_within_what_is_granted(holdings):
+    share = Share("erp", Budget(concurrency=5), holdings=holdings)
+    now, most, lock = 0, 0, threading.Lock()
+
+    def work():
+        nonlocal now, most
+        for _ in range(30):
+            with share.slot(20):
+                with lock:
+                    now += 1
+                    most = max(most, now)
+                time.sleep(0.001)
+                with lock:
+                    now -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert now == 0
+    assert 2 <= most <= 5
+
+
+def test_a_rate_gives_starts_at_its_distance(holdings):
+    rate = Rate("erp", 100, holdings)
+    far = time.monotonic() + 10
+
+    starts = [rate.start(far) for _ in range(30)]
+
+    assert all(b - a >= 0.0099 for a, b in itertools.pairwise(starts))
+
+
+def test_a_start_that_comes_too_late_is_not_taken(holdings):
+    rate = Rate("erp", 2, holdings)
+    assert rate.start(time.monotonic() + 5) <= time.monotonic()
+
+    late = rate.start(time.monotonic() + 0.1)
+
+    assert 0.2 < late - time.monotonic() <= 0.5
+    assert rate.start(time.monotonic() + 5) - time.monotonic() <= 0.5
+
+
+def test_a_file_of_budgets_that_was_spoilt_is_made_anew(tmp_path):
+    journal = Journal.open(f"sqlite:///{tmp_path}/state.db")
+    (tmp_path / "state.db-budget").write_bytes(b"\0" * 5000)
+    holdings = Holdings(Budgets(journal))
+    share = Share("erp", Budget(), holdings=holdings)
+    try:
+        with pytest.raises(Unavailable), share.slot(1):
+            pass
+        with share.slot(1):
+            pass
+    finally:
+        holdings.close()
+        journal.close()
