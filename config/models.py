@@ -20,7 +20,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from ..core.access import AgentConfig
 from ..core.adapter import AdapterConfig, find
 from ..core.errors import ConfigError
-from ..core.retention import History
+from ..core.retention_config import History
 from ..core.strict import Strict
 from ..core.sync_config import SyncConfig
 from ..core.workflow import Workflow
