@@ -314,5 +314,8 @@ class Landscape:
     def _unknown(self, name: str) -> InputError:
         known = [tool for entry in self._entries.values() for tool in (entry.tools or ())]
         near = difflib.get_close_matches(name, known or list(self._entries), 1)
+        adapter, dot, tool = name.partition(".")
+        if not near and adapter not in self._entries:
+            near = [f"{one}{dot}{tool}" for one in difflib.get_close_matches(adapter, self._entries, 1)]
         hint = f"did you mean {near[0]!r}?" if near else "see drawbar tools"
         return InputError(f"there is no tool {name!r}; {hint}", reason="not_found", tool=name)

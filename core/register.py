@@ -224,9 +224,22 @@ def _plain_numbers(value: Any) -> Any:
     return value
 
 
+_WORDS = {
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "list_type": "must be a list",
+    "string_type": "must be text",
+    "missing": "is missing",
+    "extra_forbidden": "is not known here",
+}
+"""What the caller is told where the words of the library are meant for its programmers."""
+
+
 def refused(error: ValidationError) -> InputError:
     """Say what a model refused as the caller's error, every place at once."""
-    return _input_error([(_path(wrong["loc"]), wrong["msg"]) for wrong in error.errors(include_url=False)])
+    found = error.errors(include_url=False)
+    return _input_error([(_path(wrong["loc"]), _WORDS.get(wrong["type"], wrong["msg"])) for wrong in found])
 
 
 def _input_error(problems: list[tuple[str, str]]) -> InputError:

@@ -13,7 +13,7 @@ import structlog
 
 from .batch import Batch, Portion, Reject, Row, RowRefused, Sink, Source, Writing
 from .budget import BatchShare
-from .errors import DrawbarError, Rejected, Unavailable
+from .errors import ConfigError, DrawbarError, Rejected, Unavailable
 from .expressions import Env, EvaluationError
 from .rejects import RejectFile
 from .sync_config import SyncConfig
@@ -107,7 +107,7 @@ class Carrier:
         try:
             with self.sink.writing(portion=portion.id, file_name=self._file_name(portion)) as writing:
                 counts = self._write(portion, writing, rejects, kept, before, total)
-                self._prove(portion, counts)
+                self._prove(portion, counts, kept)
                 if not self.dry_run:
                     where = rejects.keep()
                     writing.commit(portion=portion.id, cursor=portion.cursor)
@@ -141,18 +141,18 @@ class Carrier:
                 raise Unavailable(f"sync {self.name} was stopped; the next run goes on where it was")
             self.share.look()
             read = len(batch.rows) + len(batch.rejects)
-            mapped, wrong, filtered = self._mapped(batch)
+            mapped, wrong, filtered = self._mapped(batch, portion)
             written, refused = _isolated(writing, mapped)
             failed = sorted([*batch.rejects, *wrong, *refused], key=lambda reject: reject.record_no)
             rejects.add(failed)
             kept += failed[: max(100 - len(kept), 0)]
             counts = counts.plus(Counts(read, written, len(failed), filtered))
             if limit is not None and counts.rejected > limit:
-                raise self._too_many(portion, counts)
+                raise self._too_many(portion, counts, kept)
             self.progress(before.plus(counts), total)
         return counts
 
-    def _mapped(self, batch: Batch) -> tuple[list[_Row], list[Reject], int]:
+    def _mapped(self, batch: Batch, portion: Portion) -> tuple[list[_Row], list[Reject], int]:
         """Filter and map; a row whose expression fails is a reject of its own."""
         where, fields = self.config.where, self.config.map
         env: dict[str, Any] = {**batch.facts, "run": self.moment}
@@ -169,27 +169,45 @@ class Carrier:
                     row if fields is None else {name: _field(name, one.fill, env) for name, one in fields.items()}
                 )
             except EvaluationError as error:
+                if not rejects:
+                    self._look_for_names(portion, row)
                 rejects.append(Reject(number, error.message, _raw(batch, at)))
                 continue
             rows.append(_Row(value, number, batch, at))
         return rows, rejects, filtered
 
-    def _prove(self, portion: Portion, counts: Counts) -> None:
+    def _look_for_names(self, portion: Portion, row: Row) -> None:
+        """Raise ConfigError for a name that no row of the source has: the rows are not to blame."""
+        missing: Callable[[Sequence[str], Row], str | None] | None = getattr(portion, "missing", None)
+        if missing is None:
+            return
+        fields = {"where": self.config.where, **{f"map.{name}": one for name, one in (self.config.map or {}).items()}}
+        for place, template in fields.items():
+            for path in sorted(template.paths if template is not None else ()):
+                if path[0] == "row" and (said := missing(path[1:], row)) is not None:
+                    raise ConfigError(
+                        f"sync {self.name}, {place}: {said}",
+                        field=f"syncs.{self.name}.{place}",
+                        next="correct the sync; nothing was changed, and what was read stays where it is",
+                    )
+
+    def _prove(self, portion: Portion, counts: Counts, kept: Sequence[Reject]) -> None:
         if not counts.balance:
             raise Rejected(
                 f"{portion.id} does not balance: read {counts.read}, written {counts.written}, "
                 f"rejected {counts.rejected}, filtered {counts.filtered}; nothing was changed"
             )
         if not self.config.rejects.allow(counts.rejected, counts.read):
-            raise self._too_many(portion, counts)
+            raise self._too_many(portion, counts, kept)
 
-    def _too_many(self, portion: Portion, counts: Counts) -> Rejected:
+    def _too_many(self, portion: Portion, counts: Counts, kept: Sequence[Reject]) -> Rejected:
         bounds = self.config.rejects.model_dump(include={"max_share", "max_count"}, exclude_none=True)
         said = ", ".join(f"{name} {bound}" for name, bound in bounds.items()) or "none are allowed"
         return Rejected(
             f"{getattr(portion, 'name', None) or portion.id}: {counts.rejected} of {counts.read} records were rejected "
-            f"({said}); nothing was changed",
-            next="look at the reasons, or raise rejects.max_share",
+            f"({said}); nothing was changed; the first is record {kept[0].record_no}: {kept[0].reason}",
+            detail=[{"record_no": one.record_no, "reason": one.reason} for one in kept[:20]],
+            next="correct what the reasons say, or raise rejects.max_share",
         )
 
     def _file_name(self, portion: Portion) -> str | None:

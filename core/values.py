@@ -74,6 +74,7 @@ def to_json(value: Any) -> Any:
 
 
 _MOST_DIGITS = 4300
+_MOST_DEEP = 200
 _TAG = "$t"
 _MARK = f'"{_TAG}"'
 _KEEP = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS
@@ -176,10 +177,14 @@ def parse_json(text: str | bytes, *, what: str = "body") -> Any:
         raise InputError(f"{what} has half of a surrogate pair, which is no character") from error
     except json.JSONDecodeError as error:
         raise InputError(f"{what} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
-    except (RecursionError, ValueError, InvalidOperation) as error:
+    except RecursionError as error:
+        raise InputError(f"{what} is nested more than {_MOST_DEEP} deep") from error
+    except (ValueError, InvalidOperation) as error:
+        if "integer string conversion" in str(error):  # Python's own limit, in words for its programmers
+            raise InputError(f"{what} has an integer of thousands of digits") from error
         raise InputError(f"{what} is not JSON that can be read: {error}") from error
-    if _deeper_than(value, 200):
-        raise InputError(f"{what} is nested more than 200 deep")
+    if _deeper_than(value, _MOST_DEEP):
+        raise InputError(f"{what} is nested more than {_MOST_DEEP} deep")
     return value
 
 
