@@ -42,9 +42,14 @@ def serve(
     talkative()
     app = open_app(session(ctx).config)
     try:
-        app.begin(starts=True)
         server = app.config.server
-        answer(app, host or server.host, server.port if port is None else port, ready=_ready)
+        answer(
+            app,
+            host or server.host,
+            server.port if port is None else port,
+            begin=lambda: app.begin(starts=True),
+            ready=_ready,
+        )
     finally:
         app.close()
 

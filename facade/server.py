@@ -25,13 +25,22 @@ DRAIN_S = 30
 _log = structlog.get_logger("drawbar.facade")
 
 
-def serve(app: App, host: str, port: int, *, ready: Callable[[str], None] = lambda url: None) -> None:
+def serve(
+    app: App,
+    host: str,
+    port: int,
+    *,
+    begin: Callable[[], None] = lambda: None,
+    ready: Callable[[str], None] = lambda url: None,
+) -> None:
     """
     Answer requests until SIGTERM or SIGINT; what has begun is answered first, for half a minute at most.
 
-    `ready` hears the URL once the port is open; port 0 takes a free one. Opening and closing `app` is the caller's.
+    `begin` starts the work once the port is ours: a second service that finds it taken has touched nothing. `ready` hears
+    the URL; port 0 takes a free one. Opening and closing `app` is the caller's.
     """
     sockets = listen(host, port)
+    begin()
     bound = sockets[0].getsockname()[1]
     api = web(app)
     config = uvicorn.Config(
