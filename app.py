@@ -128,15 +128,15 @@ class App:
             self.catalogue.reload()
             self.starts.reload()
 
-    def close(self) -> None:
-        """Stop what was begun, let calls that run end, and close every line. A second call does nothing."""
+    def close(self, *, drain_s: float = 10) -> None:
+        """Stop what was begun, let calls that run end (so long at most), and close every line; twice is once."""
         self.retention.stop()
         for pulse in self._pulses:
             pulse.stop()
         self._pulses = []
         self.starts.stop()
         self.syncs.close()
-        self.engine.stop()
+        self.engine.stop(drain_s)
         self.landscape.close()
         self.holdings.close()
         self.journal.close()

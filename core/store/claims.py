@@ -143,11 +143,13 @@ def free(conn: Connection, now: float) -> tuple[str, str, int] | None:
     """
     Give a task to claim, the one that has been ready for longest.
 
-    On PostgreSQL its run is locked, and runs that others have locked are passed over; the task may have been claimed a moment
-    ago, so look at it once more.
+    On PostgreSQL its run is locked, and runs that others have locked are passed over while there are any else; the task may
+    have been claimed a moment ago, so look at it once more.
     """
-    row: tuple[str, str, int] | None = (_READY if conn.dialect.name == "sqlite" else _FREE)(conn, now=now).fetchone()
-    return row
+    if conn.dialect.name == "sqlite":
+        return oldest_ready(conn, now)
+    row: tuple[str, str, int] | None = _FREE(conn, now=now).fetchone()
+    return row or oldest_ready(conn, now)
 
 
 def put_off(conn: Connection, *, place: tuple[str, str, int], until: float) -> None:

@@ -367,7 +367,7 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
     (("tols",), 2, "tols"),
     (("tools", "--quick"), 2, "--quick"),
     (("-c", "nothing.yaml", "tools"), 2, "there is no configuration at nothing.yaml"),
-    (("worker",), 2, "worker comes with"),
+    (("worker", "--queues", "erp"), 2, "worker --queues comes with"),
     (("hold", "erp", "--until", "noon"), 2, "'noon' is no moment"),
     (("hold", "erq"), 2, "did you mean 'erp'?"),
     (("release", "erp"), 2, "is not held"),
