@@ -128,8 +128,8 @@ class Breaker:
     def as_json(self) -> dict[str, Any]:
         line, now = self._line, self._clock()
         if line.until is None:
-            return {"state": "closed", "failures": line.failures}
-        said = {"state": "open" if now < line.until else "half_open", "failures": line.failures}
+            return {"state": "up", "failures": line.failures}
+        said = {"state": "down" if now < line.until else "trying", "failures": line.failures}
         return {**said, "again_in_s": round(max(line.until - now, 0), 3), "error": self._last}
 
     def _admit(self, limit_s: float) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from .breaker import Breaker
-from .errors import ConfigError, NotNow
+from .errors import ConfigError, DrawbarError, NotNow
 from .hours import Calendar, Span
 from .policy import Budget
 from .slices import Holdings, Rate, Slots
@@ -64,16 +64,20 @@ class Share:
             raise self._closed(span, now)
         self._free = now, span.last + needed_s
 
-    def closed_until(self, needed_s: float) -> float | None:
-        """Say when it opens again, in epoch seconds; None while it is open."""
+    def refusal(self, needed_s: float) -> DrawbarError | None:
+        """Say why a call of this length may not start now; None while it may."""
         try:
             self.look(needed_s)
-        except NotNow:
-            span = self._calendar and self._calendar.free(self._clock(), needed_s)
-            return span.start if span else None
-        except ConfigError:
-            return None
+        except (NotNow, ConfigError) as error:
+            return error
         return None
+
+    def closed_until(self, needed_s: float) -> float | None:
+        """Say when it opens again, in epoch seconds; None while it is open."""
+        if self._calendar is None or not isinstance(self.refusal(needed_s), NotNow):
+            return None
+        span = self._calendar.free(self._clock(), needed_s)
+        return span.start if span else None
 
     def _closed(self, span: Span, now: float) -> NotNow:
         assert self._budget.hours is not None

@@ -185,7 +185,7 @@ class Starts:
         adapter = self._landscape.adapter(trigger.adapter)
         targets = [f"trigger:{name}", f"adapter:{trigger.adapter}", *held_by]
         targets += [f"feed:{trigger.adapter}.{trigger.feed}"] if trigger.feed else []
-        closed = partial(self._intake.refusal, *targets)
+        closed = partial(self._closed, trigger.adapter, targets)
         spec = trigger.model_dump(include={"feed", "consume"}, exclude_none=True)
         stop = None
         if isinstance(start, Carry):
@@ -198,6 +198,16 @@ class Starts:
             return Watch(name, adapter_now, spec, start, self._journal, stop=stop, closed=closed)
 
         return _Wanted(said, adapter, make)
+
+    def _closed(self, adapter: str, targets: Sequence[str]) -> DrawbarError | None:
+        """Say why a trigger may not watch its system now: somebody holds it, or it is closed."""
+        if (held := self._intake.refusal(*targets)) is not None:
+            return held
+        try:
+            limit_s = self._landscape.config(adapter).call_timeout_s
+            return self._landscape.share(adapter).refusal(limit_s)
+        except InputError:  # it was removed a moment ago, and the trigger goes with it
+            return None
 
     def _watch(self, wanted: dict[str, _Wanted]) -> None:
         """End what is no longer wanted or was changed, and begin what is new."""

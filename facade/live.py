@@ -28,8 +28,17 @@ POLL_S = 0.1
 PAGE_ROWS = 200
 SEND_TIMEOUT_S = 30.0
 BEAT_S = 15.0
-_TOPICS = {"run": "runs", "task": "runs", "sync": "syncs", "approval": "approvals", "dead": "dead", "file": "files", "hold": "holds"}
-TOPICS = ("runs", "syncs", "approvals", "dead", "files", "holds", "other")
+_TOPICS = {
+    "run": "runs",
+    "task": "runs",
+    "sync": "syncs",
+    "approval": "approvals",
+    "dead": "dead",
+    "file": "files",
+    "hold": "holds",
+    "system": "systems",
+}
+TOPICS = ("runs", "syncs", "approvals", "dead", "files", "holds", "systems", "other")
 _TOO_SLOW = 1013
 _GOING_AWAY = 1012
 

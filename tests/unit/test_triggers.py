@@ -10,8 +10,9 @@ import pytest
 
 from drawbar.core.access import AgentConfig, Caller
 from drawbar.core.adapter import Adapter, AdapterConfig, Occurrence, Place
+from drawbar.core.budget import Share
 from drawbar.core.engine import Engine
-from drawbar.core.errors import InputError, Unavailable
+from drawbar.core.errors import InputError, NotNow, Unavailable
 from drawbar.core.events import Events
 from drawbar.core.guard import Guard
 from drawbar.core.landscape import Landscape
@@ -286,6 +287,25 @@ def test_nothing_is_watched_before_it_begins_or_after_it_stops(journal, box, tmp
     unbegun.reload()
     unbegun.stop()
     assert box.begun == 1
+
+
+def test_a_trigger_leaves_its_system_alone_while_that_is_closed(journal, box, tmp_path, monkeypatch):
+    closed = NotNow("mail is closed")
+    said = [closed]
+    monkeypatch.setattr(Share, "refusal", lambda share, needed_s: said[0])
+    box.waiting.append(message(1, order=1))
+
+    with landscape_of(journal, tmp_path, {"bill": workflow(BY_ORDER, input=ORDER)}):
+        time.sleep(0.5)
+        assert box.begun == 0
+        said[0] = None
+        until(lambda: box.said)
+        said[0] = closed
+        until(lambda: box.ended == 1)
+        begun = box.begun
+        time.sleep(0.5)
+
+    assert box.begun == begun
 
 
 def test_the_caller_of_a_run_may_call_what_its_tasks_name():
