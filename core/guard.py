@@ -403,8 +403,9 @@ class Guard:
             return None
         if bound.rules.probe is None:
             assert bound.tool.probe is not None
-            call = Call(f"probe-{new_id()}", "probe", time.monotonic() + bound.timeout_s)
-            return bound.tool.probe(arguments, call)
+            with bound.share.slot(bound.timeout_s), bound.share.reads.watched(bound.timeout_s):
+                call = Call(f"probe-{new_id()}", "probe", time.monotonic() + bound.timeout_s)
+                return bound.tool.probe(arguments, call)
         rule = bound.rules.probe
         env: dict[str, Any] = {"arguments": arguments, "caller": {"name": entry["caller"], "claims": {}}}
         asked = self.prepare(rule.tool, rule.with_.fill(env), Caller.cli("probe"), outside=False)

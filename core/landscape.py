@@ -90,6 +90,7 @@ class _Entry:
                 return self.tools
             if self.failure and self.failed_just_now:
                 raise self.failure[1]
+            self.share.look(self.config.call_timeout_s)
             try:
                 self.tools = {bound.name: bound for bound in self._bind(self.open().tools())}
             except DrawbarError as error:
@@ -111,7 +112,7 @@ class _Entry:
         if self.asked and not self.asked[1].done() and (silent_s := time.monotonic() - self.asked[0]) >= _PATIENCE_S:
             said = f"{self.name} was asked what it offers {silent_s:.0f} s ago and is silent"
             return Unavailable(said, next=explained_by(self.name))
-        return None
+        return None if self.tools is not None else self.share.refusal(self.config.call_timeout_s)
 
     def ask(self) -> Future[None] | None:
         """Derive the tools on a thread of their own; None when there is nothing that is worth waiting for."""
@@ -253,10 +254,10 @@ class Landscape:
     def state(self, name: str) -> tuple[str, DrawbarError | None]:
         """Tell how a system was when it was last used: `unopened`, `up` or `down` with its error."""
         entry = self._entry(name)
-        if trouble := entry.trouble or entry.share.reads.error or entry.share.writes.error:
-            return "down", trouble
         if entry.share.closed_until(0) is not None:
             return "closed", None
+        if trouble := entry.trouble or entry.share.reads.error or entry.share.writes.error:
+            return "down", trouble
         return ("up" if entry.tools is not None else "unopened"), None
 
     def _changed(self, bound: Bound) -> Bound:

@@ -6,7 +6,7 @@ from collections import Counter
 from contextlib import ExitStack
 
 import pytest
-from scripted import ME, House
+from scripted import ME, House, Scripted
 
 from drawbar.core.budget import BatchShare, Share
 from drawbar.core.errors import ConfigError, NotNow, Unavailable
@@ -132,6 +132,21 @@ def test_a_write_that_waits_for_the_opening_has_no_intent(tmp_path):
         assert house.desk.dead_letters() == []
         with house.journal.read() as conn:
             assert conn.exec_driver_sql("select count(*) from ledger").scalar() == 0
+
+
+def test_a_closed_system_is_not_even_asked_what_it_offers(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(Scripted, "tools", lambda self: asked.append(1) or iter(()))
+    with House(tmp_path, {}, {}) as house:
+        closing(house, Clock("02:10"))
+
+        with pytest.raises(NotNow, match="closed until"):
+            house.guard.prepare("sys.do", {}, ME)
+
+        assert house.landscape.tools() == []
+        assert "closed until" in house.landscape.failures()["sys"].message
+        assert house.landscape.state("sys") == ("closed", None)
+        assert asked == []
 
 
 def test_a_share_that_is_used_up_costs_a_task_no_attempt(tmp_path):
