@@ -16,6 +16,7 @@ from typing import Any, Self
 from .config import Config, load
 from .config import parts as config_parts
 from .config.references import check_one_workflow
+from .config.secrets import scrub_values
 from .core.access import AgentConfig, Caller, local
 from .core.adapter import AdapterConfig, Place, find
 from .core.catalogue import Catalogue
@@ -31,6 +32,7 @@ from .core.guard import Guard
 from .core.holds import Brake, Holds, Intake
 from .core.landscape import Landscape
 from .core.masking import Vault
+from .core.notify import Outlet
 from .core.pulse import Pulse
 from .core.reconcile import Reconciler
 from .core.register import Register
@@ -49,6 +51,7 @@ from .core.workflow import Workflow
 
 _SWEEP_S = 0.5
 _CLEAN_S = 60.0
+_TELL_S = 0.5
 
 
 class App:
@@ -119,6 +122,7 @@ class App:
         if starts:
             self.starts.begin()
             self._pulses.append(Pulse("retention", _CLEAN_S, self.retention.beat).start())
+            self._pulses += [Pulse(one.name, _TELL_S, one.beat).start() for one in self._outlets()]
 
     def follow_changes(self) -> None:
         """Take over what was registered or changed over REST, by any process of this state."""
@@ -176,6 +180,10 @@ class App:
         rules = [rules for name in self.landscape.names() for rules in self.landscape.config(name).tools.values()]
         return 3600 * max(one.key_h for one in (ToolRules(), *rules))
 
+    def _outlets(self) -> list[Outlet]:
+        told = [one for one in self.config.notify if one.to.webhook.get_secret_value()]
+        return [Outlet(self.journal, self.engine.history, one, _post, scrub_values) for one in told]
+
     def _rejects(self) -> list[Path]:
         return [self.config.base / sync.rejects.to / name for name, sync in self.config.syncs.items()]
 
@@ -192,6 +200,12 @@ class App:
 
     def _adapter(self, name: str, body: dict[str, Any]) -> Any:
         return config_parts.adapter(name, body, base=self.config.base)
+
+
+def _post(url: str, body: bytes, headers: dict[str, str]) -> None:
+    from .connectors.webhook import post  # its library is loaded by who tells somebody
+
+    post(url, body, headers)
 
 
 def _feeds(config: AdapterConfig) -> set[str]:

@@ -20,6 +20,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from ..core.access import AgentConfig
 from ..core.adapter import AdapterConfig, find
 from ..core.errors import ConfigError
+from ..core.notify_config import Notify
 from ..core.retention_config import History
 from ..core.strict import Strict
 from ..core.sync_config import SyncConfig
@@ -71,7 +72,6 @@ class Config(Strict):
 
     later: ClassVar[dict[str, str]] = {
         "claims": f"keeping large values aside comes {_ENGINE}",
-        "notify": f"telling a person comes {_ENGINE}",
         "events": f"publishing events comes {_ENGINE}",
     }
 
@@ -80,6 +80,7 @@ class Config(Strict):
     queue: str = Field("threads", repr=False, description="What rings the workers: threads of this process.")
     state_key: SecretStr = Field(SecretStr(""), description="Encrypts kept inputs with secret or personal fields.")
     server: Server = Server.model_construct(host="127.0.0.1", port=8000, adapters_over_rest=False, min_free_mb=100)
+    notify: list[Notify] = Field(default_factory=list, description="Who is told of what, by webhook.")
     history: History = Field(History(), description="For how long what is over is kept.")
     adapters: dict[Name, AnyAdapter] = Field(default_factory=dict, description="The systems, by name.")
     workflows: dict[Name, Workflow] = Field(default_factory=dict, description="Graphs of tasks, by name.")

@@ -38,7 +38,7 @@ from .landscape import Bound, Landscape, explained_by
 from .masking import Vault, masked
 from .policy import verdict
 from .rules import ApprovalRule
-from .store import codes, ledger
+from .store import codes, events, ledger
 from .store.ids import new_id
 from .store.journal import Journal
 from .tool import Call, Seen
@@ -319,8 +319,14 @@ class Guard:
 
     def _record(self, prepared: Prepared, call_id: str, outcome: Outcome) -> None:
         """Keep the outcome. Where that fails the caller hears it all the same, and the ledger finds out that it knows nothing."""
+
+        def unit(conn: Any) -> None:
+            is_new = self.conclude(conn, prepared, call_id, outcome)
+            if is_new and outcome.state == "unknown" and prepared.tool.effect == "write":
+                events.add(conn, "dead.parked", body={"entry": call_id, "error": outcome.error})
+
         try:
-            self.journal.write(lambda conn: self.conclude(conn, prepared, call_id, outcome))
+            self.journal.write(unit)
         except Unavailable as error:
             log.warning("outcome.unrecorded", tool=prepared.tool.name, entry=call_id, error=error.message)
 

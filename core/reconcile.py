@@ -11,7 +11,7 @@ import structlog
 from .errors import DrawbarError
 from .guard import Guard
 from .pulse import each_alone
-from .store import ledger
+from .store import events, ledger
 from .store.journal import Journal
 from .tool import Seen
 
@@ -33,7 +33,9 @@ class Reconciler:
         with self._journal.read() as conn:
             lost = ledger.expired_calls(conn, now)
             due = ledger.due_probes(conn, now)
-        return each_alone([partial(self._lose, entry, now) for entry in lost] + [partial(self._look, one) for one in due])
+        return each_alone(
+            [partial(self._lose, entry, now) for entry in lost] + [partial(self._look, one) for one in due]
+        )
 
     def _lose(self, entry: Mapping[str, Any], now: float) -> bool:
         """A direct call whose process died between intent and outcome."""
@@ -44,6 +46,8 @@ class Reconciler:
         def unit(conn: Any) -> bool:
             if ledger.find(conn, entry["id"])["state"] != "intent":
                 return False  # another process was faster
+            if state == "unknown":
+                events.add(conn, "dead.parked", body={"entry": entry["id"], "error": {"tool": entry["tool"], **error}})
             return ledger.conclude(conn, entry["id"], state=state, now=now, error=error, probe_at=probe_at)
 
         if is_lost := self._journal.write(unit):

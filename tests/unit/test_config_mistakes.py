@@ -54,7 +54,13 @@ MISTAKES = {
         ERP.replace("effect: read", "effect: reads"), 9, 17, "found 'reads'; did you mean 'read'?",
     ),
     "a list where a mapping belongs": ("adapters: [erp]\n", 1, 11, "'adapters' must be a mapping, found a list"),
-    "a key of a later version": ("notify: []\n", 1, 1, "notify: telling a person comes with", "remove it until then"),
+    "a key of a later version": ("claims: {}\n", 1, 1, "claims: keeping large values aside comes with", "remove it until then"),
+    "a notice of what cannot happen yet": (
+        "notify: [ { on: [parked, drift], to: { webhook: http://localhost } } ]\n", 1, 17, "drift: watching contracts for drift comes",
+    ),
+    "a webhook that is none": (
+        "notify: [ { on: [parked], to: { webhook: localhost } } ]\n", 1, 42, "a webhook is an http or https URL",
+    ),
     "a queue of a later version": ("queue: amqp://localhost\n", 1, 1, "queue: threads until then"),
     "a version that does not exist": ("version: 2\n", 1, 10, "'version' must be 1, found 2"),
     "a tab": ("adapters:\n\terp: {}\n", 2, 1, "a tab; indent with spaces"),
@@ -185,7 +191,7 @@ def test_one_mistake_gives_one_sentence(tmp_path, monkeypatch):
 def test_all_mistakes_come_at_once(tmp_path, monkeypatch):
     text = (
         ERP.replace("effect: read", "effect: reads").replace("sqlite:///erp.db", "${env:DRAWBAR_TEST_NO_SUCH}")
-        + "notify: []\nserver: { prot: 1 }\n"
+        + "claims: {}\nserver: { prot: 1 }\n"
         + "workflows:\n  w:\n    tasks:\n      a: { tool: epr.x, needs: [b], compensate: { tool: x } }\n      b: { wait_s: soon }\n"
         + "agents:\n  clerk: { tools: [erpp.x] }\n"
     )
@@ -193,7 +199,7 @@ def test_all_mistakes_come_at_once(tmp_path, monkeypatch):
     found = mistakes(tmp_path, text, monkeypatch)
 
     assert [problem.spot.line for problem in found] == sorted(problem.spot.line for problem in found)
-    for word in ("NO_SUCH", "'reads'", "notify:", "'prot'", "'epr.x'", "compensate:", "'wait_s'", "'erpp.x'"):
+    for word in ("NO_SUCH", "'reads'", "claims:", "'prot'", "'epr.x'", "compensate:", "'wait_s'", "'erpp.x'"):
         assert any(word in str(problem) for problem in found), word
     assert len(found) == 8, list(map(str, found))
 
