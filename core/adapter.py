@@ -5,16 +5,19 @@ from __future__ import annotations
 import difflib
 import importlib
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from .batch import Sink, Source
 from .errors import ConfigError, DrawbarError, InputError
+from .hours import Calendar
 from .policy import Budget
 from .rules import ToolRules
 from .strict import Strict
@@ -47,6 +50,14 @@ class AdapterConfig(Strict):
     tools: dict[str, ToolRules] = Field(
         default_factory=dict, description="What is said about one tool, by its own name."
     )
+
+    @model_validator(mode="after")
+    def _calls_fit_into_the_hours(self) -> Self:
+        hours = self.budget.hours
+        if hours is not None and Calendar(hours).free(time.time(), self.call_timeout_s) is None:
+            said = "the system is never open for as long as a call may take ({limit_s} s)"
+            raise PydanticCustomError("hours", said, {"limit_s": f"{self.call_timeout_s:g}"})
+        return self
 
 
 C = TypeVar("C", bound=AdapterConfig)

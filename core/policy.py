@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from .breaker import BreakerRules
 from .errors import Recovery
@@ -40,3 +41,12 @@ class Budget(Strict):
     per_second: float | None = Field(None, gt=0, description="Calls that start in one second.")
     hours: Hours | None = Field(None, description="When calls may start; none starts that may last into a closed time.")
     breaker: BreakerRules = Field(BreakerRules(), description="When the system is left alone, reads and writes apart.")
+
+    @model_validator(mode="after")
+    def _batch_is_a_part(self) -> Budget:
+        if self.batch is not None and self.batch > self.concurrency:
+            said = {"batch": self.batch, "concurrency": self.concurrency}
+            raise PydanticCustomError(
+                "batch", "batch work may hold {batch} of {concurrency} calls: more than all", said
+            )
+        return self

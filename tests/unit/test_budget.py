@@ -6,8 +6,10 @@ from collections import Counter
 from contextlib import ExitStack
 
 import pytest
+from pydantic import ValidationError
 from scripted import ME, House, Scripted
 
+from drawbar.core.adapter import AdapterConfig
 from drawbar.core.budget import BatchShare, Share
 from drawbar.core.errors import ConfigError, NotNow, Unavailable
 from drawbar.core.policy import Budget
@@ -210,3 +212,15 @@ def test_two_syncs_that_cross_do_not_wait_for_each_other_for_ever():
         thread.join(10)
 
     assert len(crossed) == 400
+
+
+def test_a_share_of_batch_that_is_more_than_all_is_a_mistake():
+    with pytest.raises(ValidationError, match="more than all"):
+        Budget(concurrency=2, batch=3)
+
+
+def test_hours_in_which_no_call_fits_are_a_mistake():
+    said = {"kind": "sys", "call_timeout_s": 700, "budget": {"hours": {"open": ["08:00-08:10"]}}}
+
+    with pytest.raises(ValidationError, match="never open for as long"):
+        AdapterConfig.model_validate(said)
