@@ -19,6 +19,7 @@ from .config.references import check_one_workflow
 from .config.secrets import scrub_values
 from .core.access import AgentConfig, Caller, local
 from .core.adapter import AdapterConfig, Place, find
+from .core.announce import MEDIA_TYPE, Announcer
 from .core.catalogue import Catalogue
 from .core.context import Context
 from .core.desk import Desk
@@ -128,6 +129,7 @@ class App:
         """Take over what was registered or changed over REST, by any process of this state."""
         changes = self.definitions.changes()
         if changes != self._seen_changes:
+            self._pulses += [Pulse("announce", _TELL_S, one.beat).start() for one in self._announcers()]
             self._seen_changes = changes
             self.catalogue.reload()
             self.starts.reload()
@@ -190,6 +192,20 @@ class App:
     def _known(self) -> dict[str, Collection[str]]:
         """Name everything that can be held, by kind."""
         configs = {name: self.landscape.config(name) for name in self.landscape.names()}
+    def _announcers(self) -> list[Announcer]:
+        to = self.config.events.publish
+        if to is None or (to.webhook is not None and not to.webhook.get_secret_value()):
+            return []
+
+        def send(id: str, kind: str, body: bytes) -> None:  # noqa: A002 - the word of CloudEvents
+            if to.webhook is not None:
+                _post(to.webhook.get_secret_value(), body, {"Content-Type": MEDIA_TYPE, "User-Agent": "drawbar"})
+            else:
+                self.intake.holds.require(f"adapter:{to.adapter}")
+                self.landscape.adapter(to.adapter or "").announce(to.exchange or "", kind, id, body, MEDIA_TYPE)
+
+        return [Announcer(self.journal, self.engine.history, send, scrub_values)]
+
         return {
             "adapter": list(configs),
             "feed": [f"{name}.{feed}" for name, one in configs.items() for feed in _feeds(one)],

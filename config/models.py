@@ -20,6 +20,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from ..core.access import AgentConfig
 from ..core.adapter import AdapterConfig, find
 from ..core.errors import ConfigError
+from ..core.announce_config import EventsConfig
 from ..core.notify_config import Notify
 from ..core.retention_config import History
 from ..core.strict import Strict
@@ -72,7 +73,6 @@ class Config(Strict):
 
     later: ClassVar[dict[str, str]] = {
         "claims": f"keeping large values aside comes {_ENGINE}",
-        "events": f"publishing events comes {_ENGINE}",
     }
 
     version: Literal[1] = Field(1, description="Version of this file's form.")
@@ -89,6 +89,7 @@ class Config(Strict):
 
     _base: Path = PrivateAttr(default_factory=Path.cwd)
     _files: tuple[Path, ...] = PrivateAttr(())
+    events: EventsConfig = Field(EventsConfig(), description="What becomes of events beside the journal.")
     _secrets: frozenset[str] = PrivateAttr(frozenset())
     _warnings: tuple[Problem, ...] = PrivateAttr(())
     _spots: dict[tuple[str | int, ...], Spot] = PrivateAttr(default_factory=dict)

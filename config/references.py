@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ..core.adapter import AdapterConfig, find
+from ..core.adapter import Adapter, AdapterConfig, find
 from ..core.errors import ConfigError
 from ..core.schema import Checker
 from ..core.workflow import Task, Workflow, check_workflow
@@ -101,10 +101,26 @@ class _References:
             yield from self._place(sync.to, ("syncs", name, "to"))
             for at, trigger in enumerate(sync.triggers):
                 yield from self._place(trigger, ("syncs", name, "triggers", at))
+        yield from self._publication()
         for name, agent in self.config.agents.items():
             for at, glob in enumerate(agent.tools):
                 if not set("*?[") & set(glob):
                     yield from self._tool(glob, ("agents", name, "tools", at))
+
+    def _publication(self) -> Iterator[Misfit]:
+        publish = self.config.events.publish
+        if publish is None or publish.adapter is None:
+            return
+        path: Path = ("events", "publish", "adapter")
+        if publish.adapter not in self.adapters:
+            hint = meant(publish.adapter, self.adapters, what="adapters")
+            yield Misfit(path, f"there is no adapter {publish.adapter!r}", hint)
+        elif publish.adapter not in self.broken.names("adapters"):
+            kind = self.config.adapters[publish.adapter].kind
+            if find(kind).announce is Adapter.announce:
+                yield Misfit(
+                    path, f"{publish.adapter} is of kind {kind}, which publishes no events", "name one of kind amqp"
+                )
 
     def _adapter(self, name: str, adapter: AdapterConfig) -> Iterator[Misfit]:
         own = find(adapter.kind).tool_names(adapter)

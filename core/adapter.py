@@ -157,6 +157,10 @@ class Adapter(Generic[C]):
     def trigger(self, spec: Mapping[str, Any], *, name: str) -> Trigger:
         raise ConfigError(f"{self.name}: an adapter of kind {self.kind} has nothing that triggers")
 
+    def announce(self, exchange: str, kind: str, message_id: str, body: bytes, content_type: str) -> None:
+        """Publish one event, and return when the other side has it; `kind` is what receivers choose by."""
+        raise ConfigError(f"{self.name}: an adapter of kind {self.kind} publishes no events", field="events.publish")
+
     def files(self, feed: str) -> list[dict[str, Any]]:
         """List the files of a feed with their state, the quarantined ones with their reason."""
         raise InputError(f"{self.name} has no feed {feed!r}", reason="not_found")

@@ -17,7 +17,7 @@ _LATER = {
 }
 
 
-def _is_web(url: SecretStr) -> SecretStr:
+def is_web(url: SecretStr) -> SecretStr:
     """Refuse what is no URL without saying it: it may hold a token."""
     said = url.get_secret_value()
     try:
@@ -33,7 +33,7 @@ def _is_web(url: SecretStr) -> SecretStr:
 class Target(Strict):
     """Where a notice goes."""
 
-    webhook: Annotated[SecretStr, AfterValidator(_is_web)] = Field(description="URL that gets a POST; empty: nobody.")
+    webhook: Annotated[SecretStr, AfterValidator(is_web)] = Field(description="URL that gets a POST; empty: nobody.")
 
 
 class Notify(Strict):

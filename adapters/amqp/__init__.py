@@ -83,6 +83,14 @@ class AmqpAdapter(Adapter[AmqpConfig]):
         bury = partial(self._bury, config)
         return MessageTrigger(name, config, lambda: self._consume(config, config.prefetch), bury)
 
+    def announce(self, exchange: str, kind: str, message_id: str, body: bytes, content_type: str) -> None:
+        from ...connectors.amqp import Outgoing
+
+        properties = {"content_type": content_type, "message_id": message_id, "delivery_mode": 2, "app_id": "drawbar"}
+        self._publisher.publish(
+            Outgoing(exchange, kind, body, properties, mandatory=False), timeout_s=self.config.call_timeout_s
+        )
+
     def close(self) -> None:
         if publisher := self.__dict__.pop("_publisher", None):
             publisher.close()

@@ -73,6 +73,11 @@ def word(conn: Connection, name: str) -> str | None:
     return found
 
 
+def first_word(conn: Connection, name: str, value: str) -> None:
+    """Remember a word unless there is one."""
+    conn.execute(_FIRST_WORD, {"name": name, "value": value})
+
+
 def turned(conn: Connection, name: str, value: str) -> str | None:
     """Remember a word; give the one before, None when it is the first or the same."""
     before = word(conn, name)

@@ -58,6 +58,11 @@ def open_at(conn: Connection, name: str, cursor: int) -> int:
     return int(conn.execute(select(outbox.c.cursor).where(outbox.c.name == name)).scalar_one())
 
 
+def cursor(conn: Connection, name: str) -> int | None:
+    found: int | None = conn.execute(select(outbox.c.cursor).where(outbox.c.name == name)).scalar()
+    return found
+
+
 def hold(conn: Connection, name: str, holder: str, *, now: float, until: float) -> int | None:
     """Take the right to send; give the cursor, None while another has it or it is too early."""
     free = or_(outbox.c.holder == holder, outbox.c.held_until <= now)
