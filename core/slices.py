@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,7 @@ _TICK_S = 0.1
 _IDLE_S = 1.0
 _TURN_S = 1.0
 _LOOK_S = 0.05
+_AGAIN_S = 1.0
 
 
 def fair(total: int, wants: Mapping[str, int], turn: int) -> dict[str, int]:
@@ -213,6 +214,7 @@ class Holdings:
         self._bell = threading.Event()
         self._closed = False
         self._thread: threading.Thread | None = None
+        self._said = ""
 
     def agree(self, name: str, total: int, *, wanted: int, keep: int) -> tuple[int, int]:
         """Say what we want of a budget; give what is granted, and how much of it is for new calls."""
@@ -279,8 +281,8 @@ class Holdings:
             if not self._kept:
                 self._bell.wait()
             self._bell.clear()
-            self._try(self._beat)
-            self._bell.wait(_TICK_S)
+            went_well = self._try(self._beat)
+            self._bell.wait(_TICK_S if went_well else _AGAIN_S)
 
     def _beat(self) -> None:
         with self._lock:
@@ -294,10 +296,16 @@ class Holdings:
                 elif name in unmet or slots.is_due(now):
                     slots.settle()
 
-    def _try(self, act: Any) -> None:
+    def _try(self, act: Callable[[], None]) -> bool:
         try:
             act()
         except DrawbarError as error:
-            log.warning("budgets.unagreed", error=error.message)
+            if error.message != self._said:
+                self._said = error.message
+                log.warning("budgets.unagreed", error=error.message)
+            return False
         except Exception:  # an outermost loop: without it the leases of this process run out
             log.exception("budgets.defect")
+            return False
+        self._said = ""
+        return True

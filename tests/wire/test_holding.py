@@ -155,6 +155,23 @@ def test_the_slots_of_a_process_that_dies_come_back(crowd, state):
         journal.close()
 
 
+def test_a_process_that_slept_past_its_lease_starts_nothing_on_it(crowd):
+    """What it had begun when it was stopped runs to its end, as with every lease; nothing more is begun."""
+    sleeper = crowd.add(threads=4, seconds=9, concurrency=4)
+    crowd.add(threads=4, seconds=9, concurrency=4)
+    time.sleep(3)
+    sleeper.send_signal(signal.SIGSTOP)
+    stopped = time.monotonic()
+    time.sleep(LEASE_S + 1)
+    sleeper.send_signal(signal.SIGCONT)
+
+    slept, other = crowd.calls()
+
+    under_way = [call for call in slept if call[0] < stopped and call[1] > stopped + LEASE_S]
+    assert most_at_once([call for call in slept if call not in under_way] + other) <= 4
+    assert [call for call in slept if call[0] > stopped + LEASE_S]
+
+
 def test_a_process_at_rest_holds_nothing(state):
     journal = Journal.open(state)
     store = Budgets(journal)
