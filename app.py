@@ -26,6 +26,7 @@ from .core.desk import Desk
 from .core.direct import Direct
 from .core.disk import Floor, free_mb
 from .core.engine import Engine
+from .core.doorbell import Bell
 from .core.errors import ConfigError, InputError
 from .core.events import told
 from .core.feeds import Feeds
@@ -86,7 +87,12 @@ class App:
         self.context = Context(self.journal)
         self.syncs = Syncs(config.syncs, self.landscape, self.journal, self.place, self.intake)
         self.engine = Engine(
-            self.journal, self.guard, self.workflows.find, run_sync=self.syncs.run_for_task, intake=self.intake
+            self.journal,
+            self.guard,
+            self.workflows.find,
+            run_sync=self.syncs.run_for_task,
+            intake=self.intake,
+            bell=_bell(config.queue),
         )
         self.desk = Desk(self.journal, self.guard, self.engine)
         self.direct = Direct(self.guard, self.engine, self.desk)
@@ -123,13 +129,13 @@ class App:
         if starts:
             self.starts.begin()
             self._pulses.append(Pulse("retention", _CLEAN_S, self.retention.beat).start())
+            self._pulses += [Pulse("announce", _TELL_S, one.beat).start() for one in self._announcers()]
             self._pulses += [Pulse(one.name, _TELL_S, one.beat).start() for one in self._outlets()]
 
     def follow_changes(self) -> None:
         """Take over what was registered or changed over REST, by any process of this state."""
         changes = self.definitions.changes()
         if changes != self._seen_changes:
-            self._pulses += [Pulse("announce", _TELL_S, one.beat).start() for one in self._announcers()]
             self._seen_changes = changes
             self.catalogue.reload()
             self.starts.reload()
@@ -186,12 +192,6 @@ class App:
         told = [one for one in self.config.notify if one.to.webhook.get_secret_value()]
         return [Outlet(self.journal, self.engine.history, one, _post, scrub_values) for one in told]
 
-    def _rejects(self) -> list[Path]:
-        return [self.config.base / sync.rejects.to / name for name, sync in self.config.syncs.items()]
-
-    def _known(self) -> dict[str, Collection[str]]:
-        """Name everything that can be held, by kind."""
-        configs = {name: self.landscape.config(name) for name in self.landscape.names()}
     def _announcers(self) -> list[Announcer]:
         to = self.config.events.publish
         if to is None or (to.webhook is not None and not to.webhook.get_secret_value()):
@@ -206,6 +206,12 @@ class App:
 
         return [Announcer(self.journal, self.engine.history, send, scrub_values)]
 
+    def _rejects(self) -> list[Path]:
+        return [self.config.base / sync.rejects.to / name for name, sync in self.config.syncs.items()]
+
+    def _known(self) -> dict[str, Collection[str]]:
+        """Name everything that can be held, by kind."""
+        configs = {name: self.landscape.config(name) for name in self.landscape.names()}
         return {
             "adapter": list(configs),
             "feed": [f"{name}.{feed}" for name, one in configs.items() for feed in _feeds(one)],
@@ -242,3 +248,13 @@ def _agent(name: str, body: dict[str, Any]) -> AgentConfig:
 def open_app(config: Config | Path | str | None = None) -> App:
     """Read the configuration, if it is not given, and open the landscape; nothing is begun and no system is touched."""
     return App(config if isinstance(config, Config) else load(config))
+def _bell(queue: str) -> Bell | None:
+    if queue == "threads":
+        return None
+    try:
+        from .connectors.celery import bell_of  # loads Celery
+    except ImportError as error:
+        raise ConfigError(f"queue: {error}", field="queue", next="pip install 'drawbar[celery]'") from error
+    return bell_of(queue)
+
+

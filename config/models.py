@@ -12,6 +12,7 @@ from pydantic import (
     SerializeAsAny,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     WrapValidator,
     field_validator,
 )
@@ -19,8 +20,8 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ..core.access import AgentConfig
 from ..core.adapter import AdapterConfig, find
-from ..core.errors import ConfigError
 from ..core.announce_config import EventsConfig
+from ..core.errors import ConfigError
 from ..core.notify_config import Notify
 from ..core.retention_config import History
 from ..core.strict import Strict
@@ -76,10 +77,19 @@ class Config(Strict):
     }
 
     version: Literal[1] = Field(1, description="Version of this file's form.")
-    state: str = Field("sqlite:///drawbar.db", repr=False, description="Database of runs and the ledger, as a URL.")
-    queue: str = Field("threads", repr=False, description="What rings the workers: threads of this process.")
+    state: str = Field(
+        "sqlite:///drawbar.db",
+        repr=False,
+        description="Database of runs and the ledger: `sqlite:///FILE`, or `postgresql+psycopg://...` for many machines.",
+    )
+    queue: str = Field(
+        "threads",
+        repr=False,
+        description="What rings the workers: `threads` of each process, or a RabbitMQ by Celery: `amqp://...`.",
+    )
     state_key: SecretStr = Field(SecretStr(""), description="Encrypts kept inputs with secret or personal fields.")
     server: Server = Server.model_construct(host="127.0.0.1", port=8000, adapters_over_rest=False, min_free_mb=100)
+    events: EventsConfig = Field(EventsConfig(), description="What becomes of events beside the journal.")
     notify: list[Notify] = Field(default_factory=list, description="Who is told of what, by webhook.")
     history: History = Field(History(), description="For how long what is over is kept.")
     adapters: dict[Name, AnyAdapter] = Field(default_factory=dict, description="The systems, by name.")
@@ -89,7 +99,6 @@ class Config(Strict):
 
     _base: Path = PrivateAttr(default_factory=Path.cwd)
     _files: tuple[Path, ...] = PrivateAttr(())
-    events: EventsConfig = Field(EventsConfig(), description="What becomes of events beside the journal.")
     _secrets: frozenset[str] = PrivateAttr(frozenset())
     _warnings: tuple[Problem, ...] = PrivateAttr(())
     _spots: dict[tuple[str | int, ...], Spot] = PrivateAttr(default_factory=dict)
@@ -154,10 +163,14 @@ class Config(Strict):
 
     @field_validator("queue")
     @classmethod
-    def _is_queue(cls, given: str) -> str:
-        if given.startswith(("amqp:", "amqps:", "redis:", "rediss:")):
-            said = "queue: a broker comes with running on many machines; use queue: threads until then"
+    def _is_queue(cls, given: str, info: ValidationInfo) -> str:
+        if given.startswith(("redis:", "rediss:")):
+            said = "queue: Redis comes later; use amqp://... until then, or queue: threads"
             raise PydanticCustomError("not_yet", "{sentence}", {"key": "queue", "sentence": said})
-        if given != "threads":
-            raise PydanticCustomError("queue", "queue is 'threads'")
+        if given == "threads":
+            return given
+        if not given.startswith(("amqp://", "amqps://")):
+            raise PydanticCustomError("queue", "queue is 'threads', or amqp://USER@HOST/VHOST for many machines")
+        if str(info.data.get("state", "postgresql")).startswith("sqlite:"):
+            raise PydanticCustomError("queue", "a queue on a broker needs state: postgresql+psycopg://...")
         return given

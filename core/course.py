@@ -81,7 +81,7 @@ class Course:
         self.queued = False
         """The run waits for another one of its key: nothing of it begins."""
         self.freed_key = False
-        self.left_ready = False
+        self.left_ready: list[tuple[str, str, int]] = []
         self.set_timer = False
         self._wall = time.time()
         self._events: list[dict[str, Any]] = []
@@ -171,7 +171,8 @@ class Course:
         )
         if state in {"succeeded", "failed"} and item == WHOLE:
             self._remember(task, said.get("outcome"), error)
-        self.left_ready |= state == "ready"
+        if state == "ready":
+            self.left_ready.append((self.run_id, task, item))
         self.set_timer |= state == "waiting"
         if state not in {"ready", "held", "open"}:
             self.tell(f"task.{state}", task, item, None if error is None else {"error": error})

@@ -20,6 +20,7 @@ from tenacity.wait import wait_base, wait_exponential_jitter
 from . import views
 from .access import Caller
 from .course import Claim, Course
+from .doorbell import Bell, Doorbell
 from .errors import InputError, Unavailable
 from .events import Events, RunEvent
 from .expressions import EvaluationError
@@ -67,6 +68,7 @@ class Engine:
         run_sync: RunSync | None = None,
         wait: wait_base | None = None,
         poll_s: float = _POLL_S,
+        bell: Bell | None = None,
         intake: Intake | None = None,
     ) -> None:
         self._journal = journal
@@ -80,12 +82,13 @@ class Engine:
         self._work = Work(
             self._record, self._leases, guard, wait or wait_exponential_jitter(multiplier=1, max=60), run_sync
         )
-        self._sweep = Sweep(self._record, self._alive, guard, self._ring, poll_s)
+        self._doorbell = Doorbell(journal, bell)
+        self._sweep = Sweep(self._record, self._alive, guard, self._doorbell, poll_s)
         self._pool: Pool | None = None
         self._pulses: list[Pulse] = []
         self._sweeper: threading.Thread | None = None
         self._wake = threading.Event()
-        self._record.ring, self._record.wake = self._ring, self._wake.set
+        self._record.ring, self._record.wake = self._doorbell.ring, self._wake.set
         self._stopping = False
         self._kept: set[str] = set()
         self.history = Events(journal, self._record.news)
@@ -93,7 +96,9 @@ class Engine:
     def begin(self) -> None:
         """Start the threads, the sweeper and the leases; what dead processes left is taken up at once."""
         self._alive.begin()
-        self._pool = self._work.pool = Pool(self._threads, self._work.do, self._pull)
+        self._pool = self._work.pool = Pool(
+            self._threads, self._work.do, self._pull, reserves=self._doorbell.bell is None
+        )
         self._pool.begin()
         self._pulses = [
             Pulse("leases", runs.LEASE_S / 3, self._leases.renew).start(),
@@ -101,7 +106,10 @@ class Engine:
         ]
         self._sweeper = threading.Thread(target=self._sweeping, name="drawbar-sweep", daemon=True)
         self._sweeper.start()
-        self._ring()
+        self._doorbell.pool = self._pool
+        if self._doorbell.bell is not None:
+            self._doorbell.bell.answer(self._rung, self._threads)
+        self._doorbell.ring()
 
     def stop(self, drain_s: float = 10) -> None:
         """Take no new work, let calls that run end, and give back what was not begun. A second call does nothing."""
@@ -110,6 +118,9 @@ class Engine:
         pool, self._pool = self._pool, None
         if pool is not None:
             self._leases.release(pool.stop(drain_s))
+        if self._doorbell.bell is not None:
+            self._doorbell.bell.stop(drain_s)
+        if pool is not None:
             for pulse in self._pulses:
                 pulse.stop()
             if self._sweeper is not None:
@@ -337,12 +348,24 @@ class Engine:
         """Hear that an approval was answered."""
         self._sweep.answered(approval_id)
 
-    def _ring(self) -> None:
-        if self._pool is not None:
-            self._pool.ring()
-
     def _reserve(self, wanted: int) -> int:
         return 0 if self._pool is None else self._pool.reserve(wanted)
+
+    def _rung(self, run_id: str, task: str, item: int) -> None:
+        """Hear from the broker that a task is ready: do it, and go on in its run. Whoever was faster has it."""
+
+        def tell(course: Course) -> None:
+            row = runs.current(course.conn, run_id, task, item)
+            if row is not None and row[0] == "ready":
+                course.claim(task, item)
+
+        pool = self._pool
+        if self._stopping or pool is None:
+            return
+        claims = self._record.take(run_id, tell, room=1)
+        self._leases.take(claims)
+        for claim in claims:
+            pool.go_on(claim)
 
     def _give(self, claims: list[Claim], reserved: int) -> None:
         if self._pool is not None:

@@ -21,7 +21,15 @@ class Pool:
     An idle thread can be reserved, so that a commit may claim a task for it.
     """
 
-    def __init__(self, size: int, work: Callable[[Claim], list[Claim]], pull: Callable[[], Claim | None]) -> None:
+    def __init__(
+        self,
+        size: int,
+        work: Callable[[Claim], list[Claim]],
+        pull: Callable[[], Claim | None],
+        *,
+        reserves: bool = True,
+    ) -> None:
+        self._reserves = reserves
         self._work = work
         self._pull = pull
         self._change = threading.Condition()
@@ -48,7 +56,7 @@ class Pool:
 
     def reserve(self, wanted: int) -> int:
         """Keep idle threads free for claims to come; give how many."""
-        if wanted <= 0:
+        if wanted <= 0 or not self._reserves:
             return 0
         with self._change:
             if self._stopping:
@@ -90,8 +98,8 @@ class Pool:
             claim = self._next()
             if claim is None and self._stopping:
                 return
-            while claim is not None:
-                claim = self._do(claim)
+            if claim is not None:
+                self.go_on(claim)
             with self._change:
                 self._idle += 1
 
@@ -118,6 +126,12 @@ class Pool:
         if claim is not None:
             self.ring()  # there may be more
         return claim
+
+    def go_on(self, claim: Claim) -> None:
+        """Work on a claim, and on what its outcomes claim for this thread."""
+        following: Claim | None = claim
+        while following is not None:
+            following = self._do(following)
 
     def _do(self, claim: Claim) -> Claim | None:
         """Work on a claim; give the one that this thread goes on with."""

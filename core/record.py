@@ -28,7 +28,7 @@ class Record:
         self.journal = journal
         self.owner = owner
         self.memory = Memory()
-        self.ring: Callable[[], None] = _nobody
+        self.ring: Callable[[list[tuple[str, str, int]]], None] = lambda places: None
         self.wake: Callable[[], None] = _nobody
         self.news = threading.Condition()
         self._lock = threading.Lock()
@@ -95,8 +95,8 @@ class Record:
             known.outputs.update(course.fresh)
             self.memory.keep(known, course.version, course.state)
             claims += course.claims
-        if any(course.left_ready for course in courses):
-            self.ring()
+        if ready := [place for course in courses for place in course.left_ready]:
+            self.ring(ready)
         if any(course.set_timer for course in courses):
             self.wake()
         for course in courses:

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from .course import Course
+from .doorbell import Doorbell
 from .errors import DrawbarError
 from .guard import Guard
 from .leases import Alive
@@ -26,12 +27,12 @@ log = structlog.get_logger("drawbar.sweep")
 class Sweep:
     """Looks again and again; several processes may, since each finding is looked at once more inside its own commit."""
 
-    def __init__(self, record: Record, alive: Alive, guard: Guard, ring: Callable[[], None], max_wait_s: float) -> None:
+    def __init__(self, record: Record, alive: Alive, guard: Guard, doorbell: Doorbell, max_wait_s: float) -> None:
         self._record = record
         self._journal = record.journal
         self._alive = alive
         self._guard = guard
-        self._ring = ring
+        self._doorbell = doorbell
         self._max_wait_s = max_wait_s
 
     def beat(self) -> float:
@@ -49,7 +50,7 @@ class Sweep:
         if any(waiting.approval is not None for waiting in found.waiting):
             acts.append(self._expire)
         if found.ready:
-            self._ring()
+            self._doorbell.ring_again()
         each_alone(acts)
         if found.full:
             return 0
@@ -139,7 +140,7 @@ class Sweep:
             return
         for run_id, task, item, kind in places:
             self._answer(run_id, task, item, kind, asked)
-        self._ring()
+        self._doorbell.ring()
 
     def _answer(self, run_id: str, task: str, item: int, kind: str, asked: dict[str, Any]) -> None:
         def tell(course: Course) -> None:
@@ -165,7 +166,7 @@ class Sweep:
             return
         for run_id, task, item in places:
             self._settle(run_id, task, item, entry)
-        self._ring()
+        self._doorbell.ring()
 
     def _settle(self, run_id: str, task: str, item: int, entry: dict[str, Any]) -> None:
         def tell(course: Course) -> None:

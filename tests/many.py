@@ -1,6 +1,8 @@
 """Workers on one PostgreSQL journal whose effects are counted in a table beside it; run as a script it is one of them."""
 
+import os
 import random
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -15,6 +17,8 @@ runs.LEASE_S = LEASE_S  # before anybody copies it: a test cannot wait for half 
 
 from scripted import House  # noqa: E402 - after the lease was shortened
 from tenacity.wait import wait_fixed  # noqa: E402
+
+from drawbar.connectors.celery import CeleryBell  # noqa: E402
 
 WRITES = ("left", "right", "each/a", "each/b")
 FLOW = {
@@ -82,8 +86,34 @@ def house(folder: Path, **said) -> House:
     return House(folder, functions, {"sure": FLOW, "unsure": unsure}, rules=RULES, wait=wait_fixed(0.05), **said)
 
 
+class Machines:
+    """Workers in processes of their own, all on one database; effects are counted in another one."""
+
+    def __init__(self, folder, url, queue=None):
+        self.folder, self.url, self.queue = folder, url, queue
+        self.environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+        self.workers = []
+
+    def add(self):
+        log = (self.folder / "workers.log").open("a")
+        command = [sys.executable, __file__, str(self.folder), self.url, *([self.queue] if self.queue else [])]
+        self.workers.append(
+            subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.PIPE, text=True, env=self.environ
+            )
+        )
+        assert self.workers[-1].stdout.readline() == "begun\n", (self.folder / "workers.log").read_text()
+        return self.workers[-1]
+
+    def end(self):
+        for worker in self.workers:
+            worker.kill()
+            worker.wait()
+
+
 if __name__ == "__main__":
     House.state = sys.argv[2]
-    worker = house(Path(sys.argv[1]), threads=4).begin()
+    bell = CeleryBell(sys.argv[3]) if len(sys.argv) > 3 else None
+    worker = house(Path(sys.argv[1]), threads=4, bell=bell).begin()
     print("begun", flush=True)
     sys.stdin.read()

@@ -56,6 +56,7 @@ class House:
         wait: wait_base | None = None,
         run_sync: Any = None,
         poll_s: float = 0.1,
+        bell: Any = None,
     ) -> None:
         Scripted.functions = functions
         config = AdapterConfig.model_validate(
@@ -73,6 +74,7 @@ class House:
             wait=wait or wait_fixed(0.05),
             run_sync=run_sync,
             poll_s=poll_s,
+            bell=bell,
         )
         self.desk = Desk(self.journal, self.guard, self.engine)
         self._reconcile = Pulse("reconcile", poll_s, Reconciler(self.guard, self.journal, self.engine.settled).sweep)

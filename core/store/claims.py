@@ -85,6 +85,13 @@ _FREE = Statement(
 _PUT_OFF = Statement(
     "UPDATE task_runs SET due_at = :due_at WHERE run_id = :run_id AND task = :task AND item = :item AND state = 'ready'"
 )
+# Later each time. The task may be claimed meanwhile all the same: `due_at` of a ready task only says when to ring.
+_RING_AGAIN = Statement(
+    "UPDATE task_runs SET rings = rings + 1, due_at = :now + LEAST(30, power(2, LEAST(rings, 10)))"
+    " WHERE state = 'ready' AND (run_id, task, item) IN (SELECT run_id, task, item FROM task_runs"
+    f" WHERE state = 'ready' AND due_at <= :now - 1 ORDER BY due_at LIMIT {_BATCH} FOR UPDATE SKIP LOCKED)"
+    " RETURNING run_id, task, item"
+)
 _NEXT = Statement(
     "SELECT MIN(due_at) FROM (SELECT MIN(due_at) AS due_at FROM task_runs WHERE state = 'delayed'"
     " UNION ALL SELECT MIN(due_at) FROM task_runs WHERE state = 'waiting') AS due"
@@ -156,6 +163,12 @@ def put_off(conn: Connection, *, place: tuple[str, str, int], until: float) -> N
     """Let a ready task wait behind all others for a while."""
     run_id, task, item = place
     _PUT_OFF(conn, run_id=run_id, task=task, item=item, due_at=until)
+
+
+def ring_again(conn: Connection, now: float) -> list[tuple[str, str, int]]:
+    """Give tasks that have been ready for a while, and let each wait twice as long for its next ring."""
+    places: list[tuple[str, str, int]] = _RING_AGAIN(conn, now=now).fetchall()
+    return places
 
 
 def still_lapsed(conn: Connection, lost: Lapsed, now: float) -> Lapsed | None:

@@ -14,6 +14,7 @@ from servers.process import folder
 
 CONFIG = """\
 state: ${{env:STATE}}
+queue: ${{env:QUEUE:-threads}}
 adapters:
   db:
     kind: sql
@@ -49,9 +50,11 @@ def working(at, environ):
     process.wait()
 
 
-@pytest.fixture
-def environ(pg_url):
-    return {**os.environ, "STATE": pg_url}
+@pytest.fixture(params=["threads", "amqp"])
+def environ(request, pg_url):
+    """Once with threads that look, and once with a broker that rings."""
+    queue = "threads" if request.param == "threads" else request.getfixturevalue("vhost")
+    return {**os.environ, "STATE": pg_url, "QUEUE": queue}
 
 
 def rows(environ, query):

@@ -61,7 +61,8 @@ MISTAKES = {
     "a webhook that is none": (
         "notify: [ { on: [parked], to: { webhook: localhost } } ]\n", 1, 42, "a webhook is an http or https URL",
     ),
-    "a queue of a later version": ("queue: amqp://localhost\n", 1, 1, "queue: threads until then"),
+    "a queue of a later version": ("queue: redis://localhost\n", 1, 1, "Redis comes later"),
+    "a queue without a journal for many machines": ("queue: amqp://localhost\n", 1, 8, "needs state: postgresql+psycopg"),
     "a version that does not exist": ("version: 2\n", 1, 10, "'version' must be 1, found 2"),
     "a tab": ("adapters:\n\terp: {}\n", 2, 1, "a tab; indent with spaces"),
     "a colon in a plain value": ("state: a: b\n", 1, 9, "a second ': ' in one plain value", "quotes"),

@@ -3,8 +3,6 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -389,36 +387,11 @@ def test_the_numberer_of_events_uses_its_index(full):
     assert "events_unnumbered" in plan, plan
 
 
-class Machines:
-    """Workers in processes of their own, all on one database; effects are counted in another one."""
-
-    def __init__(self, folder, url, **environ):
-        self.folder, self.url = folder, url
-        self.environ = {**os.environ, "PYTHONPATH": str(TESTS), **environ}
-        self.workers = []
-
-    def add(self):
-        log = (self.folder / "workers.log").open("a")
-        command = [sys.executable, many.__file__, str(self.folder), self.url]
-        self.workers.append(
-            subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.PIPE, text=True, env=self.environ
-            )
-        )
-        assert self.workers[-1].stdout.readline() == "begun\n", (self.folder / "workers.log").read_text()
-        return self.workers[-1]
-
-    def end(self):
-        for worker in self.workers:
-            worker.kill()
-            worker.wait()
-
-
 @pytest.fixture
 def machines(tmp_path, pg_url, monkeypatch):
     monkeypatch.setattr(House, "state", pg_url)
     many.prepare(pg_url)
-    machines = Machines(tmp_path, pg_url)
+    machines = many.Machines(tmp_path, pg_url)
     yield machines
     machines.end()
 

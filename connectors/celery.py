@@ -1,0 +1,146 @@
+"""
+Celery as the doorbell of many machines.
+
+A ring carries the ids of a task, is published after the commit and acknowledged before the work: the journal knows what is
+unfinished. No results, no retries, no times: Celery brings delivery and threads, and nothing else is asked of it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from celery import Celery
+from celery.worker import WorkController, state
+from kombu.entity import Queue
+from kombu.exceptions import KombuError
+
+from ..core.errors import ConfigError, Unavailable
+
+QUEUE = "drawbar"
+_CONNECT_S = 3
+_AWAY_S = 2.0
+_PRODUCERS = 40
+_SETTINGS: dict[str, Any] = {
+    "task_default_queue": QUEUE,
+    "task_queues": [Queue(QUEUE, durable=True)],
+    "task_ignore_result": True,
+    "task_acks_late": False,
+    "task_publish_retry": False,
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    "broker_connection_timeout": _CONNECT_S,
+    "broker_connection_retry": True,
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "broker_pool_limit": _PRODUCERS,
+    "broker_heartbeat": 20,
+    "worker_prefetch_multiplier": 1,
+    "worker_enable_remote_control": False,
+    "worker_hijack_root_logger": False,
+    "worker_redirect_stdouts": False,
+    "worker_send_task_events": False,
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+}
+Place = tuple[str, str, int]
+
+
+class CeleryBell:
+    """Rings and hears through one durable queue."""
+
+    def __init__(self, url: str) -> None:
+        self._app = Celery("drawbar", broker=url, set_as_current=False)
+        self._app.conf.update(_SETTINGS)
+        self._app.task(name="drawbar.ring", ignore_result=True)(self._rung)
+        self._heard: Callable[[str, str, int], None] | None = None
+        self._worker: Any = None
+        self._thread: threading.Thread | None = None
+        self._away_until = 0.0
+        transport = self._app.connection_for_write().transport
+        self._failures: tuple[type[BaseException], ...] = (
+            KombuError,
+            OSError,
+            *transport.connection_errors,
+            *transport.channel_errors,
+        )
+
+    def ring(self, places: Sequence[Place]) -> None:
+        """Publish a ring for each place; Unavailable while the broker is away."""
+
+        def publish(connection: Any) -> None:
+            with self._app.amqp.Producer(connection) as producer:
+                for place in places:
+                    self._app.send_task("drawbar.ring", args=place, producer=producer, retry=False)
+
+        self._with_connection(publish)
+
+    def waiting(self) -> int:
+        """Count the rings that nobody has taken."""
+
+        def look(connection: Any) -> int:
+            with connection.channel() as channel:
+                found = channel.queue_declare(queue=QUEUE, durable=True, auto_delete=False)
+                return int(found.message_count)
+
+        return int(self._with_connection(look))
+
+    def answer(self, heard: Callable[[str, str, int], None], threads: int) -> None:
+        """Hear on so many threads until `stop`; a broker that is away is waited for."""
+        self._heard = heard
+        state.should_stop = None
+        self._worker = WorkController(
+            app=self._app,
+            pool="threads",
+            concurrency=threads,
+            without_heartbeat=True,
+            without_mingle=True,
+            without_gossip=True,
+            loglevel="WARNING",
+        )
+        self._thread = threading.Thread(target=self._work, name="drawbar-celery", daemon=True)
+        self._thread.start()
+
+    def stop(self, drain_s: float) -> None:
+        """Take no more rings, and wait so long for what runs. A second call does nothing."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            state.should_stop = 0
+            thread.join(drain_s)
+            state.should_stop = None
+        self._app.close()
+
+    def _work(self) -> None:
+        with suppress(SystemExit):
+            self._worker.start()
+
+    def _rung(self, run_id: str, task: str, item: int) -> None:
+        if self._heard is not None:
+            self._heard(run_id, task, item)
+
+    def _with_connection(self, act: Callable[[Any], Any]) -> Any:
+        if time.monotonic() < self._away_until:
+            raise Unavailable("the broker of the queue was away a moment ago")
+        try:
+            with self._app.pool.acquire(block=True, timeout=_CONNECT_S) as connection:
+                try:
+                    connection.ensure_connection(max_retries=1, timeout=_CONNECT_S)
+                    return act(connection)
+                except BaseException:
+                    connection.collect(_CONNECT_S)  # the next one connects anew
+                    raise
+        except self._failures as error:
+            self._away_until = time.monotonic() + _AWAY_S
+            raise Unavailable(
+                f"the broker of the queue is away: {type(error).__name__}", retry_after_s=_AWAY_S
+            ) from error
+
+
+def bell_of(url: str) -> CeleryBell:
+    """Make the doorbell of a `queue:` URL; nothing is connected yet."""
+    try:
+        return CeleryBell(url)
+    except (ValueError, KeyError, ImportError) as error:
+        raise ConfigError(f"queue: {error}", field="queue") from error

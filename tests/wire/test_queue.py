@@ -1,0 +1,123 @@
+"""`queue: amqp://...`: Celery as the doorbell, on RabbitMQ, with the journal on PostgreSQL."""
+
+import os
+import signal
+import time
+from collections import Counter
+
+import many
+import pika
+import pytest
+from scripted import ME, House
+from servers.rabbitmq import RabbitMQ
+
+from drawbar.connectors.celery import QUEUE, CeleryBell
+from drawbar.core.errors import Unavailable
+
+
+@pytest.fixture
+def state(pg_url, monkeypatch):
+    monkeypatch.setattr(House, "state", pg_url)
+    many.prepare(pg_url)
+    return pg_url
+
+
+@pytest.fixture
+def machines(tmp_path, state, vhost):
+    machines = many.Machines(tmp_path, state, vhost)
+    yield machines
+    machines.end()
+
+
+def ended(house, ids, timeout_s=90):
+    return Counter(house.engine.wait(one, timeout_s).state for one in ids)
+
+
+def assert_once(url, ids):
+    done = many.effects(url)
+    assert [done[f"{one}/{name}"] for one in ids for name in many.WRITES] == [1] * len(ids) * len(many.WRITES)
+
+
+def test_runs_are_rung_to_two_workers_and_one_may_be_killed(machines, tmp_path, vhost):
+    """The one that starts runs works on none; a ring that died with its worker is rung again."""
+    house = many.house(tmp_path, bell=CeleryBell(vhost))
+    first, second = machines.add(), machines.add()
+    ids = [house.engine.start("sure", {}, caller=ME).id for _ in range(40)]
+    time.sleep(0.7)
+    os.kill(first.pid, signal.SIGKILL)
+    states = ended(house, ids)
+    owners = {said["owner"] for one in ids for said in house.engine.attempts(one)}
+    house.end()
+
+    assert states == {"succeeded": 40}
+    assert {owner.split(":")[1] for owner in owners} == {str(first.pid), str(second.pid)}
+    assert_once(machines.url, ids)
+
+
+def test_a_ring_carries_ids_and_nothing_else(tmp_path, state, vhost):
+    house = many.house(tmp_path, bell=CeleryBell(vhost))
+    run = house.engine.start("sure", {"secret": "s3cret-4711"}, caller=ME)
+    house.end()
+    with pika.BlockingConnection(pika.URLParameters(vhost)) as connection:
+        _, properties, body = connection.channel().basic_get(QUEUE)
+
+    assert run.id.encode() in body
+    assert b"look" in body
+    assert b"s3cret" not in body + repr(properties).encode()
+
+
+def test_1000_ready_tasks_without_a_worker_leave_at_most_1000_messages(tmp_path, state, vhost):
+    """The sweeper rings nothing again while the queue holds rings; when they are gone, it rings later each time."""
+    bell = CeleryBell(vhost)
+    house = many.house(tmp_path, bell=bell)
+    for _ in range(1000):
+        house.engine.start("sure", {}, caller=ME)
+    until = time.monotonic() + 4
+    while time.monotonic() < until:
+        house.engine._sweep.beat()
+        time.sleep(0.1)
+    before = bell.waiting()
+    with pika.BlockingConnection(pika.URLParameters(vhost)) as connection:
+        connection.channel().queue_purge(QUEUE)
+    time.sleep(1.1)
+    house.engine._sweep.beat()
+    rung_again = bell.waiting()
+    house.end()
+
+    assert 900 <= before <= 1000
+    assert 0 < rung_again <= 1000
+
+
+def test_work_goes_on_while_the_broker_is_away_and_by_it_when_it_is_back(tmp_path, state):
+    with RabbitMQ() as broker:
+        url = broker.make_vhost()
+        machines = many.Machines(tmp_path, state, url)
+        house = many.house(tmp_path, bell=CeleryBell(url))
+        try:
+            machines.add(), machines.add()
+            before = [house.engine.start("sure", {}, caller=ME).id for _ in range(5)]
+            assert ended(house, before) == {"succeeded": 5}
+            broker.stop()
+            away = [house.engine.start("sure", {}, caller=ME).id for _ in range(10)]
+            states_away = ended(house, away)
+            broker.start()
+            after = [house.engine.start("sure", {}, caller=ME).id for _ in range(10)]
+            states_after = ended(house, after)
+
+            assert (states_away, states_after) == ({"succeeded": 10}, {"succeeded": 10})
+            assert_once(state, before + away + after)
+        finally:
+            machines.end()
+            house.end()
+
+
+def test_a_broker_that_is_away_is_unavailable_and_soon_said_so():
+    bell = CeleryBell("amqp://guest:s3cret@127.0.0.1:1//")
+    begun = time.monotonic()
+    with pytest.raises(Unavailable) as away:
+        bell.ring([("r", "t", -1)])
+    with pytest.raises(Unavailable):
+        bell.waiting()
+
+    assert time.monotonic() - begun < 5
+    assert "s3cret" not in str(away.value)
