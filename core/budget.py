@@ -28,7 +28,7 @@ class Share:
         system: str,
         budget: Budget,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
         tell: Callable[[str, dict[str, Any]], None] = lambda what, body: None,
         holdings: Holdings | None = None,
     ) -> None:
@@ -36,7 +36,7 @@ class Share:
         self.writes = Breaker(f"writes of {system}", budget.breaker, tell)
         self._system = system
         self._budget = budget
-        self._clock = clock
+        self._clock = clock or (holdings.wall if holdings else time.time)
         self._calendar = None if budget.hours is None else Calendar(budget.hours)
         self._free = 0.0, 0.0
         self._slots = Slots(system, budget.concurrency, holdings)

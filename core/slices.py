@@ -261,6 +261,10 @@ class Holdings:
             if self._kept.get(slots.name) is slots:
                 del self._kept[slots.name]
 
+    def wall(self) -> float:
+        """Give the time of day that all processes share."""
+        return self._store.wall()
+
     def wake(self) -> None:
         self._bell.set()
 

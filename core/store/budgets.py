@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -76,11 +77,12 @@ def take_rate(conn: Connection, name: str, *, count: int, every_s: float, now: f
 
 
 class Budgets:
-    """The store of slices of one state; threads share it. `now` is the clock of all its processes."""
+    """The store of slices of one state; threads share it. `now` and `wall` are the clocks of all its processes."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self.now = journal.now
+        self.wall: Callable[[], float] = time.time if journal.is_sqlite else journal.now
         self._lock = threading.Lock()
         self._file = None if journal.path is None else Path(f"{journal.path}-budget")
         self._open: tuple[Connection, Turn] | None = None
