@@ -25,8 +25,8 @@ from .core.context import Context
 from .core.desk import Desk
 from .core.direct import Direct
 from .core.disk import Floor, free_mb
-from .core.engine import Engine
 from .core.doorbell import Bell
+from .core.engine import Engine
 from .core.errors import ConfigError, InputError
 from .core.events import told
 from .core.feeds import Feeds
@@ -237,6 +237,16 @@ def _feeds(config: AdapterConfig) -> set[str]:
         return set()
 
 
+def _bell(queue: str) -> Bell | None:
+    if queue == "threads":
+        return None
+    try:
+        from .connectors.celery import bell_of  # loads Celery
+    except ImportError as error:
+        raise ConfigError(f"queue: {error}", field="queue", next="pip install 'drawbar[celery]'") from error
+    return bell_of(queue)
+
+
 def _workflow(name: str, body: dict[str, Any]) -> Workflow:
     return Workflow.model_validate(body)
 
@@ -248,13 +258,3 @@ def _agent(name: str, body: dict[str, Any]) -> AgentConfig:
 def open_app(config: Config | Path | str | None = None) -> App:
     """Read the configuration, if it is not given, and open the landscape; nothing is begun and no system is touched."""
     return App(config if isinstance(config, Config) else load(config))
-def _bell(queue: str) -> Bell | None:
-    if queue == "threads":
-        return None
-    try:
-        from .connectors.celery import bell_of  # loads Celery
-    except ImportError as error:
-        raise ConfigError(f"queue: {error}", field="queue", next="pip install 'drawbar[celery]'") from error
-    return bell_of(queue)
-
-
