@@ -139,7 +139,7 @@ class Engine:
         definition: Workflow | None = None,
     ) -> Run:
         """
-        Begin a run. The same `trigger_id` begins one run and gives it again.
+        Begin a run; Unavailable while the workflow is held or the disk is full. The same `trigger_id` begins one run.
 
         `definition` is for a workflow that is registered nowhere (one call that needs an approval). `date` is the business date, today (UTC) when absent. Raises InputError for an unknown workflow or a wrong input.
         """

@@ -23,7 +23,7 @@ def live_runs(conn: Connection) -> list[dict[str, Any]]:
 def ended_runs(conn: Connection, since: float) -> dict[str, int]:
     """Count the runs that ended since then, by state."""
     query = select(runs.c.state, func.count()).where(runs.c.finished_at >= since).group_by(runs.c.state)
-    return {state: count for state, count in conn.execute(query)}
+    return dict(conn.execute(query).tuples().all())
 
 
 def waiting_for_a_person(conn: Connection) -> dict[str, Any]:
