@@ -80,6 +80,7 @@ def _connected(
 ) -> Iterator[Problem]:
     """Try every system at the same time, and look again at names that only a system knows."""
     tools = dict(catalogue(config))
+    yield from _state_reached(config, document)
     with ThreadPoolExecutor(16) as pool:
         tried = {name: pool.submit(_try, adapter, tools[name] is None) for name, adapter in adapters.items()}
         for name, one in tried.items():
@@ -91,6 +92,18 @@ def _connected(
             if offered is not None:
                 tools[name] = offered
     yield from check_references(config, document, tools)
+
+
+def _state_reached(config: Config, document: Document) -> Iterator[Problem]:
+    if config.state_url.startswith("sqlite:"):
+        return
+    from ..core.store.journal import reach  # loads the database library
+
+    try:
+        reach(config.state_url)
+    except DrawbarError as error:
+        said = f"state: {error.message}"
+        yield Problem(document.value(("state",)), scrub(said), "see that the database is there", "connect")
 
 
 def _try(adapter: Adapter[Any], derive: bool) -> tuple[Finding | None, set[str] | None]:

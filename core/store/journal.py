@@ -170,6 +170,22 @@ def _unavailable(error: Exception) -> DrawbarError:
     return Away(f"the journal cannot be used: {getattr(error, 'orig', None) or error}", retry_after_s=1)
 
 
+def reach(url: str) -> None:
+    """Look whether a journal on PostgreSQL can be reached, and leave it as it is. Raises ConfigError or Unavailable."""
+    try:
+        engine = postgres.readers(url)
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise ConfigError(str(error), field="state") from error
+    try:
+        with engine.connect() as conn:
+            conn.exec_driver_sql("SELECT 1")
+    except (OperationalError, InterfaceError) as error:
+        said = str(error.orig)
+        raise (ConfigError if postgres.is_refusal(said) else Unavailable)(said, field="state") from error
+    finally:
+        engine.dispose()
+
+
 def _open_postgres(url: str) -> Journal:
     if make_url(url).get_backend_name() != "postgresql":
         raise ConfigError("state: a journal is on SQLite or PostgreSQL", field="state")
