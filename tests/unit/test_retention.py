@@ -207,6 +207,7 @@ def made(journal, *, runs, tasks):
     journal.write(fill)
 
 
+@pytest.mark.slow
 def test_twenty_thousand_old_runs_are_removed_beside_writers_that_hardly_wait(tmp_path):
     with closing(Journal.open(f"sqlite:///{tmp_path}/state.db")) as journal:
         made(journal, runs=20_000, tasks=3)

@@ -68,6 +68,7 @@ def publish(adapter, body, timeout_s=5):
     return tool.run({"body": body}, Call("call", "test", time.monotonic() + timeout_s))
 
 
+@pytest.mark.slow
 def test_over_a_restart_of_the_broker_nothing_is_lost(open_adapter, vhost, channel, rabbitmq):
     adapter = open_adapter(vhost)
     seen, stop = [], threading.Event()

@@ -91,6 +91,7 @@ def test_three_processes_never_make_more_calls_at_once_than_their_budget_says(cr
     assert len(everything) > 4 * 2 / 0.02 * 0.4
 
 
+@pytest.mark.slow
 def test_one_slot_goes_round(crowd):
     for _ in range(3):
         crowd.add(threads=2, seconds=7, concurrency=1)

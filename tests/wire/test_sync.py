@@ -342,7 +342,9 @@ KILLS = 25
 
 
 @pytest.mark.parametrize(
-    "kinds", [("postgresql", "mysql"), ("mysql", "postgresql"), ("sqlite", "sqlite")], ids="-".join
+    "kinds",
+    [("postgresql", "mysql"), pytest.param(("mysql", "postgresql"), marks=pytest.mark.slow), ("sqlite", "sqlite")],
+    ids="-".join,
 )
 def test_kill_9_at_any_moment_loses_nothing_and_repeats_nothing(
     kinds: tuple[str, str], database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -161,6 +161,7 @@ def test_a_message_that_can_start_nothing_is_a_dead_letter(app, channel):
     assert orders(app) == [3]
 
 
+@pytest.mark.slow
 def test_a_broker_that_restarts_is_found_again(app, channel, rabbitmq, vhost):
     put(channel, 1, message_id="m1")
     assert until(lambda: ended(app))
