@@ -20,10 +20,11 @@ class Probe(Strict):
     with_: ToolTemplate = Field(alias="with", description="Its arguments.")
     done: ToolTemplate = Field(description="True when the effect is there.")
     result: ToolTemplate | None = Field(None, description="The answer that the call would have given.")
-    after_s: float = Field(5, ge=0, description="Seconds after the call left before the first look.")
+    after_s: float = Field(5, ge=0, le=86_400, description="Seconds after the call left before the first look.")
     absent_after_s: float | None = Field(
         None,
         gt=0,
+        le=31_622_400,
         description="Seconds after the call left from which on 'not seen' counts as not done. No default: parked.",
     )
 
@@ -44,7 +45,7 @@ class ApprovalRule(Strict):
     by: list[str] = Field(
         default_factory=list, description="Roles or names that may approve; empty: anybody with the scope."
     )
-    within_h: float = Field(24, gt=0, description="After that many hours it expires into a rejection.")
+    within_h: float = Field(24, gt=0, le=87_600, description="After that many hours it expires into a rejection.")
 
 
 class ToolRules(Strict):
@@ -56,7 +57,7 @@ class ToolRules(Strict):
     description: str | None = None
     effect: Effect | None = None
     key: ToolTemplate | None = Field(None, description="The business case: the same key has one effect.")
-    key_h: float = Field(72, gt=0, description="How long a key is remembered, in hours.")
+    key_h: float = Field(72, gt=0, le=876_000, description="How long a key is remembered, in hours.")
     bind: dict[str, ToolTemplate] = Field(default_factory=dict, description="Arguments that callers do not see.")
     probe: Probe | None = None
     outcome: list[OutcomeRule] = Field(default_factory=list, description="First match wins.")

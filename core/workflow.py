@@ -37,14 +37,16 @@ class Retry(Strict):
     """How often a task is tried when nothing happened over there."""
 
     attempts: int = Field(3, ge=1, le=1000)
-    within_s: float | None = Field(None, gt=0, description="No attempt starts later than this after the first.")
+    within_s: float | None = Field(
+        None, gt=0, le=31_622_400, description="No attempt starts later than this after the first."
+    )
 
 
 class Approval(Strict):
     """A person says yes or no."""
 
     by: list[str] = Field(default_factory=list, description="Roles or names; empty: anybody with the scope `approve`.")
-    within_h: float = Field(24, gt=0, description="After that many hours it expires into a rejection.")
+    within_h: float = Field(24, gt=0, le=87_600, description="After that many hours it expires into a rejection.")
 
 
 class Task(Strict):

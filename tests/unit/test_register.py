@@ -4,6 +4,7 @@ import concurrent.futures
 from decimal import Decimal
 
 import pytest
+from pydantic import ValidationError
 
 from drawbar.core.errors import InputError
 from drawbar.core.register import Register, merge_patch
@@ -158,3 +159,10 @@ def test_tasks_are_parts_of_their_workflow(workflows):
     rest, end = tasks.page(after=following, limit=2)
     assert [task.id for task in (*first, *rest)] == ["nightly.wait", f"{made.id}.a", f"{made.id}.b"]
     assert end is None
+
+
+@pytest.mark.parametrize(("field", "value"), [("within_h", 1e300), ("within_h", 87_601)])
+def test_a_time_that_no_calendar_has_is_refused(field, value):
+    """An approval that expires after the end of time broke the list of all approvals."""
+    with pytest.raises(ValidationError, match="less than or equal"):
+        Workflow.model_validate({"tasks": {"ask": {"approval": {field: value}}}})
