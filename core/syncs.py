@@ -333,8 +333,7 @@ class Syncs:
 
     def _renew(self, held: _Held) -> None:
         def unit(conn: Any) -> None:
-            now = self._journal.now()
-            syncs.hold(conn, held.name, held.id, now=now, until=now + _HOLD_S)
+            syncs.renew(conn, held.name, held.id, until=self._journal.now() + _HOLD_S)
 
         self._journal.write(unit)
 

@@ -44,7 +44,7 @@ _LOADED = ("options", "portions", "cursor_before", "cursor_after", "error")
 
 
 def hold(conn: Connection, sync: str, holder: str, *, now: float, until: float) -> str | None:
-    """Take or renew the right to run a sync; gives who holds it when that is somebody else."""
+    """Take the right to run a sync; gives who holds it when that is somebody else."""
     row = conn.execute(select(sync_state).where(sync_state.c.sync == sync).with_for_update()).mappings().first()
     if row is None:
         conn.execute(insert(sync_state).values(sync=sync, holder=holder, held_until=until))
@@ -53,6 +53,12 @@ def hold(conn: Connection, sync: str, holder: str, *, now: float, until: float) 
         return str(row["holder"])
     conn.execute(update(sync_state).where(sync_state.c.sync == sync).values(holder=holder, held_until=until))
     return None
+
+
+def renew(conn: Connection, sync: str, holder: str, *, until: float) -> None:
+    """Hold it longer; what was released or taken over meanwhile is left alone."""
+    mine = (sync_state.c.sync == sync, sync_state.c.holder == holder)
+    conn.execute(update(sync_state).where(*mine).values(held_until=until))
 
 
 def release(conn: Connection, sync: str, holder: str) -> None:

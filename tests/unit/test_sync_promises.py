@@ -9,6 +9,7 @@ from drawbar.core.adapter import Adapter, AdapterConfig, Place
 from drawbar.core.batch import Batch
 from drawbar.core.errors import InputError
 from drawbar.core.landscape import Landscape
+from drawbar.core.store import syncs as held
 from drawbar.core.store.journal import Journal
 from drawbar.core.sync_config import SyncConfig
 from drawbar.core.syncs import Syncs
@@ -146,3 +147,15 @@ def test_a_business_date_that_is_no_date_is_refused_before_anything_begins(syncs
     with pytest.raises(InputError, match="no day"):
         syncs.run("s", {"date": "tomorrow"}, caller=ME)
     assert syncs.runs("s") == []
+
+
+def test_a_renewal_that_comes_after_the_end_holds_nothing(tmp_path):
+    """The thread that renews may still wait for the journal when the run's end is written."""
+    journal = Journal.open(f"sqlite:///{tmp_path}/state.db")
+    journal.write(lambda conn: held.hold(conn, "load", "first", now=0, until=60))
+    journal.write(lambda conn: held.release(conn, "load", "first"))
+
+    journal.write(lambda conn: held.renew(conn, "load", "first", until=60))
+
+    assert journal.write(lambda conn: held.hold(conn, "load", "second", now=1, until=61)) is None
+    journal.close()
