@@ -5,6 +5,8 @@
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# Most tests wait for a server or a clock; each of the processes starts its own servers.
+AT_ONCE := -n 4 --dist worksteal
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -23,11 +25,11 @@ serve: install ## leave the demo's landscape running at http://127.0.0.1:8000
 
 test: install ## everything that is not slow, on real servers
 	@bash tests/servers/install
-	@$(BIN)/pytest -m "not slow"
+	@$(BIN)/pytest -m "not slow" $(AT_ONCE)
 
 test-all: install ## the slow tests too
 	@bash tests/servers/install
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(AT_ONCE)
 
 check: install ## lint, types, import contracts, generated docs unchanged
 	$(BIN)/ruff check .
