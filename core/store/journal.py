@@ -8,17 +8,16 @@ with SQLAlchemy's defaults a savepoint's row was seen to survive the outer rollb
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -30,8 +29,8 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import NullPool
 
 from ..errors import ConfigError, DrawbarError, Unavailable
-from . import clock, postgres
-from .tables import VERSION, meta, metadata
+from . import clock, postgres, upgrade
+from .tables import meta
 from .turn import Turn
 
 T = TypeVar("T")
@@ -57,17 +56,21 @@ class Journal:
         self._writer = writer
         self._closed = False
         self.path = path
+        self.upgraded: upgrade.Upgraded | None = None
+        """What opening it made or changed."""
         self._offset_s = 0.0
         self._offset_until = 0.0
 
     @classmethod
-    def open(cls, url: str) -> Journal:
-        """Open it, made or found; ConfigError when it cannot be, or when a newer program wrote it."""
+    def open(cls, url: str, *, migrate: bool = False) -> Journal:
+        """
+        Open it, made or found; ConfigError when it cannot be, or when its schema is not for us.
+
+        A file of an earlier version is migrated; a database that many machines share only with `migrate`.
+        """
         try:
-            parsed = make_url(url)
-            if parsed.get_backend_name() == "sqlite":
-                return _open_sqlite(url)
-            return _open_postgres(url)
+            path = _file_of(url)
+            return _open_sqlite(path) if path else _open_postgres(url, migrate=migrate)
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise ConfigError(f"state: {error}", field="state") from error
 
@@ -147,23 +150,10 @@ def _offset_of(conn: Connection, boot: str) -> float:
     return offset
 
 
-def _create(conn: Connection) -> None:
-    """Make what is missing; refuse what a newer program wrote."""
+def _settle(conn: Connection, *, migrate: bool) -> upgrade.Upgraded | None:
+    """Make the tables where there are none, or migrate them where that is wanted; refuse a schema that is not for us."""
     postgres.take_turn(conn)
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        importlib.import_module(f"{__package__}.{module.name}")
-    if inspect(conn).has_table("meta"):
-        found = conn.execute(select(meta.c.value).where(meta.c.name == "version")).scalar()
-        if found is not None and int(found) > VERSION:
-            raise ConfigError(
-                f"the journal was written by a newer Drawbar (its version is {found}, ours is {VERSION})",
-                field="state",
-                next="use the newer program",
-            )
-        metadata.create_all(conn)
-        return
-    metadata.create_all(conn)
-    conn.execute(meta.insert().values(name="version", value=str(VERSION)))
+    return upgrade.settle(conn, migrate=migrate)
 
 
 def _unavailable(error: Exception) -> DrawbarError:
@@ -171,40 +161,69 @@ def _unavailable(error: Exception) -> DrawbarError:
 
 
 def reach(url: str) -> None:
-    """Look whether a journal on PostgreSQL can be reached, and leave it as it is. Raises ConfigError or Unavailable."""
+    """Look whether we could work on a journal on PostgreSQL, and leave it as it is. Raises ConfigError or Unavailable."""
+    with _looking(url) as conn:
+        upgrade.agree(conn)
+
+
+def planned(url: str) -> str | None:
+    """Give the SQL that brings a journal up to date, and run none of it; None when it is, or when there is no journal."""
+    path = _file_of(url)
+    if path is not None and not path.exists():
+        return None
+    with _looking(url) as conn:
+        return upgrade.planned(conn)
+
+
+@contextmanager
+def _looking(url: str) -> Iterator[Connection]:
+    """Connect to a journal that is left as it is."""
+    path = _file_of(url)
     try:
-        engine = postgres.readers(url)
+        engine = create_engine(f"sqlite:///file:{path}?mode=ro&uri=true") if path else postgres.readers(url)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise ConfigError(str(error), field="state") from error
     try:
         with engine.connect() as conn:
-            conn.exec_driver_sql("SELECT 1")
-    except (OperationalError, InterfaceError) as error:
+            yield conn
+    except DatabaseError as error:
         said = str(error.orig)
-        raise (ConfigError if postgres.is_refusal(said) else Unavailable)(said, field="state") from error
+        away = path is None and isinstance(error, OperationalError) and not postgres.is_refusal(said)
+        raise (Unavailable if away else ConfigError)(said, field="state") from error
+    except InterfaceError as error:
+        raise Unavailable(str(error.orig), field="state") from error
     finally:
         engine.dispose()
 
 
-def _open_postgres(url: str) -> Journal:
+def _file_of(url: str) -> Path | None:
+    """Give the file of an embedded journal; None for one on a server."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigError(f"state: {error}", field="state") from error
+    if parsed.get_backend_name() != "sqlite":
+        return None
+    if not parsed.database or parsed.database == ":memory:":
+        raise ConfigError("state: the journal needs a file: sqlite:///drawbar.db", field="state")
+    return Path(parsed.database).absolute()
+
+
+def _open_postgres(url: str, *, migrate: bool) -> Journal:
     if make_url(url).get_backend_name() != "postgresql":
         raise ConfigError("state: a journal is on SQLite or PostgreSQL", field="state")
     journal = Journal(postgres.readers(url), postgres.Transactions(postgres.writers(url)), None)
     try:
-        journal.write(_create)
-    except Unavailable as error:
+        journal.upgraded = journal.write(partial(_settle, migrate=migrate))
+    except DrawbarError as error:
         journal.close()
-        if postgres.is_refusal(error.message):
+        if isinstance(error, Unavailable) and postgres.is_refusal(error.message):
             raise ConfigError(f"state: {error.message}", field="state") from error
         raise
     return journal
 
 
-def _open_sqlite(url: str) -> Journal:
-    name = make_url(url).database
-    if not name or name == ":memory:":
-        raise ConfigError("state: the journal needs a file: sqlite:///drawbar.db", field="state")
-    path = Path(name).absolute()
+def _open_sqlite(path: Path) -> Journal:
     said = {"check_same_thread": False, "timeout": _BUSY_S}
     readers = create_engine(f"sqlite:///{path}", connect_args=said, pool_size=20, max_overflow=40)
     event.listen(readers, "connect", lambda driver, record: _prepare(driver, "query_only=ON"))
@@ -217,8 +236,9 @@ def _open_sqlite(url: str) -> Journal:
         with turn.taken():
             conn = writer.connect()
             conn.exec_driver_sql("PRAGMA journal_mode=WAL")
+            upgraded = upgrade.embedded(conn, path)
         journal = Journal(readers, _GroupCommit(conn, turn), path)
-        journal.write(_create)
+        journal.upgraded = journal.write(partial(_settle, migrate=False)) or upgraded
         journal.now()  # measured here, since it writes, and units ask for it
     except (OSError, sqlite3.Error, DatabaseError) as error:
         raise ConfigError(f"state: {path}: {getattr(error, 'orig', None) or error}", field="state") from error

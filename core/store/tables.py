@@ -7,10 +7,25 @@ journal's own clock (`Journal.now`), which never jumps.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
-VERSION = 1
-"""Of the schema. An older program refuses a newer journal."""
+VERSION = 2
+"""Of the schema, and of the program: it works on this one and on newer ones that say so."""
+SERVES_FROM = 1
+"""The oldest program that works on this schema. A schema serves its own program and the one before."""
 
 metadata = MetaData()
 
@@ -22,6 +37,14 @@ meta = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
+)
+
+# Alembic's, under a name of ours: the database may have one of somebody else.
+revisions = Table(
+    "drawbar_alembic_version",
+    metadata,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="drawbar_alembic_version_pkc"),
 )
 
 definitions = Table(
@@ -112,7 +135,15 @@ task_runs = Table(
     Column("failed", Integer),
     Column("outcome", Text),
     Column("error", Text),
+    Column("done_no", Integer),  # of what has a compensation: the order in which it was done, negative when it is undone
     sqlite_with_rowid=False,
+)
+Index(
+    "task_runs_done",
+    task_runs.c.run_id,
+    task_runs.c.done_no,
+    sqlite_where=text("done_no > 0"),
+    postgresql_where=text("done_no > 0"),
 )
 for _name, _column, _state in (
     ("lease", "lease_until", "running"),
