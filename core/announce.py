@@ -15,11 +15,11 @@ from typing import Any
 import structlog
 
 from .errors import DrawbarError
-from .events import Events, RunEvent, moment
+from .events import Events, RunEvent
 from .store import holds, outbox
 from .store.ids import new_id
 from .store.journal import Connection, Journal
-from .values import write_json
+from .values import moment, write_json
 
 log = structlog.get_logger("drawbar.announce")
 MEDIA_TYPE = "application/cloudevents+json"

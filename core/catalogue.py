@@ -7,10 +7,10 @@ from typing import Any
 from .access import Caller
 from .adapter import Finding
 from .errors import DrawbarError, InputError
-from .events import moment
 from .landscape import Bound, Landscape
 from .register import Register
 from .store.definitions import Definitions
+from .values import moment
 
 _TOOL = "tool"
 _OF_SYSTEM = ("name", "kind", "state", "owner", "error", "since", "closed_until", "calls")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from .access import Caller
@@ -13,7 +12,7 @@ from .landscape import Bound
 from .masking import MASK, masked
 from .store import approvals, events, ledger
 from .store.journal import Journal
-from .values import load
+from .values import load, moment
 
 
 class Runs(Protocol):
@@ -226,8 +225,3 @@ def _verbs(row: Mapping[str, Any]) -> dict[str, str]:
     if row["state"] == "not_done" and not row["run_id"]:
         return {"send": "sends it again under the same id", "drop": "takes it off this list; nothing is sent"}
     return {}
-
-
-def moment(at: float | None) -> str | None:
-    """Give epoch seconds as an ISO 8601 time in UTC."""
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -13,7 +12,7 @@ import structlog
 from .errors import DrawbarError
 from .store import events, history
 from .store.journal import Journal
-from .values import load, to_json
+from .values import load, moment, to_json
 
 log = structlog.get_logger("drawbar.events")
 
@@ -40,11 +39,6 @@ class RunEvent:
             "body": to_json(self.body),
             "at": moment(self.at),
         }
-
-
-def moment(seconds: float | None) -> str | None:
-    """Spell a time for people and programs: ISO 8601 in UTC."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def told(journal: Journal, type: str, body: Any) -> None:  # noqa: A002 - the word of the contract

@@ -20,9 +20,9 @@ import structlog
 from .access import Caller
 from .disk import Floor
 from .errors import DrawbarError, InputError, NotNow, Unavailable
-from .events import moment
 from .store import events, holds
 from .store.journal import Connection, Journal
+from .values import moment
 
 log = structlog.get_logger("drawbar.holds")
 KINDS = ("adapter", "feed", "sync", "workflow", "trigger")

@@ -17,12 +17,12 @@ from typing import Any
 import structlog
 
 from .errors import DrawbarError
-from .events import Events, RunEvent, moment
+from .events import Events, RunEvent
 from .notify_config import Notify
 from .store import history, holds, outbox
 from .store.ids import new_id
 from .store.journal import Connection, Journal
-from .values import write_json
+from .values import moment, write_json
 
 log = structlog.get_logger("drawbar.notify")
 Post = Callable[[str, bytes, dict[str, str]], None]

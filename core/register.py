@@ -6,7 +6,6 @@ import difflib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Generic, Literal, TypeVar
 
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from .errors import ConfigError, InputError
 from .store.definitions import Definitions, Stored
 from .store.ids import new_id
+from .values import moment
 from .workflow import Problem
 
 M = TypeVar("M", bound=BaseModel)
@@ -42,8 +42,8 @@ class Entry(Generic[M]):
             "name": self.name,
             "origin": self.origin,
             "version": self.version,
-            "created_at": _moment(self.created_at),
-            "changed_at": _moment(self.changed_at),
+            "created_at": moment(self.created_at),
+            "changed_at": moment(self.changed_at),
             "changed_by": self.changed_by,
         }
 
@@ -256,7 +256,3 @@ def _path(location: Sequence[str | int]) -> str:
 def _of_yaml(name: str, model: M) -> Entry[M]:
     body = model.model_dump(mode="json", by_alias=True, exclude_unset=True)
     return Entry(name, name, "yaml", 0, body, model)
-
-
-def _moment(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()

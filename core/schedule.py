@@ -23,6 +23,7 @@ from .errors import DrawbarError, InputError, Unavailable
 from .store import events, schedules
 from .store.journal import Connection, Journal
 from .store.schedules import Kept
+from .values import moment
 from .workflow import CronTrigger
 
 log = structlog.get_logger("drawbar.schedule")
@@ -48,8 +49,8 @@ def ticks(spec: CronTrigger, after: float, until: float = float("inf")) -> Itera
     """
     zone = UTC if spec.timezone == "UTC" else ZoneInfo(spec.timezone)
     last = after
-    for moment in CronSim(spec.cron, datetime.fromtimestamp(after, zone)):
-        tick = moment.timestamp()
+    for fits in CronSim(spec.cron, datetime.fromtimestamp(after, zone)):
+        tick = fits.timestamp()
         if tick > until:
             return
         if tick > last:  # around a change of the clock cronsim may give an earlier one, or one twice
@@ -254,16 +255,12 @@ def _conclude(
         return
     _tell_skipped(conn, one, step)
     if failed is not None:
-        body = {"schedule": one.name, "tick": _spelled(tick), "error": failed.as_json()}
+        body = {"schedule": one.name, "tick": moment(tick), "error": failed.as_json()}
         events.add(conn, "schedule.failed", body=body)
 
 
 def _tell_skipped(conn: Connection, one: Schedule, step: Step) -> None:
     if step.skipped is not None:
         why, first, last = step.skipped
-        body: dict[str, Any] = {"schedule": one.name, "reason": why, "from": _spelled(first), "until": _spelled(last)}
+        body: dict[str, Any] = {"schedule": one.name, "reason": why, "from": moment(first), "until": moment(last)}
         events.add(conn, "schedule.skipped", body=body)
-
-
-def _spelled(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat()

@@ -8,11 +8,11 @@ from typing import Any
 
 from .adapter import Finding
 from .catalogue import Catalogue
-from .desk import moment
 from .disk import Floor
 from .errors import DrawbarError
 from .store import summary
 from .store.journal import Journal
+from .values import moment
 
 _DAY_S = 86_400
 

@@ -17,7 +17,6 @@ from .access import Caller
 from .adapter import Place
 from .batch import Sink, Source
 from .budget import BatchShare
-from .desk import moment
 from .errors import DrawbarError, InputError, Unavailable
 from .holds import Holds, Intake
 from .landscape import Landscape
@@ -27,6 +26,7 @@ from .store.ids import new_id
 from .store.journal import Journal
 from .sync import Carrier, Counts, Done, Progress, moment_of
 from .sync_config import SyncConfig
+from .values import moment
 from .work import StillRuns
 from .workflow import TriggerConfig
 

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import InputError
-from .events import moment
 from .interpreter import WHOLE
 from .known import shown_task
 from .plan import plan_of_body
 from .store import history
 from .store.history import Row
 from .store.journal import Connection
-from .values import load, to_json
+from .values import load, moment, to_json
 
 STATES = ("queued", "running", "waiting", "paused", "parked", "succeeded", "failed", "cancelled")
 FINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})

@@ -208,7 +208,7 @@ def test_a_tick_while_the_last_run_still_runs_is_skipped_and_is_an_event(place):
     ((what, body),) = place.events()
     assert what == "schedule.skipped"
     assert body["reason"] == "the last run still runs"
-    assert body["from"] == body["until"] == after_noon(120).isoformat()
+    assert body["from"] == body["until"] == after_noon(120).isoformat(timespec="milliseconds")
 
 
 def test_work_that_says_that_it_runs_already_is_a_skipped_tick(place):
