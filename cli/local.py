@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.adapter import FileAction
 from ..core.errors import DrawbarError, InputError
+from .migrating import told
+from .output import say
 from .service import Json, Progress
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ class Local:
         from ..app import open_app
 
         self._app: App = open_app(path)
+        if (upgraded := self._app.journal.upgraded) is not None and upgraded.before is not None:
+            say(told(upgraded), style="dim", stderr=True)
         self._caller = self._app.owner()
         self._begun = False
 
