@@ -64,6 +64,15 @@ class Share:
             raise self._closed(span, now)
         self._free = now, span.last + needed_s
 
+    def is_free(self, effect: Effect, needed_s: float) -> bool:
+        """Tell whether a call of this length would begin without waiting, as far as can be seen; nothing is taken."""
+        return (
+            self._rate is None
+            and self._slots.has_room
+            and self.line(effect).error is None
+            and self.refusal(needed_s) is None
+        )
+
     def refusal(self, needed_s: float) -> DrawbarError | None:
         """Say why a call of this length may not start now; None while it may."""
         try:

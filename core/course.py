@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import DrawbarError, InputError
-from .interpreter import WHOLE, Ask, Counts, Decision, End, Fact, Holds, Move, Retry, State, decide, fold, shown
+from .interpreter import WHOLE, Ask, Counts, Decision, End, Fact, Holds, Move, Retry, State, Undone, decide, fold, shown
 from .known import Known
 from .plan import Step
-from .store import approvals, events, runs
+from .store import approvals, events, runs, undoing
 from .store.journal import Connection
 from .values import dump, load
 
+if TYPE_CHECKING:
+    from .intents import Begun
+
 _KEPT_BYTES = 65536
+_UNDOING = {"started": "compensating", "succeeded": "compensated", "failed": "compensation_failed"}
 
 
 @dataclass(slots=True)
@@ -32,6 +36,10 @@ class Claim:
     until: float
     """End of the lease, on this process's monotonic clock."""
     started_at: float
+    arguments: Any = None
+    """What the tool is called with, as soon as that is known."""
+    begun: Begun | None = None
+    """The call whose intent is recorded already: it is made at once, by the thread that made this claim."""
 
     @property
     def run_id(self) -> str:
@@ -60,6 +68,8 @@ class Came:
     entry: str | None = None
     """The ledger's entry of a write."""
     notes: dict[str, Any] | None = None
+    own: bool = True
+    """False where another call of the same business key did it: then it is not ours to undo."""
 
 
 class Course:
@@ -139,6 +149,8 @@ class Course:
         self._tell_state(claim.task, claim.item, came, attempt)
         if claim.item == WHOLE and final:
             self._remember(claim.task, came.output, came.error)
+        if came.state == "succeeded":
+            self._did(claim.task, claim.item, own=came.own)
         self.take(Move(claim.task, claim.item, came.state))  # type: ignore[arg-type]  # Came says one of them
         return True
 
@@ -154,8 +166,8 @@ class Course:
             body["in_s"] = round(max(came.due_at - self.now, 0), 3)
         if came.notes and "deviation" in came.notes:
             body["deviation"] = came.notes["deviation"]
-        self.tell("task.retry" if came.state == "delayed" else f"task.{came.state}", task, item, body)
-        if came.state == "parked":
+        self.tell(self._type(task, "retry" if came.state == "delayed" else came.state), task, item, body)
+        if came.entry is not None and came.state in {"parked", "failed"}:
             self.tell("dead.parked", task, item, {"entry": came.entry, "error": came.error})
         elif came.approval is not None:
             self.tell("approval.asked", task, item, {"approval": came.approval})
@@ -175,8 +187,40 @@ class Course:
             self.left_ready.append((self.run_id, task, item))
         self.set_timer |= state == "waiting"
         if state not in {"ready", "held", "open"}:
-            self.tell(f"task.{state}", task, item, None if error is None else {"error": error})
+            self.tell(self._type(task, state), task, item, None if error is None else {"error": error})
+        if state == "succeeded":
+            self._did(task, item)
         self.take(Move(task, item, state))  # type: ignore[arg-type]  # the callers pass literals
+
+    def _type(self, task: str, word: str) -> str:
+        """Give the type of an event of a task."""
+        is_undoing = self.known.plan.steps[task].undoes is not None
+        return f"task.{_UNDOING.get(word, word) if is_undoing else word}"
+
+    def _did(self, task: str, item: int, *, own: bool = True) -> None:
+        """Remember what was done as what may have to be undone."""
+        step = self.known.plan.steps[task]
+        if item == WHOLE and step.task.for_each is not None:
+            return  # its items are what was done
+        if step.undoes is not None:
+            undoing.free_key(self.conn, self.run_id, step.undoes, item)
+        elif own and task in self.known.plan.graph.undo:
+            undoing.did(self.conn, self.run_id, task, item, self.version + 1)
+
+    def _undo(self) -> None:
+        """Begin to undo what was done last."""
+        last = undoing.last(self.conn, self.run_id)
+        if last is None:
+            self.take(Undone())
+            return
+        task, item = last
+        name = self.known.plan.graph.undo[task]
+        if item != WHOLE and name not in self.state.tasks:
+            total = undoing.count(self.conn, self.run_id, task)
+            self.moved(name, WHOLE, "open", total=total, cursor=0)
+            self.take(Counts(name, total))
+        undoing.begin(self.conn, self.run_id, task, item)
+        self._ready(name, item)
 
     def put_off(self) -> None:
         """Begin nothing: store only what was told."""
@@ -192,6 +236,8 @@ class Course:
 
     def _do(self, decision: Decision) -> None:
         match decision:
+            case Ask(_, "undo"):
+                self._undo()
             case Ask(task, "if"):
                 self._judge(task)
             case Ask(task, _):
@@ -299,14 +345,16 @@ class Course:
                 self._wall,
             )
         )
-        self.tell("task.started", task, item, {"attempt": held.attempt + 1})
+        self.tell(self._type(task, "started"), task, item, {"attempt": held.attempt + 1})
         self.take(Move(task, item, "running"))
 
     def _close(self, task: str, state: str) -> None:
         """End a for_each: its output is the list in order, null for an item that failed or never began."""
         whole = self.state.tasks[task]
-        outputs = runs.item_outputs(self.conn, self.run_id, task)
-        output = f"[{','.join(outputs.get(item) or 'null' for item in range(whole.total))}]"
+        output = None
+        if self.known.plan.steps[task].undoes is None:
+            outputs = runs.item_outputs(self.conn, self.run_id, task)
+            output = f"[{','.join(outputs.get(item) or 'null' for item in range(whole.total))}]"
         error = None
         if state == "failed":
             error = _of_items(runs.first_error(self.conn, self.run_id, task), whole.failed)
@@ -373,12 +421,21 @@ class Course:
             ):
                 runs.advance(self.conn, self.run_id, name, task)
 
-    def retry(self, names: frozenset[str]) -> None:
-        """Make tasks pending again; of a for_each that did not succeed only the items that are not done."""
+    def retry(self, names: frozenset[str], from_task: str | None = None) -> None:
+        """Make tasks pending again; of a for_each that did not succeed, or was undone, only the items that are not done."""
+        graph = self.known.plan.graph
+        undone = undoing.compensated(self.conn, self.run_id) if graph.undo else set()
         for name in sorted(names):
             task = self.state.tasks.get(name)
-            runs.reset(self.conn, self.run_id, name, wholly=task is not None and task.state == "succeeded")
-        self.take(Retry(names))
+            partly = name != from_task and graph.undo.get(name) in undone
+            runs.reset(self.conn, self.run_id, name, wholly=bool(task and task.state == "succeeded") and not partly)
+            if partly:
+                undoing.reset_items(self.conn, self.run_id, name, graph.undo[name])
+        for name in graph.undo.values():
+            runs.reset(self.conn, self.run_id, name, wholly=True)
+        if graph.undo:
+            undoing.restore(self.conn, self.run_id)
+        self.take(Retry(names | set(graph.undo.values())))
 
 
 def _about(error: DrawbarError, field: str) -> dict[str, Any]:

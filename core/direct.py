@@ -12,9 +12,9 @@ from .desk import Desk
 from .engine import Engine
 from .errors import InputError, Rejected, from_json
 from .guard import Answer, Guard, Prepared
+from .intents import SEALED, call_of
 from .values import canonical
 from .views import Run
-from .work import SEALED, call_of
 from .workflow import Task, Workflow
 
 _QUESTION_S = 5.0
@@ -27,19 +27,26 @@ class Direct:
         self._desk = desk
 
     def call(
-        self, tool: str, arguments: Any, *, caller: Caller, key: str | None = None, outside: bool = True
+        self,
+        tool: str,
+        arguments: Any,
+        *,
+        caller: Caller,
+        key: str | None = None,
+        code: str | None = None,
+        outside: bool = True,
     ) -> Answer:
         """
         Call a tool once for all: the answer, or `waiting` with the approval's id.
 
-        `key` is the caller's Idempotency-Key. Raises one of the five.
+        `key` is the caller's Idempotency-Key, `code` the one of its preview. Raises one of the five.
         """
         prepared = self._guard.prepare(tool, arguments, caller, once=key, outside=outside)
         if prepared.approval is None:
-            return self._guard.call(prepared)
-        return self._asked(prepared, key)
+            return self._guard.call(prepared, code=code)
+        return self._asked(prepared, key, code)
 
-    def _asked(self, prepared: Prepared, key: str | None) -> Answer:
+    def _asked(self, prepared: Prepared, key: str | None, code: str | None) -> Answer:
         """Start a run of one task: it asks for the approval, waits without a thread, and keeps the answer."""
         name = prepared.tool.name
         shown = set(prepared.tool.input_schema.get("properties") or prepared.arguments)
@@ -54,6 +61,7 @@ class Direct:
             caller=prepared.caller,
             trigger_id=f"call:{prepared.caller.name}:{name}:{key}" if key else None,
             definition=Workflow(description=f"One call of {name}.", tasks={"call": task}),
+            before=lambda conn: self._guard.spend(conn, prepared, code),
         )
         self._refuse_other(prepared, run, given)
         until = time.monotonic() + _QUESTION_S

@@ -40,7 +40,7 @@ from .policy import verdict
 from .rules import ApprovalRule
 from .store import codes, events, ledger
 from .store.ids import new_id
-from .store.journal import Journal
+from .store.journal import Connection, Journal
 from .tool import Call, Seen
 from .values import canonical, dump, load
 
@@ -60,6 +60,8 @@ class Prepared:
     key: str | None
     caller: Caller
     approval: ApprovalRule | None
+    needs_code: bool = False
+    """Whether a direct call needs the code of its preview: a slip of this caller would have this effect."""
 
     @property
     def recorded(self) -> bool:
@@ -154,7 +156,12 @@ class Guard:
             key=self._key(bound, env) or (f"once:{caller.name}:{once}" if once else None),
             caller=caller,
             approval=_approval(bound, caller, env),
+            needs_code=bound.effect in caller.confirm,
         )
+
+    def look(self, prepared: Prepared) -> None:
+        """Raise Held when somebody holds by now what was prepared."""
+        self.holds.require_tool(prepared.tool.adapter, prepared.tool.tool.name)
 
     def _free(self, tool: str) -> Bound:
         """Find a tool whose system, and whose feed, nobody holds."""
@@ -247,6 +254,8 @@ class Guard:
         bound = self._free(entry["tool"])
         arguments = self.opened(entry["arguments"])
         self._permit(bound, caller)
+        unsent = self._unsent(entry, arguments, caller) if entry["args_hash"] == "" else None
+        arguments = unsent.arguments if unsent else arguments
         env = {"arguments": arguments, "caller": {"name": caller.name, "claims": caller.claims}}
         if _approval(bound, caller, env) is not None:
             raise InputError(
@@ -255,7 +264,22 @@ class Guard:
                 tool=bound.name,
                 next="drop this letter and call the tool: that asks",
             )
-        return Prepared(bound, arguments, entry["args_hash"], entry["key"], caller, None)
+        return (
+            replace(unsent, needs_code=False)
+            if unsent
+            else Prepared(bound, arguments, entry["args_hash"], entry["key"], caller, None)
+        )
+
+    def _unsent(self, entry: Mapping[str, Any], arguments: Any, caller: Caller) -> Prepared:
+        """Prepare what failed before it could be sent."""
+        if arguments is None:
+            raise InputError(
+                "nobody knows what was to be sent",
+                reason="conflict",
+                id=entry["id"],
+                next=f"do it by hand, then drawbar dead drop {entry['id']}",
+            )
+        return self.prepare(entry["tool"], arguments, caller, outside=False)
 
     def intent(
         self,
@@ -285,9 +309,17 @@ class Guard:
             item=item,
         )
 
-    def call(self, prepared: Prepared, *, call_id: str | None = None, timeout_s: float | None = None) -> Answer:
+    def call(
+        self,
+        prepared: Prepared,
+        *,
+        call_id: str | None = None,
+        timeout_s: float | None = None,
+        code: str | None = None,
+    ) -> Answer:
         """
-        Make a direct call: intent, up to three tries, outcome.
+        Make a direct call: intent, up to three tries, outcome. `code` is spent together with the intent, so that it is used
+        up exactly when something may be sent; the first answer of a key needs none.
 
         Raises one of the five. An unknown outcome of a write stays in the ledger as a dead letter; its id is in the error.
         """
@@ -296,11 +328,13 @@ class Guard:
         if prepared.recorded:
             intent = self.intent(prepared, call_id, self.journal.now(), timeout_s=timeout_s)
             leaving = partial(self._still_ours, intent.expires_at)
-            admission = self.journal.write(lambda conn: ledger.admit(conn, intent, self.journal.now()))
+            admission = self.journal.write(lambda conn: self._admitted(conn, prepared, intent, code))
             if isinstance(admission, ledger.Same):
                 return Answer(admission.result, admission.entry, repeated=True)
             if isinstance(admission, ledger.Busy):
                 raise _busy(prepared, admission)
+        elif code is not None:
+            self.journal.write(lambda conn: self.spend(conn, prepared, code))
         outcome = self._tried(prepared, call_id, timeout_s, leaving)
         if prepared.recorded:
             self._record(prepared, call_id, outcome)
@@ -311,6 +345,29 @@ class Guard:
             error.id = call_id
             error.next = f"do not call it again: find out what happened, then drawbar dead settle {call_id}"
         raise error
+
+    def _admitted(
+        self, conn: Connection, prepared: Prepared, intent: ledger.Intent, code: str | None
+    ) -> ledger.Admission:
+        admission = ledger.admit(conn, intent, self.journal.now())
+        if isinstance(admission, ledger.Fresh):
+            self.spend(conn, prepared, code)  # refused, it takes the intent back with it
+        return admission
+
+    def spend(self, conn: Connection, prepared: Prepared, code: str | None) -> None:
+        """Use up the code of this very call, inside a unit of the journal; refused where one is needed and none was given."""
+        name = prepared.tool.name
+        if code is not None:
+            now = self.journal.now()
+            codes.spend(conn, code, caller=prepared.caller.name, tool=name, args_hash=prepared.hash, now=now)
+        elif prepared.needs_code:
+            raise InputError(
+                f"{prepared.caller.name} calls {name} only with the code of its preview",
+                reason="condition_required",
+                tool=name,
+                field="code",
+                next=f"preview {name} with the same arguments, look at it, and call it with that code",
+            )
 
     def _still_ours(self, expires_at: float) -> None:
         """Look immediately before the first byte leaves: who slept too long was given up, and a person may have sent it."""

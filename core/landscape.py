@@ -239,6 +239,12 @@ class Landscape:
             raise self._unknown(name)
         return self._changed(found)
 
+    def known(self, name: str) -> Bound | None:
+        """Find a tool without asking its system; None while nobody has asked it."""
+        entry = self._entries.get(name.partition(".")[0])
+        found = entry.tools.get(name) if entry is not None and entry.tools is not None else None
+        return None if found is None else self._changed(found)
+
     def hidden(self, tool: str) -> list[str]:
         """Name the fields of a tool that must not be shown, from the configuration alone: its system may be away."""
         name = tool.partition(".")[0]

@@ -7,13 +7,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import structlog
+
 from .course import Claim, Course
-from .errors import InputError
+from .errors import DrawbarError, InputError
 from .interpreter import State
 from .known import Known, Memory, read
 from .store import runs
 from .store.journal import Connection, Journal
 
+log = structlog.get_logger("drawbar.record")
 Tell = Callable[[Course], None]
 
 
@@ -34,9 +37,32 @@ class Record:
         self._lock = threading.Lock()
         self._awaited: dict[str, list[threading.Event]] = {}
 
-    def take(self, run_id: str, tell: Tell, *, room: int = 0) -> list[Claim]:
-        """Commit what `tell` takes into the run's course and all that follows; give the tasks that were claimed by it."""
-        courses = self.journal.write(lambda conn: self.within(conn, run_id, tell, room=room))
+    def take(self, run_id: str, tell: Tell, *, room: int = 0, ahead: Tell | None = None) -> list[Claim]:
+        """
+        Commit what `tell` takes into the run's course and all that follows; give the tasks that were claimed by it.
+
+        `ahead` adds to the commit what is good to have in it; should that fail, the commit is made without it.
+        """
+        failed = False
+
+        def unit(conn: Connection) -> list[Course]:
+            nonlocal failed
+            courses = self.within(conn, run_id, tell, room=room)
+            if ahead is not None and not failed:
+                failed = True
+                ahead(courses[0])
+                failed = False
+            return courses
+
+        try:
+            courses = self.journal.write(unit)
+        except DrawbarError:
+            raise
+        except Exception as error:
+            if not failed:
+                raise
+            log.warning("ahead.fails", run=run_id, error=f"{type(error).__name__}: {error}")
+            courses = self.journal.write(unit)
         return self.committed(courses)
 
     def within(self, conn: Connection, run_id: str, tell: Tell, *, room: int = 0) -> list[Course]:

@@ -77,6 +77,11 @@ class Slots:
         self._ours = self._granted  # never more than granted; less while others want
         self._until = float("inf") if holdings is None else 0.0
 
+    @property
+    def has_room(self) -> bool:
+        """Tell whether a call could begin at once; nothing is taken."""
+        return self._in_use < self._ours and time.monotonic() < self._until
+
     def acquire(self, until: float) -> bool:
         """Take a slot until a moment of the monotonic clock; False when none came free."""
         with self._change:

@@ -10,10 +10,12 @@ import structlog
 from tenacity import RetryCallState
 from tenacity.wait import wait_base
 
+from .compensating import lettered, seen
 from .course import Came, Claim, Course
 from .errors import ConfigError, DrawbarError, OutcomeUnknown, Rejected, Unavailable
 from .guard import Guard, Outcome, Prepared
 from .holds import Held
+from .intents import Begun, Intents, Stale, env_of, limit_s
 from .interpreter import WHOLE
 from .leases import Leases
 from .policy import verdict
@@ -24,30 +26,19 @@ from .store import approvals, ledger, runs
 from .store.ids import new_id
 from .store.journal import Away, Connection
 from .tool import Effect
-from .values import dump, load
+from .values import dump
 
 log = structlog.get_logger("drawbar.work")
 _BUSY_S = 0.5
 _HELD_S = 900.0
 _MARGIN_S = 1.0
 Settle = Callable[[Connection], Came]
-SEALED = "sealed"
-"""The one field of a run's input that stands for all arguments of a call, where they must not be seen."""
-
-
-def call_of(tool: str) -> str:
-    """Name the run of one call, which no workflow defines."""
-    return f"call:{tool}"
 
 
 class RunSync(Protocol):
     """Runs a sync to its end and gives what its history keeps; raises one of the five. Doing it again does no harm."""
 
     def __call__(self, name: str, *, run_id: str, date: str) -> Any: ...
-
-
-class Stale(Exception):
-    """The task is somebody else's by now."""
 
 
 class StillRuns(Unavailable):
@@ -61,6 +52,7 @@ class Work:
         self._record = record
         self._leases = leases
         self._guard = guard
+        self._intents = Intents(guard)
         self._wait = wait
         self._run_sync = run_sync
         self.pool: Pool | None = None
@@ -68,7 +60,8 @@ class Work:
     def do(self, claim: Claim) -> list[Claim]:
         """Do one claim; give the tasks that its outcome claimed for this thread."""
         try:
-            return self._finish(claim, self._settled(claim))
+            settle = self._settled(claim)
+            return self._finish(claim, settle if claim.step.undoes is None else lettered(self._guard, claim, settle))
         except Stale:
             log.warning("task.stale", run=claim.run_id, task=claim.task)
             return []
@@ -105,33 +98,44 @@ class Work:
         return self._came(claim, "idempotent", Outcome("done", result))
 
     def _tool(self, claim: Claim) -> Settle:
-        name = claim.step.task.tool
-        assert name is not None
-        arguments = self._arguments(claim)
-        if claim.known.header.workflow == call_of(name) and arguments.keys() == {SEALED}:
-            arguments = self._guard.opened(arguments[SEALED])
-        prepared = self._guard.prepare(name, arguments, claim.known.caller, outside=False)
+        if claim.begun is not None:
+            return self._begun(claim, claim.begun)
+        prepared = self._intents.prepared(claim, self._env(claim))
         if prepared.approval is not None:
             unapproved = self._unapproved(claim, prepared, prepared.approval)
             if unapproved is not None:
                 return unapproved
-        limit_s = min(prepared.tool.timeout_s, claim.step.task.timeout_s or prepared.tool.timeout_s)
-        prepared.tool.share.look(limit_s)  # before an intent is recorded
+        prepared.tool.share.look(limit_s(claim, prepared))  # before an intent is recorded
         if not prepared.recorded:
             return self._came(
                 claim, prepared.tool.effect, self._perform(claim, prepared, ":".join(map(str, claim.place)))
             )
         entry = claim.intent or new_id()
         now = self._record.journal.now()
+        intent = self._intents.intent(claim, prepared, entry, now)
         try:
-            admission = self._record.journal.write(lambda conn: self._intend(conn, claim, prepared, entry, now))
+            admission = self._record.journal.write(
+                lambda conn: self._intents.record(conn, claim, prepared, intent, now)
+            )
         except Away as error:
-            return self._not_left(entry, now, error)
+            return self._not_left(entry, now, error, self._put_off(error))
         if isinstance(admission, ledger.Same):
             same = admission
-            return lambda conn: Came("succeeded", dump(same.result), notes={"same_as": same.entry})
+            own = same.entry == entry
+            return lambda conn: Came("succeeded", dump(same.result), notes={"same_as": same.entry}, own=own)
         if isinstance(admission, ledger.Busy):
             return self._orphaned(claim, prepared, entry) if admission.entry == entry else self._busy(claim, admission)
+        return self._called(claim, prepared, entry)
+
+    def _begun(self, claim: Claim, begun: Begun) -> Settle:
+        """Make the call whose intent is recorded already; what is held since then does not leave."""
+        try:
+            self._guard.look(begun.prepared)
+        except Held as error:
+            return self._not_left(begun.entry, begun.at, error, self._held(claim, error))
+        return self._called(claim, begun.prepared, begun.entry)
+
+    def _called(self, claim: Claim, prepared: Prepared, entry: str) -> Settle:
         outcome = self._perform(claim, prepared, entry)
         came = self._came(claim, prepared.tool.effect, outcome, entry)
 
@@ -141,34 +145,13 @@ class Work:
 
         return settle
 
-    def _arguments(self, claim: Claim) -> Any:
-        """Fill `with`, as of now."""
-        template = claim.step.arguments
-        each = claim.step.task.for_each
-        if not template.paths:
-            return template.fill({})
+    def _env(self, claim: Claim) -> dict[str, Any]:
+        """Give what the arguments see, as of now."""
+        if not claim.step.arguments.paths:
+            return {}
         with self._record.journal.read() as conn:
-            env = claim.known.env(conn, template.paths, claim.known.point[1], {})
-            if each is not None and claim.item != WHOLE:
-                env[each.as_] = load(runs.item_value(conn, *claim.place))
-                env["index"] = claim.item
-        return template.fill(env)
-
-    def _intend(self, conn: Connection, claim: Claim, prepared: Prepared, entry: str, now: float) -> ledger.Admission:
-        """Record the intent under our fence; the call leaves right after this commit."""
-        timeout_s = claim.step.task.timeout_s
-        item = None if claim.item == WHOLE else claim.item
-        intent = self._guard.intent(
-            prepared, entry, now, run_id=claim.run_id, task=claim.task, item=item, timeout_s=timeout_s
-        )
-        admission = ledger.admit(conn, intent, now)
-        if isinstance(admission, ledger.Fresh):
-            limit_s = min(prepared.tool.timeout_s, timeout_s or prepared.tool.timeout_s)
-            until = now + 2 * limit_s  # it may wait for its place in the budget as long as for the answer
-            said = {"run_id": claim.run_id, "task": claim.task, "item": claim.item, "fence": claim.fence}
-            if not runs.intend(conn, **said, intent=entry, now=now, effect=prepared.tool.effect, call_until=until):
-                raise Stale
-        return admission
+            env = env_of(conn, claim, claim.known.point[1], {})
+            return env if claim.step.undoes is None else {**env, **seen(conn, self._guard, claim)}
 
     def _perform(self, claim: Claim, prepared: Prepared, call_id: str) -> Outcome:
         def leaving() -> None:
@@ -212,9 +195,8 @@ class Work:
         said = error.as_json()
         return lambda conn: Came("delayed", error=said, due_at=self._record.journal.now() + _BUSY_S, counts=False)
 
-    def _not_left(self, entry: str, intent_at: float, error: Away) -> Settle:
-        """The journal was away when it should keep our intent: whatever it kept, the call was not made."""
-        came = self._put_off(error)
+    def _not_left(self, entry: str, intent_at: float, error: DrawbarError, came: Settle) -> Settle:
+        """Whatever the journal kept of our intent: the call was not made."""
 
         def settle(conn: Connection) -> Came:
             ledger.withdraw(conn, entry, intent_at=intent_at, error=error.as_json(), now=self._record.journal.now())
@@ -315,21 +297,28 @@ class Work:
     def _finish(self, claim: Claim, settle: Settle) -> list[Claim]:
         """Commit the outcome, what follows and the next claims; patiently, since running work must leave its outcome."""
         is_first = True
+        taken: Course | None = None
 
         def tell(course: Course) -> None:
-            # A commit whose answer was lost may have been one.
+            nonlocal taken
+            # A commit whose answer was lost may have been one; then what it began is still ours.
             if is_first or not runs.has_ended(course.conn, claim.place, claim.fence, self._record.owner):
+                taken = course
                 course.came(claim, settle(course.conn))
+            elif taken is not None and taken.claims:
+                self._resume(course, taken.claims[0])
 
         pause_s = 0.1
         while True:
             reserved = 0
             room = 0
+            ahead = None
             if self.pool is not None and not self.pool.stopping:
+                ahead = self._intents.ahead
                 reserved = self.pool.reserve(claim.known.plan.width - 1)
                 room = 1 + reserved
             try:
-                claims = self._record.take(claim.run_id, tell, room=room)
+                claims = self._record.take(claim.run_id, tell, room=room, ahead=ahead)
             except Unavailable as error:
                 self._give([], reserved)
                 if self._leases.lost(claim):
@@ -345,6 +334,17 @@ class Work:
             self._leases.take(claims)
             self._give(claims[1:], reserved)
             return claims[:1]
+
+    def _resume(self, course: Course, next_: Claim) -> None:
+        """Go on with what a commit claimed whose answer was lost; its call was not made, and is not when it is too late."""
+        row = runs.current(course.conn, *next_.place)
+        if row is None or row[:2] != ("running", next_.fence):
+            return
+        if not self._leases.lost(next_):
+            course.claims.append(next_)
+        elif next_.begun is not None:
+            said = Unavailable("the journal was away for longer than the lease on the task").as_json()
+            ledger.withdraw(course.conn, next_.begun.entry, intent_at=next_.begun.at, error=said, now=course.now)
 
     def _give(self, claims: list[Claim], reserved: int) -> None:
         if self.pool is not None:

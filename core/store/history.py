@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, text
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, text
 
+from .statement import Statement
 from .tables import attempts, definitions, events, runs, task_runs
 
 Row = dict[str, Any]
@@ -14,11 +15,13 @@ _NUMBER = text(
     " (SELECT id FROM events WHERE seq IS NULL ORDER BY id) AS waiting) AS fresh WHERE events.id = fresh.id"
 )
 _NUMBERER = 0x44726177  # any number that no one else locks
+_RUN = Statement(select(runs).where(runs.c.id == bindparam("of_id")))
+_RUN_COLUMNS = tuple(runs.columns.keys())
 
 
 def run(conn: Connection, run_id: str) -> Row | None:
-    row = conn.execute(select(runs).where(runs.c.id == run_id)).mappings().one_or_none()
-    return None if row is None else dict(row)
+    row = _RUN(conn, of_id=run_id).fetchone()
+    return None if row is None else dict(zip(_RUN_COLUMNS, row, strict=True))
 
 
 def runs_by(
