@@ -8,6 +8,7 @@ not come again when that clock is set back.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -69,6 +70,18 @@ def latest(spec: CronTrigger, after: float, until: float, most: int) -> list[flo
         width *= 2
 
 
+def delay(name: str, tick: float, jitter_s: float) -> float:
+    """
+    Give how much later than its tick a schedule starts: from 0 to less than `jitter_s`.
+
+    It follows from the name and the tick alone, so it is the same on every machine and after every restart.
+    """
+    if not jitter_s:
+        return 0.0
+    drawn = hashlib.sha256(f"{name}\x1f{tick:.3f}".encode()).digest()
+    return jitter_s * int.from_bytes(drawn[:6], "big") / 2**48
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """
@@ -88,10 +101,11 @@ def decide(spec: CronTrigger, kept: Kept, now: float) -> Step | None:
     """Decide what is due; None when nothing is, or when a tick that was missed waits for the run before it."""
     tick, away = kept.next_at, kept.away_until
     made_up = away is not None and tick <= away
-    if tick > now:
+    due = tick + delay(kept.name, tick, spec.jitter_s)
+    if due > now:
         return None
-    if tick < now - LATE_S and not made_up:
-        return _come_back(spec, tick, now)
+    if due < now - LATE_S and not made_up:
+        return _come_back(spec, kept.name, tick, now)
     if not made_up:
         if kept.busy:
             return Step(_next(spec, tick), skipped=(_OVERLAPS, tick, tick))
@@ -106,11 +120,11 @@ def decide(spec: CronTrigger, kept: Kept, now: float) -> Step | None:
     return Step(later, fire=tick, made_up=True, skipped=(_OVERLAPS, following, now) if following < later else None)
 
 
-def _come_back(spec: CronTrigger, tick: float, now: float) -> Step:
+def _come_back(spec: CronTrigger, name: str, tick: float, now: float) -> Step:
     """Say what is made up for after an absence."""
     found = latest(spec, tick - 1, now, MOST_MISSED if spec.missed == "all" else 1)
     if spec.missed == "skip":
-        found = [one for one in found if one >= now - LATE_S]
+        found = [one for one in found if one + delay(name, one, spec.jitter_s) >= now - LATE_S]
     first = found[0] if found else _next(spec, now)
     away = None if spec.missed == "skip" else now
     return Step(first, away, skipped=(_AWAY, tick, min(first, now)) if first > tick else None)

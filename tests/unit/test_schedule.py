@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 
 import pytest
+from pydantic import ValidationError
 
 from drawbar.core.errors import ConfigError, InputError, Unavailable
 from drawbar.core.events import Events
-from drawbar.core.schedule import MOST_MISSED, Schedule, Schedules, latest, ticks
+from drawbar.core.schedule import MOST_MISSED, Schedule, Schedules, delay, latest, ticks
 from drawbar.core.store.journal import Journal
 from drawbar.core.store.summary import next_starts
 from drawbar.core.store.tables import runs
@@ -21,8 +22,8 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 FOREVER = 4e9
 
 
-def cron(text, zone="UTC", missed="skip"):
-    return CronTrigger.model_validate({"cron": text, "timezone": zone, "missed": missed})
+def cron(text, zone="UTC", missed="skip", **more):
+    return CronTrigger.model_validate({"cron": text, "timezone": zone, "missed": missed, **more})
 
 
 def utc(text):
@@ -415,6 +416,70 @@ def test_threads_of_one_journal_fire_each_tick_once(place):
         place.end()
 
     assert place.fired == [after_noon(60 * n) for n in range(1, 6)]
+
+
+def test_jitter_starts_each_tick_later_by_the_same_for_everybody(place):
+    """The tick keeps its own moment: its run's date and its name are those of the tick."""
+    made = [place.schedules(cron("*/10 * * * *", jitter_s=300)) for _ in range(2)]
+    begun = []
+    for _ in range(3 * 600):
+        place.clock.now += 1
+        for one in made:
+            one.beat()
+        begun += [(place.clock.now, tick) for tick in place.fired[len(begun) :]]
+        place.end()
+
+    assert [tick for _, tick in begun] == [after_noon(600), after_noon(1200)] + [after_noon(1800)] * (len(begun) - 2)
+    for at, tick in begun:
+        late_s = at - tick.timestamp()
+        assert 0 <= late_s - delay("job", tick.timestamp(), 300) <= 1
+    assert place.events() == []
+
+
+def test_a_restart_between_a_tick_and_its_start_loses_nothing_and_starts_it_once(place):
+    spec = cron("0 * * * *", jitter_s=3000)
+    late_s = delay("job", NOON + 3600, 3000)
+    assert late_s > 60
+    place.schedules(spec)
+    place.clock.now = NOON + 3600 + late_s - 1
+    again = place.schedules(spec)
+    place.beat(again)
+    assert place.fired == []
+
+    place.beat(again, times=5, step_s=1)
+    assert place.fired == [after_noon(3600)]
+
+
+def test_names_and_ticks_are_spread_over_the_whole_of_the_jitter():
+    drawn = [delay(f"job{number}", NOON, 100) for number in range(1000)]
+
+    assert [sum(low <= one < low + 10 for one in drawn) > 60 for low in range(0, 100, 10)] == [True] * 10
+    assert len({delay("job", NOON + 60 * number, 100) for number in range(100)}) == 100
+    assert delay("job", NOON, 0) == 0
+
+
+def test_jitter_that_is_as_long_as_the_time_between_ticks_is_refused():
+    with pytest.raises(ValidationError, match="shorter than the 60 s between two ticks"):
+        cron("* * * * *", jitter_s=60)
+    cron("* * * * *", jitter_s=59)
+
+
+def test_a_machine_that_is_ten_minutes_ahead_fires_nothing_twice(place):
+    """It fires early what the others then leave alone, also after they start anew."""
+    right = place.schedules(cron("*/5 * * * *", missed="all"))
+    for second in range(0, 1800, 7):
+        place.clock.now = NOON + second
+        right.beat()
+        place.end()
+        place.clock.now += 600
+        right.beat() if second == 0 else place.schedules(cron("*/5 * * * *", missed="all")).beat()
+        place.end()
+        if second % 210 == 0:
+            place.clock.now = NOON + second
+            right = place.schedules(cron("*/5 * * * *", missed="all"))
+
+    assert place.fired == [after_noon(300 * number) for number in range(1, len(place.fired) + 1)]
+    assert len(place.fired) == 7
 
 
 _BEAT = """
