@@ -206,6 +206,8 @@ class _References:
     def _task(self, task: Task, path: Path) -> Iterator[Misfit]:
         if task.tool is not None:
             yield from self._tool(task.tool, (*path, "tool"))
+        if task.compensate is not None:
+            yield from self._tool(task.compensate.tool, (*path, "compensate", "tool"))
         if task.sync is not None and task.sync not in self.syncs:
             hint = meant(task.sync, self.syncs, what="syncs")
             yield Misfit((*path, "sync"), f"there is no sync {task.sync!r}", hint)

@@ -30,11 +30,17 @@ class Desk:
         self._runs = runs
 
     def approvals(
-        self, *, state: str | None = "waiting", run_id: str | None = None, after: str | None = None, limit: int = 100
+        self,
+        *,
+        state: str | None = "waiting",
+        run_id: str | None = None,
+        by: Caller | None = None,
+        after: str | None = None,
+        limit: int = 100,
     ) -> list[dict[str, Any]]:
-        """List questions, oldest first; `state` None gives the answered ones too."""
+        """List questions, oldest first; `state` None gives the answered ones too, `by` those that this caller may answer."""
         with self._journal.read() as conn:
-            rows = approvals.page(conn, state=state, run_id=run_id, after=after, limit=limit)
+            rows = approvals.page(conn, state=state, run_id=run_id, by=by, after=after, limit=limit)
         return [self._approval(row) for row in rows]
 
     def approval(self, approval_id: str) -> dict[str, Any]:
@@ -51,8 +57,7 @@ class Desk:
                 conn,
                 approval_id,
                 approved=approved,
-                by=caller.name,
-                owner=caller.kind == "cli",
+                caller=caller,
                 reason=reason,
                 now=now,
             )
@@ -138,11 +143,12 @@ class Desk:
         return self.dead_letter(entry_id)
 
     def send(self, entry_id: str, *, caller: Caller, reason: str | None = None) -> Answer:
-        """Send a direct call again that was settled as not done; it keeps its id, and so its message ids."""
+        """Send a direct call again that was settled as not done, or a compensation that failed; it keeps its id."""
         caller.require("operate")
         with self._journal.read() as conn:
             row = ledger.find(conn, entry_id)
-        if row["state"] != "not_done":
+        failed = row["dead"] and not row["dropped"] and row["state"] not in {"intent", "unknown", "done"}
+        if row["state"] != "not_done" and not failed:
             todo = f"drawbar dead settle {entry_id} --done or --not-done"
             raise InputError(
                 f"{entry_id} is {row['state']}: only what was settled as not done is sent again",
@@ -150,14 +156,17 @@ class Desk:
                 id=entry_id,
                 next=todo if row["state"] == "unknown" else None,
             )
-        if row["run_id"]:
+        if row["run_id"] and not failed:
             raise InputError(
                 f"{entry_id} belongs to run {row['run_id']}, which sends it itself", reason="conflict", id=entry_id
             )
         prepared = self._guard.again(row, caller)
         said = {"entry": entry_id, "by": caller.name, "reason": reason}
         self._journal.write(lambda conn: events.add(conn, "dead.sent", body=said))
-        return self._guard.call(prepared, call_id=entry_id)
+        answer = self._guard.call(prepared, call_id=entry_id)
+        if failed:
+            self._runs.settled(entry_id)
+        return answer
 
     def drop(self, entry_id: str, *, caller: Caller, reason: str | None = None) -> None:
         """Take a settled letter off the list; refused while its outcome is unknown."""
@@ -222,6 +231,8 @@ def _verbs(row: Mapping[str, Any]) -> dict[str, str]:
             "send": "refused until it is settled",
             "drop": "refused until it is settled",
         }
+    if row["dead"] and not row["dropped"] and row["state"] not in {"intent", "done"}:
+        return {"send": "sends it again under the same id", "drop": "takes it off this list; what was done stays done"}
     if row["state"] == "not_done" and not row["run_id"]:
         return {"send": "sends it again under the same id", "drop": "takes it off this list; nothing is sent"}
     return {}

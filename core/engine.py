@@ -33,7 +33,7 @@ from .plan import Plan, plan_of
 from .pool import Pool
 from .pulse import Pulse
 from .record import Record, held_key
-from .store import approvals, retention, runs
+from .store import approvals, ledger, retention, runs, undoing
 from .store import claims as stored
 from .store.ids import new_id
 from .store.journal import Connection, Journal
@@ -137,11 +137,13 @@ class Engine:
         trigger_id: str | None = None,
         date: str | None = None,
         definition: Workflow | None = None,
+        before: Callable[[Connection], None] = lambda conn: None,
     ) -> Run:
         """
         Begin a run; Unavailable while the workflow is held or the disk is full. The same `trigger_id` begins one run.
 
-        `definition` is for a workflow that is registered nowhere (one call that needs an approval). `date` is the business date, today (UTC) when absent. Raises InputError for an unknown workflow or a wrong input.
+        `definition` is for a workflow that is registered nowhere (one call that needs an approval). `date` is the business date, today (UTC) when absent.
+        `before` is one commit with the beginning, and what it raises begins nothing. Raises InputError for an unknown workflow or a wrong input.
         """
         definition = definition or self._definitions(workflow)
         if definition is None:
@@ -153,7 +155,7 @@ class Engine:
             key = _key(plan, given)
         reserved = self._reserve(plan.width)
         try:
-            run_id, claims = self._begin(workflow, plan, given, caller, key, trigger_id, date, reserved)
+            run_id, claims = self._begin(workflow, plan, given, caller, key, trigger_id, date, reserved, before)
         except BaseException:
             self._give([], reserved)
             raise
@@ -174,6 +176,7 @@ class Engine:
         trigger_id: str | None,
         date: str | None,
         room: int,
+        before: Callable[[Connection], None],
     ) -> tuple[str, list[Claim]]:
         wall = time.time()
         day = date or datetime.fromtimestamp(wall, UTC).date().isoformat()
@@ -185,6 +188,7 @@ class Engine:
         def unit(conn: Connection) -> tuple[str, list[Course]]:
             if trigger_id is not None and (first := runs.of_trigger(conn, trigger_id)) is not None:
                 return first, []
+            before(conn)
             queued = held is not None and runs.key_is_held(conn, runs.lock_key(conn, held))
             if plan.hash not in self._kept or not retention.has_definition(conn, plan.hash):
                 runs.keep_definition(conn, plan.hash, plan.body)
@@ -256,7 +260,11 @@ class Engine:
                 over.wait(min(left, _WAIT_S))  # another process may end it
 
     def cancel(self, run_id: str, *, caller: Caller, reason: str | None = None) -> Run:
-        """Begin nothing more in it. Calls that run end first, and an unknown outcome is settled first."""
+        """
+        Begin nothing more in it, and undo what it did.
+
+        Calls that run end first, and an unknown outcome is settled first.
+        """
 
         def tell(course: Course) -> None:
             _live(course)
@@ -269,8 +277,8 @@ class Engine:
         """Begin nothing more in it until `resume`."""
 
         def tell(course: Course) -> None:
-            _begun(course)
-            course.take(Want("pause"))
+            _begun(course, may_halt=True)
+            course.take(Want("pause" if course.state.wanted in {None, "pause"} else "halt"))
 
         return self._operate(run_id, tell, "pausing", caller, reason)
 
@@ -279,7 +287,7 @@ class Engine:
 
         def tell(course: Course) -> None:
             _begun(course)
-            course.take(Want(None))
+            course.take(Want("cancel" if course.state.wanted == "halt" else None))
 
         return self._operate(run_id, tell, "resumed", caller, reason)
 
@@ -318,7 +326,7 @@ class Engine:
             self._record.memory.forget(run_id)
             known.input = given
             known.outputs.clear()
-            course.retry(_to_repeat(course, from_task))
+            course.retry(_to_repeat(course, from_task), from_task)
 
         return self._operate(run_id, tell, "retried", caller, reason, body={"from": from_task})
 
@@ -362,7 +370,10 @@ class Engine:
         pool = self._pool
         if self._stopping or pool is None:
             return
-        claims = self._record.take(run_id, tell, room=1)
+        try:
+            claims = self._record.take(run_id, tell, room=1)
+        except runs.Newer:  # a process of that version hears the next ring
+            return
         self._leases.take(claims)
         for claim in claims:
             pool.go_on(claim)
@@ -455,19 +466,19 @@ def _live(course: Course) -> None:
         raise InputError(f"run {course.run_id} is over: it is {course.state.ended}", reason="conflict")
 
 
-def _begun(course: Course) -> None:
+def _begun(course: Course, *, may_halt: bool = False) -> None:
     _live(course)
     if course.queued:
         raise InputError(f"run {course.run_id} waits for another run of its key", reason="conflict")
-    if course.state.wanted == "cancel":
+    if course.state.wanted == "cancel" and not (may_halt and course.known.plan.graph.undo):
         raise InputError(f"run {course.run_id} is being cancelled", reason="conflict")
 
 
 def _to_repeat(course: Course, from_task: str | None) -> frozenset[str]:
-    """Name what a retry does again: what did not succeed, all on_failure tasks, and what follows `from_task`."""
+    """Name what a retry does again: what did not succeed or was undone, all on_failure tasks, what follows `from_task`."""
     plan = course.known.plan
     again = {name for name, task in course.state.tasks.items() if task.state != "succeeded"}
-    again |= plan.graph.on_failure.keys()
+    again |= plan.graph.on_failure.keys() | _undone(course)
     if from_task is not None:
         if from_task not in plan.graph.tasks:
             raise InputError(f"there is no task {from_task!r} in this run", field="from")
@@ -478,3 +489,19 @@ def _to_repeat(course: Course, from_task: str | None) -> frozenset[str]:
         grown = bool(more)
         again |= more
     return frozenset(again)
+
+
+def _undone(course: Course) -> set[str]:
+    """Name the tasks that were undone. What could not be undone is a person's to decide before the run goes on."""
+    undo = course.known.plan.graph.undo
+    if not undo:
+        return set()
+    for entry in ledger.failed_compensations(course.conn, course.run_id):
+        raise InputError(
+            f"a compensation of run {course.run_id} failed: it is a dead letter",
+            reason="conflict",
+            id=entry,
+            next=f"drawbar dead send {entry}, or drawbar dead drop {entry} when what was done shall stay",
+        )
+    compensated = undoing.compensated(course.conn, course.run_id)
+    return {task for task, name in undo.items() if name in compensated}

@@ -11,9 +11,14 @@ So a run goes on like this, one fact at a time:
             state = fold(state, answer(decision) if it is an Ask else decision)
 
 A task goes pending -> ready -> running -> succeeded or failed; on its way it may be `delayed` (until its next attempt),
-`waiting` (for a person or a timer), `held` (ready, but the run is paused) or `parked` (a write whose outcome nobody knows).
+`waiting` (for a person or a timer), `held` (ready, but the run is paused), `parked` (a write whose outcome nobody knows) or
+`child` (another run does it).
 A `for_each` is `open` while its items go the same way: the state keeps a cursor and the items that are live, never those that
 are done, so a fact costs the same whether it is the first or the ten thousandth.
+
+Before a run ends as failed or cancelled, what it did and has a compensation is undone, the last first and one at a time. A
+compensation is a task of its own, `open` like a for_each when it undoes items. What was done last is again a question: the
+journal knows the order, so that the state need not grow with what is done.
 """
 
 from __future__ import annotations
@@ -30,6 +35,9 @@ TaskStates = Literal[
     "waiting",
     "held",
     "parked",
+    "child",
+    "child_waits",
+    "child_parked",
     "open",
     "succeeded",
     "failed",
@@ -37,7 +45,11 @@ TaskStates = Literal[
     "cancelled",
 ]
 Ended = Literal["succeeded", "failed", "cancelled"]
+Wanted = Literal["cancel", "pause", "halt"]
+"""What an operator wants of a run; `halt` is a pause on the way to being cancelled."""
 FINAL = frozenset({"succeeded", "failed", "skipped", "cancelled"})
+CHILD: Mapping[str, str] = {"child": "running", "child_waits": "waiting", "child_parked": "parked"}
+"""A task that another run does, and the word for how that run stands; no cancel ends it before the other run has ended."""
 _BROKEN = FINAL - {"succeeded"}
 _NOT_BEGUN = frozenset({"ready", "delayed", "waiting", "held"})
 WHOLE = -1
@@ -58,8 +70,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
+    """What a run may do. `undo` names the compensation of each task that has one."""
+
     tasks: Mapping[str, Node]
     on_failure: Mapping[str, Node] = field(default_factory=dict)
+    undo: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +91,12 @@ class TaskState:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One run. A pending task is not in `tasks`."""
+    """One run. A pending task is not in `tasks`. `undone` says that nothing is left to be undone."""
 
     tasks: Mapping[str, TaskState] = field(default_factory=dict)
-    wanted: Literal["cancel", "pause"] | None = None
+    wanted: Wanted | None = None
     ended: Ended | None = None
+    undone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +126,9 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """An operator wants the run cancelled, paused, or (None) to go on."""
+    """An operator wants this of the run, or (None) that it goes on."""
 
-    what: Literal["cancel", "pause"] | None
+    what: Wanted | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +136,11 @@ class Retry:
     """An operator wants these tasks done again, and the run to go on."""
 
     tasks: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """All that was done and has a compensation is undone, or cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +152,20 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Does the condition of this task hold (`if`), or how long is its list (`for_each`)?"""
+    """
+    Does the condition of this task hold (`if`), or how long is its list (`for_each`)?
+
+    `undo` asks, of no task, what was done last: the answer is that its compensation is ready, or that all is undone.
+    """
 
     task: str
-    what: Literal["if", "for_each"]
+    what: Literal["if", "for_each", "undo"]
 
 
-Fact = Move | Holds | Counts | Want | Retry | End
+Fact = Move | Holds | Counts | Want | Retry | Undone | End
 Decision = Move | Ask | End
 _PENDING = TaskState()
+_UNDO = Ask("", "undo")
 
 
 def fold(state: State, fact: Fact) -> State:
@@ -158,6 +184,8 @@ def fold(state: State, fact: Fact) -> State:
         case Retry(again):
             kept = {name: task for name, task in state.tasks.items() if name not in again}
             return State(tasks=kept)
+        case Undone():
+            return replace(state, undone=True)
         case End(ended):
             return replace(state, ended=ended)
 
@@ -175,17 +203,19 @@ def decide(graph: Graph, state: State) -> list[Decision]:
     """Say what is to be done now; nothing when the run only waits, or is over."""
     if state.ended:
         return []
+    if state.wanted in {"pause", "halt"}:
+        return list(_moves(state.tasks, frozenset({"ready"}), "held"))
     if state.wanted == "cancel":
-        return list(_cancel(state)) or _end_of_cancelled(state)
-    if state.wanted == "pause":
-        return list(_moves(state, frozenset({"ready"}), "held"))
-    found: list[Decision] = list(_moves(state, frozenset({"held"}), "ready"))
+        return _cancelled(graph, state)
+    found: list[Decision] = list(_moves(state.tasks, frozenset({"held"}), "ready"))
     for node in graph.tasks.values():
         found += _next(node, state)
     if found or not _all_final(graph.tasks, state):
         return found
     if not any(state.tasks[name].state == "failed" for name in graph.tasks):
         return [End("succeeded")]
+    if (undoing := _undo(graph, state)) is not None:
+        return undoing
     for node in graph.on_failure.values():
         found += _next(node, state)
     return found if found or not _all_final(graph.on_failure, state) else [End("failed")]
@@ -223,21 +253,37 @@ def _go_on(node: Node, task: TaskState) -> Iterator[Decision]:
         yield Move(node.name, WHOLE, "failed" if stopped else "succeeded")
 
 
-def _cancel(state: State) -> Iterator[Decision]:
-    """Withdraw what has not begun. What runs is left to end, and what is parked to be settled."""
-    yield from _moves(state, _NOT_BEGUN, "cancelled")
-    for name, task in state.tasks.items():
-        if task.state == "open" and not task.live:
-            yield Move(name, WHOLE, "cancelled")
+def _cancelled(graph: Graph, state: State) -> list[Decision]:
+    """
+    Withdraw what has not begun, undo what is done, then end.
+
+    What runs is left to end and what is parked to be settled, and that comes first. What undoes is never withdrawn.
+    """
+    undoing = set(graph.undo.values())
+    doing = {name: task for name, task in state.tasks.items() if name not in undoing}
+    found: list[Decision] = list(_moves(doing, _NOT_BEGUN, "cancelled"))
+    found += [Move(name, WHOLE, "cancelled") for name, task in doing.items() if task.state == "open" and not task.live]
+    held = {name: task for name, task in state.tasks.items() if name in undoing}
+    found += _moves(held, frozenset({"held"}), "ready")
+    if found or any(task.state not in FINAL and task.state != "pending" for task in doing.values()):
+        return found
+    left = _undo(graph, state)
+    return [End("cancelled")] if left is None else left
 
 
-def _end_of_cancelled(state: State) -> list[Decision]:
-    busy = any(task.state not in FINAL and task.state != "pending" for task in state.tasks.values())
-    return [] if busy else [End("cancelled")]
+def _undo(graph: Graph, state: State) -> list[Decision] | None:
+    """Undo what was done last, when nothing is being undone; None when all is undone."""
+    known = {name: state.tasks[name] for name in graph.undo.values() if name in state.tasks}
+    if any(task.live or task.state not in FINAL | {"open"} for task in known.values()):
+        return []
+    if graph.undo and not state.undone:
+        return [_UNDO]
+    ends = {name: task for name, task in known.items() if task.state == "open"}
+    return [Move(name, WHOLE, "failed" if task.failed else "succeeded") for name, task in ends.items()] or None
 
 
-def _moves(state: State, found: frozenset[str], to: TaskStates) -> Iterator[Move]:
-    for name, task in state.tasks.items():
+def _moves(tasks: Mapping[str, TaskState], found: frozenset[str], to: TaskStates) -> Iterator[Move]:
+    for name, task in tasks.items():
         if task.state in found:
             yield Move(name, WHOLE, to)
         for item, item_state in task.live.items():
@@ -253,11 +299,12 @@ def shown(state: State) -> str:
     """Give the word for a run in this state that people read."""
     if state.ended:
         return state.ended
-    if state.wanted == "pause":
+    if state.wanted in {"pause", "halt"}:
         return "paused"
     states: set[str] = set()
     for task in state.tasks.values():
-        states.update(task.live.values() if task.state == "open" else (task.state,))
+        found = task.live.values() if task.state == "open" else (task.state,)
+        states.update(CHILD.get(one, one) for one in found)
     if states & {"running", "ready"}:
         return "running"
     if "parked" in states:

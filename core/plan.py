@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -22,10 +22,12 @@ class Step:
     name: str
     task: Task
     arguments: Template
+    undoes: str | None = None
+    """The task that this one is the compensation of."""
 
     @property
     def kind(self) -> str:
-        return self.task.kind
+        return self.task.kind if self.undoes is None else "compensation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,31 @@ def _plan(body: str) -> Plan:
         graph=Graph(
             {name: _node(name, task) for name, task in workflow.tasks.items()},
             {name: _node(name, task) for name, task in workflow.on_failure.items()},
+            {name: compensation_of(name) for name, task in workflow.tasks.items() if task.compensate is not None},
         ),
-        steps={name: Step(name, task, _arguments(task)) for name, task in both.items()},
+        steps={step.name: step for name, task in both.items() for step in _steps(name, task)},
         input=Checker.of(workflow.input, "the workflow's input schema") if workflow.input is not None else None,
         width=_width(both),
     )
+
+
+def compensation_of(task: str) -> str:
+    """Name the task that undoes a task; no task of a definition can have such a name."""
+    return f"compensate:{task}"
+
+
+def _steps(name: str, task: Task) -> Iterator[Step]:
+    yield Step(name, task, _arguments(task))
+    if (undo := task.compensate) is not None:
+        does = Task.model_construct(
+            tool=undo.tool,
+            with_=undo.with_,
+            for_each=task.for_each,
+            retry=undo.retry,
+            timeout_s=undo.timeout_s,
+            description=task.description,
+        )
+        yield Step(compensation_of(name), does, _arguments(does), undoes=name)
 
 
 def _width(tasks: Mapping[str, Task]) -> int:
@@ -99,4 +121,6 @@ def _arguments(task: Task) -> Template:
 def tasks_named(paths: frozenset[Path], known: Mapping[str, Step]) -> set[str]:
     """Name the tasks that an expression looks at; `tasks[x]` may be any."""
     named = {path[1] for path in paths if path[0] == "tasks" and len(path) > 1}
-    return set(known) if ("tasks",) in paths else named & known.keys()
+    if ("tasks",) in paths:
+        return {name for name, step in known.items() if step.undoes is None}
+    return named & known.keys()

@@ -12,9 +12,10 @@ from .course import Course
 from .doorbell import Doorbell
 from .errors import DrawbarError
 from .guard import Guard
+from .interpreter import WHOLE
 from .leases import Alive
 from .pulse import each_alone
-from .record import Record
+from .record import BETWEEN, Record
 from .store import approvals, claims, ledger, runs
 from .store.claims import Lapsed
 from .store.journal import Connection
@@ -58,12 +59,14 @@ class Sweep:
         return min(max(next_s, 0.005), self._max_wait_s)
 
     def catch_up(self) -> None:
-        """Find answers whose process died before it told the engine."""
+        """Find what nobody told the engine: answers whose process died, and runs that an older program could not begin."""
         with self._journal.read() as conn:
             answered, settled = claims.answered(conn), claims.settled(conn)
+            left = runs.left_queued(conn, BETWEEN)
         each_alone(
             [partial(self.answered, approval) for approval in answered]
             + [partial(self.settled, entry) for entry in settled]
+            + [partial(self._record.begin_left, *queued) for queued in left]
         )
 
     def _move(self, run_id: str, task: str, item: int, before: str, state: str) -> None:
@@ -166,6 +169,8 @@ class Sweep:
             return
         for run_id, task, item in places:
             self._settle(run_id, task, item, entry)
+        if entry["dead"] and entry["state"] == "done":
+            self._sent(entry)
         self._doorbell.ring()
 
     def _settle(self, run_id: str, task: str, item: int, entry: dict[str, Any]) -> None:
@@ -179,6 +184,20 @@ class Sweep:
                 course.moved(task, item, "ready", due_at=course.now)
 
         self._record.take(run_id, tell)
+
+    def _sent(self, entry: dict[str, Any]) -> None:
+        """Hear that a compensation which had failed was sent again, and was done."""
+        task, item = entry["task"], WHOLE if entry["item"] is None else entry["item"]
+
+        def tell(course: Course) -> None:
+            row = runs.current(course.conn, course.run_id, task, item)
+            if row is None or row[::2] != ("failed", entry["id"]):
+                return
+            course.moved(task, item, "succeeded", outcome=dump(entry["result"]))
+            if item != WHOLE and runs.first_error(course.conn, course.run_id, task) is None:
+                course.moved(task, WHOLE, "succeeded")
+
+        self._record.take(entry["run_id"], tell)
 
 
 _LOST = {

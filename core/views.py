@@ -135,7 +135,7 @@ def tasks(conn: Connection, run_id: str, now: float, *, items: bool = False, lim
     absent = {"succeeded": "skipped", "failed": "skipped", "cancelled": "cancelled"}.get(state, "pending")
     listed: list[TaskRun] = []
     for name, step in plan.steps.items():
-        if name in by_task or name not in plan.graph.on_failure:
+        if name in by_task or (step.undoes is None and name not in plan.graph.on_failure):
             listed += by_task.get(name) or [_absent(run_id, name, step.kind, absent)]
     return listed
 

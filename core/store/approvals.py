@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, false, func, insert, or_, select, update
 
+from ..access import Caller
 from ..errors import InputError
 from ..values import dump, load
 from .effects import approvals
@@ -49,20 +50,11 @@ def ask(
     return approval_id
 
 
-def of_task(conn: Connection, run_id: str, task: str, item: int | None, args_hash: str | None) -> dict[str, Any] | None:
-    """Give the latest question of a task about exactly these arguments."""
-    same_item = approvals.c.item.is_(None) if item is None else approvals.c.item == item
-    same_hash = approvals.c.args_hash.is_(None) if args_hash is None else approvals.c.args_hash == args_hash
-    query = select(approvals).where(approvals.c.run_id == run_id, approvals.c.task == task, same_item, same_hash)
-    row = conn.execute(query.order_by(approvals.c.id.desc()).limit(1)).mappings().first()
-    return _plain(row) if row else None
-
-
 def answer(
-    conn: Connection, approval_id: str, *, approved: bool, by: str, owner: bool, reason: str | None, now: float
+    conn: Connection, approval_id: str, *, approved: bool, caller: Caller, reason: str | None, now: float
 ) -> dict[str, Any]:
     """
-    Record an answer. `owner` is true for the command line, which stands above the list of who may answer.
+    Record an answer. The command line stands above the list of who may answer.
 
     Raises InputError: forbidden for the one who asked and for who is not named, conflict when answered or expired.
     """
@@ -70,16 +62,24 @@ def answer(
     if row["state"] != "waiting" or row["expires_at"] <= now:
         state = "expired" if row["state"] == "waiting" else row["state"]
         raise InputError(f"approval {approval_id} is not open: it is {state}", reason="conflict", id=approval_id)
-    if row["asked_by"] == by:
+    if row["asked_by"] == caller.name:
         raise InputError(
-            f"{by} asked for this and cannot approve it", reason="forbidden", id=approval_id, next="ask another person"
+            f"{caller.name} asked for this and cannot approve it",
+            reason="forbidden",
+            id=approval_id,
+            next="ask another person",
         )
-    if row["by"] and by not in row["by"] and not owner:
-        raise InputError(f"approval {approval_id} is for {', '.join(row['by'])}", reason="forbidden", id=approval_id)
+    if not caller.may_answer(row["by"], row["asked_by"]):
+        raise InputError(
+            f"approval {approval_id} is for {', '.join(row['by'])}",
+            reason="forbidden",
+            id=approval_id,
+            next="ask one of them, or name your role under agents.*.roles",
+        )
     conn.execute(
         update(approvals)
         .where(and_(approvals.c.id == approval_id, approvals.c.state == "waiting"))
-        .values(state="approved" if approved else "rejected", answered_by=by, answered_at=now, reason=reason)
+        .values(state="approved" if approved else "rejected", answered_by=caller.name, answered_at=now, reason=reason)
     )
     return find(conn, approval_id)
 
@@ -98,10 +98,12 @@ def expire(conn: Connection, now: float) -> list[dict[str, Any]]:
 
 
 def withdraw(conn: Connection, run_id: str, now: float) -> None:
-    """Close the open questions of a run that was cancelled."""
+    """Close the open questions of a run that was cancelled, but not those of what undoes it."""
+    undoes = approvals.c.task.startswith("compensate:")
+    mine = and_(approvals.c.run_id == run_id, or_(approvals.c.task.is_(None), ~undoes))
     conn.execute(
         update(approvals)
-        .where(and_(approvals.c.run_id == run_id, approvals.c.state == "waiting"))
+        .where(and_(mine, approvals.c.state == "waiting"))
         .values(state="withdrawn", answered_at=now, reason="the run was cancelled")
     )
 
@@ -120,18 +122,33 @@ def page(
     *,
     state: str | None = "waiting",
     run_id: str | None = None,
+    by: Caller | None = None,
     after: str | None = None,
     limit: int = 100,
 ) -> list[dict[str, Any]]:
-    """List approvals, oldest first."""
+    """List approvals, oldest first; `by` leaves only those that this caller may answer."""
     query = select(approvals)
     if state is not None:
         query = query.where(approvals.c.state == state)
     if run_id is not None:
         query = query.where(approvals.c.run_id == run_id)
+    if by is not None:
+        query = query.where(_answerable(conn, by))
     if after is not None:
         query = query.where(approvals.c.id > after)
     return [_plain(row) for row in conn.execute(query.order_by(approvals.c.id).limit(limit)).mappings()]
+
+
+def _answerable(conn: Connection, caller: Caller) -> ColumnElement[bool]:
+    """Say `Caller.may_answer` in SQL, so that pages are full. `by` is kept as a JSON list of texts."""
+    if "approve" not in caller.scopes:
+        return false()
+    not_own = approvals.c.asked_by != caller.name
+    if caller.kind == "cli":
+        return not_own
+    place = func.strpos if conn.dialect.name == "postgresql" else func.instr
+    named = [place(approvals.c.by, dump(name)) > 0 for name in sorted({caller.name, *caller.roles})]
+    return and_(not_own, or_(approvals.c.by == dump([]), *named))
 
 
 def _plain(row: Any) -> dict[str, Any]:

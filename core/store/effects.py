@@ -32,6 +32,7 @@ ledger = Table(
     Column("settled_by", String(200)),
     Column("reason", Text),
     Column("dropped", Integer, nullable=False, server_default="0"),
+    Column("dead", Integer),  # 1: a compensation that failed for good, until it is done or dropped
 )
 # One effect for one business case: the states in which a key is taken.
 Index(
@@ -54,6 +55,7 @@ Index(
     sqlite_where=text("state = 'intent'"),
     postgresql_where=text("state = 'intent'"),
 )
+Index("ledger_dead", ledger.c.id, sqlite_where=text("dead = 1"), postgresql_where=text("dead = 1"))
 Index("ledger_run", ledger.c.run_id)
 
 approvals = Table(

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, literal_column, or_, select, update
 
 from ..errors import InputError
 from ..values import dump, load
@@ -68,6 +68,8 @@ _OF_KEY = (
     .where(ledger.c.tool == bindparam("of_tool"), ledger.c.key == bindparam("of_key"))
     .where(ledger.c.state.in_(HELD))
 )
+# The literal, so that the partial index serves.
+_FAILED = and_(literal_column("ledger.dead = 1"), ledger.c.dropped == 0, ledger.c.state != "done")
 _BY_ID = select(ledger).where(ledger.c.id == bindparam("of_id"))
 _KNOWN = Statement("SELECT state, effect, attempts, result FROM ledger WHERE id = :id")
 _INSERT = insert(
@@ -114,12 +116,13 @@ def admit(conn: Connection, intent: Intent, now: float) -> Admission:
         return Same(load(result), intent.id)
     if state == "unknown" or (state == "intent" and effect == "write"):
         return Busy(intent.id, state)
+    mine = {name: value for name, value in row.items() if name not in {"run_id", "task", "item"} or value is not None}
     conn.execute(
         update(ledger)
         .where(ledger.c.id == intent.id)
         .values(
             **{
-                **row,
+                **mine,  # a letter of a run stays its run's, whoever sends it again
                 "attempts": attempts + 1,
                 "outcome_at": None,
                 "error": None,
@@ -250,17 +253,49 @@ def find(conn: Connection, entry_id: str) -> dict[str, Any]:
     return _plain(row)
 
 
+def for_a_person() -> ColumnElement[bool]:
+    """Say which entries a person must decide about."""
+    direct = and_(ledger.c.state == "not_done", ledger.c.run_id.is_(None), ledger.c.dropped == 0)
+    return or_(ledger.c.state == "unknown", direct, _FAILED)
+
+
 def dead(conn: Connection, *, after: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
     """
-    List unknown outcomes, newest first, and direct calls that were settled as not done and not sent again or dropped.
+    List unknown outcomes, newest first, and what is to be sent again or dropped.
 
-    What belongs to a run goes on with it as soon as it is settled.
+    That is: direct calls that were settled as not done, and compensations that failed. Else what belongs to a run goes on
+    with it as soon as it is settled.
     """
-    direct = and_(ledger.c.state == "not_done", ledger.c.run_id.is_(None), ledger.c.dropped == 0)
-    query = select(ledger).where(or_(ledger.c.state == "unknown", direct))
+    query = select(ledger).where(for_a_person())
     if after is not None:
         query = query.where(ledger.c.id < after)
     return [_plain(row) for row in conn.execute(query.order_by(ledger.c.id.desc()).limit(limit)).mappings()]
+
+
+def bury(conn: Connection, entry_id: str) -> bool:
+    """Make a compensation that failed for good a dead letter; False when nothing of it is in the ledger."""
+    return conn.execute(update(ledger).where(ledger.c.id == entry_id).values(dead=1)).rowcount > 0
+
+
+def bury_unsent(conn: Connection, intent: Intent, error: Mapping[str, Any], now: float) -> None:
+    """Make a compensation a dead letter that failed before there was an intent."""
+    _INSERT(
+        conn,
+        **{name: getattr(intent, name) for name in ("id", "tool", "effect", "caller", "run_id", "task", "item")},
+        key=None,
+        args_hash=intent.hash,
+        arguments=intent.arguments,
+        state="failed",
+        intent_at=now,
+        expires_at=now,
+    )
+    mine = update(ledger).where(ledger.c.id == intent.id)
+    conn.execute(mine.values(dead=1, attempts=0, outcome_at=now, error=dump(dict(error))))
+
+
+def failed_compensations(conn: Connection, run_id: str) -> Sequence[str]:
+    """Name compensations of a run that failed and that nobody sent again or dropped."""
+    return list(conn.execute(select(ledger.c.id).where(ledger.c.run_id == run_id, _FAILED)).scalars())
 
 
 def is_open(conn: Connection, entry_id: str) -> bool:
@@ -280,8 +315,9 @@ def due_probes(conn: Connection, now: float, limit: int = 20) -> list[dict[str, 
 
 
 def expired_calls(conn: Connection, now: float, limit: int = 100) -> list[dict[str, Any]]:
-    """List intents of direct calls whose process has surely gone; those of runs are the engine's."""
-    query = select(ledger).where(ledger.c.state == "intent", ledger.c.run_id.is_(None), ledger.c.expires_at < now)
+    """List intents of direct calls whose process has surely gone; those of runs are the engine's until they are letters."""
+    direct = or_(ledger.c.run_id.is_(None), ledger.c.dead == 1)
+    query = select(ledger).where(ledger.c.state == "intent", direct, ledger.c.expires_at < now)
     return [_plain(row) for row in conn.execute(query.limit(limit)).mappings()]
 
 

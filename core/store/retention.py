@@ -37,6 +37,8 @@ _RUNS = Statement("SELECT id, finished_at FROM runs WHERE id > :after AND id < :
 _RUN = Statement(
     "DELETE FROM runs WHERE id = :id AND finished_at < :cutoff"
     " AND NOT EXISTS (SELECT 1 FROM ledger WHERE ledger.run_id = :id AND ledger.state IN ('intent', 'unknown'))"
+    " AND NOT EXISTS (SELECT 1 FROM ledger WHERE ledger.run_id = :id AND ledger.dead = 1 AND ledger.dropped = 0"
+    " AND ledger.state <> 'done')"
     " AND NOT EXISTS (SELECT 1 FROM runs parent WHERE parent.id = runs.parent_run AND parent.finished_at IS NULL)"
 )
 _PARTS = tuple(

@@ -8,11 +8,16 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
+from ..errors import InputError
 from ..interpreter import WHOLE, State, TaskState
 from .statement import Statement, insert
-from .tables import definitions, documents, items, runs
+from .tables import VERSION, definitions, documents, items, runs
 
 LEASE_S = 30.0
+
+
+class Newer(InputError):
+    """A newer program began this run, and goes on with it: there may be things in it that we cannot read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,8 @@ class Header:
     key: str | None
     date: str
     created_at: float
+    parent: tuple[str, str, int] | None = None
+    """The run, its task and the task's item that started this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +44,11 @@ class Held:
     intent: str | None
     approval: str | None
     first_at: float | None
+    child: str | None
 
 
 _LOCK = Statement(
-    select(runs.c.version, runs.c.state, runs.c.wanted, runs.c.finished_at)
+    select(runs.c.version, runs.c.state, runs.c.wanted, runs.c.finished_at, runs.c.journal_version)
     .where(runs.c.id == bindparam("id"))
     .with_for_update()
 )
@@ -53,6 +61,9 @@ _HEADER = Statement(
         runs.c.key,
         runs.c.date,
         runs.c.created_at,
+        runs.c.parent_run,
+        runs.c.parent_task,
+        runs.c.parent_item,
         runs.c.input,
         definitions.c.body,
     )
@@ -62,7 +73,7 @@ _HEADER = Statement(
 _INSERT_RUN = insert(
     runs,
     *("id", "workflow", "definition", "state", "version", "input", "caller", "key", "key_held", "trigger_id"),
-    *("date", "journal_version", "created_at", "started_at"),
+    *("date", "journal_version", "created_at", "started_at", "parent_run", "parent_task", "parent_item"),
 )
 _KEEP_DEFINITION = Statement("INSERT INTO definitions (hash, body) VALUES (:hash, :body) ON CONFLICT DO NOTHING")
 _SAVE = Statement("UPDATE runs SET version = :version, state = :state, wanted = :wanted WHERE id = :id")
@@ -72,20 +83,29 @@ _SAVE_END = Statement(
 )
 _ROWS = Statement(
     "SELECT task, item, state, cursor, total, failed FROM task_runs WHERE run_id = :run_id"
-    " AND (item = -1 OR state IN ('ready', 'delayed', 'running', 'waiting', 'held', 'parked'))"
+    " AND (item = -1 OR state IN ('ready', 'delayed', 'running', 'waiting', 'held', 'parked', 'child', 'child_waits',"
+    " 'child_parked'))"
 )
 
 
 def lock(conn: Connection, run_id: str) -> tuple[int, str, str | None, float | None] | None:
     """Give version, state, wanted and finished_at of a run; facts of one run are taken one at a time."""
-    row: tuple[int, str, str | None, float | None] | None = _LOCK(conn, id=run_id).fetchone()
-    return row
+    row = _LOCK(conn, id=run_id).fetchone()
+    if row is None:
+        return None
+    version, state, wanted, finished_at, written_by = row
+    if written_by > VERSION:
+        raise Newer(f"run {run_id} is a newer Drawbar's", reason="conflict", next="ask a process of that version")
+    return version, state, wanted, finished_at
 
 
 def header(conn: Connection, run_id: str) -> tuple[Header, str | None, str] | None:
     """Give a run's header, its input and its definition."""
     row = _HEADER(conn, id=run_id).fetchone()
-    return None if row is None else (Header(*row[:7]), row[7], row[8])
+    if row is None:
+        return None
+    *said, parent, task, item, given, body = row
+    return Header(*said, parent=None if parent is None else (parent, task, item)), given, body
 
 
 def add_run(conn: Connection, **row: Any) -> None:
@@ -126,7 +146,7 @@ _CLAIM = Statement(
     " lease_until = :lease_until, due_at = NULL,"
     " first_at = CASE WHEN task_runs.first_at <= 0 THEN task_runs.first_at + :now ELSE COALESCE(task_runs.first_at, :now) END,"
     " started_at = COALESCE(task_runs.started_at, :wall), rings = 0"
-    " RETURNING fence, attempt, intent, approval, first_at"
+    " RETURNING fence, attempt, intent, approval, first_at, child"
 )
 _PUT = Statement(
     "INSERT INTO task_runs (run_id, task, item, kind, state, due_at, finished_at, outcome, error, total, cursor,"
@@ -142,6 +162,7 @@ _ADVANCE = Statement(
 _LEAVE = Statement(
     "UPDATE task_runs SET state = :state, attempt = :attempt, lease_until = NULL, due_at = :due_at, outcome = :outcome,"
     " error = :error, finished_at = :finished_at, approval = COALESCE(:approval, approval),"
+    " child = COALESCE(:child, child),"
     " rings = CASE WHEN :rings = 1 THEN rings + 1 ELSE 0 END"
     " WHERE run_id = :run_id AND task = :task AND item = :item AND fence = :fence AND state = 'running'"
 )
@@ -153,8 +174,13 @@ _INTEND = Statement(
     " WHERE run_id = :run_id AND task = :task AND item = :item AND fence = :fence AND state = 'running'"
 )
 _RESET = Statement(
-    "UPDATE task_runs SET state = 'pending', attempt = 0, intent = NULL, approval = NULL, first_at = NULL, due_at = NULL,"
-    " finished_at = NULL, outcome = NULL, error = NULL, cursor = NULL, total = NULL, failed = NULL, rings = 0"
+    "UPDATE task_runs SET state = 'pending', attempt = 0, approval = NULL, first_at = NULL, due_at = NULL,"
+    # What was done, and then failed by its own `output` or `save`, is not done again: its entry answers.
+    " intent = CASE WHEN :wholly = 0 AND EXISTS (SELECT 1 FROM ledger WHERE ledger.id = task_runs.intent"
+    " AND ledger.state = 'done') THEN intent END,"
+    " child = CASE WHEN :wholly = 0 THEN child END,"
+    " finished_at = NULL, outcome = NULL, error = NULL, cursor = NULL, total = NULL, failed = NULL, rings = 0,"
+    " done_no = NULL"
     " WHERE run_id = :run_id AND task = :task AND (item = -1 OR state <> 'succeeded' OR :wholly = 1)"
 )
 _ATTEMPT = Statement(
@@ -178,12 +204,13 @@ _FORGET_ITEMS = Statement("DELETE FROM items WHERE run_id = :run_id AND task = :
 _ADD_ITEM = insert(items, "run_id", "task", "item", "value")
 _VALUES = Statement("SELECT item, value FROM items WHERE run_id = :run_id AND task = :task")
 _RESET_ITEM = Statement(
-    "UPDATE task_runs SET state = 'pending', outcome = NULL, intent = NULL WHERE run_id = :run_id AND task = :task"
-    " AND item = :item"
+    "UPDATE task_runs SET state = 'pending', outcome = NULL, intent = NULL, child = NULL, done_no = NULL"
+    " WHERE run_id = :run_id AND task = :task AND item = :item"
 )
 _FIRST_ERROR = Statement(
     "SELECT task, item, error FROM task_runs WHERE run_id = :run_id AND state = 'failed' AND error IS NOT NULL"
-    " AND (task = :task OR item = -1) AND (:task = '' OR item >= 0) ORDER BY finished_at, item LIMIT 1"
+    " AND (task = :task OR (item = -1 AND kind <> 'compensation')) AND (:task = '' OR item >= 0)"
+    " ORDER BY finished_at, item LIMIT 1"
 )
 _QUEUED = Statement(
     "SELECT id FROM runs WHERE key = :key AND workflow = :workflow AND state = 'queued' AND finished_at IS NULL"
@@ -195,6 +222,11 @@ _REOPEN = Statement(
 )
 _REASON = Statement("UPDATE runs SET reason = :reason WHERE id = :id")
 _LOCK_KEY = Statement("SELECT pg_advisory_xact_lock(hashtextextended(:held, 0))")
+_LEFT_QUEUED = Statement(
+    "SELECT DISTINCT q.workflow, q.key FROM runs q WHERE q.state = 'queued' AND q.finished_at IS NULL"
+    f" AND q.journal_version <= {VERSION}"
+    " AND NOT EXISTS (SELECT 1 FROM runs h WHERE h.key_held = q.workflow || :between || q.key) LIMIT 100"
+)
 _KEY_IS_HELD = Statement("SELECT 1 FROM runs WHERE key_held = :held")
 _BY_TRIGGER = Statement("SELECT id FROM runs WHERE trigger_id = :trigger_id")
 
@@ -274,14 +306,13 @@ def item_value(conn: Connection, run_id: str, task: str, item: int) -> str | Non
 
 
 def keep_items(conn: Connection, run_id: str, task: str, values: list[str]) -> None:
-    """Keep a for_each's list; an item that is done and whose value has changed since is to be done again."""
-    done = item_outputs(conn, run_id, task)
-    before = dict(_VALUES(conn, run_id=run_id, task=task).fetchall()) if done else {}
+    """Keep a for_each's list; an item whose value has changed since is begun anew, one that is done too."""
+    before = dict(_VALUES(conn, run_id=run_id, task=task).fetchall())
     _FORGET_ITEMS(conn, run_id=run_id, task=task)
     rows = [{"run_id": run_id, "task": task, "item": item, "value": value} for item, value in enumerate(values)]
     _ADD_ITEM.many(conn, rows)
-    for item in done:
-        if item >= len(values) or values[item] != before.get(item):
+    for item, value in before.items():
+        if item >= len(values) or values[item] != value:
             _RESET_ITEM(conn, run_id=run_id, task=task, item=item)
 
 
@@ -298,6 +329,12 @@ def next_queued(conn: Connection, workflow: str, key: str) -> str | None:
         if found is not None and found[1] == "queued" and found[3] is None:
             return str(row[0])  # else it was cancelled while we waited for its lock
     return None
+
+
+def left_queued(conn: Connection, between: str) -> list[tuple[str, str]]:
+    """Give workflow and key of runs that wait for a key which nobody holds; `between` the two in a held key."""
+    rows: list[tuple[str, str]] = _LEFT_QUEUED(conn, between=between).fetchall()
+    return rows
 
 
 def lock_key(conn: Connection, held: str) -> str:

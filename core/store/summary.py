@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, func, select
 
 from .effects import approvals, ledger
+from .ledger import for_a_person
 from .tables import runs, schedules
 
 
@@ -28,8 +29,7 @@ def ended_runs(conn: Connection, since: float) -> dict[str, int]:
 
 def waiting_for_a_person(conn: Connection) -> dict[str, Any]:
     """Count open approvals and dead letters, with the oldest of each."""
-    direct = and_(ledger.c.state == "not_done", ledger.c.run_id.is_(None), ledger.c.dropped == 0)
-    dead = select(func.count(), func.min(ledger.c.intent_at)).where(or_(ledger.c.state == "unknown", direct))
+    dead = select(func.count(), func.min(ledger.c.intent_at)).where(for_a_person())
     asked = select(func.count(), func.min(approvals.c.asked_at)).where(approvals.c.state == "waiting")
     return {
         "dead_letters": tuple(conn.execute(dead).one()),

@@ -70,6 +70,8 @@ runs = Table(
     Column("caller", Text, nullable=False),
     Column("parent_run", Text),
     Column("parent_task", Text),
+    Column("parent_item", Integer),
+    Column("untold", Integer),  # 1: its parent has not yet heard how it stands
     Column("key", Text),
     Column("key_held", Text),
     Column("trigger_id", Text),
@@ -94,6 +96,13 @@ Index(
     postgresql_where=text("trigger_id IS NOT NULL"),
 )
 Index("runs_by_workflow", runs.c.workflow, runs.c.id)
+Index(
+    "runs_by_parent",
+    runs.c.parent_run,
+    sqlite_where=text("parent_run IS NOT NULL"),
+    postgresql_where=text("parent_run IS NOT NULL"),
+)
+Index("runs_untold", runs.c.id, sqlite_where=text("untold = 1"), postgresql_where=text("untold = 1"))
 Index("runs_by_key", runs.c.key, sqlite_where=text("key IS NOT NULL"), postgresql_where=text("key IS NOT NULL"))
 Index(
     "runs_live",
@@ -125,6 +134,7 @@ task_runs = Table(
     ),  # what the next claim does: null is the task's own work, "probe" looks whether a write happened
     Column("intent", Text),  # the ledger's entry
     Column("approval", Text),
+    Column("child", Text),  # the run that does it
     Column("intent_at", Float),
     Column("call_until", Float),  # the call that may be under way gives up by then
     Column("first_at", Float),  # the first attempt, for within_s
@@ -135,7 +145,9 @@ task_runs = Table(
     Column("failed", Integer),
     Column("outcome", Text),
     Column("error", Text),
-    Column("done_no", Integer),  # of what has a compensation: the order in which it was done, negative when it is undone
+    Column(
+        "done_no", Integer
+    ),  # of what has a compensation: the order in which it was done, negative when it is undone
     sqlite_with_rowid=False,
 )
 Index(
