@@ -25,6 +25,8 @@ from .core.context import Context
 from .core.desk import Desk
 from .core.direct import Direct
 from .core.disk import Floor, free_mb
+from .core.door import Door, ReadToken
+from .core.door_config import Authentication
 from .core.doorbell import Bell
 from .core.engine import Engine
 from .core.errors import ConfigError, InputError
@@ -32,6 +34,7 @@ from .core.events import told
 from .core.feeds import Feeds
 from .core.guard import Guard
 from .core.holds import Brake, Holds, Intake
+from .core.keys import Keys
 from .core.landscape import Landscape
 from .core.masking import Vault
 from .core.notify import Outlet
@@ -103,6 +106,9 @@ class App:
         self.starts = Starts(
             self.journal, self.landscape, self.engine, self.syncs, self.workflows, self.caller, self.intake
         )
+        self.keys = Keys(self.journal)
+        entrance = config.server.authentication
+        self.door = Door(entrance, self.keys, self._registered, self.local, _reader(entrance, config.base))
         self.retention = Retention(self.journal, config.history, key_s=self._key_s, rejects=self._rejects)
         self._pulses: list[Pulse] = []
         self._seen_changes = -1
@@ -164,6 +170,11 @@ class App:
         config = self.agents.find(name)
         return Caller(name, scopes=frozenset()) if config is None else Caller.agent(name, config)
 
+    def _registered(self, name: str) -> Caller | None:
+        """Give an agent that is registered, never the one without credentials."""
+        config = None if name == "local" else self.agents.find(name)
+        return None if config is None else Caller.agent(name, config)
+
     def owner(self) -> Caller:
         """Give who runs the command line: it owns the state."""
         return Caller.cli(getpass.getuser())
@@ -222,6 +233,14 @@ class App:
 
     def _adapter(self, name: str, body: dict[str, Any]) -> Any:
         return config_parts.adapter(name, body, base=self.config.base)
+
+
+def _reader(config: Authentication, base: Path) -> ReadToken | None:
+    if not config.oidc:
+        return None
+    from .connectors.oidc import Providers  # loads what proves signatures
+
+    return Providers(config.oidc, base).read
 
 
 def _post(url: str, body: bytes, headers: dict[str, str]) -> None:

@@ -22,7 +22,7 @@ def register(cli: typer.Typer) -> None:
 
 def serve(
     ctx: typer.Context,
-    host: Annotated[str | None, typer.Option("--host", help="Only loopback until callers are authenticated.", show_default=False)] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Other than loopback only when callers must show who they are.", show_default=False)] = None,
     port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="0 takes a free one.", show_default=False)] = None,
     workers: Annotated[int | None, typer.Option("--workers", hidden=True)] = None,
 ) -> None:  # fmt: skip

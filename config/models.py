@@ -21,6 +21,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from ..core.access import AgentConfig
 from ..core.adapter import AdapterConfig, find
 from ..core.announce_config import EventsConfig
+from ..core.door_config import Authentication
 from ..core.errors import ConfigError
 from ..core.notify_config import Notify
 from ..core.retention_config import History
@@ -36,8 +37,12 @@ _ENGINE = "with the engine for many machines and long nights; remove it until th
 class Server(Strict):
     """Where the facade listens."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on; only loopback until callers are authenticated.")
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on; other than loopback only when callers must show who they are."
+    )
     port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 takes a free one.")
+    names: list[str] = Field(default_factory=list, description="Names that requests may use for it, beside loopback's.")
+    authentication: Authentication = Field(Authentication(), description="How callers show who they are.")
     adapters_over_rest: bool = Field(False, description="Let callers with the scope `administer` register adapters.")
     min_free_mb: int = Field(
         100, ge=0, description="Below so many free MB where the state lives no new run is accepted; what runs, ends."
@@ -88,7 +93,7 @@ class Config(Strict):
         description="What rings the workers: `threads` of each process, or a RabbitMQ by Celery: `amqp://...`.",
     )
     state_key: SecretStr = Field(SecretStr(""), description="Encrypts kept inputs with secret or personal fields.")
-    server: Server = Server.model_construct(host="127.0.0.1", port=8000, adapters_over_rest=False, min_free_mb=100)
+    server: Server = Server()
     events: EventsConfig = Field(EventsConfig(), description="What becomes of events beside the journal.")
     notify: list[Notify] = Field(default_factory=list, description="Who is told of what, by webhook.")
     history: History = Field(History(), description="For how long what is over is kept.")

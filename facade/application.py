@@ -36,10 +36,10 @@ def web(app: App, *, hosts: Iterable[str] = ()) -> FastAPI:
     api = routed(lifespan)
     _documented(api)
     api.state.drawbar = app
-    api.state.caller = app.local()
     api.state.threads = threads
     api.state.bell = live.Bell(app, threads)
-    api.add_middleware(Gate, hosts=tuple(hosts))
+    names = (*hosts, *app.config.server.names)
+    api.add_middleware(Gate, hosts=names, any_host=lambda: not names and not app.door.on_loopback)
     api.add_exception_handler(DrawbarError, _of_error)
     api.add_exception_handler(RequestValidationError, _of_parameters)
     api.add_exception_handler(HTTPException, _of_framework)

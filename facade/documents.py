@@ -15,7 +15,7 @@ from . import problems
 from .shapes import Problem
 
 _REF = "#/components/schemas/{model}"
-_ALWAYS = (403, 422, 500, 503)
+_ALWAYS = (401, 403, 422, 429, 500, 503)
 _WITH_BODY = (408, 413, 415)
 _SAID: dict[int, str] = {
     200: "Done.",
@@ -23,6 +23,7 @@ _SAID: dict[int, str] = {
     202: "Accepted; it goes on.",
     204: "Done; there is nothing to say.",
     304: "Unchanged since the version in If-None-Match.",
+    401: "Who sends it did not show who it is.",
     403: "The caller may not, or the request is from another host or origin.",
     404: "There is none of that name.",
     408: "The body did not arrive in time.",
@@ -89,6 +90,14 @@ def describe(api: FastAPI) -> dict[str, Any]:
         document = get_openapi(title="Drawbar", version=__version__, description=_PROSE, routes=api.routes)
         _, schemas = models_json_schema([(model, "validation") for model in _models], ref_template=_REF)
         document.setdefault("components", {})["schemas"] = dict(sorted(schemas["$defs"].items()))
+        document["components"]["securitySchemes"] = {
+            "bearer": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "An API key, or a token of a configured provider.",
+            }
+        }
+        document["security"] = [{"bearer": []}, {}]
         document["servers"] = [{"url": "/", "description": "The newest version."}, {"url": "/v1"}]
         api.openapi_schema = document
     return api.openapi_schema

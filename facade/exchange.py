@@ -16,6 +16,7 @@ from ..core.access import Caller
 from ..core.errors import InputError
 from ..core.register import refused
 from ..core.values import parse_json, write_json
+from .identity import NOBODY, let_in
 
 if TYPE_CHECKING:
     from ..app import App
@@ -148,14 +149,23 @@ class Exchange:
         return {"Location": f"{self.request.scope.get('root_path', '')}{path}"}
 
 
-def exchange(request: Request) -> Exchange:
+async def exchange(request: Request) -> Exchange:
     """Make the exchange of a request; what is no parameter of the route is refused, since a typo changes a question."""
     state = request.app.state
+    caller = await let_in(state.drawbar.door, state.threads.work, request)
     _no_strange_parameters(request)
-    return Exchange(state.drawbar, request, state.threads, state.caller)
+    return Exchange(state.drawbar, request, state.threads, caller)
+
+
+async def exchange_with_anybody(request: Request) -> Exchange:
+    """Make the exchange of a request that needs no credentials: whoever sends it may do nothing that asks for a scope."""
+    state = request.app.state
+    _no_strange_parameters(request)
+    return Exchange(state.drawbar, request, state.threads, NOBODY)
 
 
 Asked = Annotated[Exchange, Depends(exchange)]
+AskedByAnybody = Annotated[Exchange, Depends(exchange_with_anybody)]
 
 
 def checked(model: type[M], given: Any) -> M:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,11 +31,19 @@ class Gate:
     ASGI middleware.
 
     A browser page from elsewhere reaches a service on loopback by its own name made to point here (so the Host must be
-    loopback) or by a plain cross-origin request (so the Origin must be this very host).
+    loopback, or one of `hosts`) or by a plain cross-origin request (so the Origin must be this very host). With `any_host` it
+    may have any name: such a page has no credentials, and without them nobody is let in.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str] = (), body_limit_bytes: int = BODY_LIMIT_BYTES) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: Iterable[str] = (),
+        body_limit_bytes: int = BODY_LIMIT_BYTES,
+        any_host: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.app = app
+        self.any_host = any_host
         self.hosts = frozenset(host.lower() for host in hosts) | {"localhost"}
         self.body_limit_bytes = body_limit_bytes
 
@@ -58,12 +66,12 @@ class Gate:
     def _admit(self, scope: Scope, headers: dict[str, str]) -> None:
         host = headers.get("host", "")
         name = (urlsplit(f"//{host}").hostname or "") if _parses(host) else ""
-        if not (name in self.hosts or is_loopback(name)):
+        if not (name in self.hosts or is_loopback(name)) and not self.any_host():
             raise InputError(
-                "this service answers on loopback names only",
+                "this service answers on loopback names only, and on those of server.names",
                 reason="forbidden",
                 field="Host",
-                next="use http://127.0.0.1",
+                next="use http://127.0.0.1, or add this name there",
             )
         origin = headers.get("origin")
         if origin is None or (scope["type"] == "http" and scope["method"] in _SAFE):

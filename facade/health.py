@@ -6,19 +6,19 @@ from fastapi import APIRouter, Response
 
 from .adapters import as_finding
 from .documents import says
-from .exchange import Asked
+from .exchange import Asked, AskedByAnybody
 from .shapes import Alive, Anything, Ready, SystemsSeen
 
 router = APIRouter(tags=["operation"])
 
 
 @router.get("/health/live", **says("live", "Is the process alive", {200: Alive}))
-async def live(asked: Asked) -> Response:
+async def live(asked: AskedByAnybody) -> Response:
     return asked.answer({"status": "ok"})
 
 
 @router.get("/health/ready", **says("ready", "Can this process work", {200: Ready, 503: Ready}, always=(403, 422, 500)))
-async def ready(asked: Asked) -> Response:
+async def ready(asked: AskedByAnybody) -> Response:
     """Look at this process alone: is the journal writable, is the disk free. A dead system changes nothing here."""
     findings = [as_finding(one) for one in await asked.do(asked.app.status.ready)]
     fine = all(one["ok"] for one in findings)

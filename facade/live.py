@@ -16,6 +16,7 @@ from ..core.values import write_json
 from . import problems
 from .documents import says
 from .exchange import Asked, Threads
+from .identity import let_in
 from .parameters import Limit
 from .shapes import EventPage
 
@@ -191,13 +192,19 @@ async def _stream(bell: Bell, after: int, topics: frozenset[str]) -> AsyncIterat
 @router.websocket("/ws")
 async def live(socket: WebSocket, topics: str | None = None, after: str | None = None) -> None:
     """Send every event after `after` (or from now on) as one JSON text each."""
-    bell: Bell = socket.app.state.bell
+    state = socket.app.state
+    bell: Bell = state.bell
+    try:
+        caller = await let_in(state.drawbar.door, state.threads.work, socket)
+    except InputError as error:
+        await socket.close(1008, error.message[:100])  # before the handshake is accepted this answers 403
+        return
     await socket.accept()
     try:
         wanted = topics_of(topics)
         if after is not None and not (after.isascii() and after.isdigit() and len(after) < 16):
             raise InputError("after is no event's id", field="after")
-        socket.app.state.caller.require("read")
+        caller.require("read")
     except InputError as error:
         await socket.send_text(write_json(problems.of_error(error)[1]).decode())
         await socket.close(1008, error.message[:100])

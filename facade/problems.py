@@ -64,6 +64,8 @@ def unexpected(error: BaseException, doing: str) -> tuple[int, dict[str, Any]]:
 
 def respond(status: int, problem: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     headers = dict(headers or {})
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     if problem.get("retry_after_s") is not None:
         headers["Retry-After"] = str(max(1, round(problem["retry_after_s"])))
     elif status == Unavailable.status:

@@ -1,4 +1,4 @@
-"""Serving: loopback only, a socket of our own, and an end that loses no answer."""
+"""Serving: a socket of our own, loopback only where callers need no credentials, and an end that loses no answer."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from .application import web
 
 if TYPE_CHECKING:
     from ..app import App
+    from ..core.door import Door
 
 DRAIN_S = 30
 _log = structlog.get_logger("drawbar.facade")
@@ -39,7 +40,7 @@ def serve(
     `begin` starts the work once the port is ours: a second service that finds it taken has touched nothing. `ready` hears
     the URL; port 0 takes a free one. Opening and closing `app` is the caller's.
     """
-    sockets = listen(host, port)
+    sockets = listen(host, port, app.door)
     begin()
     bound = sockets[0].getsockname()[1]
     api = web(app)
@@ -59,17 +60,22 @@ def serve(
     server.run(sockets=sockets)
 
 
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Open the port on every loopback address of a name; ConfigError says what is wrong with it."""
+def listen(host: str, port: int, door: Door) -> list[socket.socket]:
+    """
+    Open the port on every address of a name; ConfigError says what is wrong with it.
+
+    Elsewhere than on loopback the door lets nobody in without credentials, and there must be some.
+    """
     with raise_as(ConfigError, OSError, doing=f"server.host {host!r}", field="server.host"):
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     addresses = sorted({(family, place[0]) for family, _, _, _, place in found})
-    for _, address in addresses:
-        if not ipaddress.ip_address(str(address).partition("%")[0]).is_loopback:
+    if not all(ipaddress.ip_address(str(address).partition("%")[0]).is_loopback for _, address in addresses):
+        door.on_loopback = False
+        if not door.has_locks():
             raise ConfigError(
-                f"{host} is not a loopback address, and callers are not authenticated yet",
+                f"{host} is not a loopback address, and no caller could show who it is",
                 field="server.host",
-                next="use 127.0.0.1; other addresses come with authentication, in the gateway release",
+                next="make a key with drawbar keys add AGENT, or configure server.authentication; or use 127.0.0.1",
             )
     sockets: list[socket.socket] = []
     for family, address in addresses:

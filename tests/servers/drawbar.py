@@ -20,6 +20,7 @@ class Serving:
         config: str | None = None,
         *,
         port: int | None = None,
+        host: str | None = None,
         at: Path | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
@@ -28,12 +29,13 @@ class Serving:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = self.folder / "serve.log"
         self._config = config
+        self._host = ["--host", host] if host else []
         self._environ = os.environ if environ is None else environ
 
     def __enter__(self) -> Self:
         if self._config is not None:
             (self.folder / "drawbar.yaml").write_text(self._config)
-        command = [sys.executable, "-m", "drawbar", "serve", "--port", str(self.port)]
+        command = [sys.executable, "-m", "drawbar", "serve", "--port", str(self.port), *self._host]
         kept = {"DRAWBAR_STATE_KEY"}
         environ = {
             name: value for name, value in self._environ.items() if name in kept or not name.startswith("DRAWBAR_")

@@ -1,0 +1,128 @@
+"""
+Tokens of OpenID providers: discovery, keys that rotate, and the proof of a token.
+
+OpenID Connect Discovery 1.0, RFC 7517 (JWKS), RFC 7519 (JWT), RFC 8725 (algorithms come from the configuration).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jwt
+import orjson
+import requests
+
+from ..core.door_config import Oidc
+from ..core.errors import InputError, Unavailable, raise_as
+
+_TIMEOUT_S = (3, 5)
+_KEEP_S = 600.0
+_AGAIN_S = 10.0
+_MAX_BYTES = 1_000_000
+
+
+class Providers:
+    """Reads tokens of any of these providers."""
+
+    def __init__(self, configs: Sequence[Oidc], base: Path) -> None:
+        self._providers = {config.issuer: _Provider(config, base) for config in configs}
+
+    def read(self, token: str) -> tuple[str, frozenset[str] | None, Mapping[str, Any]]:
+        """Prove a token and give its agent, its scopes and its claims; InputError, unauthenticated, when it proves nothing."""
+        try:
+            issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
+        except jwt.PyJWTError as error:
+            raise _refused("it is neither a key nor a token") from error
+        provider = self._providers.get(str(issuer))
+        if provider is None:
+            raise _refused("its issuer is not one that is configured")
+        return provider.read(token)
+
+
+class _Provider:
+    """One provider and its keys. A key that is not known makes it look again, not oftener than every ten seconds."""
+
+    def __init__(self, config: Oidc, base: Path) -> None:
+        self._config = config
+        self._verify: str | bool = str(base / config.ca_file) if config.ca_file else True
+        self._lock = threading.Lock()
+        self._keys: dict[str | None, Any] = {}
+        self._read_at = float("-inf")
+
+    def read(self, token: str) -> tuple[str, frozenset[str] | None, Mapping[str, Any]]:
+        config = self._config
+        try:
+            kid = jwt.get_unverified_header(token).get("kid")
+            claims = jwt.decode(
+                token,
+                self._key(kid),
+                algorithms=list(config.algorithms),
+                audience=config.audience,
+                issuer=config.issuer,
+                leeway=config.leeway_s,
+                options={"require": ["exp", "iss", "aud"]},
+            )
+        except jwt.PyJWTError as error:
+            raise _refused(str(error)) from error
+        agent = claims.get(config.agent_claim)
+        if not isinstance(agent, str):
+            raise _refused(f"it has no claim {config.agent_claim}")
+        return agent, _scopes(claims, config.scope_claim), claims
+
+    def _key(self, kid: str | None) -> Any:
+        with self._lock:
+            age = time.monotonic() - self._read_at
+            if age > _KEEP_S or (kid not in self._keys and age > _AGAIN_S):
+                try:
+                    self._keys = self._fetched()
+                    self._read_at = time.monotonic()
+                except Unavailable:
+                    if kid not in self._keys:  # keys that were read before are good while the provider is away
+                        raise
+            if kid not in self._keys:
+                raise _refused("it is signed with a key that the issuer does not show")
+            return self._keys[kid]
+
+    def _fetched(self) -> dict[str | None, Any]:
+        found = self._get(self._config.issuer.rstrip("/") + "/.well-known/openid-configuration")
+        if found.get("issuer") != self._config.issuer:
+            raise Unavailable(f"{self._config.issuer} says that it is {found.get('issuer')}")
+        scheme = self._config.issuer.partition("://")[0]
+        if not str(found.get("jwks_uri", "")).startswith(f"{scheme}://"):
+            raise Unavailable(f"{self._config.issuer} names no keys that are read by {scheme}")
+        try:
+            keys = jwt.PyJWKSet.from_dict(self._get(found["jwks_uri"])).keys
+        except jwt.PyJWTError as error:
+            raise Unavailable(f"the keys of {self._config.issuer}: {error}") from error
+        named: dict[str | None, Any] = {key.key_id: key for key in keys}
+        return named if len(keys) > 1 else {**named, None: keys[0]}  # a single key needs no name
+
+    def _get(self, url: str) -> dict[str, Any]:
+        with (
+            raise_as(
+                Unavailable, requests.RequestException, ValueError, doing=f"OpenID provider {self._config.issuer}"
+            ),
+            requests.get(url, timeout=_TIMEOUT_S, verify=self._verify, allow_redirects=False, stream=True) as answer,
+        ):
+            body = answer.raw.read(_MAX_BYTES + 1, decode_content=True)
+            if answer.status_code != requests.codes.ok or len(body) > _MAX_BYTES:
+                raise ValueError(f"{url} answers {answer.status_code} with {len(body)} bytes")
+            found = orjson.loads(body)
+        if not isinstance(found, dict):
+            raise Unavailable(f"{url} gives no JSON object")
+        return found
+
+
+def _scopes(claims: Mapping[str, Any], claim: str | None) -> frozenset[str] | None:
+    if claim is None:
+        return None
+    said = claims.get(claim, "")
+    return frozenset(said.split() if isinstance(said, str) else map(str, said))
+
+
+def _refused(why: str) -> InputError:
+    return InputError(f"the token is not accepted: {why}", reason="unauthenticated", next="get a new one")

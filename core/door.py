@@ -1,0 +1,157 @@
+"""Who comes in: credentials become a caller, in one place for REST, WebSocket and MCP."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .access import Caller
+from .door_config import Authentication
+from .errors import InputError
+from .keys import PREFIX, Key, Keys
+
+_REMEMBERED_S = 1.0
+_MAX_REMEMBERED = 10_000
+_GUESSES = 20
+_GUESSES_S = 60.0
+Claims = Mapping[str, Any]
+ReadToken = Callable[[str], tuple[str, frozenset[str] | None, Claims]]
+"""Proves a token and gives its agent, its scopes (None: all of the agent's) and its claims."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request shows. `peer` is the address that it comes from, `subject` what a proxy says of a certificate."""
+
+    bearer: str | None = None
+    peer: str | None = None
+    subject: str | None = None
+
+
+class Door:
+    """
+    Lets callers in. What it found it remembers for a second, so that a revoked key is shut out soon.
+
+    `agent` gives an agent's caller by name, `local` the one without credentials.
+    """
+
+    def __init__(
+        self,
+        config: Authentication,
+        keys: Keys,
+        agent: Callable[[str], Caller | None],
+        local: Callable[[], Caller],
+        read_token: ReadToken | None,
+    ) -> None:
+        self._config = config
+        self._keys = keys
+        self._agent = agent
+        self._local = local
+        self._read_token = read_token
+        self._lock = threading.Lock()
+        self._remembered: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
+        self._wrong: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._networks = [ipaddress.ip_network(one) for one in (config.proxy.from_ if config.proxy else ())]
+        self.on_loopback = True
+        """False where the service listens elsewhere: then nobody is let in without credentials."""
+
+    @property
+    def header(self) -> str | None:
+        """Name the header in which the proxy says whose certificate it saw."""
+        return self._config.proxy.header if self._config.proxy else None
+
+    def has_locks(self) -> bool:
+        """Tell whether callers can show who they are at all."""
+        return bool(self._config.oidc) or self._config.proxy is not None or self._keys.any()
+
+    def remembered(self, credentials: Credentials) -> Caller | None:
+        """Give the caller where that takes no look at anything; None: ask `admit`."""
+        with self._lock:
+            found = self._remembered.get(_digest(credentials))
+        return found[1] if found is not None and found[0] > time.monotonic() else None
+
+    def admit(self, credentials: Credentials) -> Caller:
+        """Give the caller. InputError: unauthenticated, or rate for who tries too many wrong keys."""
+        caller = self.remembered(credentials)
+        if caller is None:
+            self._look_at_guesses(credentials)
+            try:
+                caller = self._found(credentials)
+            except InputError as error:
+                if error.reason == "unauthenticated" and credentials.bearer is not None:
+                    self._note_guess(credentials)
+                raise
+            self._remember(credentials, caller)
+        return caller
+
+    def _found(self, credentials: Credentials) -> Caller:
+        if credentials.bearer is not None:
+            return self._of_bearer(credentials.bearer)
+        if credentials.subject is not None and self._is_proxy(credentials.peer):
+            assert self._config.proxy is not None
+            return self._of_agent(self._config.proxy.agents.get(credentials.subject), None, {})
+        if self.on_loopback and (self._config.anonymous == "loopback" or not self.has_locks()):
+            return self._local()
+        raise InputError(
+            "this service lets nobody in without credentials",
+            reason="unauthenticated",
+            next="send Authorization: Bearer KEY; drawbar keys add AGENT makes one",
+        )
+
+    def _of_bearer(self, bearer: str) -> Caller:
+        if bearer.startswith(PREFIX) or self._read_token is None:
+            key: Key = self._keys.opened(bearer)
+            return self._of_agent(key.agent, key.scopes, {})
+        return self._of_agent(*self._read_token(bearer))
+
+    def _of_agent(self, name: str | None, scopes: frozenset[str] | None, claims: Claims) -> Caller:
+        caller = None if name is None else self._agent(name)
+        if caller is None:
+            raise InputError(
+                "these credentials are for no agent that is registered",
+                reason="unauthenticated",
+                next="ask who administers Drawbar",
+            )
+        return replace(caller, claims=dict(claims), scopes=caller.scopes if scopes is None else caller.scopes & scopes)
+
+    def _is_proxy(self, peer: str | None) -> bool:
+        try:
+            address = ipaddress.ip_address(peer or "")
+        except ValueError:
+            return False
+        return any(address in network for network in self._networks)
+
+    def _remember(self, credentials: Credentials, caller: Caller) -> None:
+        with self._lock:
+            self._remembered[_digest(credentials)] = (time.monotonic() + _REMEMBERED_S, caller)
+            if len(self._remembered) > _MAX_REMEMBERED:
+                self._remembered.popitem(last=False)
+
+    def _look_at_guesses(self, credentials: Credentials) -> None:
+        """Refuse who tried too many wrong keys; who shows none is not stopped."""
+        if credentials.bearer is None:
+            return
+        with self._lock:
+            since, count = self._wrong.get(credentials.peer or "", (0.0, 0))
+        left = since + _GUESSES_S - time.monotonic()
+        if count >= _GUESSES and left > 0:
+            raise InputError("too many wrong keys from this address", reason="rate", retry_after_s=left)
+
+    def _note_guess(self, credentials: Credentials) -> None:
+        now, peer = time.monotonic(), credentials.peer or ""
+        with self._lock:
+            since, count = self._wrong.pop(peer, (now, 0))
+            self._wrong[peer] = (since, count + 1) if now < since + _GUESSES_S else (now, 1)
+            if len(self._wrong) > _MAX_REMEMBERED:
+                self._wrong.popitem(last=False)
+
+
+def _digest(credentials: Credentials) -> str:
+    said = f"{credentials.bearer}\n{credentials.subject}\n{credentials.peer if credentials.subject else ''}"
+    return hashlib.sha256(said.encode()).hexdigest()

@@ -1,0 +1,321 @@
+"""Who is let in: API keys, tokens of a provider, a proxy's word, and nobody else."""
+
+import datetime as dt
+import hashlib
+import hmac
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.utils import base64url_encode
+from servers.drawbar import Serving
+from servers.process import folder
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+AGENTS = """\
+version: 1
+agents:
+  clerk: { description: Reads., tools: ["erp.*"], scopes: [read] }
+  lead: { description: Leads., scopes: [read, run, approve, operate] }
+workflows:
+  nothing: { description: Nothing. }
+"""
+
+
+def drawbar(at, *words, code=0):
+    done = subprocess.run(
+        [sys.executable, "-m", "drawbar", *words], cwd=at, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def make_key(at, agent, *words):
+    return json.loads(drawbar(at, "--json", "keys", "add", agent, *words))
+
+
+def bearer(key):
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.fixture
+def place():
+    at = folder("callers")
+    (at / "drawbar.yaml").write_text(AGENTS)
+    return at
+
+
+def test_until_there_is_a_key_loopback_is_open_and_then_it_is_not(place):
+    with Serving(AGENTS, at=place) as served:
+        assert served.ask("GET", "/workflows").status_code == 200
+
+        key = make_key(place, "clerk")["key"]
+        time.sleep(1.2)
+
+        refused = served.ask("GET", "/workflows")
+        assert refused.status_code == 401
+        assert refused.headers["WWW-Authenticate"] == "Bearer"
+        assert refused.json()["happened"] == "no"
+        assert "drawbar keys add" in refused.json()["next"]
+        assert served.ask("GET", "/workflows", headers=bearer(key)).status_code == 200
+        assert served.ask("GET", "/health/live").status_code == 200
+        assert served.ask("GET", "/health/ready").status_code == 200
+        assert served.ask("GET", "/health/systems").status_code == 401
+
+
+def test_a_key_opens_what_its_agent_and_its_own_scopes_allow(place):
+    clerk, lead = make_key(place, "clerk")["key"], make_key(place, "lead", "--scope", "read")["key"]
+    whole = make_key(place, "lead")["key"]
+    with Serving(AGENTS, at=place) as served:
+        for key in (clerk, lead):
+            refused = served.ask("POST", "/workflows/nothing/run", headers=bearer(key))
+            assert (refused.status_code, refused.json()["kind"]) == (403, "input")
+        started = served.ask("POST", "/workflows/nothing/run", headers=bearer(whole))
+        assert started.status_code == 202
+        run = served.ask("GET", f"/runs/{started.json()['run_id']}", headers=bearer(clerk)).json()
+        assert run["caller"] == "lead"
+
+
+def test_a_revoked_or_expired_key_opens_nothing_within_two_seconds(place):
+    made, short = make_key(place, "clerk"), make_key(place, "clerk", "--days", "0.01")
+    with Serving(AGENTS, at=place) as served:
+        assert served.ask("GET", "/runs", headers=bearer(made["key"])).status_code == 200
+        drawbar(place, "keys", "revoke", made["id"], "--reason", "it leaked")
+        time.sleep(2)
+        assert served.ask("GET", "/runs", headers=bearer(made["key"])).status_code == 401
+        assert served.ask("GET", "/runs", headers=bearer(short["key"])).status_code == 200
+
+    listed = {one["id"]: one for one in json.loads(drawbar(place, "--json", "keys", "list"))}
+    assert listed[made["id"]]["state"] == "revoked"
+    assert listed[short["id"]]["state"] == "live"
+    assert listed[short["id"]]["used_at"] is not None
+
+
+def test_the_key_itself_is_kept_nowhere_and_said_once(place):
+    made = make_key(place, "clerk", "--reason", "for the report")
+    with Serving(AGENTS, at=place) as served:
+        served.ask("GET", "/runs", headers=bearer(made["key"]))
+        served.ask("GET", "/runs", headers=bearer(made["key"] + "x"))
+        lead = make_key(place, "lead")["key"]
+        events = served.ask("GET", "/events", headers=bearer(lead)).text
+
+    secret = made["key"].rpartition("_")[2]
+    kept = b"".join(path.read_bytes() for path in place.iterdir() if path.is_file())
+    assert secret.encode() not in kept
+    assert secret not in events
+    assert "key.added" in events
+    assert made["key"] not in drawbar(place, "keys", "list")
+
+
+def test_who_guesses_keys_is_stopped_and_good_keys_are_not_told_apart(place):
+    made = make_key(place, "clerk")
+    wrong = [made["key"][:-1] + "!", f"drawbar_{made['id']}_", "drawbar_0_0", "x"]
+    with Serving(AGENTS, at=place) as served:
+        said = [served.ask("GET", "/runs", headers=bearer(one)) for one in wrong]
+        assert {(one.status_code, re.sub("[0-9.]+ s", "", one.json()["detail"])) for one in said} == {
+            (401, "this key opens nothing")
+        }
+        more = [served.ask("GET", "/runs", headers=bearer(f"drawbar_{n}_x")).status_code for n in range(30)]
+        assert more.count(401) <= 20
+        assert more[-1] == 429
+        stopped = served.ask("GET", "/runs", headers=bearer("drawbar_1_x"))
+        assert int(stopped.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize("said", ["Basic eDp5", "Bearer", "Bearer ", "nonsense", "bearer\tx"])
+def test_another_way_to_say_who_one_is_is_refused(place, said):
+    make_key(place, "clerk")
+    with Serving(AGENTS, at=place) as served:
+        assert served.ask("GET", "/runs", headers={"Authorization": said}).status_code == 401
+
+
+def test_a_websocket_without_a_key_is_refused_before_it_opens(place):
+    key = make_key(place, "clerk")["key"]
+    with Serving(AGENTS, at=place) as served:
+        with pytest.raises(InvalidStatus) as refused:
+            connect(f"ws://127.0.0.1:{served.port}/ws")
+        assert refused.value.response.status_code == 403
+        with connect(f"ws://127.0.0.1:{served.port}/ws?after=0", additional_headers=bearer(key)) as socket_:
+            assert json.loads(socket_.recv(timeout=5))["type"] == "key.added"
+
+
+def test_elsewhere_than_on_loopback_it_starts_only_with_credentials(place):
+    said = drawbar(place, "serve", "--host", "0.0.0.0", "--port", "0", code=2)
+    assert "0.0.0.0 is not a loopback address" in said
+    assert "drawbar keys add" in said
+
+    key = make_key(place, "clerk")["key"]
+    with Serving(AGENTS, at=place, host="0.0.0.0") as served:
+        name = {"Host": f"drawbar.example.com:{served.port}"}
+        assert served.ask("GET", "/runs", headers=name).status_code == 401
+        assert served.ask("GET", "/runs", headers={**name, **bearer(key)}).status_code == 200
+
+
+def test_an_open_loopback_is_no_excuse_for_another_address(place):
+    (place / "drawbar.yaml").write_text(AGENTS + "server: { authentication: { anonymous: loopback } }\n")
+    key = make_key(place, "clerk")["key"]
+    with Serving(at=place) as served:
+        assert served.ask("GET", "/runs").status_code == 200
+    with Serving(at=place, host="0.0.0.0") as served:
+        assert served.ask("GET", "/runs").status_code == 401
+        assert served.ask("GET", "/runs", headers=bearer(key)).status_code == 200
+
+
+def test_a_key_for_an_agent_that_is_gone_opens_nothing(place):
+    key = make_key(place, "clerk")["key"]
+    (place / "drawbar.yaml").write_text("version: 1\n")
+    with Serving(at=place) as served:
+        assert served.ask("GET", "/runs", headers=bearer(key)).status_code == 401
+
+
+def test_keys_are_made_for_agents_that_there_are(place):
+    assert "did you mean 'clerk'" in drawbar(place, "keys", "add", "clrk", code=2)
+    assert "there is no scope 'rule'" in drawbar(place, "keys", "add", "clerk", "--scope", "rule", code=2)
+    drawbar(place, "keys", "add", "local", code=2)
+    drawbar(place, "keys", "revoke", "nothing", code=2)
+
+
+class Provider:
+    """An OpenID provider: discovery, keys that can be changed, and tokens."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, rsa.RSAPrivateKey] = {}
+        self.asked = 0
+        provider = self
+
+        class Answers(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                provider.asked += 1
+                is_discovery = self.path == "/.well-known/openid-configuration"
+                body = (
+                    {"issuer": provider.issuer, "jwks_uri": f"{provider.issuer}/keys"}
+                    if is_discovery
+                    else provider.jwks
+                )
+                sent = json.dumps(body() if callable(body) else body).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(sent)))
+                self.end_headers()
+                self.wfile.write(sent)
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+        self.issuer = f"http://127.0.0.1:{self.server.server_port}"
+        Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def add_key(self, name: str) -> None:
+        self.keys[name] = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    def jwks(self) -> dict:
+        algorithm = jwt.algorithms.RSAAlgorithm
+        made = {name: json.loads(algorithm.to_jwk(key.public_key())) for name, key in self.keys.items()}
+        return {"keys": [{**key, "kid": name, "alg": "RS256", "use": "sig"} for name, key in made.items()]}
+
+    def token(
+        self, kid: str, *, key: rsa.RSAPrivateKey | None = None, algorithm: str = "RS256", **claims: object
+    ) -> str:
+        said = {
+            "iss": self.issuer,
+            "aud": "drawbar",
+            "sub": "clerk",
+            "exp": dt.datetime.now(dt.UTC) + dt.timedelta(minutes=5),
+        }
+        return jwt.encode({**said, **claims}, key or self.keys[kid], algorithm, headers={"kid": kid})
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    made = Provider()
+    made.add_key("first")
+    yield made
+    made.server.shutdown()
+
+
+def with_provider(provider: Provider) -> str:
+    oidc = f"{{ issuer: '{provider.issuer}', audience: drawbar, scope_claim: scope }}"
+    return AGENTS + f"server: {{ authentication: {{ oidc: [{oidc}] }} }}\n"
+
+
+def test_a_token_of_the_provider_lets_its_agent_in(place, provider):
+    with Serving(with_provider(provider), at=place) as served:
+        ask = lambda token: served.ask("GET", "/runs", headers=bearer(token))  # noqa: E731
+        past = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=3)
+
+        assert ask(provider.token("first", scope="read")).status_code == 200
+        assert ask(provider.token("first", scope="run")).status_code == 403
+        refused = {
+            "expired": provider.token("first", exp=past, scope="read"),
+            "another audience": provider.token("first", aud="else", scope="read"),
+            "another issuer": provider.token("first", iss="https://evil.example.com", scope="read"),
+            "no such agent": provider.token("first", sub="nobody", scope="read"),
+            "the agent without credentials": provider.token("first", sub="local", scope="read"),
+            "another key of that name": provider.token(
+                "first", key=rsa.generate_private_key(public_exponent=65537, key_size=2048), scope="read"
+            ),
+            "no signature": jwt.encode({"iss": provider.issuer, "aud": "drawbar", "sub": "clerk"}, None, "none"),
+            "no end": _without_end(provider),
+        }
+        assert {what: ask(token).status_code for what, token in refused.items()} == dict.fromkeys(refused, 401)
+        assert served.ask("GET", "/runs").status_code == 401
+        slow_clock = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=30)
+        assert ask(provider.token("first", exp=slow_clock, scope="read")).status_code == 200
+
+
+def _without_end(provider: Provider) -> str:
+    said = {"iss": provider.issuer, "aud": "drawbar", "sub": "clerk", "scope": "read"}
+    return jwt.encode(said, provider.keys["first"], "RS256", headers={"kid": "first"})
+
+
+def test_a_public_key_is_no_shared_secret(place, provider):
+    """The old attack: a token signed by HS256 with the public key as its secret."""
+    public = provider.keys["first"].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    head = base64url_encode(json.dumps({"alg": "HS256", "kid": "first", "typ": "JWT"}).encode())
+    body = base64url_encode(
+        json.dumps({"iss": provider.issuer, "aud": "drawbar", "sub": "clerk", "scope": "read", "exp": 2**33}).encode()
+    )
+    signature = base64url_encode(hmac.new(public, head + b"." + body, hashlib.sha256).digest())
+    with Serving(with_provider(provider), at=place) as served:
+        token = (head + b"." + body + b"." + signature).decode()
+        assert served.ask("GET", "/runs", headers=bearer(token)).status_code == 401
+
+
+def test_a_provider_that_changes_its_keys_or_is_away_stops_nobody(place, provider):
+    with Serving(with_provider(provider), at=place) as served:
+        ask = lambda token: served.ask("GET", "/runs", headers=bearer(token))  # noqa: E731
+        assert ask(provider.token("first", scope="read")).status_code == 200
+        provider.add_key("second")
+        time.sleep(10.1)
+        assert ask(provider.token("second", scope="read")).status_code == 200
+
+        asked = provider.asked
+        guesses = [ask(provider.token("first", scope="read")[:-8] + "AAAAAAAA").status_code for _ in range(5)]
+        provider.keys["unknown"] = provider.keys["first"]
+        unknown = [ask(provider.token("unknown", scope="read")).status_code for _ in range(5)]
+        assert {*guesses, *unknown} == {401}
+        assert provider.asked == asked
+        provider.server.shutdown()
+        provider.server.server_close()
+        assert ask(provider.token("second", scope="read", jti="another")).status_code == 200
+
+
+def test_a_proxy_says_whose_certificate_it_saw_and_nobody_else_does(place):
+    told = '{ header: X-Client-Subject, from: ["127.0.0.0/8"], agents: { "CN=clerk,O=Example": clerk } }'
+    config = AGENTS + f"server: {{ authentication: {{ proxy: {told} }} }}\n"
+    with Serving(config, at=place) as served:
+        ask = lambda subject: served.ask("GET", "/runs", headers={"X-Client-Subject": subject}).status_code  # noqa: E731
+        assert ask("CN=clerk,O=Example") == 200
+        assert ask("CN=lead,O=Example") == 401
+        assert served.ask("GET", "/runs").status_code == 401
+    with Serving(config.replace("127.0.0.0/8", "10.9.9.9/32"), at=place) as served:
+        assert served.ask("GET", "/runs", headers={"X-Client-Subject": "CN=clerk,O=Example"}).status_code == 401
