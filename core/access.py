@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from .errors import InputError
 from .strict import Strict
@@ -14,6 +15,7 @@ from .tool import Effect
 
 _EVERY_READ = "read:*"  # no tool is named so
 Scope = Literal["read", "run", "approve", "operate", "administer"]
+Role = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,99}$")]
 SCOPES: frozenset[Scope] = frozenset({"read", "run", "approve", "operate", "administer"})
 
 
@@ -25,11 +27,17 @@ class AgentConfig(Strict):
         "instructions": "agents with a model come with the gateway; remove it until then",
         "per_minute": "rates of agents come with the gateway; remove it until then",
         "max_steps": "step bounds come with agents that have a model; remove it until then",
-        "confirm": "confirmation by code comes with the gateway; remove it until then",
     }
     description: str = ""
     tools: list[str] = Field(default_factory=list, description="Globs of tools; a write only when named in full.")
     scopes: list[Scope] = Field(default=["read", "run"], description="What else it may do.")
+    roles: list[Role] = Field(
+        default_factory=list, description="What it stands for where an approval asks `by`: that names roles or agents."
+    )
+    confirm: list[Literal["idempotent", "write"]] = Field(
+        default_factory=list,
+        description="Effects that a direct call has only with the one-use code of its own preview.",
+    )
     approval: list[Effect] = Field(default_factory=list, description="Effects that another person must agree to.")
 
 
@@ -45,6 +53,8 @@ class Caller:
     scopes: frozenset[Scope] = frozenset({"read", "run"})
     approval: tuple[Effect, ...] = ()
     claims: dict[str, Any] = field(default_factory=dict)
+    roles: frozenset[str] = frozenset()
+    confirm: frozenset[Effect] = frozenset()
 
     @classmethod
     def cli(cls, user: str) -> Caller:
@@ -56,7 +66,7 @@ class Caller:
 
     @classmethod
     def agent(cls, name: str, config: AgentConfig) -> Caller:
-        return cls(name, "agent", tuple(config.tools), frozenset(config.scopes), tuple(config.approval))
+        return _of_config(name, tuple(config.tools), config)
 
     def may_call(self, tool: str, effect: Effect) -> bool:
         """Tell whether the tool is open to this caller: a write must be named in full, a glob is not enough."""
@@ -68,6 +78,13 @@ class Caller:
             return True
         return any(fnmatchcase(tool, glob) for glob in self.tools)
 
+    def may_answer(self, by: Iterable[str], asked_by: str) -> bool:
+        """Tell whether a question to these roles or names (nobody named: anybody) may be answered; never by who asked."""
+        if "approve" not in self.scopes or self.name == asked_by:
+            return False
+        named = set(by)
+        return not named or self.kind == "cli" or bool(named & {self.name, *self.roles})
+
     def require(self, scope: Scope) -> None:
         if scope not in self.scopes:
             raise InputError(
@@ -78,4 +95,15 @@ class Caller:
 def local(config: AgentConfig | None) -> Caller:
     """Give the caller without credentials on loopback: every read, and the writes that `agents.local.tools` names."""
     config = config or AgentConfig(scopes=["read", "run", "approve", "operate"])
-    return Caller("local", "agent", (_EVERY_READ, *config.tools), frozenset(config.scopes), tuple(config.approval))
+    return _of_config("local", (_EVERY_READ, *config.tools), config)
+
+
+def _of_config(name: str, tools: tuple[str, ...], config: AgentConfig) -> Caller:
+    return Caller(
+        name,
+        tools=tools,
+        scopes=frozenset(config.scopes),
+        approval=tuple(config.approval),
+        roles=frozenset(config.roles),
+        confirm=frozenset(config.confirm),
+    )

@@ -75,19 +75,21 @@ class Declared:
     effect: Effect
     name: str | None
     timeout_s: float | None
+    preview: str | None = None
 
 
 def tool(
-    *, effect: Effect, name: str | None = None, timeout_s: float | None = None
+    *, effect: Effect, name: str | None = None, timeout_s: float | None = None, preview: str | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """
     Mark a method of an adapter as a tool.
 
     Its schemas come from its annotations, its description from its docstring. A parameter named `call` gets the `Call`.
+    `preview` names a method that takes the same parameters without `call`, and gives what would be sent.
     """
 
     def mark(method: Callable[..., Any]) -> Callable[..., Any]:
-        method.__drawbar_tool__ = Declared(effect, name, timeout_s)  # type: ignore[attr-defined]  # the mark
+        method.__drawbar_tool__ = Declared(effect, name, timeout_s, preview)  # type: ignore[attr-defined]  # the mark
         return method
 
     return mark
@@ -100,7 +102,7 @@ def marked_tools(owner: object) -> list[Tool]:
         for attribute, member in vars(kind).items():
             if isinstance(getattr(member, "__drawbar_tool__", None), Declared):
                 found[attribute] = member.__drawbar_tool__
-    return [_from_method(getattr(owner, attribute), declared) for attribute, declared in found.items()]
+    return [_from_method(owner, getattr(owner, attribute), declared) for attribute, declared in found.items()]
 
 
 class _Schemas(GenerateJsonSchema):
@@ -111,7 +113,7 @@ class _Schemas(GenerateJsonSchema):
         return {"type": kinds, "format": "decimal", "pattern": r"^-?\d+(\.\d+)?$"}
 
 
-def _from_method(method: Callable[..., Any], declared: Declared) -> Tool:
+def _from_method(owner: object, method: Callable[..., Any], declared: Declared) -> Tool:
     hints = get_type_hints(method, include_extras=True)
     parameters = inspect.signature(method).parameters
     wants_call = "call" in parameters
@@ -123,17 +125,21 @@ def _from_method(method: Callable[..., Any], declared: Declared) -> Tool:
     model = create_model("Arguments", __config__=ConfigDict(extra="forbid"), **fields)
     output = TypeAdapter(hints.get("return", Any))
 
-    def run(arguments: dict[str, Any], call: Call) -> Any:
+    def given_by(arguments: dict[str, Any]) -> dict[str, Any]:
         try:
             checked = model.model_validate(arguments)
         except ValidationError as error:  # what its annotations ask beyond what a schema can say
             first = error.errors(include_url=False, include_input=False)[0]
             path = ".".join(map(str, first["loc"]))
             raise InputError(f"{path}: {first['msg']}", field=path) from error
-        given = {name: getattr(checked, name) for name in fields}
+        return {name: getattr(checked, name) for name in fields}
+
+    def run(arguments: dict[str, Any], call: Call) -> Any:
+        given = given_by(arguments)
         answer = method(**given, call=call) if wants_call else method(**given)
         return output.dump_python(answer)
 
+    would: Callable[..., Any] | None = getattr(owner, declared.preview) if declared.preview else None
     return Tool(
         name=declared.name or method.__name__,
         description=inspect.getdoc(method) or "",
@@ -141,5 +147,6 @@ def _from_method(method: Callable[..., Any], declared: Declared) -> Tool:
         input_schema=model.model_json_schema(schema_generator=_Schemas),
         output_schema=output.json_schema(mode="serialization", schema_generator=_Schemas),
         run=run,
+        preview=None if would is None else lambda arguments: would(**given_by(arguments)),
         timeout_s=declared.timeout_s,
     )

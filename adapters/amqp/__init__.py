@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.adapter import Adapter, Finding, Place
 from ...core.errors import ConfigError, DrawbarError, InputError
+from ...core.masking import masked
 from ...core.tool import Call, Tool
 from .bodies import described, seen
 from .claims import Claims
@@ -17,7 +18,7 @@ from .consume import MessageTrigger, QueueSource
 from .publish import body_schema, forwarded, outgoing, shown
 
 if TYPE_CHECKING:
-    from ...connectors.amqp import Endpoint, Incoming
+    from ...connectors.amqp import Endpoint, Incoming, Outgoing
     from ...connectors.amqp_consumer import Consumer
     from ...connectors.amqp_publisher import Publisher
 
@@ -154,8 +155,13 @@ class AmqpAdapter(Adapter[AmqpConfig]):
             input_schema=_object(properties, required=["body"]),
             output_schema=_object({"message_id": {"type": "string"}}, required=["message_id"]),
             run=partial(self._publish, publication),
-            preview=lambda arguments: shown(outgoing(publication, arguments, "(made when it is sent)")),
+            preview=partial(self._would_publish, f"publish_{name}", publication),
         )
+
+    def _would_publish(self, tool: str, publication: PublishConfig, arguments: dict[str, Any]) -> dict[str, Any]:
+        rules = self.config.tools.get(tool)
+        seen = masked(arguments, rules.secret) if rules else arguments
+        return {"endpoint": self._endpoint.where, **shown(outgoing(publication, seen, "(made when it is sent)"))}
 
     def _publish(self, publication: PublishConfig, arguments: dict[str, Any], call: Call) -> dict[str, Any]:
         message = outgoing(publication, arguments, call.id)
@@ -178,7 +184,15 @@ class AmqpAdapter(Adapter[AmqpConfig]):
                 {"message": MESSAGE_SCHEMA, "claim": {"type": ["string", "null"]}}, required=["message", "claim"]
             ),
             run=partial(self._get, config),
+            preview=partial(self._would_get, config),
         )
+
+    def _would_get(self, config: ConsumeConfig, arguments: dict[str, Any]) -> dict[str, Any]:
+        from ...connectors.amqp import count
+
+        waiting = count(self._endpoint, config.queue, self.config.call_timeout_s)
+        does = "takes the first message, keeps it here and acknowledges it" if waiting else "finds the queue empty"
+        return {"endpoint": self._endpoint.where, "queue": config.queue, "waiting": waiting, "does": does}
 
     def _get(self, config: ConsumeConfig, arguments: dict[str, Any], call: Call) -> dict[str, Any]:
         from ...connectors.amqp import take
@@ -209,16 +223,35 @@ class AmqpAdapter(Adapter[AmqpConfig]):
             input_schema=_object(properties, required=["claim", "outcome"]),
             output_schema=_object(properties, required=["claim", "outcome"]),
             run=partial(self._settle, config),
+            preview=partial(self._would_settle, config),
         )
 
-    def _settle(self, config: ConsumeConfig, arguments: dict[str, Any], call: Call) -> dict[str, Any]:
+    def _would_settle(self, config: ConsumeConfig, arguments: dict[str, Any]) -> dict[str, Any]:
+        message = self._kept(arguments)
+        if message is None:
+            return {"does": "changes nothing: it was settled so before"}
+        match arguments["outcome"]:
+            case "again":
+                return {"does": "publishes it again", **shown(forwarded(message, "", config.queue))}
+            case "dead" if config.dead_letter is not None:
+                return {"does": "publishes a dead letter", **shown(self._letter(config, message, "settled as dead"))}
+            case "dead":
+                return {"does": "parks it here", "message": described(message)}
+        return {"does": "forgets it here; the broker was told when it was taken", "message": described(message)}
+
+    def _kept(self, arguments: Mapping[str, Any]) -> Incoming | None:
+        """Give the message of a claim; None when it was settled in this way before."""
         from ...connectors.amqp import Incoming
 
+        kept = self._claims.open(arguments["claim"], arguments["outcome"])
+        if kept is None:
+            return None
+        return Incoming(kept["body"], kept["exchange"], kept["routing_key"], False, kept["properties"], 0)
+
+    def _settle(self, config: ConsumeConfig, arguments: dict[str, Any], call: Call) -> dict[str, Any]:
         claim, outcome = arguments["claim"], arguments["outcome"]
-        kept = self._claims.open(claim, outcome)
-        if kept is not None:
-            fields = (kept["exchange"], kept["routing_key"], False, kept["properties"], 0)
-            message = Incoming(kept["body"], *fields)
+        message = self._kept(arguments)
+        if message is not None:
             if outcome == "again":
                 self._publisher.publish(
                     forwarded(message, "", config.queue), timeout_s=call.left_s(), leaving=call.leaving
@@ -230,14 +263,16 @@ class AmqpAdapter(Adapter[AmqpConfig]):
 
     def _bury(self, config: ConsumeConfig, message: Incoming, reason: str) -> bool:
         """Publish a dead letter where the configuration says; otherwise keep a copy, and let the broker do it."""
-        target = config.dead_letter
-        if target is None:
+        if config.dead_letter is None:
             self._parked.keep(message, queue=config.queue, reason=reason)
             return False
-        headers = {"x-drawbar-reason": reason[:1000], "x-drawbar-queue": config.queue}
-        letter = forwarded(message, target.exchange, target.routing_key, headers)
-        self._publisher.publish(letter, timeout_s=self.config.call_timeout_s)
+        self._publisher.publish(self._letter(config, message, reason), timeout_s=self.config.call_timeout_s)
         return True
+
+    def _letter(self, config: ConsumeConfig, message: Incoming, reason: str) -> Outgoing:
+        assert config.dead_letter is not None
+        headers = {"x-drawbar-reason": reason[:1000], "x-drawbar-queue": config.queue}
+        return forwarded(message, config.dead_letter.exchange, config.dead_letter.routing_key, headers)
 
 
 def _object(properties: Mapping[str, Any], required: Iterable[str] = ()) -> dict[str, Any]:

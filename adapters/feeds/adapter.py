@@ -80,7 +80,8 @@ class DropAdapter(Adapter[C], Generic[C]):
 
     def tools(self) -> Iterable[Tool]:
         for name in self.config.feeds:
-            yield from feed_tools(self.feed(name))
+            rules = self.config.tools.get(f"write_{name}")
+            yield from feed_tools(self.feed(name), secret=bool(rules and rules.secret))
 
     def source(self, spec: Mapping[str, Any], *, sync: str) -> Source:
         return FeedSource(self.feed(spec["feed"]))

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from ...connectors.drop import Files, checked_name
+from ...connectors.drop import Entry, Files, checked_name
 from ...core.batch import Cursor, Row, RowRefused, Writing, Written
 from ...core.errors import ConfigError, InputError, Rejected
+from ...core.values import moment
 from .feed import Feed
 
 _IN_MEMORY = 1 << 20
@@ -113,11 +114,31 @@ def deliver(feed: Feed, files: Files, name: str, content: BinaryIO) -> dict[str,
                 raise
         else:
             return {"name": name, "size": size, "written": True}
-    if there.size == size:
-        with files.read(path) as stream:
-            if _digest(stream) == (digest, size):
-                return {"name": name, "size": size, "written": False}
+    if _same(files, path, there, digest, size):
+        return {"name": name, "size": size, "written": False}
     raise Rejected(f"{name} exists already with other content", field="name")
+
+
+def would_deliver(feed: Feed, files: Files, name: str, content: BinaryIO) -> dict[str, Any]:
+    """Say what `deliver` would do, and write nothing."""
+    path = feed.inbox(name)
+    digest, size = _digest(content)
+    there = files.stat(path)
+    if there is None:
+        does = "writes a new file"
+    elif _same(files, path, there, digest, size):
+        does = "changes nothing: exactly this file is there"
+    else:
+        does = "is refused: the name exists with other content"
+    exists = None if there is None else {"size": there.size, "modified": moment(there.modified)}
+    return {"file": path, "size": size, "sha256": digest, "exists": exists, "does": does}
+
+
+def _same(files: Files, path: str, there: Entry, digest: str, size: int) -> bool:
+    if there.size != size:
+        return False
+    with files.read(path) as stream:
+        return _digest(stream) == (digest, size)
 
 
 def _digest(content: BinaryIO) -> tuple[str, int]:

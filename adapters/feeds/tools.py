@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...core.errors import InputError, Rejected
+from ...core.masking import MASK
 from ...core.tool import Call, Tool
 from ..formats import Format, IncompleteFile, Record, WrongFile, record_schema
 from .feed import Feed, Found
-from .sink import deliver, named
+from .sink import deliver, named, would_deliver
 
 _STATES = ["ready", "waiting", "claimed", "failed", "archived", "quarantined"]
 _MOST_RECORDS = 5_000
 _MOST_BYTES = 8_000_000
+_MOST_SHOWN = 4096
 _NAME = {"type": "string", "minLength": 1, "description": "Name of the file, as list shows it."}
 _TIME = {"type": "string", "format": "date-time"}
 _FILE: dict[str, Any] = {
@@ -35,12 +36,13 @@ def tool_names(feed: str) -> set[str]:
     return {f"{verb}_{feed}" for verb in ("list", "read", "stat", "write")}
 
 
-def feed_tools(feed: Feed) -> Iterator[Tool]:
+def feed_tools(feed: Feed, *, secret: bool = False) -> Iterator[Tool]:
+    """Make the tools of a feed; `secret` where some fields of what is written must not be shown."""
     about = feed.config.description.rstrip(".") or f"files {feed.config.pattern} of {feed.full_name}"
     yield _list_tool(feed, about)
     yield _read_tool(feed, about)
     yield _stat_tool(feed, about)
-    yield _write_tool(feed, about)
+    yield _write_tool(feed, about, secret=secret)
 
 
 def _list_tool(feed: Feed, about: str) -> Tool:
@@ -152,7 +154,7 @@ def _page(form: Format, stream: Any, found: Found, *, after: int, limit: int) ->
     return {"records": records, "rejects": rejects, "next": None, **parts}
 
 
-def _write_tool(feed: Feed, about: str) -> Tool:
+def _write_tool(feed: Feed, about: str, *, secret: bool) -> Tool:
     form = feed.format
     layouts = form.layouts()
 
@@ -177,14 +179,12 @@ def _write_tool(feed: Feed, about: str) -> Tool:
             return {**deliver(feed, files, name, stream), "records": len(arguments["records"])}
 
     def preview(arguments: dict[str, Any]) -> dict[str, Any]:
-        name, raw = named(feed, arguments["name"]), content(arguments).getvalue()
-        return {
-            "place": feed.drop.place(),
-            "file": feed.inbox(name),
-            "size": len(raw),
-            "sha256": hashlib.sha256(raw).hexdigest(),
-            "content": raw[:65536],
-        }
+        name, stream = named(feed, arguments["name"]), content(arguments)
+        with feed.drop.session() as files:
+            would = would_deliver(feed, files, name, stream)
+        if secret:
+            return {"place": feed.drop.place(), **would, "sha256": MASK, "begins": MASK}
+        return {"place": feed.drop.place(), **would, "begins": _readable(stream.getvalue()[:_MOST_SHOWN])}
 
     record = record_schema(form.columns(), accepts=True)
     parts = {
@@ -219,6 +219,15 @@ def _write_tool(feed: Feed, about: str) -> Tool:
         run,
         preview,
     )
+
+
+def _readable(raw: bytes) -> str | bytes:
+    """Give text as text: EBCDIC and packed numbers stay bytes."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return raw
+    return text if text.replace("\r", "").replace("\n", "").replace("\t", "").isprintable() else raw
 
 
 def _object(properties: dict[str, Any], *required: str) -> dict[str, Any]:

@@ -609,8 +609,33 @@ def test_write_preview_shows_the_bytes_and_touches_nothing(adapters, root):
 
     would = tool.preview({"name": "a.csv", "records": [{"id": 1, "amount": "1"}]})
 
-    assert io.BytesIO(would["content"]).read() == b"id,amount\n1,1.00\n"
+    assert (would["begins"], would["size"], would["exists"]) == ("id,amount\n1,1.00\n", 17, None)
     assert visible(root) == set()
+
+
+def test_write_preview_says_what_stands_under_the_name(adapters, root):
+    tool = next(one for one in adapters().tools() if one.name == "write_orders")
+    (root / "a.csv").write_bytes(b"id,amount\n1,1.00\n")
+
+    same = tool.preview({"name": "a.csv", "records": [{"id": 1, "amount": "1"}]})
+    other = tool.preview({"name": "a.csv", "records": [{"id": 2, "amount": "1"}]})
+
+    assert same["exists"]["size"] == 17
+    assert same["does"] == "changes nothing: exactly this file is there"
+    assert other["does"] == "is refused: the name exists with other content"
+    assert (root / "a.csv").read_bytes() == b"id,amount\n1,1.00\n"
+
+
+def test_write_preview_shows_no_secret(root):
+    said = {"root": "drop", "feeds": {"orders": {"pattern": "*.csv", "format": CSV}}}
+    config = LocalConfig.model_validate({**said, "tools": {"write_orders": {"secret": ["records.id"]}}})
+    adapter = LocalAdapter("drop", config, Place(root.parent, root.parent / "state"))
+    tool = next(one for one in adapter.tools() if one.name == "write_orders")
+
+    would = tool.preview({"name": "a.csv", "records": [{"id": 4711, "amount": "1"}]})
+
+    assert "4711" not in str(would)
+    assert would["size"] == 20
 
 
 @pytest.mark.parametrize(

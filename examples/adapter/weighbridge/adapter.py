@@ -75,7 +75,7 @@ class WeighbridgeAdapter(Adapter[WeighbridgeConfig]):
         answer = self.line.ask(f"F {reference}", call.left_s())
         return Tickets([]) if answer.startswith(f"ERR {_NO_TICKET}") else Tickets([self._ticket(answer)])
 
-    @tool(effect="write")
+    @tool(effect="write", preview="would_print")
     def print_ticket(
         self,
         vehicle: Annotated[Word, Field(description="Number plate.")],
@@ -83,10 +83,14 @@ class WeighbridgeAdapter(Adapter[WeighbridgeConfig]):
         call: Call,
     ) -> Ticket:
         """Weigh the truck and print a ticket with the next number. Cannot be undone."""
-        answer = self.line.ask(f"P {vehicle};{reference}", call.left_s(), leaving=call.leaving)
+        answer = self.line.ask(_print(vehicle, reference), call.left_s(), leaving=call.leaving)
         if answer.startswith(f"ERR {_MOTION}"):
             raise Unavailable("the truck on the platform still moves", retry_after_s=2)
         return self._ticket(answer)
+
+    def would_print(self, vehicle: str, reference: str) -> dict[str, str]:
+        """Show the command that `print_ticket` sends."""
+        return {"terminal": f"{self.config.host}:{self.config.port}", "command": _print(vehicle, reference)}
 
     def check(self, *, write: bool = False) -> Iterator[Finding]:
         where = f"{self.config.host}:{self.config.port}"
@@ -124,3 +128,7 @@ class WeighbridgeAdapter(Adapter[WeighbridgeConfig]):
     def _unread(self, answer: str) -> OutcomeUnknown:
         """The command arrived, and nobody knows what became of it."""
         return OutcomeUnknown(f"the terminal answered {answer[:60]!r}, which is not its protocol")
+
+
+def _print(vehicle: str, reference: str) -> str:
+    return f"P {vehicle};{reference}"
