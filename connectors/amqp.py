@@ -200,10 +200,21 @@ def take(endpoint: Endpoint, queue: str, keep: Callable[[Incoming], None], timeo
         return message
 
 
+_GUESSES = (
+    exceptions.IncompatibleProtocolError,
+    exceptions.ProbableAuthenticationError,
+    exceptions.ProbableAccessDeniedError,
+)
+_IF_IT_STAYS = "if it stays so, check port, user, password and virtual host, and amqps:// for TLS"
+
+
 def unreachable(endpoint: Endpoint, error: BaseException) -> DrawbarError:
     """Say why there is no connection; what a person must change is a ConfigError, all else Unavailable."""
     where = endpoint.where
     for cause in causes(error):
+        if isinstance(cause, _GUESSES) and "StreamLostError" in str(cause.args):
+            # pika guesses from the moment at which the line was lost; a broker that begins, or a proxy before it, cuts it too.
+            return Unavailable(f"{where}: the connection was lost while it was made", next=_IF_IT_STAYS)
         code = getattr(cause, "reply_code", None)
         if isinstance(cause, exceptions.ProbableAuthenticationError) or code == 403:
             return ConfigError(f"{where} refused the login", field="url", next="check user and password")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from decimal import Decimal
@@ -311,6 +312,21 @@ def test_a_port_that_speaks_no_amqp_is_told_so(open_adapter, postgres):
 
     with pytest.raises((ConfigError, Unavailable)):
         run(adapter, "publish_direct", body=1)
+
+
+@pytest.mark.parametrize("verb", ["publish_direct", "get_incoming"])
+def test_a_line_that_is_lost_while_it_is_made_is_no_mistake_of_the_configuration(
+    open_adapter, vhost, rabbitmq, proxy, verb
+):
+    """The chaos run found it: pika takes a line lost in the login for a wrong password, and runs failed for good."""
+    between = proxy(rabbitmq.port)
+    for after_bytes in (0, 8, 100, 400, *range(480, 580, 4)):
+        adapter = open_adapter(vhost.replace(str(rabbitmq.port), str(between.port)))
+        between.cut(after_bytes)
+
+        with contextlib.suppress(Unavailable, OutcomeUnknown):
+            run(adapter, verb, **({"body": 1} if verb == "publish_direct" else {}))
+        adapter.close()
 
 
 def test_tls_to_a_port_without_tls_is_an_error(open_adapter, vhost, channel):
