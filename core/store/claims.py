@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, select, text
 
 from .runs import LEASE_S
 from .statement import Statement
-from .tables import task_runs
+from .tables import VERSION, task_runs
 
 _BATCH = 100
 
@@ -61,26 +61,31 @@ class Due(NamedTuple):
         return _BATCH in {len(self.lapsed), len(self.delayed), len(self.waiting)}
 
 
+# Runs of newer programs are left to them. A subquery and no join: so the plan is that of the task's index, then of a key.
+_OURS = f"(SELECT journal_version FROM runs WHERE runs.id = run_id) <= {VERSION}"
 # States stand here as literals, so that their partial indexes serve: bound, they scanned.
 _LAPSED = Statement(
     "SELECT run_id, task, item, fence, attempt, intent, effect, started_at, call_until, owner, lease_until"
     " FROM task_runs"
-    f" WHERE state = 'running' AND lease_until <= :now LIMIT {_BATCH}"
+    f" WHERE state = 'running' AND lease_until <= :now AND {_OURS} LIMIT {_BATCH}"
 )
 _DELAYED = Statement(
-    f"SELECT run_id, task, item FROM task_runs WHERE state = 'delayed' AND due_at <= :now ORDER BY due_at LIMIT {_BATCH}"
+    f"SELECT run_id, task, item FROM task_runs WHERE state = 'delayed' AND due_at <= :now AND {_OURS}"
+    f" ORDER BY due_at LIMIT {_BATCH}"
 )
 _WAITING = Statement(
-    "SELECT run_id, task, item, kind, approval FROM task_runs WHERE state = 'waiting' AND due_at <= :now"
+    f"SELECT run_id, task, item, kind, approval FROM task_runs WHERE state = 'waiting' AND due_at <= :now AND {_OURS}"
     f" ORDER BY due_at LIMIT {_BATCH}"
 )
 _READY = Statement(
-    "SELECT run_id, task, item FROM task_runs WHERE state = 'ready' AND due_at <= :now ORDER BY due_at LIMIT 1"
+    f"SELECT run_id, task, item FROM task_runs WHERE state = 'ready' AND due_at <= :now AND {_OURS}"
+    " ORDER BY due_at LIMIT 1"
 )
 # The run's row first, as everywhere: who works on a run has it, and others look for another run.
 _FREE = Statement(
     "SELECT t.run_id, t.task, t.item FROM task_runs t JOIN runs r ON r.id = t.run_id"
-    " WHERE t.state = 'ready' AND t.due_at <= :now ORDER BY t.due_at LIMIT 1 FOR UPDATE OF r SKIP LOCKED"
+    f" WHERE t.state = 'ready' AND t.due_at <= :now AND r.journal_version <= {VERSION}"
+    " ORDER BY t.due_at LIMIT 1 FOR UPDATE OF r SKIP LOCKED"
 )
 _PUT_OFF = Statement(
     "UPDATE task_runs SET due_at = :due_at WHERE run_id = :run_id AND task = :task AND item = :item AND state = 'ready'"
@@ -93,8 +98,11 @@ _RING_AGAIN = Statement(
     " RETURNING run_id, task, item"
 )
 _NEXT = Statement(
-    "SELECT MIN(due_at) FROM (SELECT MIN(due_at) AS due_at FROM task_runs WHERE state = 'delayed'"
-    " UNION ALL SELECT MIN(due_at) FROM task_runs WHERE state = 'waiting') AS due"
+    "SELECT MIN(due_at) FROM (SELECT due_at FROM"
+    f" (SELECT due_at FROM task_runs WHERE state = 'delayed' AND due_at > 0 AND {_OURS} ORDER BY due_at LIMIT 1) AS d"
+    " UNION ALL SELECT due_at FROM"
+    f" (SELECT due_at FROM task_runs WHERE state = 'waiting' AND due_at > 0 AND {_OURS} ORDER BY due_at LIMIT 1) AS w"
+    ") AS due"
 )
 _STILL = Statement(
     select(task_runs.c.attempt, task_runs.c.intent, task_runs.c.effect, task_runs.c.call_until)
@@ -104,15 +112,17 @@ _STILL = Statement(
 )
 _ANSWERED = Statement(
     "SELECT DISTINCT a.id FROM task_runs t JOIN approvals a ON a.id = t.approval"
-    " WHERE t.state = 'waiting' AND t.approval IS NOT NULL AND a.state <> 'waiting' LIMIT 100"
+    f" WHERE t.state = 'waiting' AND t.approval IS NOT NULL AND a.state <> 'waiting' AND {_OURS.replace('run_id', 't.run_id')} LIMIT 100"
 )
 _SETTLED = Statement(
     "SELECT l.id FROM task_runs t JOIN ledger l ON l.id = t.intent"
-    " WHERE t.state = 'parked' AND l.state IN ('done', 'not_done') LIMIT 100"
+    f" WHERE t.state = 'parked' AND l.state IN ('done', 'not_done') AND {_OURS.replace('run_id', 't.run_id')} LIMIT 100"
 )
-_OF_INTENT = Statement("SELECT run_id, task, item FROM task_runs WHERE intent = :intent AND state = 'parked'")
+_OF_INTENT = Statement(
+    f"SELECT run_id, task, item FROM task_runs WHERE intent = :intent AND state = 'parked' AND {_OURS}"
+)
 _OF_APPROVAL = Statement(
-    "SELECT run_id, task, item, kind FROM task_runs WHERE approval = :approval AND state = 'waiting'"
+    f"SELECT run_id, task, item, kind FROM task_runs WHERE approval = :approval AND state = 'waiting' AND {_OURS}"
 )
 _RENEW = Statement(
     "UPDATE task_runs SET lease_until = :until WHERE run_id = :run_id AND task = :task AND item = :item"
