@@ -18,6 +18,8 @@ from .store.journal import Connection, Journal
 
 log = structlog.get_logger("drawbar.record")
 Tell = Callable[[Course], None]
+BETWEEN = "\x1f"
+"""Stands between workflow and key in a held key."""
 
 
 class Record:
@@ -105,13 +107,29 @@ class Record:
         header = course.known.header
         assert header.key is not None
         held = runs.lock_key(course.conn, held_key(header.workflow, header.key))
-        run_id = runs.next_queued(course.conn, header.workflow, header.key)
+        return self._next(course.conn, header.workflow, header.key, held, course.room)
+
+    def _next(self, conn: Connection, workflow: str, key: str, held: str, room: int) -> Course | None:
+        try:
+            run_id = runs.next_queued(conn, workflow, key)
+        except runs.Newer:  # that program begins it, by its `begin_left`
+            return None
         if run_id is None:
             return None
-        runs.hold_key(course.conn, run_id, held, time.time())
-        heir = self._open(course.conn, run_id, course.room)
+        runs.hold_key(conn, run_id, held, time.time())
+        heir = self._open(conn, run_id, room)
         heir.tell("run.started")
         return heir
+
+    def begin_left(self, workflow: str, key: str) -> None:
+        """Let the next run of a key begin, where the program that freed it could not."""
+
+        def unit(conn: Connection) -> list[Course]:
+            held = runs.lock_key(conn, held_key(workflow, key))
+            heir = None if runs.key_is_held(conn, held) else self._next(conn, workflow, key, held, 0)
+            return [] if heir is None else self.follow(heir, lambda course: None)
+
+        self.committed(self.journal.write(unit))
 
     def committed(self, courses: list[Course]) -> list[Claim]:
         """Hear that a unit was committed."""
@@ -155,7 +173,7 @@ class Record:
 
 def held_key(workflow: str, key: str) -> str:
     """Spell the key that one run of a workflow holds at a time."""
-    return f"{workflow}\x1f{key}"
+    return f"{workflow}{BETWEEN}{key}"
 
 
 def _nobody() -> None: ...
