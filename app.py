@@ -37,6 +37,7 @@ from .core.holds import Brake, Holds, Intake
 from .core.keys import Keys
 from .core.landscape import Landscape
 from .core.masking import Vault
+from .core.letters import Letters
 from .core.notify import Outlet
 from .core.pulse import Pulse
 from .core.reconcile import Reconciler
@@ -101,6 +102,7 @@ class App:
         self.direct = Direct(self.guard, self.engine, self.desk)
         self.catalogue = Catalogue(self.landscape, self.adapters, self.definitions)
         self.feeds = Feeds(self.landscape, self.journal)
+        self.letters = Letters(self.desk, self.journal)
         self.brake = Brake(self.journal, self.intake.holds, self._known)
         self.status = Status(self.journal, self.catalogue, self.syncs.list, floor=self.floor, held=self.brake.list)
         self.starts = Starts(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from .access import Caller
 from .errors import ConfigError, DrawbarError, InputError
-from .guard import Answer, Guard
+from .guard import Answer, Guard, Prepared
 from .landscape import Bound
 from .masking import MASK, masked
-from .store import approvals, events, ledger
+from .store import approvals, events, ledger, letters
 from .store.journal import Journal
 from .values import load, moment
+
+Verb = Literal["send", "drop", "settle"]
 
 
 class Runs(Protocol):
@@ -100,10 +102,12 @@ class Desk:
             return masked(arguments, list(arguments))
         return masked(arguments, hidden)
 
-    def dead_letters(self, *, after: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+    def dead_letters(
+        self, wanted: letters.Wanted = letters.EVERY, *, after: str | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
         """List what was parked for a person, newest first."""
         with self._journal.read() as conn:
-            rows = ledger.dead(conn, after=after, limit=limit)
+            rows = ledger.dead(conn, where=letters.conditions(conn, wanted), after=after, limit=limit)
         return [self._letter(row) for row in rows]
 
     def dead_letter(self, entry_id: str) -> dict[str, Any]:
@@ -123,14 +127,8 @@ class Desk:
         caller.require("operate")
         with self._journal.read() as conn:
             row = ledger.find(conn, entry_id)
-        bound = self._bound(row["tool"])
-        if done and bound is not None and (deviation := bound.answer.deviation(result)) is not None:
-            raise InputError(
-                f"the result does not fit the output of {bound.name}: {deviation}",
-                field="result",
-                tool=bound.name,
-                next=f"see drawbar describe {bound.name}",
-            )
+        if done:
+            self._look_at_result(row, result)
         now = self._journal.now()
 
         def unit(conn: Any) -> None:
@@ -147,26 +145,54 @@ class Desk:
         caller.require("operate")
         with self._journal.read() as conn:
             row = ledger.find(conn, entry_id)
-        failed = row["dead"] and not row["dropped"] and row["state"] not in {"intent", "unknown", "done"}
-        if row["state"] != "not_done" and not failed:
-            todo = f"drawbar dead settle {entry_id} --done or --not-done"
-            raise InputError(
-                f"{entry_id} is {row['state']}: only what was settled as not done is sent again",
-                reason="conflict",
-                id=entry_id,
-                next=todo if row["state"] == "unknown" else None,
-            )
-        if row["run_id"] and not failed:
-            raise InputError(
-                f"{entry_id} belongs to run {row['run_id']}, which sends it itself", reason="conflict", id=entry_id
-            )
-        prepared = self._guard.again(row, caller)
+        prepared = self._to_send(row, caller)
         said = {"entry": entry_id, "by": caller.name, "reason": reason}
         self._journal.write(lambda conn: events.add(conn, "dead.sent", body=said))
         answer = self._guard.call(prepared, call_id=entry_id)
-        if failed:
+        if row["run_id"]:
             self._runs.settled(entry_id)
         return answer
+
+    def would(self, verb: Verb, row: Mapping[str, Any], *, caller: Caller, said: Mapping[str, Any]) -> str:
+        """Say what a verb would do to a letter, and do nothing. Raises what the verb would raise."""
+        if verb == "send":
+            prepared = self._to_send(row, caller)
+            prepared.tool.share.look(prepared.tool.timeout_s)
+        elif verb == "drop":
+            ledger.require_settled(row)
+        else:
+            ledger.require_unknown(row)
+            if said["done"]:
+                self._look_at_result(row, said.get("result"))
+            verb_ = "settle --done" if said["done"] else "settle --not-done"
+            return _verbs(row)[verb_]
+        return _verbs(row)[verb]
+
+    def _look_at_result(self, row: Mapping[str, Any], result: Any) -> None:
+        bound = self._bound(row["tool"])
+        if bound is not None and (deviation := bound.answer.deviation(result)) is not None:
+            raise InputError(
+                f"the result does not fit the output of {bound.name}: {deviation}",
+                field="result",
+                tool=bound.name,
+                next=f"see drawbar describe {bound.name}",
+            )
+
+    def _to_send(self, row: Mapping[str, Any], caller: Caller) -> Prepared:
+        """Prepare what is sent again; InputError for what is not to be."""
+        if not _is_failed(row) and not _is_undone(row):
+            todo = f"drawbar dead settle {row['id']} --done or --not-done"
+            raise InputError(
+                f"{row['id']} is {row['state']}: only what was settled as not done is sent again",
+                reason="conflict",
+                id=row["id"],
+                next=todo if row["state"] == "unknown" else None,
+            )
+        if row["run_id"] and not _is_failed(row):
+            raise InputError(
+                f"{row['id']} belongs to run {row['run_id']}, which sends it itself", reason="conflict", id=row["id"]
+            )
+        return self._guard.again(row, caller)
 
     def drop(self, entry_id: str, *, caller: Caller, reason: str | None = None) -> None:
         """Take a settled letter off the list; refused while its outcome is unknown."""
@@ -220,6 +246,16 @@ class Desk:
         }
 
 
+def _is_failed(row: Mapping[str, Any]) -> bool:
+    """Tell whether it is a compensation that failed."""
+    return bool(row["dead"]) and not row["dropped"] and row["state"] not in {"intent", "unknown", "done"}
+
+
+def _is_undone(row: Mapping[str, Any]) -> bool:
+    """Tell whether it was settled as not done, and nothing came of sending it again."""
+    return row["state"] == "not_done" or (row["state"] == "unavailable" and row["settled_by"] is not None)
+
+
 def _verbs(row: Mapping[str, Any]) -> dict[str, str]:
     """Say what each verb would do to this letter."""
     if row["state"] == "unknown":
@@ -231,8 +267,8 @@ def _verbs(row: Mapping[str, Any]) -> dict[str, str]:
             "send": "refused until it is settled",
             "drop": "refused until it is settled",
         }
-    if row["dead"] and not row["dropped"] and row["state"] not in {"intent", "done"}:
+    if _is_failed(row):
         return {"send": "sends it again under the same id", "drop": "takes it off this list; what was done stays done"}
-    if row["state"] == "not_done" and not row["run_id"]:
+    if _is_undone(row) and not row["run_id"]:
         return {"send": "sends it again under the same id", "drop": "takes it off this list; nothing is sent"}
     return {}

@@ -42,7 +42,7 @@ from .store import codes, events, ledger
 from .store.ids import new_id
 from .store.journal import Connection, Journal
 from .tool import Call, Seen
-from .values import canonical, dump, load
+from .values import canonical, dump, load, moment
 
 log = structlog.get_logger("drawbar.guard")
 _TRIES = 3
@@ -439,11 +439,15 @@ class Guard:
         )
 
     def preview(self, tool: str, arguments: Any, caller: Caller) -> dict[str, Any]:
-        """Show exactly what a call would send, and give a one-use code for it, good for ten minutes."""
+        """
+        Show exactly what a call would send, and give a one-use code for it, good for ten minutes.
+
+        It may look at the system, within the budget of reads, and changes nothing there.
+        """
         prepared = self.prepare(tool, arguments, caller)
-        show = prepared.tool.tool.preview
-        would = show(prepared.arguments) if show else {"tool": tool, "arguments": prepared.arguments}
-        would = masked(would, prepared.tool.rules.secret)
+        secret = prepared.tool.rules.secret
+        paths = [f"{place}{path}" for path in secret for place in ("", "arguments.", "parameters.")]
+        would = masked(_would(prepared), paths)
         code = secrets.token_urlsafe(18)
         now = self.journal.now()
         self.journal.write(
@@ -486,6 +490,8 @@ def _forbidden(bound: Bound, caller: Caller) -> InputError:
     if bound.effect == "write" and caller.name == "local":
         hint = f'agents: {{ local: {{ tools: ["{bound.name}"] }} }}'
     else:
+            "expires_at": moment(now + _CODE_S),
+            "needs_code": prepared.needs_code,
         hint = f"list it under agents.{caller.name}.tools"
     return InputError(
         f"{caller.name} may not call {bound.name} (effect {bound.effect})",
@@ -513,6 +519,23 @@ def _filled(template: Template | None, env: Mapping[str, Any]) -> Any:
     if template is None:
         return None
     try:
+def _would(prepared: Prepared) -> Any:
+    bound = prepared.tool
+    show = bound.tool.preview
+    if show is None:
+        return {"tool": bound.name, "arguments": prepared.arguments}
+    try:
+        with bound.share.slot(bound.timeout_s), bound.share.reads.watched(bound.timeout_s):
+            return show(prepared.arguments)
+    except DrawbarError as error:
+        error.tool = error.tool or bound.name
+        raise
+    except Exception as error:
+        log.exception("adapter.defect", tool=bound.name)
+        said = f"{bound.name}: its preview failed unexpectedly ({type(error).__name__}); this is a defect, the log has it"
+        raise ConfigError(said, tool=bound.name) from error
+
+
         return template.fill(env)
     except EvaluationError as error:
         log.warning("rule.fails", error=error.message)

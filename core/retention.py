@@ -168,6 +168,7 @@ def _is_over(row: tuple[Any, ...], cutoff: float, dead: float) -> bool:
     _, state, ended_at, settled_by, dropped, run_id = row
     if state in {"intent", "unknown"} or ended_at is None:
         return False
-    if state == "not_done" and run_id is None and not dropped:
+    undone = state == "not_done" or (state == "unavailable" and settled_by is not None)
+    if undone and run_id is None and not dropped:
         return False  # somebody has still to send it or to drop it
     return bool(ended_at < (dead if settled_by else cutoff))

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
+from ..core.desk import Verb
+from ..core.store.letters import Wanted
 from .documents import says
 from .exchange import Asked, Exchange
-from .parameters import After, Id, Limit, Word
-from .shapes import ApprovalPage, ApprovalSeen, LetterPage, LetterSeen, Reason, Settle, ToolAnswer
+from .parameters import After, Id, Limit, Word, seconds
+from .shapes import (
+    ApprovalPage,
+    ApprovalSeen,
+    LetterPage,
+    LetterSeen,
+    LetterState,
+    Many,
+    ManyDone,
+    ManySettle,
+    Reason,
+    Settle,
+    ToolAnswer,
+)
 
 router = APIRouter(tags=["approvals and dead letters"])
 
@@ -18,13 +33,15 @@ router = APIRouter(tags=["approvals and dead letters"])
 async def list_approvals(
     asked: Asked,
     state: Literal["waiting", "approved", "rejected", "expired", "withdrawn", "all"] = "waiting",
+    mine: Annotated[bool, Query(description="Only those that the caller may answer.")] = False,
     after: After = None,
     limit: Limit = 100,
 ) -> Response:
     """List the oldest first."""
     asked.caller.require("read")
     wanted = None if state == "all" else state
-    found = await asked.do(asked.app.desk.approvals, state=wanted, after=after, limit=limit + 1)
+    by = asked.caller if mine else None
+    found = await asked.do(asked.app.desk.approvals, state=wanted, by=by, after=after, limit=limit + 1)
     return asked.page(found, limit, lambda row: row["id"])
 
 
@@ -63,10 +80,30 @@ async def _answer(asked: Exchange, approval: str, *, approved: bool) -> Response
 
 
 @router.get("/dead-letters", **says("listDeadLetters", "List what was parked for a person", {200: LetterPage}))
-async def list_letters(asked: Asked, after: After = None, limit: Limit = 100) -> Response:
+async def list_letters(
+    asked: Asked,
+    tool: Annotated[Word, Query(description="A glob: `erp.*`.")] = None,
+    state: LetterState | None = None,
+    workflow: Word = None,
+    run: Word = None,
+    since: Annotated[datetime | None, Query(description="Begun at this moment or later.")] = None,
+    until: Annotated[datetime | None, Query(description="Begun before this moment.")] = None,
+    q: Annotated[Word, Query(description="Words of the tool, the key, the arguments or the error.")] = None,
+    after: After = None,
+    limit: Limit = 100,
+) -> Response:
     """List the newest first."""
     asked.caller.require("read")
-    found = await asked.do(asked.app.desk.dead_letters, after=after, limit=limit + 1)
+    wanted = Wanted(
+        tool=tool,
+        state=state,
+        workflow=workflow,
+        run=run,
+        since=seconds("since", since),
+        until=seconds("until", until),
+        q=q,
+    )
+    found = await asked.do(asked.app.desk.dead_letters, wanted, after=after, limit=limit + 1)
     return asked.page(found, limit, lambda row: row["id"])
 
 
@@ -75,6 +112,71 @@ async def get_letter(asked: Asked, id: Id) -> Response:  # noqa: A002
     """Show what was sent, when it left, what came back, what probes said, and what each verb would do."""
     asked.caller.require("read")
     return asked.answer(await asked.do(asked.app.desk.dead_letter, id))
+
+
+_MANY = {"filter": {"tool": "erp.*", "until": "2030-01-01T06:30:00+01:00"}, "dry_run": True}
+
+
+@router.post(
+    "/dead-letters/send",
+    **says("sendDeadLetters", "Send many again", {200: ManyDone}, body=Many, example=_MANY),
+)
+async def send_many(asked: Asked) -> Response:
+    """Send again all that were settled as not done, the oldest first; a dry run only says what would come of each."""
+    return await _many(asked, "send", await asked.body(Many))
+
+
+@router.post(
+    "/dead-letters/drop",
+    **says("dropDeadLetters", "Take many off the list", {200: ManyDone}, body=Many, example=_MANY),
+)
+async def drop_many(asked: Asked) -> Response:
+    """Take settled letters off the list; those whose outcome is unknown are refused, each for itself."""
+    return await _many(asked, "drop", await asked.body(Many))
+
+
+@router.post(
+    "/dead-letters/settle",
+    **says(
+        "settleDeadLetters",
+        "Say what happened to many",
+        {200: ManyDone},
+        body=ManySettle,
+        example={**_MANY, "done": False, "reason": "the system was down all night"},
+    ),
+)
+async def settle_many(asked: Asked) -> Response:
+    """End unknown outcomes by one finding."""
+    said = await asked.body(ManySettle)
+    return await _many(asked, "settle", said, done=said.done, result=said.result)
+
+
+async def _many(asked: Exchange, verb: Verb, said: Many, **more: Any) -> Response:
+    named = said.filter
+    wanted = Wanted(
+        tool=named.tool,
+        state=named.state,
+        workflow=named.workflow,
+        run=named.run,
+        since=seconds("filter.since", named.since),
+        until=seconds("filter.until", named.until),
+        q=named.q,
+        ids=None if named.ids is None else tuple(named.ids),
+    )
+    done = await asked.on(
+        asked.threads.many,
+        asked.app.letters.many,
+        verb,
+        wanted,
+        caller=asked.caller,
+        dry_run=said.dry_run,
+        every=said.all,
+        after=said.after,
+        limit=said.limit,
+        reason=said.reason,
+        **more,
+    )
+    return asked.answer(done)
 
 
 @router.post(

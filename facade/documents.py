@@ -32,7 +32,7 @@ _SAID: dict[int, str] = {
     413: "The body is too large.",
     415: "The body is not JSON.",
     422: "The request is invalid.",
-    428: "If-Match is missing.",
+    428: "If-Match is missing, or the code of a preview.",
     429: "Too often.",
     500: "The configuration is wrong, or a defect; the log has more under the id.",
     503: "Nothing happened; try again after Retry-After.",

@@ -28,6 +28,8 @@ WORK_THREADS = 64
 """Threads for short work on the journal."""
 SYSTEM_THREADS = 64
 """Threads for calls of one system: a slow one fills its own and no other's."""
+MANY_THREADS = 8
+"""Threads for what is done to many letters, one call after the other."""
 WAITING_THREADS = 256
 """Requests that may wait for a run at the same time; further ones are answered at once."""
 
@@ -48,6 +50,7 @@ class Threads:
     """Threads of the facade's own; the web framework's forty are not touched."""
 
     work: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(WORK_THREADS))
+    many: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(MANY_THREADS))
     waiting: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(WAITING_THREADS))
     _systems: dict[str, anyio.CapacityLimiter] = field(default_factory=dict)
 

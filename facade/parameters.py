@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path, Query
+
+from ..core.errors import InputError
 
 _PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 
@@ -14,3 +17,10 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="Rows of a page.")]
 After = Annotated[str | None, Query(max_length=500, pattern=_PRINTABLE, description="`next` of the page before.")]
 Word = Annotated[str | None, Query(max_length=200, pattern=_PRINTABLE)]
 WaitS = Annotated[float, Query(ge=0, le=60, description="Wait so many seconds for the end.")]
+
+
+def seconds(name: str, at: datetime | None) -> float | None:
+    """Give a moment of a request in epoch seconds; InputError for one without its zone."""
+    if at is not None and at.tzinfo is None:
+        raise InputError(f"{name} needs a time zone", field=name, next="write 2026-11-22T02:00:00Z")
+    return None if at is None else at.timestamp()

@@ -7,12 +7,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from ..core.errors import InputError
 from ..core.views import Run
 from .documents import says
 from .exchange import Asked, Exchange
 from .live import shown
-from .parameters import After, Id, Limit, RunId, Word
+from .parameters import After, Id, Limit, RunId, Word, seconds
 from .shapes import EventPage, Rows, RunAct, RunPage, RunRetry, RunSeen, State
 
 router = APIRouter(tags=["runs"])
@@ -65,9 +64,7 @@ async def list_runs(
     limit: Limit = 100,
 ) -> Response:
     asked.caller.require("read")
-    if since is not None and since.tzinfo is None:
-        raise InputError("since needs a time zone", field="since", next="write 2026-11-22T02:00:00Z")
-    moment = since.timestamp() if since else None
+    moment = seconds("since", since)
     return await runs_page(asked, limit, state=state, workflow=workflow, key=key, since=moment, q=q, after=after)
 
 

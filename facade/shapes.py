@@ -219,10 +219,16 @@ class ToolPage(Seen):
     next: str | None
 
 
-class ToolCall(Strict):
+class ToolPreviewed(Strict):
     """The arguments, by the tool's input schema."""
 
     arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+class ToolCall(ToolPreviewed):
+    """The arguments, by the tool's input schema, and what confirms them."""
+
+    code: Text | None = Field(None, description="The one-use code of a preview of these arguments.")
 
 
 class ToolAnswer(Seen):
@@ -238,6 +244,9 @@ class ToolWaiting(Seen):
 class ToolPreview(Seen):
     would: Any
     code: str
+    expires_at: str
+    needs_code: bool = Field(description="Whether this caller may call it only with the code.")
+    needs_approval: bool = Field(description="Whether another person must agree.")
 
 
 class ToolChange(Strict):
@@ -301,6 +310,8 @@ class CursorSet(Strict):
 class ApprovalSeen(Seen):
     id: str
     state: str
+    asked_by: str
+    by: list[str] = Field(description="Roles or names that may answer; empty: anybody with the scope approve.")
 
 
 class ApprovalPage(Seen):
@@ -323,6 +334,59 @@ class LetterSeen(Seen):
 class LetterPage(Seen):
     items: list[LetterSeen]
     next: str | None
+
+
+LetterState = Literal["unknown", "not_done", "rejected", "failed", "unavailable"]
+
+
+class LetterFilter(Strict):
+    """Which letters: those that have all of it."""
+
+    tool: Text | None = Field(None, description="A glob: `erp.*`.")
+    state: LetterState | None = None
+    workflow: Text | None = Field(None, description="Of runs of this workflow.")
+    run: Text | None = None
+    since: AwareDatetime | None = Field(None, description="Begun at this moment or later.")
+    until: AwareDatetime | None = Field(None, description="Begun before this moment.")
+    q: Text | None = Field(None, description="Words of the tool, the key, the arguments or the error.")
+    ids: Annotated[list[Text], Field(min_length=1, max_length=1000)] | None = None
+
+
+class Many(Strict):
+    """What is meant, and whether it is done."""
+
+    filter: LetterFilter = Field(default_factory=LetterFilter)
+    all: bool = Field(False, description="Needed where the filter is empty.")
+    dry_run: bool = Field(True, description="Only say what would come of each; false does it.")
+    after: Text | None = Field(None, description="`next` of the page before.")
+    limit: int = Field(100, ge=1, le=1000, description="Letters of a page.")
+    reason: Prose | None = None
+
+
+class ManySettle(Many):
+    """The same finding for all that are meant."""
+
+    done: bool = Field(description="True: they happened; false: they did not and may be sent again.")
+    result: Any = Field(None, description="The answer that each call would have given.")
+
+
+class OneOfMany(Seen):
+    id: str
+    tool: str
+    state: str = Field(description="What it was before.")
+    run_id: str | None
+    outcome: Literal["would", "done", "refused", "failed", "later", "unknown"] = Field(
+        description="would: a dry run would do it. refused: nothing was tried. failed: the system said no. later: it was"
+        " away, and the letter stays. unknown: it was sent and nobody knows what came of it."
+    )
+    said: str = Field(description="What the verb does to it, or why not.")
+    error: dict[str, Any] | None
+
+
+class ManyDone(Seen):
+    dry_run: bool
+    items: list[OneOfMany] = Field(description="The oldest first.")
+    next: str | None = Field(description="`after` of the rest; null when all were looked at.")
 
 
 class Settle(Strict):

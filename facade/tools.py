@@ -10,7 +10,7 @@ from ..core.errors import InputError
 from .documents import says
 from .exchange import Asked
 from .parameters import After, Id, Limit, Word
-from .shapes import ToolAnswer, ToolCall, ToolChange, ToolPage, ToolPreview, ToolSeen, ToolWaiting
+from .shapes import ToolAnswer, ToolCall, ToolChange, ToolPage, ToolPreview, ToolPreviewed, ToolSeen, ToolWaiting
 
 router = APIRouter(tags=["tools"])
 _EXAMPLE = {"arguments": {"id": 42}}
@@ -44,7 +44,7 @@ async def get(asked: Asked, name: Id) -> Response:
         "callTool",
         "Call a tool",
         {200: ToolAnswer, 202: ToolWaiting},
-        errors=[404, 409, 429, 504],
+        errors=[404, 409, 428, 429, 504],
         body=ToolCall,
         body_required=False,
         example=_EXAMPLE,
@@ -55,12 +55,15 @@ async def call(asked: Asked, name: Id) -> Response:
     """
     Call a tool and give its result, or 202 with an id when another person must approve it first.
 
-    A 504 says that it was sent and nobody knows what came of it: it must be settled, not sent again.
+    A 504 says that it was sent and nobody knows what came of it: it must be settled, not sent again. A 428 asks for the
+    `code` of a preview of the same arguments (`agents.*.confirm`); a code is spent with the call that it confirms.
     """
     said = await asked.body(ToolCall)
     key = asked.request.headers.get("idempotency-key")
     limiter = asked.threads.system(name.partition(".")[0], asked.app.landscape.names())
-    answer = await asked.on(limiter, asked.app.direct.call, name, said.arguments, caller=asked.caller, key=key)
+    answer = await asked.on(
+        limiter, asked.app.direct.call, name, said.arguments, caller=asked.caller, key=key, code=said.code
+    )
     if answer.state == "waiting":
         return asked.answer(
             {"status": "waiting", "id": answer.id}, 202, headers=asked.location(f"/approvals/{answer.id}")
@@ -75,14 +78,14 @@ async def call(asked: Asked, name: Id) -> Response:
         "Show what a call would send",
         {200: ToolPreview},
         errors=[404, 409, 429],
-        body=ToolCall,
+        body=ToolPreviewed,
         body_required=False,
         example=_EXAMPLE,
     ),
 )
 async def preview(asked: Asked, name: Id) -> Response:
     """Show exactly what would be sent, send nothing, and give a one-use code that is good for ten minutes."""
-    said = await asked.body(ToolCall)
+    said = await asked.body(ToolPreviewed)
     limiter = asked.threads.system(name.partition(".")[0], asked.app.landscape.names())
     return asked.answer(await asked.on(limiter, asked.app.guard.preview, name, said.arguments, asked.caller))
 

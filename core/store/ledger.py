@@ -8,7 +8,7 @@ unknown outcome (a dead letter) ends by `settle` alone, in `done` or `not_done`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -227,7 +227,24 @@ def settle(
         row = conn.execute(_BY_ID, {"of_id": entry_id}).mappings().first()
         if row is None:
             raise InputError(f"there is no dead letter {entry_id!r}", reason="not_found", next="see drawbar dead")
-        raise InputError(f"{entry_id} is not open: it is {row['state']}", reason="conflict", id=entry_id)
+        require_unknown(row)
+
+
+def require_unknown(row: Mapping[Any, Any]) -> None:
+    """Refuse to settle what has an outcome."""
+    if row["state"] != "unknown":
+        raise InputError(f"{row['id']} is not open: it is {row['state']}", reason="conflict", id=row["id"])
+
+
+def require_settled(row: Mapping[Any, Any]) -> None:
+    """Refuse to drop what has no known outcome yet."""
+    if row["state"] in {"intent", "unknown"}:
+        raise InputError(
+            f"{row['id']} has an unknown outcome: settle it first",
+            reason="conflict",
+            id=row["id"],
+            next="drawbar dead settle ID --done or --not-done",
+        )
 
 
 def drop(conn: Connection, entry_id: str) -> None:
@@ -235,13 +252,7 @@ def drop(conn: Connection, entry_id: str) -> None:
     row = conn.execute(_BY_ID, {"of_id": entry_id}).mappings().first()
     if row is None:
         raise InputError(f"there is no dead letter {entry_id!r}", reason="not_found", next="see drawbar dead")
-    if row["state"] in {"intent", "unknown"}:
-        raise InputError(
-            f"{entry_id} has an unknown outcome: settle it first",
-            reason="conflict",
-            id=entry_id,
-            next="drawbar dead settle ID --done or --not-done",
-        )
+    require_settled(row)
     conn.execute(update(ledger).where(ledger.c.id == entry_id).values(dropped=1))
 
 
@@ -255,21 +266,32 @@ def find(conn: Connection, entry_id: str) -> dict[str, Any]:
 
 def for_a_person() -> ColumnElement[bool]:
     """Say which entries a person must decide about."""
-    direct = and_(ledger.c.state == "not_done", ledger.c.run_id.is_(None), ledger.c.dropped == 0)
+    unsent = and_(
+        ledger.c.state == "unavailable", ledger.c.settled_by.is_not(None)
+    )  # sent again, while nobody was there
+    direct = and_(or_(ledger.c.state == "not_done", unsent), ledger.c.run_id.is_(None), ledger.c.dropped == 0)
     return or_(ledger.c.state == "unknown", direct, _FAILED)
 
 
-def dead(conn: Connection, *, after: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+def dead(
+    conn: Connection,
+    *,
+    where: Iterable[ColumnElement[bool]] = (),
+    oldest: bool = False,
+    after: str | None = None,
+    limit: int = 100,
+) -> list[dict[str, Any]]:
     """
-    List unknown outcomes, newest first, and what is to be sent again or dropped.
+    List unknown outcomes, newest first (or the oldest), and what is to be sent again or dropped.
 
     That is: direct calls that were settled as not done, and compensations that failed. Else what belongs to a run goes on
     with it as soon as it is settled.
     """
-    query = select(ledger).where(for_a_person())
+    query = select(ledger).where(for_a_person(), *where)
     if after is not None:
-        query = query.where(ledger.c.id < after)
-    return [_plain(row) for row in conn.execute(query.order_by(ledger.c.id.desc()).limit(limit)).mappings()]
+        query = query.where(ledger.c.id > after if oldest else ledger.c.id < after)
+    order = ledger.c.id if oldest else ledger.c.id.desc()
+    return [_plain(row) for row in conn.execute(query.order_by(order).limit(limit)).mappings()]
 
 
 def bury(conn: Connection, entry_id: str) -> bool:
