@@ -36,8 +36,8 @@ from .core.guard import Guard
 from .core.holds import Brake, Holds, Intake
 from .core.keys import Keys
 from .core.landscape import Landscape
-from .core.masking import Vault
 from .core.letters import Letters
+from .core.masking import Vault
 from .core.notify import Outlet
 from .core.pulse import Pulse
 from .core.reconcile import Reconciler

@@ -459,6 +459,8 @@ class Guard:
             "would": would,
             "effect": prepared.tool.effect,
             "code": code,
+            "expires_at": moment(now + _CODE_S),
+            "needs_code": prepared.needs_code,
             "needs_approval": prepared.approval is not None,
         }
 
@@ -486,12 +488,27 @@ class Guard:
         return Seen(done is True, _filled(rule.result, env) if done is True else None)
 
 
+def _would(prepared: Prepared) -> Any:
+    bound = prepared.tool
+    show = bound.tool.preview
+    if show is None:
+        return {"tool": bound.name, "arguments": prepared.arguments}
+    try:
+        with bound.share.slot(bound.timeout_s), bound.share.reads.watched(bound.timeout_s):
+            return show(prepared.arguments)
+    except DrawbarError as error:
+        error.tool = error.tool or bound.name
+        raise
+    except Exception as error:
+        log.exception("adapter.defect", tool=bound.name)
+        said = f"{bound.name}: its preview failed unexpectedly ({type(error).__name__}); this is a defect, the log has it"
+        raise ConfigError(said, tool=bound.name) from error
+
+
 def _forbidden(bound: Bound, caller: Caller) -> InputError:
     if bound.effect == "write" and caller.name == "local":
         hint = f'agents: {{ local: {{ tools: ["{bound.name}"] }} }}'
     else:
-            "expires_at": moment(now + _CODE_S),
-            "needs_code": prepared.needs_code,
         hint = f"list it under agents.{caller.name}.tools"
     return InputError(
         f"{caller.name} may not call {bound.name} (effect {bound.effect})",
@@ -519,23 +536,6 @@ def _filled(template: Template | None, env: Mapping[str, Any]) -> Any:
     if template is None:
         return None
     try:
-def _would(prepared: Prepared) -> Any:
-    bound = prepared.tool
-    show = bound.tool.preview
-    if show is None:
-        return {"tool": bound.name, "arguments": prepared.arguments}
-    try:
-        with bound.share.slot(bound.timeout_s), bound.share.reads.watched(bound.timeout_s):
-            return show(prepared.arguments)
-    except DrawbarError as error:
-        error.tool = error.tool or bound.name
-        raise
-    except Exception as error:
-        log.exception("adapter.defect", tool=bound.name)
-        said = f"{bound.name}: its preview failed unexpectedly ({type(error).__name__}); this is a defect, the log has it"
-        raise ConfigError(said, tool=bound.name) from error
-
-
         return template.fill(env)
     except EvaluationError as error:
         log.warning("rule.fails", error=error.message)
