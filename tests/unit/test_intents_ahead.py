@@ -1,0 +1,203 @@
+"""The intent of the next write is in the commit of the outcome before it, and nobody pays for that with a second payment."""
+
+import pytest
+from scripted import ME, House
+
+from drawbar.core.course import Course
+from drawbar.core.errors import Unavailable
+from drawbar.core.holds import Brake
+from drawbar.core.leases import Leases
+from drawbar.core.store import ledger, runs
+
+CHAIN = {
+    "w": {
+        "tasks": {
+            "one": {"tool": "sys.pay", "with": {"n": 1}},
+            "two": {"tool": "sys.pay", "needs": ["one"], "with": {"n": "${{ tasks.one.output.n + 1 }}"}},
+            "three": {"tool": "sys.pay", "needs": ["two"], "with": {"n": "${{ tasks.two.output.n + 1 }}"}},
+        }
+    }
+}
+
+
+@pytest.fixture
+def paid():
+    return []
+
+
+@pytest.fixture
+def house(tmp_path, paid):
+    def pay(arguments):
+        paid.append(arguments["n"])
+        return {"n": arguments["n"]}
+
+    with House(tmp_path, {"pay": ("write", pay)}, CHAIN) as opened:
+        yield opened
+
+
+def began(result):
+    """The call that a commit has begun ahead, None when it is no such commit."""
+    courses = result if isinstance(result, list) else []
+    claims = [claim for course in courses if isinstance(course, Course) for claim in course.claims]
+    return next((claim.begun for claim in claims if claim.begun), None)
+
+
+def watch(house, hear):
+    """Let `hear` see what every commit gave, before who committed sees it."""
+    write = house.journal.write
+
+    def watched(unit):
+        result = write(unit)
+        hear(result)
+        return result
+
+    house.journal.write = watched
+
+
+def entries(house, run_id):
+    with house.journal.read() as conn:
+        return [ledger.find(conn, task.intent) for task in house.engine.tasks(run_id) if task.intent]
+
+
+def test_only_the_first_write_of_a_chain_costs_a_commit_for_its_intent(house, paid):
+    alone, ahead = [], []
+    house.run("w")
+    watch(
+        house, lambda result: alone.append(result) if isinstance(result, ledger.Fresh) else ahead.append(began(result))
+    )
+
+    run = house.run("w")
+
+    assert run.state == "succeeded"
+    assert paid == [1, 2, 3] * 2
+    assert len(alone) == 1
+    assert len([begun for begun in ahead if begun]) == 2
+    assert {entry["state"] for entry in entries(house, run.id)} == {"done"}
+
+
+def test_a_commit_whose_answer_was_lost_is_gone_on_from_and_parks_nothing(house, paid):
+    """What it began is this process's still: its call was not made, and is made now."""
+    house.run("w")
+    lost = []
+
+    def lose(result):
+        if began(result) and len(lost) < 2:
+            lost.append(result)
+            raise Unavailable("the connection broke in commit")
+
+    watch(house, lose)
+    run = house.run("w")
+
+    assert run.state == "succeeded"
+    assert paid == [1, 2, 3] * 2
+    assert len(lost) == 2
+    assert "task.lost" not in house.types(run.id)
+
+
+def test_a_commit_whose_answer_came_after_the_lease_is_taken_back_and_parks_nothing(house, paid, monkeypatch):
+    house.run("w")
+    lost, is_lost = [], Leases.lost
+    monkeypatch.setattr(
+        Leases, "lost", lambda self, claim: bool(lost and claim.begun == lost[0]) or is_lost(self, claim)
+    )
+
+    def lose(result):
+        if (begun := began(result)) and not lost:
+            lost.append(begun)
+            raise Unavailable("the connection broke in commit")
+
+    watch(house, lose)
+    run = house.engine.start("w", {}, caller=ME)
+    while not lost or not taken_back(house, lost[0].entry):
+        house.engine.wait(run.id, 0.01)
+    house.journal.write(
+        lambda conn: conn.exec_driver_sql("update task_runs set lease_until = 1 where state = 'running'")
+    )
+
+    assert house.engine.wait(run.id, 10).state == "succeeded"
+    assert paid == [1, 2, 3] * 2
+
+
+def taken_back(house, entry_id):
+    with house.journal.read() as conn:
+        return ledger.find(conn, entry_id)["state"] == "unavailable"
+
+
+def test_a_hold_between_the_commit_and_the_call_keeps_the_call_here(house, paid):
+    house.run("w")
+    paid.clear()
+    held = []
+    brake = Brake(house.journal, house.guard.holds, lambda: {"adapter": ["sys"]})
+
+    def hold(result):
+        if (begun := began(result)) and not held:
+            held.append(begun)
+            brake.hold("sys", caller=ME, reason="night")
+            house.guard.holds.forget()
+
+    watch(house, hold)
+    run = house.engine.start("w", {}, caller=ME)
+    house.until(run.id, "waiting")
+
+    assert paid == [1]
+    assert taken_back(house, held[0].entry)
+    brake.release("sys", caller=ME)
+    house.guard.holds.sweep()
+    assert house.engine.wait(run.id, 20).state == "succeeded"
+    assert paid == [1, 2, 3]
+
+
+def test_an_intent_that_cannot_be_kept_takes_no_outcome_with_it(house, paid, monkeypatch):
+    house.run("w")
+    intend, broken = runs.intend, []
+
+    def breaks(conn, **said):
+        if said["task"] == "two":
+            broken.append(said)
+            raise TypeError("this cannot be written")
+        return intend(conn, **said)
+
+    monkeypatch.setattr(runs, "intend", breaks)
+    run = house.run("w")
+
+    assert house.states(run.id) == {"one": "succeeded", "two": "failed", "three": "skipped"}
+    assert len(broken) == 2  # ahead, and in the task's own turn
+    assert paid == [1, 2, 3, 1]
+
+
+def test_arguments_that_cannot_be_filled_end_their_own_task(tmp_path):
+    flow = {"w": {"tasks": {**CHAIN["w"]["tasks"]}}}
+    flow["w"]["tasks"]["two"] = {"tool": "sys.pay", "needs": ["one"], "with": {"n": "${{ tasks.one.output.nothing }}"}}
+    with House(tmp_path, {"pay": ("write", lambda arguments: arguments)}, flow) as house:
+        house.run("w")
+        run = house.run("w")
+
+        assert house.states(run.id) == {"one": "succeeded", "two": "failed", "three": "skipped"}
+        assert run.error["task"] == "two"
+
+
+def test_what_another_person_must_agree_to_is_not_begun_ahead(tmp_path):
+    paid, ahead = [], []
+    flow = {"w": {"tasks": {name: CHAIN["w"]["tasks"][name] for name in ("one", "two")}}}
+    rules = {"pay": {"approval": {"when": "${{ arguments.n > 1 }}"}}}
+    functions = {"pay": ("write", lambda arguments: paid.append(arguments["n"]) or arguments)}
+    with House(tmp_path, functions, flow, rules=rules) as house:
+        house.until(house.engine.start("w", {}, caller=ME).id, "waiting")
+        watch(house, lambda result: ahead.append(began(result)))
+        run = house.engine.start("w", {}, caller=ME)
+        house.until(run.id, "waiting")
+
+        assert paid == [1, 1]
+        assert not any(ahead)
+        assert len(entries(house, run.id)) == 1
+
+
+def test_a_key_that_was_used_gives_its_first_answer_all_the_same(tmp_path):
+    paid = []
+    functions = {"pay": ("write", lambda arguments: paid.append(arguments["n"]) or {"n": 7})}
+    flow = {"w": {"tasks": {name: {"tool": "sys.pay", "with": {"n": 1}} for name in ("one", "two")}}}
+    flow["w"]["tasks"]["two"]["needs"] = ["one"]
+    with House(tmp_path, functions, flow, rules={"pay": {"key": "${{ arguments.n }}"}}) as house:
+        assert house.run("w").state == "succeeded"
+        assert house.run("w").state == "succeeded"
+    assert paid == [1]
