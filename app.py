@@ -15,11 +15,12 @@ from typing import Any, Self
 
 from .config import Config, load
 from .config import parts as config_parts
-from .config.references import check_one_workflow
+from .config.references import Registered, check_one_workflow
 from .config.secrets import scrub_values
 from .core.access import AgentConfig, Caller, local
 from .core.adapter import AdapterConfig, Place, find
 from .core.announce import MEDIA_TYPE, Announcer
+from .core.aside import Aside, Claims
 from .core.catalogue import Catalogue
 from .core.context import Context
 from .core.desk import Desk
@@ -40,6 +41,7 @@ from .core.letters import Letters
 from .core.masking import Vault
 from .core.notify import Outlet
 from .core.pulse import Pulse
+from .core.queues import DEFAULT, Queues
 from .core.reconcile import Reconciler
 from .core.register import Register
 from .core.retention import Retention
@@ -67,7 +69,7 @@ class App:
     `begin` starts its engine; with `starts`, its triggers and schedules too, which one long-lived process should do.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, queues: Collection[str] = (DEFAULT,)) -> None:
         self.config = config
         self.journal = Journal.open(config.state_url)
         self.place = Place(config.base, self.journal.path.parent if self.journal.path else config.base)
@@ -77,7 +79,7 @@ class App:
             config.workflows,
             self.definitions,
             _workflow,
-            lambda name, one: check_one_workflow(config, name, one),
+            lambda name, one: check_one_workflow(config, name, one, Registered(self.workflows.find, self.agents.find)),
         )
         self.agents: Register[AgentConfig] = Register("agent", config.agents, self.definitions, _agent)
         self.adapters: Register[Any] = Register("adapter", config.adapters, self.definitions, self._adapter)
@@ -87,9 +89,12 @@ class App:
         self.floor = Floor(self.journal, config.server.min_free_mb, partial(free_mb, self.place.state))
         self.intake = Intake(Holds(self.journal), self.floor)
         vault = Vault(config.state_key.get_secret_value() or None)
-        self.guard = Guard(self.landscape, self.journal, vault, self.intake.holds)
+        aside = Aside(vault, config.claims.over_bytes)
+        self.guard = Guard(self.landscape, self.journal, vault, self.intake.holds, aside)
+        self.claims = Claims(self.journal, aside)
         self.context = Context(self.journal)
         self.syncs = Syncs(config.syncs, self.landscape, self.journal, self.place, self.intake)
+        self.queues = Queues(queues, self.landscape.queue, self.syncs.queue)
         self.engine = Engine(
             self.journal,
             self.guard,
@@ -97,12 +102,13 @@ class App:
             run_sync=self.syncs.run_for_task,
             intake=self.intake,
             bell=_bell(config.queue),
+            queues=self.queues,
         )
         self.desk = Desk(self.journal, self.guard, self.engine)
+        self.letters = Letters(self.desk, self.journal)
         self.direct = Direct(self.guard, self.engine, self.desk)
         self.catalogue = Catalogue(self.landscape, self.adapters, self.definitions)
         self.feeds = Feeds(self.landscape, self.journal)
-        self.letters = Letters(self.desk, self.journal)
         self.brake = Brake(self.journal, self.intake.holds, self._known)
         self.status = Status(self.journal, self.catalogue, self.syncs.list, floor=self.floor, held=self.brake.list)
         self.starts = Starts(
@@ -111,7 +117,9 @@ class App:
         self.keys = Keys(self.journal)
         entrance = config.server.authentication
         self.door = Door(entrance, self.keys, self._registered, self.local, _reader(entrance, config.base))
-        self.retention = Retention(self.journal, config.history, key_s=self._key_s, rejects=self._rejects)
+        self.retention = Retention(
+            self.journal, config.history, key_s=self._key_s, rejects=self._rejects, claims=config.claims
+        )
         self._pulses: list[Pulse] = []
         self._seen_changes = -1
 
@@ -264,7 +272,8 @@ def _bell(queue: str) -> Bell | None:
     try:
         from .connectors.celery import bell_of  # loads Celery
     except ImportError as error:
-        raise ConfigError(f"queue: {error}", field="queue", next="pip install 'drawbar[celery]'") from error
+        extra = "redis" if queue.startswith("redis") else "celery"
+        raise ConfigError(f"queue: {error}", field="queue", next=f"pip install 'drawbar[{extra}]'") from error
     return bell_of(queue)
 
 
@@ -276,6 +285,10 @@ def _agent(name: str, body: dict[str, Any]) -> AgentConfig:
     return AgentConfig.model_validate(body)
 
 
-def open_app(config: Config | Path | str | None = None) -> App:
-    """Read the configuration, if it is not given, and open the landscape; nothing is begun and no system is touched."""
-    return App(config if isinstance(config, Config) else load(config))
+def open_app(config: Config | Path | str | None = None, *, queues: Collection[str] = (DEFAULT,)) -> App:
+    """
+    Read the configuration, if it is not given, and open the landscape; nothing is begun and no system is touched.
+
+    `queues` are those that this process serves.
+    """
+    return App(config if isinstance(config, Config) else load(config), queues)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -21,6 +21,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from ..core.access import AgentConfig
 from ..core.adapter import AdapterConfig, find
 from ..core.announce_config import EventsConfig
+from ..core.claims_config import ClaimsConfig
 from ..core.door_config import Authentication
 from ..core.errors import ConfigError
 from ..core.notify_config import Notify
@@ -31,7 +32,6 @@ from ..core.workflow import Workflow
 from .problems import Problem, Spot
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
-_ENGINE = "with the engine for many machines and long nights; remove it until then"
 
 
 class Server(Strict):
@@ -77,10 +77,6 @@ AnyAdapter = Annotated[SerializeAsAny[AdapterConfig], WrapValidator(_of_its_kind
 class Config(Strict):
     """One landscape: its systems, what runs over them, and who may call."""
 
-    later: ClassVar[dict[str, str]] = {
-        "claims": f"keeping large values aside comes {_ENGINE}",
-    }
-
     version: Literal[1] = Field(1, description="Version of this file's form.")
     state: str = Field(
         "sqlite:///drawbar.db",
@@ -90,13 +86,14 @@ class Config(Strict):
     queue: str = Field(
         "threads",
         repr=False,
-        description="What rings the workers: `threads` of each process, or a RabbitMQ by Celery: `amqp://...`.",
+        description="What rings the workers: `threads` of each process, or by Celery a RabbitMQ (`amqp://...`) or Redis (`redis://...`).",
     )
     state_key: SecretStr = Field(SecretStr(""), description="Encrypts kept inputs with secret or personal fields.")
     server: Server = Server()
     events: EventsConfig = Field(EventsConfig(), description="What becomes of events beside the journal.")
     notify: list[Notify] = Field(default_factory=list, description="Who is told of what, by webhook.")
     history: History = Field(History(), description="For how long what is over is kept.")
+    claims: ClaimsConfig = Field(ClaimsConfig(), description="What becomes of large values.")
     adapters: dict[Name, AnyAdapter] = Field(default_factory=dict, description="The systems, by name.")
     workflows: dict[Name, Workflow] = Field(default_factory=dict, description="Graphs of tasks, by name.")
     syncs: dict[Name, SyncConfig] = Field(default_factory=dict, description="What moves rows on a schedule, by name.")
@@ -169,13 +166,11 @@ class Config(Strict):
     @field_validator("queue")
     @classmethod
     def _is_queue(cls, given: str, info: ValidationInfo) -> str:
-        if given.startswith(("redis:", "rediss:")):
-            said = "queue: Redis comes later; use amqp://... until then, or queue: threads"
-            raise PydanticCustomError("not_yet", "{sentence}", {"key": "queue", "sentence": said})
         if given == "threads":
             return given
-        if not given.startswith(("amqp://", "amqps://")):
-            raise PydanticCustomError("queue", "queue is 'threads', or amqp://USER@HOST/VHOST for many machines")
+        if not given.startswith(("amqp://", "amqps://", "redis://", "rediss://")):
+            said = "queue is 'threads', or for many machines amqp://USER@HOST/VHOST or redis://HOST/NUMBER"
+            raise PydanticCustomError("queue", said)
         if str(info.data.get("state", "postgresql")).startswith("sqlite:"):
             raise PydanticCustomError("queue", "a queue on a broker needs state: postgresql+psycopg://...")
         return given

@@ -17,7 +17,7 @@ from .interpreter import WHOLE
 from .store import ledger, runs, undoing
 from .store.ids import new_id
 from .store.journal import Connection
-from .values import dump, load
+from .values import dump
 
 Settle = Callable[[Connection], Came]
 
@@ -28,8 +28,8 @@ def seen(conn: Connection, guard: Guard, claim: Claim) -> dict[str, Any]:
     run_id, _, item = claim.place
     done = undoing.done(conn, run_id, claim.step.undoes, item)
     if done.arguments is None:
-        return {"arguments": {}, "result": load(done.output)}
-    return {"arguments": guard.opened(done.arguments), "result": load(done.result)}
+        return {"arguments": {}, "result": guard.aside.load(conn, done.output)}
+    return {"arguments": guard.opened(done.arguments), "result": guard.aside.load(conn, done.result)}
 
 
 def lettered(guard: Guard, claim: Claim, settle: Settle) -> Settle:

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .aside import Kept
 from .errors import DrawbarError, InputError
-from .interpreter import WHOLE, Ask, Counts, Decision, End, Fact, Holds, Move, Retry, State, Undone, decide, fold, shown
+from .interpreter import (
+    CHILD,
+    WHOLE,
+    Ask,
+    Counts,
+    Decision,
+    End,
+    Fact,
+    Holds,
+    Move,
+    Retry,
+    State,
+    Undone,
+    decide,
+    fold,
+    shown,
+    standing,
+)
 from .known import Known
 from .plan import Step
-from .store import approvals, events, runs, undoing
+from .queues import Queue, Queues
+from .store import approvals, children, events, runs, undoing
 from .store.journal import Connection
-from .values import dump, load
+from .values import dump, has_claims, load
 
 if TYPE_CHECKING:
     from .intents import Begun
@@ -32,6 +52,8 @@ class Claim:
     attempt: int
     intent: str | None
     approval: str | None
+    child: str | None
+    """The run that did it before."""
     first_at: float
     until: float
     """End of the lease, on this process's monotonic clock."""
@@ -70,13 +92,27 @@ class Came:
     notes: dict[str, Any] | None = None
     own: bool = True
     """False where another call of the same business key did it: then it is not ours to undo."""
+    child: str | None = None
+    """The run that does it from now on, and how that begins, or goes on, in this unit."""
+    begin: Callable[[Course], list[Course]] | None = None
+    kept: Kept | None = None
+    """The output made ready for its row, where that was done before the unit."""
 
 
 class Course:
     """Takes facts of one run; `room` is how many tasks this process can claim at once."""
 
     def __init__(
-        self, conn: Connection, known: Known, version: int, state: State, *, now: float, owner: str, room: int
+        self,
+        conn: Connection,
+        known: Known,
+        version: int,
+        state: State,
+        *,
+        now: float,
+        owner: str,
+        room: int,
+        queues: Queues,
     ) -> None:
         self.conn = conn
         self.known = known
@@ -90,9 +126,14 @@ class Course:
         self.fresh: dict[str, tuple[Any, Any]] = {}
         self.queued = False
         """The run waits for another one of its key: nothing of it begins."""
+        self.stood = "running"
+        """How the run was shown before."""
+        self.tells_parent = False
+        self.born: list[Course] = []
         self.freed_key = False
-        self.left_ready: list[tuple[str, str, int]] = []
+        self.left_ready: list[tuple[str, str, int, Queue]] = []
         self.set_timer = False
+        self._queues = queues
         self._wall = time.time()
         self._events: list[dict[str, Any]] = []
         self._ended: dict[str, Any] | None = None
@@ -110,9 +151,13 @@ class Course:
 
     def came(self, claim: Claim, came: Came) -> bool:
         """Take what came of a claim; False when the claim is stale, and then it is only kept as evidence."""
+        if came.begin is not None and self.state.wanted is not None:  # nothing more begins in it
+            came = Came("delayed", due_at=self.now, counts=False)
         attempt = claim.attempt + came.counts
         final = came.state in {"succeeded", "failed"}
         error = None if came.error is None else dump(came.error)
+        kept = came.kept or (None if came.output is None else self.known.aside.keep_text(came.output, self.run_id))
+        output = None if kept is None else kept.text
         accepted = runs.leave(
             self.conn,
             run_id=self.run_id,
@@ -122,10 +167,11 @@ class Course:
             state=came.state,
             attempt=attempt,
             due_at=came.due_at,
-            outcome=came.output,
+            outcome=output,
             error=error,
             finished_at=self._wall if final else None,
             approval=came.approval,
+            child=came.child,
             rings=int(not came.counts),
         )
         runs.add_attempt(
@@ -145,17 +191,22 @@ class Course:
         if not accepted:
             self.tell("task.stale", claim.task, claim.item, {"state": came.state, "error": came.error})
             return False
+        if kept is not None:
+            kept.store(self.conn)
         self.set_timer |= came.due_at is not None
         self._tell_state(claim.task, claim.item, came, attempt)
         if claim.item == WHOLE and final:
-            self._remember(claim.task, came.output, came.error)
+            self._remember(claim.task, output, came.error)
         if came.state == "succeeded":
             self._did(claim.task, claim.item, own=came.own)
         self.take(Move(claim.task, claim.item, came.state))  # type: ignore[arg-type]  # Came says one of them
+        if came.begin is not None:
+            self.born += came.begin(self)
+            self.room = min([self.room, *(course.room for course in self.born)])
         return True
 
     def _remember(self, task: str, output: str | None, error: Any) -> None:
-        if len(output or "") <= _KEPT_BYTES:
+        if len(output or "") <= _KEPT_BYTES and not has_claims(output):
             self.fresh[task] = (load(output), error)
 
     def _tell_state(self, task: str, item: int, came: Came, attempt: int) -> None:
@@ -166,7 +217,10 @@ class Course:
             body["in_s"] = round(max(came.due_at - self.now, 0), 3)
         if came.notes and "deviation" in came.notes:
             body["deviation"] = came.notes["deviation"]
-        self.tell(self._type(task, "retry" if came.state == "delayed" else came.state), task, item, body)
+        word = {"delayed": "retry", **dict.fromkeys(CHILD, "child")}.get(came.state, came.state)
+        if came.child is not None:
+            body["run_id"] = came.child
+        self.tell(self._type(task, word), task, item, body)
         if came.entry is not None and came.state in {"parked", "failed"}:
             self.tell("dead.parked", task, item, {"entry": came.entry, "error": came.error})
         elif came.approval is not None:
@@ -177,16 +231,20 @@ class Course:
         kind = self.known.plan.steps[task].kind
         if state in {"succeeded", "failed", "skipped", "cancelled"}:
             said.setdefault("finished_at", self._wall)
+        if said.get("outcome") is not None:
+            said["outcome"] = self._keep(said["outcome"])
         error = said.get("error")
+        if state == "ready":
+            said["queue"] = queue = self._queue(task)
         runs.put(
             self.conn, self.run_id, task, item, kind, state, **{**said, "error": None if error is None else dump(error)}
         )
         if state in {"succeeded", "failed"} and item == WHOLE:
             self._remember(task, said.get("outcome"), error)
         if state == "ready":
-            self.left_ready.append((self.run_id, task, item))
+            self.left_ready.append((self.run_id, task, item, queue))
         self.set_timer |= state == "waiting"
-        if state not in {"ready", "held", "open"}:
+        if state not in {"ready", "held", "open", *CHILD}:
             self.tell(self._type(task, state), task, item, None if error is None else {"error": error})
         if state == "succeeded":
             self._did(task, item)
@@ -222,8 +280,15 @@ class Course:
         undoing.begin(self.conn, self.run_id, task, item)
         self._ready(name, item)
 
+    def _keep(self, text: str) -> str:
+        """Give what a row holds of a value: all of it, or the claim under which it is kept aside from now on."""
+        return self.known.aside.keep_text(text, self.run_id).store(self.conn)
+
     def put_off(self) -> None:
         """Begin nothing: store only what was told."""
+        for event in self._events:
+            if event["body"] is not None:
+                event["body"] = self._keep(event["body"])
         events.add_many(self.conn, self._events)
         self._events = []
 
@@ -292,7 +357,7 @@ class Course:
             self.moved(task, item, "waiting", due_at=self.now + step.task.wait_s)
         elif step.task.approval is not None:
             self._ask_person(step)
-        elif self.room > 0:
+        elif self.room > 0 and self._queues.serves(self._queue(task)):
             self.take(Move(task, item, "ready"))
             self.claim(task, item)
         else:
@@ -314,6 +379,19 @@ class Course:
         )
         self.moved(step.name, WHOLE, "waiting", due_at=self.now + within_s, approval=approval)
         self.tell("approval.asked", step.name, WHOLE, {"approval": approval})
+
+    def _queue(self, task: str) -> Queue:
+        return self._queues.of(self.known.plan.steps[task].task)
+
+    def claim_ready(self, task: str, item: int) -> None:
+        """Take a task that was found ready; one that has been pinned to other machines since is left to them."""
+        row = runs.current(self.conn, self.run_id, task, item)
+        if row is None or row[0] != "ready":
+            return
+        if self._queues.is_elsewhere(self._queue(task)):
+            self.moved(task, item, "ready", due_at=self.now)
+        else:
+            self.claim(task, item)
 
     def claim(self, task: str, item: int) -> None:
         """Take a ready task for a thread of this process."""
@@ -340,6 +418,7 @@ class Course:
                 held.attempt,
                 held.intent,
                 held.approval,
+                held.child,
                 first_at,
                 until,
                 self._wall,
@@ -381,7 +460,7 @@ class Course:
         if template is None:
             return None
         try:
-            return dump(template.fill(self._env(template.paths)))
+            return self._keep(dump(template.fill(self._env(template.paths))))
         except InputError:
             if any(task.state == "skipped" for task in self.state.tasks.values()):
                 return None
@@ -408,6 +487,9 @@ class Course:
                 finished_at=self._wall,
             )
             self.freed_key = self.known.header.key is not None and not self.queued
+        if self.known.header.parent is not None and (self._ended is not None or standing(said) != standing(self.stood)):
+            children.tell(self.conn, self.run_id)
+            self.tells_parent = True
         self.version = version
         self.put_off()
 
@@ -427,7 +509,8 @@ class Course:
         undone = undoing.compensated(self.conn, self.run_id) if graph.undo else set()
         for name in sorted(names):
             task = self.state.tasks.get(name)
-            partly = name != from_task and graph.undo.get(name) in undone
+            is_each = self.known.plan.steps[name].task.for_each is not None
+            partly = is_each and name != from_task and graph.undo.get(name) in undone
             runs.reset(self.conn, self.run_id, name, wholly=bool(task and task.state == "succeeded") and not partly)
             if partly:
                 undoing.reset_items(self.conn, self.run_id, name, graph.undo[name])

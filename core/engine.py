@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -19,27 +19,26 @@ from tenacity.wait import wait_base, wait_exponential_jitter
 
 from . import views
 from .access import Caller
+from .beginning import Beginning, checked, key_of, must_wait, reopen, to_repeat
+from .children import Children
 from .course import Claim, Course
 from .doorbell import Bell, Doorbell
-from .errors import InputError, Unavailable
+from .errors import DrawbarError, InputError, Unavailable
 from .events import Events, RunEvent
-from .expressions import EvaluationError
 from .guard import Guard
 from .holds import Intake
-from .interpreter import State, Want
-from .known import Known
+from .interpreter import Want
 from .leases import Alive, Leases
 from .plan import Plan, plan_of
 from .pool import Pool
 from .pulse import Pulse
-from .record import Record, held_key
-from .store import approvals, ledger, retention, runs, undoing
+from .queues import Queues
+from .record import Record
+from .roster import BEAT_S, Roster
+from .store import approvals, runs
 from .store import claims as stored
-from .store.ids import new_id
 from .store.journal import Connection, Journal
-from .store.tables import VERSION
 from .sweep import Sweep
-from .values import dump, to_json
 from .views import Run, TaskRun
 from .work import RunSync, Work
 from .workflow import Workflow
@@ -48,7 +47,6 @@ log = structlog.get_logger("drawbar.engine")
 _POLL_S = 0.5
 _WAIT_S = 0.1
 _STUCK_S = 30.0
-_KEPT_DEFINITIONS = 10_000
 
 
 class Engine:
@@ -70,19 +68,27 @@ class Engine:
         poll_s: float = _POLL_S,
         bell: Bell | None = None,
         intake: Intake | None = None,
+        queues: Queues | None = None,
     ) -> None:
         self._journal = journal
+        self._queues = queues or Queues()
         self._definitions = definitions
         self._intake = intake or Intake(guard.holds)
         self._threads = threads
         self._poll_s = poll_s
         self._leases = Leases(journal)
-        self._record = Record(journal, self._leases.owner)
+        self._record = Record(journal, self._leases.owner, guard.aside, self._queues)
         self._alive = Alive(journal, self._leases.owner)
+        self._roster = Roster(journal, self._leases.owner, self._queues)
         self._work = Work(
-            self._record, self._leases, guard, wait or wait_exponential_jitter(multiplier=1, max=60), run_sync
+            self._record,
+            self._leases,
+            guard,
+            wait or wait_exponential_jitter(multiplier=1, max=60),
+            run_sync,
+            Children(self._record, definitions, guard.holds),
         )
-        self._doorbell = Doorbell(journal, bell)
+        self._doorbell = Doorbell(journal, bell, self._queues)
         self._sweep = Sweep(self._record, self._alive, guard, self._doorbell, poll_s)
         self._pool: Pool | None = None
         self._pulses: list[Pulse] = []
@@ -90,7 +96,6 @@ class Engine:
         self._wake = threading.Event()
         self._record.ring, self._record.wake = self._doorbell.ring, self._wake.set
         self._stopping = False
-        self._kept: set[str] = set()
         self.history = Events(journal, self._record.news)
 
     def begin(self) -> None:
@@ -103,12 +108,13 @@ class Engine:
         self._pulses = [
             Pulse("leases", runs.LEASE_S / 3, self._leases.renew).start(),
             Pulse("catch-up", 10, self._sweep.catch_up).start(),
+            Pulse("roster", BEAT_S, self._roster.beat).start(),
         ]
         self._sweeper = threading.Thread(target=self._sweeping, name="drawbar-sweep", daemon=True)
         self._sweeper.start()
         self._doorbell.pool = self._pool
         if self._doorbell.bell is not None:
-            self._doorbell.bell.answer(self._rung, self._threads)
+            self._doorbell.bell.answer(self._rung, self._threads, self._queues.served)
         self._doorbell.ring()
 
     def stop(self, drain_s: float = 10) -> None:
@@ -126,6 +132,8 @@ class Engine:
             if self._sweeper is not None:
                 self._sweeper.join(timeout=10)
             self._alive.end()
+            with suppress(DrawbarError):
+                self._roster.end()
 
     def start(
         self,
@@ -150,18 +158,14 @@ class Engine:
             raise InputError(f"there is no workflow {workflow!r}", reason="not_found", next="see GET /workflows")
         self._intake.require(f"workflow:{workflow}")
         plan = plan_of(definition)
-        given = _checked(plan, {} if input is None else input)
-        if key is None and plan.workflow.key is not None:
-            key = _key(plan, given)
+        given = checked(plan, {} if input is None else input)
+        key = key_of(plan, given) if key is None else key
         reserved = self._reserve(plan.width)
         try:
             run_id, claims = self._begin(workflow, plan, given, caller, key, trigger_id, date, reserved, before)
         except BaseException:
             self._give([], reserved)
             raise
-        if len(self._kept) >= _KEPT_DEFINITIONS:  # each call that needs an approval brings its own
-            self._kept.clear()
-        self._kept.add(plan.hash)
         self._leases.take(claims)
         self._give(claims, reserved)
         return self.run(run_id)
@@ -178,43 +182,13 @@ class Engine:
         room: int,
         before: Callable[[Connection], None],
     ) -> tuple[str, list[Claim]]:
-        wall = time.time()
-        day = date or datetime.fromtimestamp(wall, UTC).date().isoformat()
-        run_id = new_id()
-        header = runs.Header(run_id, workflow, plan.hash, _caller(caller), key, day, wall)
-        known = Known(header, plan, given, caller)
-        held = None if key is None else held_key(workflow, key)
+        beginning = Beginning.of(self._record.aside, workflow, plan, given, caller, key=key, date=date)
 
         def unit(conn: Connection) -> tuple[str, list[Course]]:
             if trigger_id is not None and (first := runs.of_trigger(conn, trigger_id)) is not None:
                 return first, []
             before(conn)
-            queued = held is not None and runs.key_is_held(conn, runs.lock_key(conn, held))
-            if plan.hash not in self._kept or not retention.has_definition(conn, plan.hash):
-                runs.keep_definition(conn, plan.hash, plan.body)
-            runs.add_run(
-                conn,
-                id=run_id,
-                workflow=workflow,
-                definition=plan.hash,
-                state="queued" if queued else "running",
-                version=0,
-                input=dump(given),
-                caller=header.caller,
-                key=key,
-                key_held=None if queued else held,
-                trigger_id=trigger_id,
-                date=day,
-                journal_version=VERSION,
-                created_at=wall,
-                started_at=None if queued else wall,
-            )
-            course = self._record.course(conn, known, 0, State(), room)
-            if queued:
-                course.tell("run.queued", body={"key": key})
-                course.put_off()
-                return run_id, []
-            return run_id, self._record.follow(course, lambda course: course.tell("run.started"))
+            return beginning.run_id, beginning.begin(self._record, conn, room=room, trigger_id=trigger_id)
 
         run_id, courses = self._journal.write(unit)
         return run_id, self._record.committed(courses)
@@ -266,30 +240,27 @@ class Engine:
         Calls that run end first, and an unknown outcome is settled first.
         """
 
-        def tell(course: Course) -> None:
-            _live(course)
-            approvals.withdraw(course.conn, run_id, course.now)
+        def withdraw(course: Course) -> None:
+            approvals.withdraw(course.conn, course.run_id, course.now)
             course.take(Want("cancel"))
 
-        return self._operate(run_id, tell, "cancelling", caller, reason)
+        return self._operate(run_id, withdraw, "cancelling", caller, reason, may=_live)
 
     def pause(self, run_id: str, *, caller: Caller, reason: str | None = None) -> Run:
         """Begin nothing more in it until `resume`."""
 
         def tell(course: Course) -> None:
-            _begun(course, may_halt=True)
             course.take(Want("pause" if course.state.wanted in {None, "pause"} else "halt"))
 
-        return self._operate(run_id, tell, "pausing", caller, reason)
+        return self._operate(run_id, tell, "pausing", caller, reason, may=partial(_begun, may_halt=True))
 
     def resume(self, run_id: str, *, caller: Caller, reason: str | None = None) -> Run:
         """Let a paused run go on."""
 
         def tell(course: Course) -> None:
-            _begun(course)
             course.take(Want("cancel" if course.state.wanted == "halt" else None))
 
-        return self._operate(run_id, tell, "resumed", caller, reason)
+        return self._operate(run_id, tell, "resumed", caller, reason, may=_begun)
 
     def retry(
         self,
@@ -317,18 +288,12 @@ class Engine:
                 caller.require("operate")
             if input is not None and caller.kind != "cli" and caller.name != known.caller.name:
                 raise InputError(f"run {run_id} is {known.caller.name}'s: its input is not yours", reason="forbidden")
-            given = known.input if input is None else _checked(known.plan, input)
-            header = known.header
-            held = None if header.key is None else held_key(header.workflow, header.key)
-            if held is not None and runs.key_is_held(course.conn, held):
-                raise InputError(f"another run of the key {header.key!r} is under way", reason="conflict")
-            runs.reopen(course.conn, run_id, held=held, given=dump(given))
-            self._record.memory.forget(run_id)
-            known.input = given
-            known.outputs.clear()
-            course.retry(_to_repeat(course, from_task), from_task)
+            given = known.input if input is None else checked(known.plan, input)
+            if (key := must_wait(course)) is not None:
+                raise InputError(f"another run of the key {key!r} is under way", reason="conflict")
+            reopen(self._record, course, given, from_task, to_repeat(course, from_task))
 
-        return self._operate(run_id, tell, "retried", caller, reason, body={"from": from_task})
+        return self._operate(run_id, lambda course: None, "retried", caller, reason, may=tell, body={"from": from_task})
 
     def _operate(
         self,
@@ -337,15 +302,30 @@ class Engine:
         what: str,
         caller: Caller,
         reason: str | None,
+        *,
+        may: Callable[[Course], None],
         body: Any = None,
     ) -> Run:
-        def told(course: Course) -> None:
+        """Do it to a run, where it may be done, and to the runs that do tasks of it, as far as it may be done there."""
+
+        def said(course: Course, more: Any) -> None:
             tell(course)
-            course.tell(f"run.{what}", body={"by": caller.name, "reason": reason, **(body or {})})
+            course.tell(f"run.{what}", body={"by": caller.name, "reason": reason, **(more or {})})
+
+        def told(course: Course) -> None:
+            may(course)
+            said(course, body)
             if reason is not None:
                 runs.give_reason(course.conn, run_id, reason)
 
-        self._record.take(run_id, told)
+        def below(course: Course) -> None:
+            try:
+                may(course)
+            except InputError:
+                return
+            said(course, {"parent": run_id})
+
+        self._record.take(run_id, told, below=below)
         return self.run(run_id)
 
     def settled(self, entry_id: str) -> None:
@@ -361,17 +341,11 @@ class Engine:
 
     def _rung(self, run_id: str, task: str, item: int) -> None:
         """Hear from the broker that a task is ready: do it, and go on in its run. Whoever was faster has it."""
-
-        def tell(course: Course) -> None:
-            row = runs.current(course.conn, run_id, task, item)
-            if row is not None and row[0] == "ready":
-                course.claim(task, item)
-
         pool = self._pool
         if self._stopping or pool is None:
             return
         try:
-            claims = self._record.take(run_id, tell, room=1)
+            claims = self._record.take(run_id, lambda course: course.claim_ready(task, item), room=1)
         except runs.Newer:  # a process of that version hears the next ring
             return
         self._leases.take(claims)
@@ -387,24 +361,20 @@ class Engine:
         if self._stopping:
             return None
         with self._journal.read() as conn:
-            if stored.oldest_ready(conn, self._journal.now()) is None:
-                return None
+            queues = stored.with_ready(conn, self._journal.now(), self._queues.served)
+        if not queues:
+            return None
 
         tried: list[tuple[str, str, int]] = []
 
         def unit(conn: Connection) -> list[Course]:
-            found = stored.free(conn, self._journal.now())
+            now = self._journal.now()
+            found = next((one for queue in queues if (one := stored.free(conn, now, queue)) is not None), None)
             if found is None:
                 return []
             tried.append(found)
             run_id, task, item = found
-
-            def tell(course: Course) -> None:
-                row = runs.current(conn, run_id, task, item)
-                if row is not None and row[0] == "ready":
-                    course.claim(task, item)
-
-            return self._record.within(conn, run_id, tell, room=1)
+            return self._record.within(conn, run_id, lambda course: course.claim_ready(task, item), room=1)
 
         try:
             claims = self._record.committed(self._journal.write(unit))
@@ -435,32 +405,6 @@ class Engine:
                 self._wake.clear()
 
 
-def _checked(plan: Plan, given: Any) -> Any:
-    return given if plan.input is None else plan.input.arguments(given, what="input")
-
-
-def _key(plan: Plan, given: Any) -> str | None:
-    assert plan.workflow.key is not None
-    try:
-        key = plan.workflow.key.fill({"input": given})
-    except EvaluationError as error:
-        raise InputError(f"key: {error.message}", field="key") from error
-    return None if key is None else str(to_json(key))
-
-
-def _caller(caller: Caller) -> str:
-    return dump(
-        {
-            "name": caller.name,
-            "kind": caller.kind,
-            "tools": list(caller.tools),
-            "scopes": sorted(caller.scopes),
-            "approval": list(caller.approval),
-            "claims": caller.claims,
-        }
-    )
-
-
 def _live(course: Course) -> None:
     if course.state.ended:
         raise InputError(f"run {course.run_id} is over: it is {course.state.ended}", reason="conflict")
@@ -472,36 +416,3 @@ def _begun(course: Course, *, may_halt: bool = False) -> None:
         raise InputError(f"run {course.run_id} waits for another run of its key", reason="conflict")
     if course.state.wanted == "cancel" and not (may_halt and course.known.plan.graph.undo):
         raise InputError(f"run {course.run_id} is being cancelled", reason="conflict")
-
-
-def _to_repeat(course: Course, from_task: str | None) -> frozenset[str]:
-    """Name what a retry does again: what did not succeed or was undone, all on_failure tasks, what follows `from_task`."""
-    plan = course.known.plan
-    again = {name for name, task in course.state.tasks.items() if task.state != "succeeded"}
-    again |= plan.graph.on_failure.keys() | _undone(course)
-    if from_task is not None:
-        if from_task not in plan.graph.tasks:
-            raise InputError(f"there is no task {from_task!r} in this run", field="from")
-        again.add(from_task)
-    grown = True
-    while grown:
-        more = {node.name for node in plan.graph.tasks.values() if again & set(node.needs)} - again
-        grown = bool(more)
-        again |= more
-    return frozenset(again)
-
-
-def _undone(course: Course) -> set[str]:
-    """Name the tasks that were undone. What could not be undone is a person's to decide before the run goes on."""
-    undo = course.known.plan.graph.undo
-    if not undo:
-        return set()
-    for entry in ledger.failed_compensations(course.conn, course.run_id):
-        raise InputError(
-            f"a compensation of run {course.run_id} failed: it is a dead letter",
-            reason="conflict",
-            id=entry,
-            next=f"drawbar dead send {entry}, or drawbar dead drop {entry} when what was done shall stay",
-        )
-    compensated = undoing.compensated(course.conn, course.run_id)
-    return {task for task, name in undo.items() if name in compensated}

@@ -20,6 +20,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attem
 from tenacity.wait import wait_exponential_jitter
 
 from .access import Caller
+from .aside import Aside, Kept
 from .breaker import LeftAlone
 from .errors import (
     ConfigError,
@@ -42,7 +43,7 @@ from .store import codes, events, ledger
 from .store.ids import new_id
 from .store.journal import Connection, Journal
 from .tool import Call, Seen
-from .values import canonical, dump, load, moment
+from .values import ClaimCheck, canonical, dump, load, moment
 
 log = structlog.get_logger("drawbar.guard")
 _TRIES = 3
@@ -121,10 +122,18 @@ class Answer:
 
 
 class Guard:
-    def __init__(self, landscape: Landscape, journal: Journal, vault: Vault, holds: Holds | None = None) -> None:
+    def __init__(
+        self,
+        landscape: Landscape,
+        journal: Journal,
+        vault: Vault,
+        holds: Holds | None = None,
+        aside: Aside | None = None,
+    ) -> None:
         self.landscape = landscape
         self.journal = journal
         self.vault = vault
+        self.aside = aside or Aside(vault)
         self.holds = holds or Holds(journal)
 
     def prepare(
@@ -245,6 +254,18 @@ class Guard:
         text = dump(arguments)
         return self.vault.seal(text) if bound.rules.personal or bound.rules.secret else text
 
+    def keep(self, bound: Bound, result: Any, owner: str, *, of_run: bool) -> Kept:
+        """Make an answer ready to be kept by its run, or by the ledger's entry of a direct call; a large one goes aside."""
+        hidden = (*bound.rules.personal, *bound.rules.secret)
+        return self.aside.keep(result, owner, of_run=of_run, hidden=hidden)
+
+    def whole(self, result: Any) -> Any:
+        """Give an answer that the ledger keeps, with what is kept aside of it."""
+        if not isinstance(result, ClaimCheck):
+            return result
+        with self.journal.read() as conn:
+            return self.aside.whole(conn, result)
+
     def opened(self, kept: str) -> Any:
         """Give back what `kept` wrote."""
         return load(self.vault.open(kept))
@@ -330,7 +351,7 @@ class Guard:
             leaving = partial(self._still_ours, intent.expires_at)
             admission = self.journal.write(lambda conn: self._admitted(conn, prepared, intent, code))
             if isinstance(admission, ledger.Same):
-                return Answer(admission.result, admission.entry, repeated=True)
+                return Answer(self.whole(admission.result), admission.entry, repeated=True)
             if isinstance(admission, ledger.Busy):
                 raise _busy(prepared, admission)
         elif code is not None:
@@ -376,9 +397,11 @@ class Guard:
 
     def _record(self, prepared: Prepared, call_id: str, outcome: Outcome) -> None:
         """Keep the outcome. Where that fails the caller hears it all the same, and the ledger finds out that it knows nothing."""
+        done = outcome.state == "done"
+        kept = self.keep(prepared.tool, outcome.result, call_id, of_run=False) if done else None
 
         def unit(conn: Any) -> None:
-            is_new = self.conclude(conn, prepared, call_id, outcome)
+            is_new = self.conclude(conn, prepared, call_id, outcome, kept)
             if is_new and outcome.state == "unknown" and prepared.tool.effect == "write":
                 events.add(conn, "dead.parked", body={"entry": call_id, "error": outcome.error})
 
@@ -419,8 +442,16 @@ class Guard:
         )
         return outcome
 
-    def conclude(self, conn: Any, prepared: Prepared, entry_id: str, outcome: Outcome) -> bool:
-        """Record an outcome inside a unit of the journal; False when a person or a sweep was faster."""
+    def conclude(
+        self, conn: Any, prepared: Prepared, entry_id: str, outcome: Outcome, kept: Kept | None = None
+    ) -> bool:
+        """
+        Record an outcome inside a unit of the journal; False when a person or a sweep was faster.
+
+        `kept` is the answer as `keep` made it ready.
+        """
+        if kept is not None:
+            kept.store(conn)
         now = self.journal.now()
         probe = prepared.tool.rules.probe
         looks = probe is not None or prepared.tool.tool.probe is not None
@@ -432,7 +463,7 @@ class Guard:
             entry_id,
             state=state,
             now=now,
-            result=outcome.result,
+            result=outcome.result if kept is None else kept.value,
             error=outcome.error,
             notes=outcome.notes,
             probe_at=now + (probe.after_s if probe else 5) if looks else None,

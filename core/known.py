@@ -10,17 +10,18 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from .access import Caller
+from .aside import Aside
 from .errors import InputError
 from .expressions import Path
-from .interpreter import FINAL, State, TaskState
+from .interpreter import CHILD, FINAL, State, TaskState
 from .plan import Plan, plan_of_body, tasks_named
 from .store import runs
 from .store.journal import Connection
 from .store.runs import Header
-from .values import load
+from .values import has_claims, load
 
 _MAX_KEPT_BYTES = 65536
-_SHOWN = {"open": "running", "delayed": "waiting", "held": "waiting"}
+_SHOWN = {"open": "running", "delayed": "waiting", "held": "waiting", **CHILD}
 
 
 def shown_task(state: str) -> str:
@@ -35,7 +36,9 @@ class Known:
     header: Header
     plan: Plan
     input: Any
+    """The run's input; what is kept aside of it is read when an expression names it."""
     caller: Caller
+    aside: Aside
     point: tuple[int, State] = (-1, State())
     outputs: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
@@ -45,6 +48,8 @@ class Known:
         """Build what an expression sees, as far as it names it. `fresh` are outputs that are not yet committed."""
         header = self.header
         env: dict[str, Any] = {"input": self.input}
+        if any(path[0] == "input" for path in paths):
+            env["input"] = self.aside.whole(conn, self.input)
         env["run"] = {
             "id": header.id,
             "key": header.key,
@@ -52,23 +57,38 @@ class Known:
             "started_at": datetime.fromtimestamp(header.created_at, UTC),
         }
         if any(path[0] == "tasks" for path in paths):
-            env["tasks"] = {name: self._task(conn, name, state, fresh) for name in tasks_named(paths, self.plan.steps)}
+            env["tasks"] = {name: self._task(conn, name, paths, state, fresh) for name in tasks_named(paths, self.plan.steps)}
         if any(path[0] == "context" for path in paths):
             env["context"] = _context(conn, paths)
         return env
 
-    def _task(self, conn: Connection, name: str, state: State, fresh: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
+    def _task(
+        self,
+        conn: Connection,
+        name: str,
+        paths: frozenset[Path],
+        state: State,
+        fresh: Mapping[str, tuple[Any, Any]],
+    ) -> dict[str, Any]:
         task = state.tasks.get(name, TaskState())
         found = fresh.get(name) or self.outputs.get(name)
         if found is None:
             found = (None, None)
             if task.state in FINAL:
                 output, error = runs.output(conn, self.header.id, name)
+                if has_claims(output):  # what is large is read when it is named, and held by nobody
+                    whole = self.aside.load(conn, output) if _names_output(paths, name) else None
+                    return {"output": whole, "status": shown_task(task.state), "error": load(error)}
                 found = (load(output), load(error))
                 committed = self.point[1].tasks.get(name)
                 if committed and committed.state in FINAL and len(output or "") <= _MAX_KEPT_BYTES:
                     self.outputs[name] = found
         return {"output": found[0], "status": shown_task(task.state), "error": found[1]}
+
+
+def _names_output(paths: frozenset[Path], name: str) -> bool:
+    short = {("tasks",), ("tasks", name)}
+    return any(path in short or path[:3] == ("tasks", name, "output") for path in paths)
 
 
 def _context(conn: Connection, paths: frozenset[Path]) -> dict[str, Any]:
@@ -84,7 +104,7 @@ def _context(conn: Connection, paths: frozenset[Path]) -> dict[str, Any]:
     return found
 
 
-def read(conn: Connection, run_id: str) -> Known | None:
+def read(conn: Connection, run_id: str, aside: Aside) -> Known | None:
     """Read a run from the journal, without its state."""
     found = runs.header(conn, run_id)
     if found is None:
@@ -103,6 +123,7 @@ def read(conn: Connection, run_id: str) -> Known | None:
             tuple(caller["approval"]),
             caller["claims"],
         ),
+        aside,
     )
 
 

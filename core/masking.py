@@ -51,6 +51,23 @@ class Vault:
             )
         return _SEALED + self._box.encrypt(text.encode()).decode()
 
+    @property
+    def can_seal(self) -> bool:
+        return self._box is not None
+
+    def seal_bytes(self, body: bytes) -> bytes:
+        """Seal a piece of a large value; only where `can_seal`."""
+        assert self._box is not None
+        return self._box.encrypt(body)
+
+    def open_bytes(self, body: bytes) -> bytes:
+        if self._box is None:
+            raise ConfigError("a kept value is encrypted and state_key is not set", field="state_key")
+        try:
+            return self._box.decrypt(body)
+        except InvalidToken as error:
+            raise ConfigError("a kept value was encrypted with another state_key", field="state_key") from error
+
     def sealed(self, text: str) -> bool:
         return text.startswith(_SEALED)
 

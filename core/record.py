@@ -9,11 +9,14 @@ from contextlib import contextmanager
 
 import structlog
 
+from .aside import Aside
 from .course import Claim, Course
-from .errors import DrawbarError, InputError
-from .interpreter import State
+from .errors import DrawbarError, InputError, Unavailable
+from .hearing import hear
+from .interpreter import State, Want
 from .known import Known, Memory, read
-from .store import runs
+from .queues import Queue, Queues
+from .store import children, runs
 from .store.journal import Connection, Journal
 
 log = structlog.get_logger("drawbar.record")
@@ -29,27 +32,34 @@ class Record:
     After a commit it calls `ring` when it left ready tasks in the journal, and `wake` when it set a timer.
     """
 
-    def __init__(self, journal: Journal, owner: str) -> None:
+    def __init__(self, journal: Journal, owner: str, aside: Aside, queues: Queues | None = None) -> None:
         self.journal = journal
+        self.aside = aside
         self.owner = owner
+        self.queues = queues or Queues()
         self.memory = Memory()
-        self.ring: Callable[[list[tuple[str, str, int]]], None] = lambda places: None
+        self.ring: Callable[[list[tuple[str, str, int, Queue]]], None] = lambda places: None
         self.wake: Callable[[], None] = _nobody
         self.news = threading.Condition()
         self._lock = threading.Lock()
         self._awaited: dict[str, list[threading.Event]] = {}
 
-    def take(self, run_id: str, tell: Tell, *, room: int = 0, ahead: Tell | None = None) -> list[Claim]:
+    def take(
+        self, run_id: str, tell: Tell, *, room: int = 0, ahead: Tell | None = None, below: Tell | None = None
+    ) -> list[Claim]:
         """
         Commit what `tell` takes into the run's course and all that follows; give the tasks that were claimed by it.
 
-        `ahead` adds to the commit what is good to have in it; should that fail, the commit is made without it.
+        `ahead` adds to the commit what is good to have in it; should that fail, the commit is made without it. What
+        `below` takes goes into the courses of the runs that do tasks of this one.
         """
         failed = False
 
         def unit(conn: Connection) -> list[Course]:
             nonlocal failed
             courses = self.within(conn, run_id, tell, room=room)
+            if below is not None:
+                courses += self._below(conn, run_id, below)
             if ahead is not None and not failed:
                 failed = True
                 ahead(courses[0])
@@ -69,26 +79,35 @@ class Record:
 
     def within(self, conn: Connection, run_id: str, tell: Tell, *, room: int = 0) -> list[Course]:
         """Do the same inside a unit of the caller, who calls `committed` after its commit."""
-        return self.follow(self._open(conn, run_id, room), tell)
+        return self.follow(self.open(conn, run_id, room), tell)
 
     def follow(self, course: Course, tell: Tell) -> list[Course]:
         tell(course)
         course.follow()
-        courses = [course]
-        while courses[-1].freed_key:
-            heir = self._heir(courses[-1])
+        courses = [course, *course.born]
+        last = course
+        while last.freed_key:
+            heir = self._heir(last)
             if heir is None:
                 break
             heir.follow()
             courses.append(heir)
+            last = heir
         return courses
 
-    def _open(self, conn: Connection, run_id: str, room: int) -> Course:
+    def _below(self, conn: Connection, run_id: str, tell: Tell) -> Iterator[Course]:
+        """Take something into the courses of all runs that do tasks of this one, directly or through others."""
+        for child in children.live(conn, run_id):
+            yield from self.within(conn, child, tell)
+            yield from self._below(conn, child, tell)
+
+    def open(self, conn: Connection, run_id: str, room: int = 0) -> Course:
+        """Lock a run and give its course, as of now, to who calls `follow` on it."""
         found = runs.lock(conn, run_id)
         if found is None:
             raise InputError(f"there is no run {run_id!r}", reason="not_found", next="see drawbar runs")
         version, said, wanted, finished_at = found
-        known = self.memory.get(run_id) or read(conn, run_id)
+        known = self.memory.get(run_id) or read(conn, run_id, self.aside)
         assert known is not None
         if known.point[0] == version:
             state = known.point[1]
@@ -97,10 +116,12 @@ class Record:
             state = runs.state_of(conn, run_id, wanted, said if finished_at is not None else None)
         course = self.course(conn, known, version, state, room)
         course.queued = said == "queued"
+        course.stood = said
         return course
 
     def course(self, conn: Connection, known: Known, version: int, state: State, room: int) -> Course:
-        return Course(conn, known, version, state, now=self.journal.now(), owner=self.owner, room=room)
+        now = self.journal.now()
+        return Course(conn, known, version, state, now=now, owner=self.owner, room=room, queues=self.queues)
 
     def _heir(self, course: Course) -> Course | None:
         """Let the next run of the same key begin."""
@@ -117,8 +138,11 @@ class Record:
         if run_id is None:
             return None
         runs.hold_key(conn, run_id, held, time.time())
-        heir = self._open(conn, run_id, room)
+        heir = self.open(conn, run_id, room)
+        heir.stood = "queued"
         heir.tell("run.started")
+        if (parent := heir.known.header.parent) and children.wanted_of(conn, parent[0]) in {"pause", "halt"}:
+            heir.take(Want("pause"))
         return heir
 
     def begin_left(self, workflow: str, key: str) -> None:
@@ -132,8 +156,9 @@ class Record:
         self.committed(self.journal.write(unit))
 
     def committed(self, courses: list[Course]) -> list[Claim]:
-        """Hear that a unit was committed."""
+        """Hear that a unit was committed; who has room goes on in the parents of what has ended."""
         claims: list[Claim] = []
+        room = min((course.room for course in courses), default=0)
         for course in courses:
             known = course.known
             known.outputs.update(course.fresh)
@@ -148,7 +173,31 @@ class Record:
                 self._tell_end(course.run_id)
         with self.news:
             self.news.notify_all()
+        for course in courses:
+            if course.tells_parent and course.known.header.parent is not None:
+                more = self._told(course.known.header.parent[0], course.run_id, room)
+                room -= len(more)
+                claims += more
         return claims
+
+    def hear(self, parent: str, child: str, room: int = 0) -> list[Claim]:
+        """Let a parent hear how its child stands; telling it twice does nothing."""
+
+        def unit(conn: Connection) -> list[Course]:
+            found = runs.lock(conn, parent)
+            if found is None or found[3] is not None:
+                children.told(conn, child)
+                return []
+            return self.within(conn, parent, lambda course: hear(course, child), room=room)
+
+        return self.committed(self.journal.write(unit))
+
+    def _told(self, parent: str, child: str, room: int) -> list[Claim]:
+        try:
+            return self.hear(parent, child, room)
+        except (Unavailable, runs.Newer) as error:  # the mark on the child stays, and a sweep finds it
+            log.warning("parent.untold", run=parent, child=child, error=error.message)
+            return []
 
     @contextmanager
     def end_of(self, run_id: str) -> Iterator[threading.Event]:

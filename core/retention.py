@@ -6,13 +6,15 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from .claims_config import ClaimsConfig
 from .retention_config import History
-from .store import holds
+from .store import aside, holds, runs
 from .store import retention as stored
 from .store.ids import first_id
 from .store.journal import Connection, Journal
@@ -41,12 +43,14 @@ class Retention:
         key_s: Callable[[], float] = lambda: 0.0,
         rejects: Callable[[], Iterable[Path]] = tuple,
         clock: Callable[[], float] = time.time,
+        claims: ClaimsConfig | None = None,
     ) -> None:
         self._journal = journal
         self._keep = keep
         self._key_s = key_s
         self._rejects = rejects
         self._clock = clock
+        self._claims_d = (claims or ClaimsConfig()).keep_d
         self._stop = threading.Event()
 
     def stop(self) -> None:
@@ -63,6 +67,7 @@ class Retention:
         now = self._clock()
         for run_id in self._read(stored.unfinished):
             self._finish(run_id)
+        self._claims(now)
         cutoff = now - self._keep.runs_d * _DAY_S
         self._runs(cutoff)
         self._entries(now, cutoff)
@@ -82,6 +87,31 @@ class Retention:
             return False
         holds.turned(conn, _NAME, repr(now + _EVERY_S))
         return True
+
+    def _claims(self, now: float) -> None:
+        """Remove large values some time after their run ended; the answers that a key gives again while it is remembered."""
+        cutoff = now - max(self._claims_d * _DAY_S, self._key_s())
+        after, before = "", first_id(cutoff)
+        while not self._stop.is_set() and (page := self._read(aside.old, after, before, 500)):
+            after = page[-1][0]
+            for claim_id, run_id, created_at, removed_at, _ in page:
+                if removed_at is None and not self._give_up(claim_id, run_id, created_at, now, cutoff):
+                    continue
+                while not self._stop.is_set() and not self._bite(partial(aside.eat, claim_id=claim_id)):
+                    pass
+
+    def _give_up(self, claim_id: str, run_id: str | None, created_at: float, now: float, cutoff: float) -> bool:
+        def unit(conn: Connection) -> bool:
+            if run_id is None:
+                is_over = created_at < cutoff
+            else:
+                runs.lock(conn, run_id)  # a retry either comes before this, or finds it gone
+                is_over = aside.is_over(conn, run_id, cutoff)
+            if is_over:
+                aside.remove(conn, claim_id, now)
+            return is_over
+
+        return bool(self._bite(unit))
 
     def _runs(self, cutoff: float) -> None:
         after, before = "", first_id(cutoff)

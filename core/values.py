@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -26,6 +28,18 @@ class Wide(int):
     """An integer of a type that can pass ±(2^53 - 1) (bigint, xs:long, PIC 9(16)): a string in JSON, whatever its value."""
 
     __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimCheck:
+    """What stands for a value that is kept aside: its name there, its size, and how it begins."""
+
+    id: str
+    bytes: int
+    preview: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {"claim": self.id, "bytes": self.bytes, "preview": self.preview}
 
 
 def plain_decimal(value: Decimal) -> str:
@@ -49,6 +63,7 @@ _OUTWARD: dict[type, Callable[[Any], Any]] = {
     time: lambda value: value.isoformat(),
     timedelta: duration,
     UUID: str,
+    ClaimCheck: ClaimCheck.as_json,
     bytes: lambda value: base64.b64encode(value).decode(),
     bytearray: lambda value: base64.b64encode(value).decode(),
     memoryview: lambda value: base64.b64encode(value).decode(),
@@ -86,6 +101,7 @@ _INWARD: dict[type, tuple[str, Callable[[Any], Any]]] = {
     time: ("tm", time.isoformat),
     timedelta: ("td", lambda value: [value.days, value.seconds, value.microseconds]),
     UUID: ("uuid", str),
+    ClaimCheck: ("claim", lambda value: {"id": value.id, "bytes": value.bytes, "preview": value.preview}),
     bytes: ("b", lambda value: base64.b64encode(value).decode()),
 }
 _BACK: dict[str, Callable[[Any], Any]] = {
@@ -98,6 +114,7 @@ _BACK: dict[str, Callable[[Any], Any]] = {
     "uuid": UUID,
     "b": base64.b64decode,
     "map": lambda value: value,
+    "claim": lambda value: ClaimCheck(value["id"], value["bytes"], value["preview"]),
 }
 
 
@@ -149,6 +166,33 @@ def load(text: str | bytes | None) -> Any:
         text = text.decode()
     value = orjson.loads(text)
     return _untag(value) if _MARK in text else value
+
+
+_CLAIM = f'{{"{_TAG}":"claim","v":'
+_TAGGED = re.compile(
+    r'\{"\$t":"(dec|int|dt|d|tm|td|uuid|b|claim)","v":("[^"]*"|\[[-0-9,]*\]|\{"id":"[^"]*","bytes":\d+,"preview":"(?:[^"\\]|\\.)*"\})\}'
+)
+
+
+def has_claims(text: str | None) -> bool:
+    """Tell whether something of what `dump` wrote is kept aside."""
+    return text is not None and _CLAIM in text
+
+
+def outward(text: str) -> str:
+    """Turn what `dump` wrote into the outward form, without building the value: a large one stands in memory once more only."""
+    if _MARK not in text:
+        return text
+    if f'{_MARK}:"map"' in text:
+        return orjson.dumps(to_json(load(text))).decode()
+    return _TAGGED.sub(_as_outward, text)
+
+
+def _as_outward(found: re.Match[str]) -> str:
+    kind, text = found.groups()
+    if kind in {"dec", "td", "claim"}:
+        return orjson.dumps(to_json(_BACK[kind](orjson.loads(text)))).decode()
+    return text
 
 
 def canonical(value: Any) -> bytes:

@@ -10,6 +10,8 @@ import structlog
 from tenacity import RetryCallState
 from tenacity.wait import wait_base
 
+from .aside import Kept
+from .children import Children
 from .compensating import lettered, seen
 from .course import Came, Claim, Course
 from .errors import ConfigError, DrawbarError, OutcomeUnknown, Rejected, Unavailable
@@ -26,7 +28,6 @@ from .store import approvals, ledger, runs
 from .store.ids import new_id
 from .store.journal import Away, Connection
 from .tool import Effect
-from .values import dump
 
 log = structlog.get_logger("drawbar.work")
 _BUSY_S = 0.5
@@ -48,13 +49,22 @@ class StillRuns(Unavailable):
 class Work:
     """Does claimed tasks on the caller's thread."""
 
-    def __init__(self, record: Record, leases: Leases, guard: Guard, wait: wait_base, run_sync: RunSync | None) -> None:
+    def __init__(
+        self,
+        record: Record,
+        leases: Leases,
+        guard: Guard,
+        wait: wait_base,
+        run_sync: RunSync | None,
+        children: Children,
+    ) -> None:
         self._record = record
         self._leases = leases
         self._guard = guard
         self._intents = Intents(guard)
         self._wait = wait
         self._run_sync = run_sync
+        self._children = children
         self.pool: Pool | None = None
 
     def do(self, claim: Claim) -> list[Claim]:
@@ -71,6 +81,8 @@ class Work:
     def _settled(self, claim: Claim) -> Settle:
         """Do it, and say what is to be stored: never raises one of the five."""
         try:
+            if claim.step.task.workflow is not None:
+                return self._children.settle(claim, self._env(claim))
             return self._sync(claim) if claim.step.task.sync is not None else self._tool(claim)
         except Held as error:
             return self._held(claim, error)
@@ -107,9 +119,8 @@ class Work:
                 return unapproved
         prepared.tool.share.look(limit_s(claim, prepared))  # before an intent is recorded
         if not prepared.recorded:
-            return self._came(
-                claim, prepared.tool.effect, self._perform(claim, prepared, ":".join(map(str, claim.place)))
-            )
+            outcome = self._perform(claim, prepared, ":".join(map(str, claim.place)))
+            return self._came(claim, prepared.tool.effect, outcome, kept=self._kept(claim, outcome, prepared))
         entry = claim.intent or new_id()
         now = self._record.journal.now()
         intent = self._intents.intent(claim, prepared, entry, now)
@@ -120,9 +131,11 @@ class Work:
         except Away as error:
             return self._not_left(entry, now, error, self._put_off(error))
         if isinstance(admission, ledger.Same):
-            same = admission
-            own = same.entry == entry
-            return lambda conn: Came("succeeded", dump(same.result), notes={"same_as": same.entry}, own=own)
+            kept = self._guard.keep(prepared.tool, self._guard.whole(admission.result), claim.run_id, of_run=True)
+            came = Came(
+                "succeeded", kept.text, notes={"same_as": admission.entry}, own=admission.entry == entry, kept=kept
+            )
+            return lambda conn: came
         if isinstance(admission, ledger.Busy):
             return self._orphaned(claim, prepared, entry) if admission.entry == entry else self._busy(claim, admission)
         return self._called(claim, prepared, entry)
@@ -137,10 +150,11 @@ class Work:
 
     def _called(self, claim: Claim, prepared: Prepared, entry: str) -> Settle:
         outcome = self._perform(claim, prepared, entry)
-        came = self._came(claim, prepared.tool.effect, outcome, entry)
+        kept = self._kept(claim, outcome, prepared)
+        came = self._came(claim, prepared.tool.effect, outcome, entry, kept)
 
         def settle(conn: Connection) -> Came:
-            self._guard.conclude(conn, prepared, entry, outcome)
+            self._guard.conclude(conn, prepared, entry, outcome, kept)
             return came(conn)
 
         return settle
@@ -250,12 +264,19 @@ class Work:
 
         return settle
 
-    def _came(self, claim: Claim, effect: Effect, outcome: Outcome, entry: str | None = None) -> Settle:
+    def _kept(self, claim: Claim, outcome: Outcome, prepared: Prepared) -> Kept | None:
+        done = outcome.state == "done"
+        return self._guard.keep(prepared.tool, outcome.result, claim.run_id, of_run=True) if done else None
+
+    def _came(
+        self, claim: Claim, effect: Effect, outcome: Outcome, entry: str | None = None, kept: Kept | None = None
+    ) -> Settle:
         """Decide what an outcome means for the task."""
         if not outcome.counts:
             return self._not_now(claim, outcome)
         if outcome.state == "done":
-            came = Came("succeeded", dump(outcome.result), notes=outcome.notes)
+            kept = kept or self._guard.aside.keep(outcome.result, claim.run_id)
+            came = Came("succeeded", kept.text, notes=outcome.notes, kept=kept)
         else:
             came = self._failed(claim, effect, outcome, entry)
         return lambda conn: came

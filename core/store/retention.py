@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select
 
+from . import aside
 from .definitions import registrations
 from .statement import Statement
 from .tables import definitions, meta, runs
@@ -53,6 +54,13 @@ _PARTS = tuple(
         ("events", "id", f" AND type NOT IN ({_AUDIT})"),
     )
 )
+_PIECES = Statement(
+    "DELETE FROM claim_pieces WHERE (claim, piece) IN (SELECT p.claim, p.piece FROM claim_pieces p"
+    f" JOIN claims c ON c.id = p.claim WHERE c.run_id = :id LIMIT {aside.BITE})"
+)
+_CLAIMS = Statement(
+    "DELETE FROM claims WHERE run_id = :id AND NOT EXISTS (SELECT 1 FROM claim_pieces p WHERE p.claim = claims.id)"
+)
 _EVENTS = Statement("SELECT id, run_id, type, at FROM events WHERE id > :after ORDER BY id LIMIT :most")
 _EVENT = Statement("DELETE FROM events WHERE id = :id")
 _LEDGER = Statement(
@@ -91,10 +99,13 @@ def remove_run(conn: Connection, run_id: str, cutoff: float) -> None:
 
 def remove_parts(conn: Connection, run_id: str) -> bool:
     """Take one bite of what belonged to a run; true when nothing is left."""
-    most: int = max(part(conn, id=run_id).rowcount for part in _PARTS)
-    if most < BITE:
+    done = _PIECES(conn, id=run_id).rowcount < aside.BITE
+    if done:
+        _CLAIMS(conn, id=run_id)
+        done = max(part(conn, id=run_id).rowcount for part in _PARTS) < BITE
+    if done:
         conn.execute(delete(meta).where(meta.c.name == f"{_REMOVING}{run_id}"))
-    return most < BITE
+    return done
 
 
 def unfinished(conn: Connection) -> list[str]:

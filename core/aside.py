@@ -1,0 +1,242 @@
+"""
+Large values are kept aside (Claim Check): a row holds a reference, and the body is read when somebody asks for it.
+
+A value over `over_bytes` becomes a claim of its run, written in the same unit as the row that refers to it; equal bodies of one
+run are kept once. Expressions see the whole value, views show the claim. Bodies of tools with secret or personal fields are
+sealed, and those fields are masked when the claim is shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import DrawbarError, InputError
+from .masking import Vault, masked
+from .store import aside as stored
+from .store.aside import PIECE_BYTES, Row
+from .store.journal import Connection, Journal
+from .values import ClaimCheck, dump, has_claims, load, moment, outward, write_json
+
+JSON = "application/json"
+BYTES = "application/octet-stream"
+_PREVIEW = 200
+_MAX_SHOWN_BYTES = 33_554_432
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A value ready for a row: `text` is what the row holds, and `store` writes the body, if it has one, in the row's own unit."""
+
+    value: Any
+    """The value itself, or the claim check that stands for it."""
+    text: str
+    row: Row | None = None
+    body: bytes = b""
+    vault: Vault | None = None
+
+    def store(self, conn: Connection) -> str:
+        if self.row is not None:
+            stored.add(conn, self.row, self._pieces())
+        return self.text
+
+    def _pieces(self) -> Iterator[bytes]:
+        for start in range(0, len(self.body), PIECE_BYTES):
+            piece = self.body[start : start + PIECE_BYTES]
+            yield self.vault.seal_bytes(piece) if self.vault is not None else piece
+
+
+class Aside:
+    """Keeps what is large aside, and finds it again."""
+
+    def __init__(self, vault: Vault, over_bytes: int = 65536) -> None:
+        self._vault = vault
+        self.over_bytes = over_bytes
+
+    def keep(self, value: Any, owner: str, *, of_run: bool = True, hidden: Iterable[str] = ()) -> Kept:
+        """Make a value ready for a row of its owner: a run, or the ledger's entry of a direct call."""
+        if isinstance(value, bytes) and len(value) > self.over_bytes:
+            return self._aside(value, owner, BYTES, of_run=of_run)
+        text = dump(value)
+        paths = tuple(hidden)
+        if not self._is_large(text):
+            return Kept(value, text)
+        shown = write_json(masked(value, paths)).decode() if paths else None
+        return self._aside(text.encode(), owner, JSON, text, of_run=of_run, hidden=paths, shown=shown)
+
+    def keep_text(self, text: str, owner: str) -> Kept:
+        """Do the same with what `dump` wrote; the value of a small one is not built."""
+        return self._aside(text.encode(), owner, JSON, text) if self._is_large(text) else Kept(None, text)
+
+    def whole(self, conn: Connection, value: Any) -> Any:
+        """Give a value with all that is kept aside in it. Raises InputError for what was removed, or cannot be opened."""
+        if isinstance(value, ClaimCheck):
+            return self._read(conn, value.id)
+        if isinstance(value, list):
+            return [self.whole(conn, item) for item in value]
+        if isinstance(value, dict):
+            return {name: self.whole(conn, item) for name, item in value.items()}
+        return value
+
+    def load(self, conn: Connection, text: str | None) -> Any:
+        """Read what a row holds, whole."""
+        value = load(text)
+        return self.whole(conn, value) if has_claims(text) else value
+
+    def body(self, conn: Connection, row: Row, first: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Give the pieces of a body from one number to another."""
+        _still_there(row)
+        for piece in stored.pieces(conn, row.id, range(first, row.pieces if end is None else min(end, row.pieces))):
+            yield self._vault.open_bytes(piece) if row.sealed else piece
+
+    def _is_large(self, text: str) -> bool:
+        return 4 * len(text) > self.over_bytes and (len(text) > self.over_bytes or len(text.encode()) > self.over_bytes)
+
+    def _aside(
+        self,
+        body: bytes,
+        owner: str,
+        content_type: str,
+        text: str | None = None,
+        *,
+        of_run: bool = True,
+        hidden: tuple[str, ...] = (),
+        shown: str | None = None,
+    ) -> Kept:
+        if shown is None:
+            shown = None if text is None else outward(text)
+        size = len(body) if shown is None else len(shown.encode())
+        sha = hashlib.sha256(body).hexdigest()
+        vault = self._vault if hidden and self._vault.can_seal else None
+        row = Row(
+            id=f"{owner}.{sha[:32]}{'' if content_type == JSON else 'b'}",
+            run_id=owner if of_run else None,
+            sha256=sha,
+            bytes=len(body),
+            shown_bytes=size,
+            plain=int(shown is None or shown is text),
+            content_type=content_type,
+            sealed=int(vault is not None),
+            hidden=dump(list(hidden)) if hidden else None,
+            pieces=-(-len(body) // PIECE_BYTES),
+            created_at=time.time(),
+        )
+        begins = body[:_PREVIEW].decode("utf-8", "replace") if shown is None else shown[:_PREVIEW]
+        check = ClaimCheck(row.id, size, begins)
+        return Kept(check, dump(check), row, body, vault)
+
+    def _read(self, conn: Connection, claim_id: str) -> Any:
+        row = _found(stored.find(conn, claim_id), claim_id)
+        try:
+            body = b"".join(self.body(conn, row))
+        except InputError:
+            raise
+        except DrawbarError as error:
+            raise InputError(f"the value {claim_id} cannot be read: {error.message}", next=error.next) from error
+        if len(body) != row.bytes:
+            raise _removed(row)
+        if row.content_type == BYTES:
+            return body
+        text = body.decode()
+        del body
+        return self.load(conn, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A value that is kept aside, as people see it."""
+
+    id: str
+    run_id: str | None
+    bytes: int
+    content_type: str
+    sha256: str
+    is_masked: bool
+    created_at: float
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "claim": self.id,
+            "run_id": self.run_id,
+            "bytes": self.bytes,
+            "content_type": self.content_type,
+            "sha256": self.sha256,
+            "masked": self.is_masked,
+            "created_at": moment(self.created_at),
+        }
+
+
+class Claims:
+    """Shows claims to readers, part by part, in the outward form."""
+
+    def __init__(self, journal: Journal, aside: Aside) -> None:
+        self._journal = journal
+        self._aside = aside
+        self._lock = threading.Lock()
+        self._last: tuple[str, bytes] = ("", b"")
+
+    def find(self, claim_id: str) -> Claim:
+        """Give what is known of a claim; InputError when there is none, or when its body was removed."""
+        with self._journal.read() as conn:
+            row = _found(stored.find(conn, claim_id), claim_id)
+        _still_there(row)
+        hidden = row.hidden is not None
+        return Claim(row.id, row.run_id, row.shown_bytes, row.content_type, row.sha256, hidden, row.created_at)
+
+    def part(self, claim_id: str, start: int, end: int) -> bytes:
+        """Give the bytes from one position to another; fewer where it ends."""
+        with self._journal.read() as conn:
+            row = _found(stored.find(conn, claim_id), claim_id)
+            _still_there(row)
+            if not row.plain:
+                return self._shown(conn, row)[start:end]
+            end = min(end, row.bytes)
+            first = start // PIECE_BYTES
+            body = b"".join(self._aside.body(conn, row, first, -(-end // PIECE_BYTES)))
+        found = body[start - first * PIECE_BYTES : end - first * PIECE_BYTES]
+        if len(found) < end - start:
+            raise _removed(row)
+        return found
+
+    def value(self, claim_id: str) -> Any:
+        """Give the whole value, with its types and with nothing masked: for Python."""
+        with self._journal.read() as conn:
+            return self._aside.whole(conn, ClaimCheck(claim_id, 0, ""))
+
+    def _shown(self, conn: Connection, row: Row) -> bytes:
+        """Give the outward form of what has types of its own, or fields to hide; the last one is remembered for its next part."""
+        with self._lock:
+            if self._last[0] == row.id:
+                return self._last[1]
+        text = b"".join(self._aside.body(conn, row)).decode()
+        hidden = load(row.hidden)
+        shown = write_json(masked(load(text), hidden)) if hidden else outward(text).encode()
+        if len(shown) <= _MAX_SHOWN_BYTES:
+            with self._lock:
+                self._last = (row.id, shown)
+        return shown
+
+
+def _found(row: Row | None, claim_id: str) -> Row:
+    if row is None:
+        raise InputError(f"there is no claim {claim_id!r}", reason="not_found", next="a run and its tasks name theirs")
+    return row
+
+
+def _still_there(row: Row) -> None:
+    if row.removed_at is not None:
+        raise _removed(row)
+
+
+def _removed(row: Row) -> InputError:
+    when = f" on {(moment(row.removed_at) or '')[:10]}" if row.removed_at else ""
+    return InputError(
+        f"the value {row.id} was removed{when}: large values are kept for claims.keep_d days after their run ended",
+        reason="not_found",
+        id=row.id,
+        next="start a new run: one whose large values are gone cannot be retried from its middle",
+    )
