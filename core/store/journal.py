@@ -12,11 +12,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
 from sqlalchemy.exc import (
     ArgumentError,
@@ -33,6 +34,7 @@ from . import clock, postgres, upgrade
 from .tables import meta
 from .turn import Turn
 
+log = structlog.get_logger("drawbar.journal")
 T = TypeVar("T")
 __all__ = ["Away", "Connection", "Journal"]
 _BUSY_S = 10
@@ -215,11 +217,15 @@ def _open_postgres(url: str, *, migrate: bool) -> Journal:
     journal = Journal(postgres.readers(url), postgres.Transactions(postgres.writers(url)), None)
     try:
         journal.upgraded = journal.write(partial(_settle, migrate=migrate))
-    except DrawbarError as error:
+    except (DrawbarError, DatabaseError) as error:
         journal.close()
+        if isinstance(error, DatabaseError):  # no right to make a table, or a migration that fails: it was rolled back
+            raise ConfigError(f"state: {error.orig}", field="state", next="the database is as it was") from error
         if isinstance(error, Unavailable) and postgres.is_refusal(error.message):
             raise ConfigError(f"state: {error.message}", field="state") from error
         raise
+    if journal.upgraded is not None and journal.upgraded.before is not None:
+        log.warning("journal.migrated", before=journal.upgraded.before, after=journal.upgraded.after)
     return journal
 
 
@@ -232,14 +238,18 @@ def _open_sqlite(path: Path) -> Journal:
     event.listen(writer, "connect", lambda driver, record: _prepare(driver))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        turn = Turn(path)
-        with turn.taken():
-            conn = writer.connect()
-            conn.exec_driver_sql("PRAGMA journal_mode=WAL")
-            upgraded = upgrade.embedded(conn, path)
-        journal = Journal(readers, _GroupCommit(conn, turn), path)
-        journal.upgraded = journal.write(partial(_settle, migrate=False)) or upgraded
-        journal.now()  # measured here, since it writes, and units ask for it
+        with ExitStack() as opened:
+            turn = Turn(path)
+            opened.callback(turn.close)
+            with turn.taken():
+                conn = writer.connect()
+                opened.callback(conn.close)
+                conn.exec_driver_sql("PRAGMA journal_mode=WAL")
+                upgraded = upgrade.embedded(conn, path)
+            journal = Journal(readers, _GroupCommit(conn, turn), path)
+            journal.upgraded = journal.write(partial(_settle, migrate=False)) or upgraded
+            journal.now()  # measured here, since it writes, and units ask for it
+            opened.pop_all()
     except (OSError, sqlite3.Error, DatabaseError) as error:
         raise ConfigError(f"state: {path}: {getattr(error, 'orig', None) or error}", field="state") from error
     return journal

@@ -104,7 +104,6 @@ def settle(conn: Connection, *, migrate: bool) -> Upgraded | None:
         return None
     conn.exec_driver_sql("SET LOCAL statement_timeout = 0")  # an index on a large table takes its time
     migrations.upgrade(conn, schema.version)
-    log.warning("journal.migrated", before=schema.version, after=VERSION)
     return Upgraded(schema.version, VERSION)
 
 
