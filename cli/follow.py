@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -24,16 +25,13 @@ def follow(
 
     `steps` prints what happens as it happens. `after` is what JSON output shows beside the run.
     """
-    while True:
-        run = service.run(run_id)
+
+    def shown() -> None:
+        nonlocal since
         if steps and not as_json:
             since = _events(service, run_id, since)
-        code = _CODES.get(run["status"])
-        if code is None and run["status"] == "waiting" and _asked(service, run_id):
-            code = PERSON
-        if code is not None:
-            break
-        time.sleep(_POLL_S)
+
+    run, code = _stayed(service, run_id, shown)
     if steps and not as_json:
         _events(service, run_id, since)
     if as_json:
@@ -42,6 +40,26 @@ def follow(
         summary(service, run)
     if code:
         raise typer.Exit(code)
+
+
+def stay(service: Service, run_id: str, *, quiet: bool) -> int:
+    """Wait as `follow` does, print one summary unless `quiet`, and give the exit code."""
+    run, code = _stayed(service, run_id, lambda: None)
+    if not quiet:
+        summary(service, run)
+    return code
+
+
+def _stayed(service: Service, run_id: str, look: Callable[[], None]) -> tuple[Json, int]:
+    while True:
+        run = service.run(run_id)
+        look()
+        code = _CODES.get(run["status"])
+        if code is None and run["status"] == "waiting" and _asked(service, run_id):
+            code = PERSON
+        if code is not None:
+            return run, code
+        time.sleep(_POLL_S)
 
 
 def _asked(service: Service, run_id: str) -> list[Json]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..core.adapter import FileAction
 from ..core.errors import DrawbarError, InputError
+from ..core.queues import DEFAULT
+from ..core.store.letters import Wanted
 from .migrating import told
 from .output import say
 from .service import Json, Progress
@@ -17,15 +19,18 @@ if TYPE_CHECKING:
     from ..core.views import Run
 
 
+_PAGE = 1000
+
+
 class Local:
     """Whoever runs the command line owns the state, and is named in the audit as `cli:USER`."""
 
     works = True
 
-    def __init__(self, path: str | None) -> None:
+    def __init__(self, path: str | None, queues: Collection[str] = (DEFAULT,)) -> None:
         from ..app import open_app
 
-        self._app: App = open_app(path)
+        self._app: App = open_app(path, queues=queues)
         if (upgraded := self._app.journal.upgraded) is not None and upgraded.before is not None:
             say(told(upgraded), style="dim", stderr=True)
         self._caller = self._app.owner()
@@ -47,10 +52,10 @@ class Local:
     def tool(self, name: str) -> Json:
         return self._app.catalogue.tool(name, caller=self._caller)
 
-    def call(self, tool: str, arguments: Any, *, key: str | None) -> Json:
+    def call(self, tool: str, arguments: Any, *, key: str | None, code: str | None) -> Json:
         if self._app.landscape.tool(tool).rules.approval is not None:
             self._begin()  # a question is asked by a run
-        answer = self._app.direct.call(tool, arguments, caller=self._caller, key=key)
+        answer = self._app.direct.call(tool, arguments, caller=self._caller, key=key, code=code)
         if answer.state == "waiting":
             return {"status": "waiting", "id": answer.id}
         return {"result": answer.result, "id": answer.id}
@@ -81,15 +86,49 @@ class Local:
         self._begin()
         return _run(done)
 
-    def approvals(self, *, state: str | None = "waiting") -> list[Json]:
-        return self._app.desk.approvals(state=state, limit=1000)
+    def approvals(self, *, state: str | None = "waiting", mine: bool = False) -> list[Json]:
+        by = self._caller if mine else None
+        return list(
+            _pages(
+                lambda after: self._app.desk.approvals(state=state, by=by, after=after, limit=_PAGE),
+                lambda one: one["id"],
+            )
+        )
 
     def answer(self, approval: str, *, approved: bool, reason: str | None) -> Json:
         self._begin()
         return self._app.desk.answer(approval, approved=approved, caller=self._caller, reason=reason)
 
-    def letters(self) -> list[Json]:
-        return self._app.desk.dead_letters(limit=1000)
+    def letters(self, **by: Any) -> list[Json]:
+        wanted = _wanted(by)
+        return list(
+            _pages(
+                lambda after: self._app.desk.dead_letters(wanted, after=after, limit=_PAGE),
+                lambda one: one["id"],
+            )
+        )
+
+    def many_letters(
+        self, verb: str, by: Json, *, dry_run: bool, every: bool, reason: str | None, **said: Any
+    ) -> Iterator[Json]:
+        if not dry_run:
+            self._begin()
+        wanted, after = _wanted(by), None
+        while True:
+            page = self._app.letters.many(
+                verb,  # type: ignore[arg-type]  # the verbs of the command line are these
+                wanted,
+                caller=self._caller,
+                dry_run=dry_run,
+                every=every,
+                after=after,
+                reason=reason,
+                **said,
+            )
+            yield from page["items"]
+            after = page["next"]
+            if after is None:
+                return
 
     def letter(self, letter: str) -> Json:
         return self._app.desk.dead_letter(letter)
@@ -146,6 +185,21 @@ class Local:
         if not self._begun:
             self._begun = True
             self._app.begin()
+
+
+def _pages(read: Callable[[str | None], list[Json]], cursor: Callable[[Json], str]) -> Iterator[Json]:
+    """Read a list to its end."""
+    after: str | None = None
+    while page := read(after):
+        yield from page
+        if len(page) < _PAGE:
+            return
+        after = cursor(page[-1])
+
+
+def _wanted(by: Mapping[str, Any]) -> Wanted:
+    times = {name: datetime.fromisoformat(by[name]).timestamp() for name in ("since", "until") if name in by}
+    return Wanted(**{**by, **times})
 
 
 def _run(run: Run) -> Json:

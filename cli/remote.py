@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -53,9 +53,10 @@ class Remote:
     def tool(self, name: str) -> Json:
         return self._ask("GET", f"/tools/{_in(name)}")
 
-    def call(self, tool: str, arguments: Any, *, key: str | None) -> Json:
+    def call(self, tool: str, arguments: Any, *, key: str | None, code: str | None) -> Json:
         headers = {"Idempotency-Key": key} if key else {}
-        return self._ask("POST", f"/tools/{_in(tool)}/call", body={"arguments": arguments}, headers=headers)
+        body = {"arguments": arguments, **({"code": code} if code is not None else {})}
+        return self._ask("POST", f"/tools/{_in(tool)}/call", body=body, headers=headers)
 
     def preview(self, tool: str, arguments: Any) -> Json:
         return self._ask("POST", f"/tools/{_in(tool)}/preview", body={"arguments": arguments})
@@ -82,15 +83,26 @@ class Remote:
         body = {name: value for name, value in said.items() if value is not None}
         return self._ask("POST", f"/runs/{_in(run_id)}/{verb}", body=body)
 
-    def approvals(self, *, state: str | None = "waiting") -> list[Json]:
-        return self._page("/approvals", state=state or "all")
+    def approvals(self, *, state: str | None = "waiting", mine: bool = False) -> list[Json]:
+        return self._page("/approvals", state=state or "all", mine="true" if mine else None)
 
     def answer(self, approval: str, *, approved: bool, reason: str | None) -> Json:
         verb = "approve" if approved else "reject"
         return self._ask("POST", f"/approvals/{_in(approval)}/{verb}", body=_why(reason))
 
-    def letters(self) -> list[Json]:
-        return self._page("/dead-letters")
+    def letters(self, **by: Any) -> list[Json]:
+        return self._page("/dead-letters", **by)
+
+    def many_letters(
+        self, verb: str, by: Json, *, dry_run: bool, every: bool, reason: str | None, **said: Any
+    ) -> Iterator[Json]:
+        body = {"filter": by, "all": every, "dry_run": dry_run, **_why(reason), **said}
+        while True:
+            page = self._ask("POST", f"/dead-letters/{verb}", body=body)
+            yield from page["items"]
+            if page["next"] is None:
+                return
+            body["after"] = page["next"]
 
     def letter(self, letter: str) -> Json:
         return self._ask("GET", f"/dead-letters/{_in(letter)}")
@@ -103,7 +115,7 @@ class Remote:
         return self._ask("POST", f"/dead-letters/{_in(letter)}/send", body=_why(reason))
 
     def drop(self, letter: str, *, reason: str | None) -> None:
-        self._ask("DELETE", f"/dead-letters/{_in(letter)}")
+        self._ask("DELETE", f"/dead-letters/{_in(letter)}", query=_why(reason))
 
     def syncs(self) -> list[Json]:
         return self._page("/syncs")

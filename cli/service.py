@@ -32,7 +32,7 @@ class Service(Protocol):
 
     def tool(self, name: str) -> Json: ...
 
-    def call(self, tool: str, arguments: Any, *, key: str | None) -> Json:
+    def call(self, tool: str, arguments: Any, *, key: str | None, code: str | None) -> Json:
         """Give `{result, id}`, or `{status: waiting, id}` where another person must approve."""
 
     def preview(self, tool: str, arguments: Any) -> Json: ...
@@ -51,11 +51,17 @@ class Service(Protocol):
         self, run_id: str, verb: str, *, reason: str | None, given: Any = None, task: str | None = None
     ) -> Json: ...
 
-    def approvals(self, *, state: str | None = "waiting") -> list[Json]: ...
+    def approvals(self, *, state: str | None = "waiting", mine: bool = False) -> list[Json]: ...
 
     def answer(self, approval: str, *, approved: bool, reason: str | None) -> Json: ...
 
-    def letters(self) -> list[Json]: ...
+    def letters(self, **by: Any) -> list[Json]:
+        """List dead letters; `by` filters: tool state workflow run since until q, times in ISO 8601 with their zone."""
+
+    def many_letters(
+        self, verb: str, by: Json, *, dry_run: bool, every: bool, reason: str | None, **said: Any
+    ) -> Iterable[Json]:
+        """Do a verb to all that fit, page by page, or say what would come of each."""
 
     def letter(self, letter: str) -> Json: ...
 

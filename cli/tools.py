@@ -12,7 +12,7 @@ from rich.text import Text
 from ..core.errors import InputError
 from .arguments import mapping_input, typed
 from .failures import FAILED, NOTHING, PERSON
-from .output import console, facts, json_out, one_line, say, state, table
+from .output import console, facts, json_out, one_line, say, state, table, when
 from .service import Json, Service
 from .session import session
 
@@ -190,14 +190,19 @@ def call(
     key: Annotated[
         str | None, typer.Option("--key", help="Idempotency key: the same key gives the first answer.", show_default=False)
     ] = None,
+    code: Annotated[
+        str | None, typer.Option("--code", help="The one-use code of a preview of these arguments.", show_default=False)
+    ] = None,
 ) -> None:  # fmt: skip
     """Call a tool through the guard."""
     with session(ctx).service() as service:
         arguments = _arguments(service, tool, words or [], given)
+        if preview and code is not None:
+            raise InputError("a preview gives a code and takes none", next="leave out --preview, or --code")
         if preview:
             _preview(service.preview(tool, arguments), as_json=session(ctx).as_json)
             return
-        answer = service.call(tool, arguments, key=key)
+        answer = service.call(tool, arguments, key=key, code=code)
     exact = numbers == "exact"
     if session(ctx).as_json:
         json_out(answer, exact=exact)
@@ -235,6 +240,9 @@ def _preview(shown: Json, *, as_json: bool) -> None:
     else:
         json_out(would)
     say("nothing was sent", style="dim")
+    say(f"code {shown['code']}  once, until {when(shown['expires_at'])}: drawbar call ... --code", style="dim")
+    if shown["needs_approval"]:
+        say("another person must agree", style="dim")
 
 
 def _result(result: Any, *, exact: bool) -> None:
