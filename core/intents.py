@@ -120,7 +120,8 @@ def env_of(conn: Connection, claim: Claim, state: State, fresh: Mapping[str, tup
         return {}
     env = claim.known.env(conn, paths, state, fresh)
     if each is not None and claim.item != WHOLE:
-        env[each.as_] = load(runs.item_value(conn, *claim.place))
+        of = claim.step.undoes or claim.task
+        env[each.as_] = load(runs.item_value(conn, claim.run_id, of, claim.item))
         env["index"] = claim.item
     return env
 

@@ -35,7 +35,7 @@ _UNDONE = (
 _UNDONE_TASKS = Statement(f"SELECT DISTINCT c.task{_UNDONE}")
 _RESET_ITEMS = Statement(
     "UPDATE task_runs SET state = 'pending', attempt = 0, intent = NULL, approval = NULL, first_at = NULL, due_at = NULL,"
-    " finished_at = NULL, outcome = NULL, error = NULL, rings = 0, done_no = NULL"
+    " finished_at = NULL, outcome = NULL, error = NULL, rings = 0, done_no = NULL, child = NULL"
     " WHERE run_id = :run_id AND task = :task AND item >= 0"
     f" AND item IN (SELECT c.item{_UNDONE} AND c.task = :compensation)"
 )
