@@ -14,10 +14,10 @@ _GATEWAY = "the gateway for agents"
 _BATCH = "fast batch syncs"
 _WIRES = "the deeper wires"
 LATER = {
-    "worker --queues": _ENGINE, "serve --workers": _ENGINE,
+    "serve --workers": _ENGINE,
     "show --wire": _WIRES, "pin": _WIRES, "drift": _WIRES,
     "resubmit": _BATCH, "cursor": _BATCH,
-    "mcp": _GATEWAY, "export": _GATEWAY, "audit": _GATEWAY, "forget": _GATEWAY,
+    "export": _GATEWAY, "audit": _GATEWAY, "forget": _GATEWAY,
 }  # fmt: skip
 
 

@@ -100,7 +100,7 @@ def status(ctx: typer.Context) -> None:
         json_out(found)
         return
     sections = (
-        ("systems", _systems), ("held", _held), ("runs", _runs), ("waiting_for_a_person", _waiting), ("syncs", _syncs), ("next_starts", _starts),
+        ("systems", _systems), ("held", _held), ("runs", _runs), ("without_a_worker", _unserved), ("waiting_for_a_person", _waiting), ("syncs", _syncs), ("next_starts", _starts),
     )  # fmt: skip
     for key, shown in sections:
         if _worth_a_line(found.get(key)):
@@ -148,6 +148,11 @@ def _held(found: list[Json]) -> None:
 def _runs(found: dict[str, Any]) -> None:
     rows = ((state(word), one["count"], when(one.get("oldest"))) for word, one in found.items())
     table(("state", "runs", "oldest"), rows, right=("runs",))
+
+
+def _unserved(found: list[Json]) -> None:
+    for one in found:
+        say(f"queue {one['queue']}: {one['ready']:,} ready, no worker (the oldest waits {one['waits_s']:,.0f} s)")
 
 
 def _waiting(found: dict[str, Any]) -> None:

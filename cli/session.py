@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,10 +11,15 @@ from typing import Annotated
 
 import typer
 
-from ..core.errors import InputError
+from ..core.errors import ConfigError, InputError
+from ..core.queues import DEFAULT, QUEUE_NAME
 from .service import Service
 
 Reason = Annotated[str | None, typer.Option("--reason", help="Why; it goes into the audit.", show_default=False)]
+Queues = Annotated[
+    str | None,
+    typer.Option("--queues", metavar="NAME,NAME", help="Serve only these; $DRAWBAR_QUEUES.", show_default=False),
+]
 
 
 @dataclass
@@ -40,7 +46,15 @@ class Session:
             return Remote(self.server, os.environ.get("DRAWBAR_KEY") or None)
         from .local import Local
 
-        return Local(self.config)
+        return Local(self.config, self.queues())
+
+    def queues(self, said: str | None = None) -> list[str]:
+        """Give the queues that this process serves: as said, or by $DRAWBAR_QUEUES, or the default queue."""
+        names = [name.strip() for name in (said or os.environ.get("DRAWBAR_QUEUES") or DEFAULT).split(",")]
+        for name in names:
+            if not re.fullmatch(QUEUE_NAME, name):
+                raise ConfigError(f"--queues: {name!r} is no name of a queue", next="write --queues NAME,NAME")
+        return names
 
     def here_only(self, verb: str) -> None:
         """Refuse a verb that works on this machine's files when a service is named."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.queues import DEFAULT
 from .output import say
-from .session import session
+from .session import Queues, session
+
+if TYPE_CHECKING:
+    from ..app import App
 
 
 def register(cli: typer.Typer) -> None:
@@ -18,30 +22,38 @@ def register(cli: typer.Typer) -> None:
 
 def worker(
     ctx: typer.Context,
-    queues: Annotated[str | None, typer.Option("--queues", hidden=True)] = None,
+    queues: Queues = None,
     drain_s: Annotated[float, typer.Option("--drain-s", min=0, help="How long calls that run may take to end after SIGTERM.")] = 60,
 ) -> None:  # fmt: skip
     """
     Work on what is ready, beside `serve` and other workers.
 
     With `state` on PostgreSQL any number of them, on any machine; on SQLite on the same one. It starts no triggers and no
-    schedules. SIGTERM lets calls that run come to their end and takes nothing new.
+    schedules. Without --queues it leaves alone what is pinned to a queue; with it, it does that and nothing else (`default`
+    is the queue of all that is not pinned). SIGTERM lets calls that run come to their end and takes nothing new.
     """
     from ..app import open_app
-    from .later import refuse
     from .logs import talkative
 
     session(ctx).here_only("worker")
-    if queues is not None:
-        refuse("worker --queues")
     talkative()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    app = open_app(session(ctx).config)
+    app = open_app(session(ctx).config, queues=session(ctx).queues(queues))
     try:
         app.begin()
-        say("Drawbar works")
+        say(working_on(app))
         stop.wait()
     finally:
         app.close(drain_s=drain_s)
+
+
+def working_on(app: App) -> str:
+    """Say which queues are served, and of which of them nobody has heard."""
+    names = app.queues.names
+    pinned = {app.landscape.queue(name) for name in app.landscape.names()}
+    for name in names:
+        if name != DEFAULT and name not in pinned:
+            say(f"no system is pinned to the queue {name!r}", style="yellow", stderr=True)
+    return "Drawbar works" if names == [DEFAULT] else f"Drawbar works on {', '.join(names)}"

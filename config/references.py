@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
@@ -11,11 +11,13 @@ from pydantic import BaseModel
 
 from ..core.adapter import Adapter, AdapterConfig, find
 from ..core.errors import ConfigError
+from ..core.queues import queue_of
 from ..core.schema import Checker
 from ..core.workflow import Task, Workflow, check_workflow
 from .models import Config
 from .positions import Document, Path
 from .problems import Problem, meant
+from .subflows import check_input, endless
 
 Catalogue = Mapping[str, set[str] | None]
 """The tools of each adapter as callers see them, without its name; None where only the system knows."""
@@ -62,6 +64,14 @@ class Misfit:
     of_key: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What was made over REST, by its id: it can be named too, though not in a file."""
+
+    workflow: Callable[[str], Workflow | None] = lambda name: None
+    agent: Callable[[str], object] = lambda name: None
+
+
 def check_references(
     config: Config, document: Document, tools: Catalogue, broken: Broken | None = None, base: FilePath | None = None
 ) -> list[Problem]:
@@ -73,19 +83,22 @@ def check_references(
     return found
 
 
-def check_one_workflow(config: Config, name: str, workflow: Workflow) -> list[tuple[Path, str]]:
-    """Look at a workflow that is not in a file, against the configuration: path and sentence of each mistake."""
-    misfits = _References(config, catalogue(config), Broken()).workflow(name, workflow)
+def check_one_workflow(
+    config: Config, name: str, workflow: Workflow, registered: Registered = Registered()
+) -> list[tuple[Path, str]]:
+    """Look at a workflow that is not in a file, against all that is known: path and sentence of each mistake."""
+    misfits = _References(config, catalogue(config), Broken(), registered).workflow(name, workflow)
     return [(one.path[2:], f"{one.message}{f'; {one.suggestion}' if one.suggestion else ''}") for one in misfits]
 
 
 class _References:
-    def __init__(self, config: Config, tools: Catalogue, broken: Broken) -> None:
+    def __init__(self, config: Config, tools: Catalogue, broken: Broken, registered: Registered = Registered()) -> None:
         self.config = config
         self.tools = tools
         self.broken = broken
         self.adapters = {*config.adapters, *broken.names("adapters")}
         self.syncs = {*config.syncs, *broken.names("syncs")}
+        self.registered = registered
 
     def misfits(self, base: FilePath) -> Iterator[Misfit]:
         for name, adapter in self.config.adapters.items():
@@ -99,6 +112,7 @@ class _References:
         for name, sync in self.config.syncs.items():
             yield from self._place(sync.from_, ("syncs", name, "from"))
             yield from self._place(sync.to, ("syncs", name, "to"))
+            yield from self._one_queue(name, sync.from_.adapter, sync.to.adapter)
             for at, trigger in enumerate(sync.triggers):
                 yield from self._place(trigger, ("syncs", name, "triggers", at))
         yield from self._publication()
@@ -106,6 +120,18 @@ class _References:
             for at, glob in enumerate(agent.tools):
                 if not set("*?[") & set(glob):
                     yield from self._tool(glob, ("agents", name, "tools", at))
+
+    def _one_queue(self, sync: str, *ends: str) -> Iterator[Misfit]:
+        configs = [self.config.adapters[end] for end in ends if end in self.config.adapters]
+        queues = {queue for one in configs if (queue := queue_of(one.queue)) is not None}
+        if len(queues) > 1:
+            first, second = ends
+            said = (
+                f"{first} is pinned to the queue {self.config.adapters[first].queue!r} and {second} to"
+                f" {self.config.adapters[second].queue!r}: no process need reach both"
+            )
+            hint = "pin both to one queue, or let two syncs meet at a system that both sides reach"
+            yield Misfit(("syncs", sync, "to", "adapter"), said, hint)
 
     def _publication(self) -> Iterator[Misfit]:
         publish = self.config.events.publish
@@ -199,11 +225,29 @@ class _References:
                 yield Misfit((*path, "input"), error.message)
         for at, trigger in enumerate(workflow.triggers):
             yield from self._place(trigger, (*path, "triggers", at))
+        for task_name, way in endless(name, workflow, lambda one: workflow if one == name else self._workflow(one)):
+            said = f"{name} runs itself without end: {way}"
+            yield Misfit((*path, "tasks", task_name, "workflow"), said, "give one of these tasks an `if`")
         for part, tasks in (("tasks", workflow.tasks), ("on_failure", workflow.on_failure)):
             for task_name, task in tasks.items():
-                yield from self._task(task, (*path, part, task_name))
+                called = workflow if task.workflow == name else self._workflow(task.workflow or "")
+                yield from self._task(task, (*path, part, task_name), called)
 
-    def _task(self, task: Task, path: Path) -> Iterator[Misfit]:
+    def _workflow(self, name: str) -> Workflow | None:
+        return self.config.workflows.get(name) or self.registered.workflow(name)
+
+    def _task(self, task: Task, path: Path, called: Workflow | None) -> Iterator[Misfit]:
+        if task.workflow is not None and called is not None:
+            for inner, said in check_input(task, called):
+                yield Misfit((*path, *inner), said, "see its input")
+        elif task.workflow is not None and task.workflow not in self.broken.names("workflows"):
+            hint = meant(task.workflow, self.config.workflows, what="workflows")
+            yield Misfit((*path, "workflow"), f"there is no workflow {task.workflow!r}", hint)
+        agents = {"local", *self.config.agents, *self.broken.names("agents")}
+        if task.agent is not None and task.agent not in agents and self.registered.agent(task.agent) is None:
+            yield Misfit(
+                (*path, "agent"), f"there is no agent {task.agent!r}", meant(task.agent, agents, what="agents")
+            )
         if task.tool is not None:
             yield from self._tool(task.tool, (*path, "tool"))
         if task.compensate is not None:

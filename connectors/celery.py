@@ -1,12 +1,13 @@
 """
-Celery as the doorbell of many machines.
+Celery as the doorbell of many machines, on RabbitMQ or Redis.
 
 A ring carries the ids of a task, is published after the commit and acknowledged before the work: the journal knows what is
-unfinished. No results, no retries, no times: Celery brings delivery and threads, and nothing else is asked of it.
+unfinished, and Redis's visibility timeout means nothing here. No results, no retries, no times: Celery brings delivery and threads, and nothing else is asked of it.
 """
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,12 +22,13 @@ from kombu.exceptions import KombuError
 from ..core.errors import ConfigError, Unavailable
 
 QUEUE = "drawbar"
+"""The default queue; a pinned one is `drawbar.NAME`."""
 _CONNECT_S = 3
 _AWAY_S = 2.0
 _PRODUCERS = 40
+_REDIS_S = 10
 _SETTINGS: dict[str, Any] = {
     "task_default_queue": QUEUE,
-    "task_queues": [Queue(QUEUE, durable=True)],
     "task_ignore_result": True,
     "task_acks_late": False,
     "task_publish_retry": False,
@@ -45,15 +47,25 @@ _SETTINGS: dict[str, Any] = {
     "worker_send_task_events": False,
     "worker_cancel_long_running_tasks_on_connection_loss": False,
 }
-Place = tuple[str, str, int]
+_REDIS: dict[str, Any] = {
+    "socket_timeout": _REDIS_S,
+    "socket_connect_timeout": _CONNECT_S,
+    "socket_keepalive": True,
+    "health_check_interval": 20,
+}
+Place = tuple[str, str, int, str | None]
 
 
 class CeleryBell:
-    """Rings and hears through one durable queue."""
+    """Rings and hears through durable queues, one for each name that systems are pinned to."""
 
     def __init__(self, url: str) -> None:
         self._app = Celery("drawbar", broker=url, set_as_current=False)
         self._app.conf.update(_SETTINGS)
+        if url.startswith("redis"):
+            self._app.conf.broker_transport_options = _REDIS
+        if url.startswith("rediss:"):
+            self._app.conf.broker_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
         self._app.task(name="drawbar.ring", ignore_result=True)(self._rung)
         self._heard: Callable[[str, str, int], None] | None = None
         self._worker: Any = None
@@ -72,29 +84,34 @@ class CeleryBell:
 
         def publish(connection: Any) -> None:
             with self._app.amqp.Producer(connection) as producer:
-                for place in places:
-                    self._app.send_task("drawbar.ring", args=place, producer=producer, retry=False)
+                for *place, queue in places:
+                    self._app.send_task("drawbar.ring", args=place, producer=producer, retry=False, queue=_queue(queue))
 
         self._with_connection(publish)
 
-    def waiting(self) -> int:
-        """Count the rings that nobody has taken."""
+    def waiting(self, queue: str | None = None) -> int:
+        """Count the rings of a queue that nobody has taken."""
 
         def look(connection: Any) -> int:
             with connection.channel() as channel:
-                found = channel.queue_declare(queue=QUEUE, durable=True, auto_delete=False)
+                found = channel.queue_declare(queue=_named(queue), durable=True, auto_delete=False)
                 return int(found.message_count)
 
         return int(self._with_connection(look))
 
-    def answer(self, heard: Callable[[str, str, int], None], threads: int) -> None:
-        """Hear on so many threads until `stop`; a broker that is away is waited for."""
+    def answer(
+        self, heard: Callable[[str, str, int], None], threads: int, queues: Sequence[str | None] = (None,)
+    ) -> None:
+        """Hear these queues on so many threads until `stop`; a broker that is away is waited for."""
         self._heard = heard
+        for queue in queues:
+            self._app.amqp.queues.add(_queue(queue))
         state.should_stop = None
         self._worker = WorkController(
             app=self._app,
             pool="threads",
             concurrency=threads,
+            queues=[_named(queue) for queue in queues],
             without_heartbeat=True,
             without_mingle=True,
             without_gossip=True,
@@ -136,6 +153,14 @@ class CeleryBell:
             raise Unavailable(
                 f"the broker of the queue is away: {type(error).__name__}", retry_after_s=_AWAY_S
             ) from error
+
+
+def _named(queue: str | None) -> str:
+    return QUEUE if queue is None else f"{QUEUE}.{queue}"
+
+
+def _queue(queue: str | None) -> Queue:
+    return Queue(_named(queue), durable=True)
 
 
 def bell_of(url: str) -> CeleryBell:

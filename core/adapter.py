@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from .batch import Sink, Source
 from .errors import ConfigError, DrawbarError, InputError
 from .hours import Calendar
 from .policy import Budget
+from .queues import QUEUE_NAME
 from .rules import ToolRules
 from .strict import Strict
 from .tool import Tool, marked_tools
@@ -40,11 +41,19 @@ _NEXT = {
 }
 
 
+QueueName = Annotated[str, StringConstraints(pattern=QUEUE_NAME)]
+
+
 class AdapterConfig(Strict):
     """What every kind of adapter can say."""
 
     kind: str = Field(description="Which adapter: sql, soap, sftp, local, amqp, or one that a package brings.")
     owner: str | None = Field(None, description="Whom an operator asks about this system.")
+    queue: QueueName | None = Field(
+        None,
+        description="Only processes that serve this queue touch the system (`drawbar worker --queues NAME`); "
+        "without it, and with `default`, every process that is told of no queues does.",
+    )
     budget: Budget = Field(Budget(), description="How much of the system everybody together may use.")
     call_timeout_s: float = Field(30, gt=0, le=3600, description="Limit of one call, in seconds.")
     tools: dict[str, ToolRules] = Field(

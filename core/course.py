@@ -460,7 +460,8 @@ class Course:
         if template is None:
             return None
         try:
-            return self._keep(dump(template.fill(self._env(template.paths))))
+            value = template.fill(self._env(template.paths))
+            return self.known.aside.keep(value, self.run_id).store(self.conn)
         except InputError:
             if any(task.state == "skipped" for task in self.state.tasks.values()):
                 return None

@@ -16,13 +16,14 @@ import structlog
 
 from .errors import Unavailable
 from .pool import Pool
+from .queues import Queue, Queues
 from .store import claims
 from .store.journal import Journal
 
 log = structlog.get_logger("drawbar.doorbell")
 _LOOK_S = 1.0
-Place = tuple[str, str, int]
-"""Run, task and item."""
+Place = tuple[str, str, int, Queue]
+"""Run, task and item, and the queue that it is on."""
 
 
 class Bell(Protocol):
@@ -30,12 +31,12 @@ class Bell(Protocol):
 
     def ring(self, places: Sequence[Place]) -> None: ...
 
-    def waiting(self) -> int:
-        """Count the rings that nobody has heard yet."""
+    def waiting(self, queue: Queue) -> int:
+        """Count the rings of a queue that nobody has heard yet."""
         ...
 
-    def answer(self, heard: Callable[[str, str, int], None], threads: int) -> None:
-        """Begin to hear: so many threads at most call `heard` at once."""
+    def answer(self, heard: Callable[[str, str, int], None], threads: int, queues: Sequence[Queue]) -> None:
+        """Begin to hear these queues: so many threads at most call `heard` at once."""
         ...
 
     def stop(self, drain_s: float) -> None: ...
@@ -44,8 +45,9 @@ class Bell(Protocol):
 class Doorbell:
     """Rings by the broker where there is one, and in this process while it is away."""
 
-    def __init__(self, journal: Journal, bell: Bell | None) -> None:
+    def __init__(self, journal: Journal, bell: Bell | None, queues: Queues) -> None:
         self._journal = journal
+        self._queues = queues
         self.bell = bell
         self.pool: Pool | None = None
         self._looked_at = 0.0
@@ -60,7 +62,7 @@ class Doorbell:
             self._ring_there(self.bell, places)
 
     def ring_again(self) -> None:
-        """Hear from the sweep that ready tasks wait."""
+        """Hear from the sweep that ready tasks wait. Each process sees to the queues that it serves."""
         if self.bell is None:
             self._ring_here()
             return
@@ -68,15 +70,19 @@ class Doorbell:
             if time.monotonic() < self._looked_at + _LOOK_S:
                 return
             self._looked_at = time.monotonic()
-        try:
-            holds_rings = self.bell.waiting() > 0
-        except Unavailable as error:
-            self._is_away(error)
-            return
-        if not holds_rings:
-            places = self._journal.write(lambda conn: claims.ring_again(conn, self._journal.now()))
-            if places:
-                self._ring_there(self.bell, places)
+        for queue in self._queues.served:
+            try:
+                holds_rings = self.bell.waiting(queue) > 0
+            except Unavailable as error:
+                self._is_away(error)
+                return
+            if not holds_rings:
+                self._ring_queue(self.bell, queue)
+
+    def _ring_queue(self, bell: Bell, queue: Queue) -> None:
+        places = self._journal.write(lambda conn: claims.ring_again(conn, self._journal.now(), queue))
+        if places:
+            self._ring_there(bell, [(*place, queue) for place in places])
 
     def _ring_there(self, bell: Bell, places: Sequence[Place]) -> None:
         try:

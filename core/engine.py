@@ -318,12 +318,13 @@ class Engine:
             if reason is not None:
                 runs.give_reason(course.conn, run_id, reason)
 
-        def below(course: Course) -> None:
+        def below(course: Course) -> bool:
             try:
                 may(course)
             except InputError:
-                return
+                return False
             said(course, {"parent": run_id})
+            return True
 
         self._record.take(run_id, told, below=below)
         return self.run(run_id)

@@ -16,6 +16,7 @@ import structlog
 from .adapter import Adapter, AdapterConfig, Place, find
 from .budget import Share
 from .errors import ConfigError, DrawbarError, InputError, Unavailable
+from .queues import Queue, queue_of
 from .rules import ToolRules
 from .schema import Checker
 from .slices import Holdings
@@ -220,6 +221,11 @@ class Landscape:
 
     def config(self, name: str) -> AdapterConfig:
         return self._entry(name).config
+
+    def queue(self, name: str) -> Queue:
+        """Give the queue that a system is pinned to."""
+        entry = self._entries.get(name)
+        return None if entry is None else queue_of(entry.config.queue)
 
     def share(self, name: str) -> Share:
         """Give the budget of a system in this process."""

@@ -45,13 +45,19 @@ class Record:
         self._awaited: dict[str, list[threading.Event]] = {}
 
     def take(
-        self, run_id: str, tell: Tell, *, room: int = 0, ahead: Tell | None = None, below: Tell | None = None
+        self,
+        run_id: str,
+        tell: Tell,
+        *,
+        room: int = 0,
+        ahead: Tell | None = None,
+        below: Callable[[Course], bool] | None = None,
     ) -> list[Claim]:
         """
         Commit what `tell` takes into the run's course and all that follows; give the tasks that were claimed by it.
 
         `ahead` adds to the commit what is good to have in it; should that fail, the commit is made without it. What
-        `below` takes goes into the courses of the runs that do tasks of this one.
+        `below` takes goes into the courses of the runs that do tasks of this one, where it says true.
         """
         failed = False
 
@@ -95,10 +101,12 @@ class Record:
             last = heir
         return courses
 
-    def _below(self, conn: Connection, run_id: str, tell: Tell) -> Iterator[Course]:
+    def _below(self, conn: Connection, run_id: str, tell: Callable[[Course], bool]) -> Iterator[Course]:
         """Take something into the courses of all runs that do tasks of this one, directly or through others."""
         for child in children.live(conn, run_id):
-            yield from self.within(conn, child, tell)
+            course = self.open(conn, child)
+            if tell(course):
+                yield from self.follow(course, lambda course: None)
             yield from self._below(conn, child, tell)
 
     def open(self, conn: Connection, run_id: str, room: int = 0) -> Course:

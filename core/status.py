@@ -10,6 +10,7 @@ from .adapter import Finding
 from .catalogue import Catalogue
 from .disk import Floor
 from .errors import DrawbarError
+from .roster import unserved
 from .store import summary
 from .store.journal import Journal
 from .values import moment
@@ -45,6 +46,7 @@ class Status:
             "held": self._held(),
             "runs": {row["state"]: {"count": row["count"], "oldest": moment(row["oldest"])} for row in live},
             "ended_in_24_h": ended,
+            "without_a_worker": unserved(self._journal),
             "waiting_for_a_person": {
                 what: {"count": count, "oldest": moment(oldest)} for what, (count, oldest) in waiting.items()
             },

@@ -16,7 +16,7 @@ from .interpreter import WHOLE
 from .leases import Alive
 from .pulse import each_alone
 from .record import BETWEEN, Record
-from .store import approvals, claims, ledger, runs
+from .store import approvals, children, claims, ledger, runs
 from .store.claims import Lapsed
 from .store.journal import Connection
 from .values import dump
@@ -40,7 +40,7 @@ class Sweep:
         """Look once; give how long it may be until there is something again."""
         self._alive.release_dead()
         with self._journal.read() as conn:
-            found = claims.due(conn, self._journal.now())
+            found = claims.due(conn, self._journal.now(), self._record.queues.served)
         acts: list[Callable[[], None]] = [partial(self._lapse, lapsed) for lapsed in found.lapsed]
         acts += [partial(self._move, *delayed, "delayed", "ready") for delayed in found.delayed]
         acts += [
@@ -62,10 +62,12 @@ class Sweep:
         """Find what nobody told the engine: answers whose process died, and runs that an older program could not begin."""
         with self._journal.read() as conn:
             answered, settled = claims.answered(conn), claims.settled(conn)
+            untold = children.untold(conn)
             left = runs.left_queued(conn, BETWEEN)
         each_alone(
             [partial(self.answered, approval) for approval in answered]
             + [partial(self.settled, entry) for entry in settled]
+            + [partial(self._record.hear, parent, child) for child, parent in untold]
             + [partial(self._record.begin_left, *queued) for queued in left]
         )
 

@@ -21,6 +21,7 @@ from .errors import DrawbarError, InputError, Unavailable
 from .holds import Holds, Intake
 from .landscape import Landscape
 from .pulse import Pulse
+from .queues import Queue
 from .store import events, syncs
 from .store.ids import new_id
 from .store.journal import Journal
@@ -178,6 +179,12 @@ class Syncs:
                 raise StillRuns(error.message, retry_after_s=2) from error
             raise
         return self._carry(held, None).as_json()
+
+    def queue(self, name: str) -> Queue:
+        """Give the queue that either end is pinned to."""
+        config = self._configs.get(name)
+        ends = () if config is None else (config.from_.adapter, config.to.adapter)
+        return next((queue for end in ends if (queue := self._landscape.queue(end)) is not None), None)
 
     def targets(self, name: str) -> Sequence[str]:
         """Name what holds this sync when it is held."""

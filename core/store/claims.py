@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, text
@@ -11,6 +12,8 @@ from .statement import Statement
 from .tables import VERSION, task_runs
 
 _BATCH = 100
+Queue = str | None
+"""The name of a queue that systems are pinned to; None is the default queue."""
 
 Place = tuple[str, str, int, int]
 """Run, task, item and fence of a claim."""
@@ -77,14 +80,16 @@ _WAITING = Statement(
     f"SELECT run_id, task, item, kind, approval FROM task_runs WHERE state = 'waiting' AND due_at <= :now AND {_OURS}"
     f" ORDER BY due_at LIMIT {_BATCH}"
 )
+# The default queue is no name at all: spelled as an empty one, one index serves all queues.
+_ON_QUEUE = "COALESCE({0}queue, '') = :queue"
 _READY = Statement(
-    f"SELECT run_id, task, item FROM task_runs WHERE state = 'ready' AND due_at <= :now AND {_OURS}"
-    " ORDER BY due_at LIMIT 1"
+    "SELECT run_id, task, item, due_at FROM task_runs"
+    f" WHERE state = 'ready' AND {_ON_QUEUE.format('')} AND due_at <= :now AND {_OURS} ORDER BY due_at LIMIT 1"
 )
 # The run's row first, as everywhere: who works on a run has it, and others look for another run.
 _FREE = Statement(
     "SELECT t.run_id, t.task, t.item FROM task_runs t JOIN runs r ON r.id = t.run_id"
-    f" WHERE t.state = 'ready' AND t.due_at <= :now AND r.journal_version <= {VERSION}"
+    f" WHERE t.state = 'ready' AND {_ON_QUEUE.format('t.')} AND t.due_at <= :now AND r.journal_version <= {VERSION}"
     " ORDER BY t.due_at LIMIT 1 FOR UPDATE OF r SKIP LOCKED"
 )
 _PUT_OFF = Statement(
@@ -94,7 +99,7 @@ _PUT_OFF = Statement(
 _RING_AGAIN = Statement(
     "UPDATE task_runs SET rings = rings + 1, due_at = :now + LEAST(30, power(2, LEAST(rings, 10)))"
     " WHERE state = 'ready' AND (run_id, task, item) IN (SELECT run_id, task, item FROM task_runs"
-    f" WHERE state = 'ready' AND due_at <= :now - 1 ORDER BY due_at LIMIT {_BATCH} FOR UPDATE SKIP LOCKED)"
+    f" WHERE state = 'ready' AND {_ON_QUEUE.format('')} AND due_at <= :now - 1 ORDER BY due_at LIMIT {_BATCH} FOR UPDATE SKIP LOCKED)"
     " RETURNING run_id, task, item"
 )
 _NEXT = Statement(
@@ -139,34 +144,39 @@ _RELEASE_ALL = Statement(
 )
 
 
-def due(conn: Connection, now: float) -> Due:
-    """Look for everything whose time has come."""
+def due(conn: Connection, now: float, queues: Sequence[Queue] = (None,)) -> Due:
+    """Look for everything whose time has come; for what is ready only on these queues."""
     return Due(
         [Lapsed(*row) for row in _LAPSED(conn, now=now).fetchall()],
         _DELAYED(conn, now=now).fetchall(),
         [Waiting(*row) for row in _WAITING(conn, now=now).fetchall()],
-        oldest_ready(conn, now) is not None,
+        bool(with_ready(conn, now, queues)),
         _NEXT(conn).fetchone()[0],
     )
 
 
-def oldest_ready(conn: Connection, now: float) -> tuple[str, str, int] | None:
-    """Give the task that has been ready for longest."""
-    row: tuple[str, str, int] | None = _READY(conn, now=now).fetchone()
-    return row
+def with_ready(conn: Connection, now: float, queues: Sequence[Queue]) -> list[Queue]:
+    """Name the queues that have something ready, first the one where it has been ready for longest."""
+    found = [(row[3], queue) for queue in queues if (row := _READY(conn, now=now, queue=queue or "").fetchone())]
+    return [queue for _, queue in sorted(found, key=lambda one: one[0])]
 
 
-def free(conn: Connection, now: float) -> tuple[str, str, int] | None:
+def _oldest_ready(conn: Connection, now: float, queue: Queue) -> tuple[str, str, int] | None:
+    row = _READY(conn, now=now, queue=queue or "").fetchone()
+    return None if row is None else (row[0], row[1], row[2])
+
+
+def free(conn: Connection, now: float, queue: Queue = None) -> tuple[str, str, int] | None:
     """
-    Give a task to claim, the one that has been ready for longest.
+    Give a task of a queue to claim, the one that has been ready for longest.
 
     On PostgreSQL its run is locked, and runs that others have locked are passed over while there are any else; the task may
     have been claimed a moment ago, so look at it once more.
     """
     if conn.dialect.name == "sqlite":
-        return oldest_ready(conn, now)
-    row: tuple[str, str, int] | None = _FREE(conn, now=now).fetchone()
-    return row or oldest_ready(conn, now)
+        return _oldest_ready(conn, now, queue)
+    row: tuple[str, str, int] | None = _FREE(conn, now=now, queue=queue or "").fetchone()
+    return row or _oldest_ready(conn, now, queue)
 
 
 def put_off(conn: Connection, *, place: tuple[str, str, int], until: float) -> None:
@@ -175,9 +185,9 @@ def put_off(conn: Connection, *, place: tuple[str, str, int], until: float) -> N
     _PUT_OFF(conn, run_id=run_id, task=task, item=item, due_at=until)
 
 
-def ring_again(conn: Connection, now: float) -> list[tuple[str, str, int]]:
-    """Give tasks that have been ready for a while, and let each wait twice as long for its next ring."""
-    places: list[tuple[str, str, int]] = _RING_AGAIN(conn, now=now).fetchall()
+def ring_again(conn: Connection, now: float, queue: Queue = None) -> list[tuple[str, str, int]]:
+    """Give tasks of a queue that have been ready for a while, and let each wait twice as long for its next ring."""
+    places: list[tuple[str, str, int]] = _RING_AGAIN(conn, now=now, queue=queue or "").fetchall()
     return places
 
 

@@ -105,7 +105,7 @@ def header(conn: Connection, run_id: str) -> tuple[Header, str | None, str] | No
     if row is None:
         return None
     *said, parent, task, item, given, body = row
-    return Header(*said, parent=None if parent is None else (parent, task, item)), given, body
+    return Header(*said, None if parent is None else (parent, task, item)), given, body
 
 
 def add_run(conn: Connection, **row: Any) -> None:
@@ -149,11 +149,11 @@ _CLAIM = Statement(
     " RETURNING fence, attempt, intent, approval, first_at, child"
 )
 _PUT = Statement(
-    "INSERT INTO task_runs (run_id, task, item, kind, state, due_at, finished_at, outcome, error, total, cursor,"
-    " approval) VALUES (:run_id, :task, :item, :kind, :state, :due_at, :finished_at, :outcome, :error, :total,"
+    "INSERT INTO task_runs (run_id, task, item, kind, state, queue, due_at, finished_at, outcome, error, total, cursor,"
+    " approval) VALUES (:run_id, :task, :item, :kind, :state, :queue, :due_at, :finished_at, :outcome, :error, :total,"
     " :cursor, :approval)"
-    " ON CONFLICT (run_id, task, item) DO UPDATE SET state = :state, due_at = :due_at, finished_at = :finished_at,"
-    " outcome = :outcome, error = :error, lease_until = NULL, total = COALESCE(:total, task_runs.total),"
+    " ON CONFLICT (run_id, task, item) DO UPDATE SET state = :state, queue = :queue, due_at = :due_at,"
+    " finished_at = :finished_at, outcome = :outcome, error = :error, lease_until = NULL, total = COALESCE(:total, task_runs.total),"
     " cursor = COALESCE(:cursor, task_runs.cursor), approval = COALESCE(:approval, task_runs.approval)"
 )
 _ADVANCE = Statement(
@@ -247,7 +247,7 @@ def put(conn: Connection, run_id: str, task: str, item: int, kind: str, state: s
         state=state,
         **{
             name: said.get(name)
-            for name in ("due_at", "finished_at", "outcome", "error", "total", "cursor", "approval")
+            for name in ("queue", "due_at", "finished_at", "outcome", "error", "total", "cursor", "approval")
         },
     )
 

@@ -165,6 +165,14 @@ for _name, _column, _state in (
 ):
     _where = text(f"state = '{_state}'")
     Index(f"task_runs_{_name}", task_runs.c[_column], sqlite_where=_where, postgresql_where=_where)
+# What is ready on one queue, the oldest first; the default queue has no name. The index `task_runs_ready` is version 1's.
+Index(
+    "task_runs_ready_on",
+    text("coalesce(queue, '')"),
+    task_runs.c.due_at,
+    sqlite_where=text("state = 'ready'"),
+    postgresql_where=text("state = 'ready'"),
+)
 Index(
     "task_runs_parked",
     task_runs.c.run_id,
@@ -247,6 +255,7 @@ workers = Table(
     Column("pid", Integer, nullable=False),
     Column("started_at", Float, nullable=False),
     Column("seen_at", Float, nullable=False),
+    Column("queues", Text),  # which it serves, as a JSON list
 )
 
 schedules = Table(

@@ -61,7 +61,13 @@ MISTAKES = {
     "a webhook that is none": (
         "notify: [ { on: [parked], to: { webhook: localhost } } ]\n", 1, 42, "a webhook is an http or https URL",
     ),
-    "a queue of a later version": ("queue: redis://localhost\n", 1, 1, "Redis comes later"),
+    "a queue on a broker that nobody speaks": ("queue: kafka://localhost\n", 1, 8, "amqp://USER@HOST/VHOST or redis://HOST/NUMBER"),
+    "a sync between two queues": (
+        ("adapters:\n  a: { kind: local, root: ., queue: inside, feeds: { f: { pattern: '*', format: { kind: jsonl } } } }\n"
+        "  b: { kind: sql, url: 'sqlite:///b.db', queue: outside, tables: { t: { key: [id] } } }\n"
+        "syncs: { s: { from: { adapter: a, feed: f }, to: { adapter: b, table: t } } }\n"),
+        4, 61, "no process need reach both", "pin both to one queue",
+    ),
     "a queue without a journal for many machines": ("queue: amqp://localhost\n", 1, 8, "needs state: postgresql+psycopg"),
     "a version that does not exist": ("version: 2\n", 1, 10, "'version' must be 1, found 2"),
     "a tab": ("adapters:\n\terp: {}\n", 2, 1, "a tab; indent with spaces"),
@@ -114,6 +120,22 @@ MISTAKES = {
     ),
     "a task that is nothing": (
         "workflows:\n  w:\n    tasks:\n      a: { needs: [] }\n", 4, 10, "a task is exactly one of tool",
+    ),
+    "a compensation by a tool that does not exist": (
+        ERP + "workflows:\n  w:\n    tasks:\n      a: { tool: erp.find_order, compensate: { tool: erp.find_ordr } }\n",
+        15, 56, "there is no tool 'erp.find_ordr'; did you mean 'erp.find_order'?",
+    ),
+    "a compensation that sees what it cannot": (
+        ERP + "workflows:\n  w:\n    tasks:\n      a: { tool: erp.find_order, compensate: { tool: erp.find_order, with: { id: \"${{ fault.id }}\" } } }\n",
+        15, 80, "'fault' is not seen here; seen are: arguments, context, input, result, run, tasks",
+    ),
+    "a compensation of what does nothing": (
+        ERP + "workflows:\n  w:\n    tasks:\n      a: { wait_s: 1, compensate: { tool: erp.find_order } }\n",
+        15, 23, "compensate is for tools, syncs, workflows and agents: 'compensate' beside wait_s",
+    ),
+    "a compensation of what comes after all is undone": (
+        ERP + "workflows:\n  w:\n    on_failure:\n      a: { tool: erp.find_order, compensate: { tool: erp.find_order } }\n",
+        15, 34, "on_failure tasks run after all is undone", "nothing undoes them",
     ),
     "a cron expression that is none": ("workflows:\n  w:\n    triggers: [ { cron: 5 o'clock } ]\n", 3, 25, "not a cron expression"),
     "a time zone that does not exist": (
@@ -200,7 +222,7 @@ def test_all_mistakes_come_at_once(tmp_path, monkeypatch):
     found = mistakes(tmp_path, text, monkeypatch)
 
     assert [problem.spot.line for problem in found] == sorted(problem.spot.line for problem in found)
-    for word in ("NO_SUCH", "'reads'", "claims:", "'prot'", "'epr.x'", "compensate:", "'wait_s'", "'erpp.x'"):
+    for word in ("NO_SUCH", "'reads'", "claims:", "'prot'", "'epr.x'", "no adapter 'x'", "'wait_s'", "'erpp.x'"):
         assert any(word in str(problem) for problem in found), word
     assert len(found) == 8, list(map(str, found))
 

@@ -115,7 +115,7 @@ def test_a_broker_that_is_away_is_unavailable_and_soon_said_so():
     bell = CeleryBell("amqp://guest:s3cret@127.0.0.1:1//")
     begun = time.monotonic()
     with pytest.raises(Unavailable) as away:
-        bell.ring([("r", "t", -1)])
+        bell.ring([("r", "t", -1, None)])
     with pytest.raises(Unavailable):
         bell.waiting()
 
