@@ -15,6 +15,7 @@ from . import live, problems
 from .documents import describe
 from .exchange import Threads
 from .gate import Gate
+from .mcp import Mcp
 from .reference import routes_lines
 from .routes import methods_of, routed
 
@@ -38,6 +39,7 @@ def web(app: App, *, hosts: Iterable[str] = ()) -> FastAPI:
     api.state.drawbar = app
     api.state.threads = threads
     api.state.bell = live.Bell(app, threads)
+    api.add_middleware(Mcp, landscape=app, threads=threads)
     names = (*hosts, *app.config.server.names)
     api.add_middleware(Gate, hosts=names, any_host=lambda: not names and not app.door.on_loopback)
     api.add_exception_handler(DrawbarError, _of_error)

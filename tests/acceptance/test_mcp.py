@@ -1,0 +1,427 @@
+"""MCP as a client of the official library meets it: over HTTP and stdio, in both eras of the protocol."""
+
+import asyncio
+import json
+import sqlite3
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx2
+import pytest
+import requests
+from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+from servers.drawbar import Serving
+from servers.process import folder
+
+LANDSCAPE = """\
+version: 1
+adapters:
+  erp:
+    kind: sql
+    url: sqlite:///erp.db
+    budget: { hours: { closed: ["02:00-02:01"], timezone: Europe/Berlin } }
+    statements:
+      find_order:
+        description: Find one order by its number.
+        sql: select id, customer, amount from orders where id = :id
+        parameters: { id: { type: integer, description: Order number. } }
+        effect: read
+      all_orders:
+        description: Read all orders
+        sql: select id, customer, amount from orders order by id
+        effect: read
+        max_rows: 10000
+      set_customer:
+        description: Give an order to another customer.
+        sql: update orders set customer = :customer where id = :id
+        parameters: { id: { type: integer }, customer: { type: string } }
+        effect: write
+      forget_order:
+        description: Delete an order.
+        sql: delete from orders where id = :id
+        parameters: { id: { type: integer } }
+        effect: write
+      hidden: { description: Nobody named it., sql: delete from orders, effect: write }
+    tools:
+      forget_order: { approval: { by: [erp_lead] } }
+      find_order: { examples: [ { arguments: { id: 42 } } ] }
+agents:
+  local: { tools: [erp.set_customer, erp.forget_order], scopes: [read, run] }
+  careful: { tools: ["erp.find_*", erp.set_customer], scopes: [read], confirm: [write] }
+  lead: { roles: [erp_lead], scopes: [read, approve] }
+"""
+
+
+def make_place(orders=3):
+    at = folder("mcp")
+    (at / "drawbar.yaml").write_text(LANDSCAPE)
+    with sqlite3.connect(at / "erp.db") as erp:
+        erp.execute("create table orders (id integer primary key, customer text, amount numeric(10, 2))")
+        erp.executemany(
+            "insert into orders values (?, ?, ?)", [(n, f"C{n:05}", f"{n}.50") for n in range(1, orders + 1)]
+        )
+    return at
+
+
+def customers(at):
+    with sqlite3.connect(at / "erp.db") as erp:
+        return dict(erp.execute("select id, customer from orders"))
+
+
+@pytest.fixture(scope="module")
+def served():
+    at = make_place()
+    with Serving(LANDSCAPE, at=at) as serving:
+        yield serving
+
+
+def with_client(to, ask, mode="auto"):
+    async def main():
+        async with Client(to, mode=mode) as client:
+            return await ask(client)
+
+    return asyncio.run(main())
+
+
+def call(to, name, mode="auto", **arguments):
+    return with_client(to, lambda client: client.call_tool(name, arguments), mode)
+
+
+def stdio(at, *words):
+    return StdioServerParameters(command=sys.executable, args=["-m", "drawbar", "mcp", *words], cwd=at)
+
+
+@pytest.fixture(params=["http", "stdio"])
+def to(request, served):
+    return f"{served.url}/mcp" if request.param == "http" else stdio(served.folder)
+
+
+ERAS = ["auto", "legacy"]
+
+
+@pytest.mark.parametrize("mode", ERAS)
+def test_a_client_finds_the_tools_that_it_may_call_and_calls_one(to, mode):
+    async def ask(client):
+        listed = await client.list_tools()
+        return listed.tools, await client.call_tool("erp_find_order", {"id": 2}), client.protocol_version
+
+    tools, found, version = with_client(to, ask, mode)
+
+    assert {"erp_find_order", "erp_set_customer", "drawbar_status"} <= {tool.name for tool in tools}
+    assert "erp_hidden" not in {tool.name for tool in tools}
+    assert found.structured_content["result"]["rows"] == [{"id": 2, "customer": "C00002", "amount": "2.50"}]
+    assert json.loads(found.content[0].text) == found.structured_content
+    assert version == ("2026-07-28" if mode == "auto" else "2025-11-25")
+
+
+def test_a_description_says_what_follows_and_what_is_needed(served):
+    tools = {tool.name: tool for tool in with_client(f"{served.url}/mcp", lambda c: c.list_tools()).tools}
+
+    find, forget = tools["erp_find_order"], tools["erp_forget_order"]
+
+    assert find.description == (
+        "Find one order by its number. Changes nothing. Its system is closed 02:00-02:01 (Europe/Berlin)."
+    )
+    assert "Another person may have to approve it first" in forget.description
+    assert (find.annotations.read_only_hint, forget.annotations.destructive_hint) == (True, True)
+    assert find.input_schema["additionalProperties"] is False
+    assert find.input_schema["examples"] == [{"id": 42}]
+    assert all(len(name) <= 64 and name.replace("_", "").replace("-", "").isalnum() for name in tools)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "kind", "happened"),
+    [
+        ("erp_find_order", {"id": "x"}, "input", "no"),
+        ("erp_find_order", {"di": 1}, "input", "no"),
+        ("erp_find_order", {"id": 1, "sneak": 1}, "input", "no"),
+        ("erp_hidden", {}, "input", "no"),
+        ("drawbar_status", {"id": "nothing"}, "input", "no"),
+        ("drawbar_more", {"next": "mcp-0000/1"}, "input", "no"),
+    ],
+)
+def test_an_error_is_one_that_a_model_can_act_on(served, name, arguments, kind, happened):
+    answer = call(f"{served.url}/mcp", name, **arguments)
+
+    said = json.loads(answer.content[0].text)
+    assert answer.is_error
+    assert (said["kind"], said["happened"]) == (kind, happened)
+    assert said["message"]
+
+
+def test_a_tool_that_there_is_not_is_an_error_of_the_protocol(to):
+    async def ask(client):
+        with pytest.raises(MCPError, match="Unknown tool"):
+            await client.call_tool("erp_nothing", {})
+        return await client.call_tool("erp_find_order", {"id": 1})
+
+    assert not with_client(to, ask).is_error
+
+
+def test_a_write_that_another_person_must_approve_is_asked_after_by_its_id(served):
+    at = f"{served.url}/mcp"
+    waiting = call(at, "erp_forget_order", id=3).structured_content
+
+    still = call(at, "drawbar_status", id=waiting["id"]).structured_content
+    assert (waiting["status"], still["status"], still["result"]["approval"]) == ("waiting", "waiting", "waiting")
+    assert 3 in customers(served.folder)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "drawbar", "approve", waiting["id"]], cwd=served.folder, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    until = time.monotonic() + 20
+    while (said := call(at, "drawbar_status", id=waiting["id"]).structured_content)["status"] != "done":
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    assert said["result"] == {"count": 1}
+    assert 3 not in customers(served.folder)
+
+
+def test_an_agent_that_must_confirm_calls_with_the_code_of_its_preview():
+    at = make_place()
+    agent = stdio(at, "--agent", "careful")
+
+    async def ask(client):
+        given = {"id": 1, "customer": "NEW"}
+        without = await client.call_tool("erp_set_customer", given)
+        code = (
+            await client.call_tool("drawbar_preview", {"name": "erp_set_customer", "arguments": given})
+        ).structured_content
+        before = customers(at)
+        other = await client.call_tool(
+            "erp_set_customer", {**given, "customer": "EVIL", "confirmation_code": code["code"]}
+        )
+        again = (
+            await client.call_tool("drawbar_preview", {"name": "erp_set_customer", "arguments": given})
+        ).structured_content
+        done = await client.call_tool("erp_set_customer", {**given, "confirmation_code": again["code"]})
+        twice = await client.call_tool("erp_set_customer", {**given, "confirmation_code": again["code"]})
+        return without, code, before, other, done, twice
+
+    without, code, before, other, done, twice = with_client(agent, ask)
+
+    assert json.loads(without.content[0].text)["happened"] == "no"
+    assert "update orders" in json.dumps(code["would"])
+    assert before[1] == "C00001"
+    assert (other.is_error, done.is_error, twice.is_error) == (True, False, True)
+    assert customers(at)[1] == "NEW"
+
+
+def test_with_preview_nothing_is_changed():
+    at = make_place()
+
+    said = call(stdio(at, "--preview"), "erp_set_customer", id=1, customer="NEW").structured_content
+
+    assert said["status"] == "preview"
+    assert customers(at)[1] == "C00001"
+
+
+def test_a_long_result_is_cut_after_a_row_and_read_on_to_its_end():
+    at = make_place(orders=2000)
+
+    async def ask(client):
+        answer = (await client.call_tool("erp_all_orders", {})).structured_content
+        rows, pages = list(answer["result"]["rows"]), 1
+        size = len(json.dumps(answer))
+        while answer.get("truncated"):
+            answer = (await client.call_tool("drawbar_more", {"next": answer["next"]})).structured_content
+            rows += answer["result"]
+            pages += 1
+        return rows, pages, size
+
+    rows, pages, size = with_client(stdio(at), ask)
+
+    assert [row["id"] for row in rows] == list(range(1, 2001))
+    assert pages > 3
+    assert size < 40_000
+
+
+def test_another_agent_reads_nothing_of_a_result_that_is_not_its_own():
+    at = make_place(orders=2000)
+
+    token = call(stdio(at), "erp_all_orders").structured_content["next"]
+    stolen = call(stdio(at, "--agent", "lead"), "drawbar_more", next=token)
+
+    assert stolen.is_error
+    assert "C0" not in stolen.content[0].text
+
+
+def test_hundreds_of_tools_are_found_by_search():
+    at = make_place()
+    statements = "".join(
+        f"      find_{n}: {{ description: Find thing {n}., sql: select {n} as n, effect: read }}\n" for n in range(150)
+    )
+    config = f"version: 1\nadapters:\n  erp:\n    kind: sql\n    url: sqlite:///erp.db\n    statements:\n{statements}"
+    (at / "drawbar.yaml").write_text(config)
+
+    async def ask(client):
+        names = [tool.name for tool in (await client.list_tools()).tools]
+        found = await client.call_tool("drawbar_search", {"q": "thing 149"})
+        described = await client.call_tool("drawbar_describe", {"name": "erp_find_149"})
+        called = await client.call_tool("drawbar_call", {"name": "erp_find_149", "arguments": {}})
+        direct = await client.call_tool("erp_find_7", {})
+        return names, found, described, called, direct
+
+    names, found, described, called, direct = with_client(stdio(at), ask)
+
+    assert len(names) < 10
+    assert [tool["name"] for tool in found.structured_content["result"]["tools"]] == ["erp_find_149"]
+    assert described.structured_content["result"]["inputSchema"]["type"] == "object"
+    assert called.structured_content["result"]["rows"] == [{"n": 149}]
+    assert direct.structured_content["result"]["rows"] == [{"n": 7}]
+
+
+def test_without_a_key_mcp_lets_nobody_in_once_there_is_one():
+    at = make_place()
+    made = subprocess.run(
+        [sys.executable, "-m", "drawbar", "--json", "keys", "add", "careful"], cwd=at, capture_output=True, check=True
+    )
+    key = json.loads(made.stdout)["key"]
+    with Serving(LANDSCAPE, at=at) as serving:
+        ask = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        refused = requests.post(f"{serving.url}/mcp", json=ask, timeout=10)
+        assert refused.status_code == 401
+        assert refused.headers["WWW-Authenticate"] == "Bearer"
+
+        async def main():
+            headers = {"Authorization": f"Bearer {key}"}
+            async with (
+                httpx2.AsyncClient(headers=headers) as http,
+                Client(streamable_http_client(f"{serving.url}/mcp", http_client=http)) as client,
+            ):
+                return [tool.name for tool in (await client.list_tools()).tools]
+
+        assert set(asyncio.run(main())) == {
+            "erp_find_order",
+            "erp_set_customer",
+            "drawbar_status",
+            "drawbar_more",
+            "drawbar_preview",
+        }
+
+
+_MODERN = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+_HEADERS = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list"}
+WRONG = {
+    "no JSON": (b"{", {}, 400, -32700),
+    "half a character": (b'{"jsonrpc": "2.0", "id": 1, "method": "\\ud800"}', {}, 400, -32700),
+    "a batch": (b"[]", {}, 400, -32600),
+    "no method": ({"jsonrpc": "2.0", "id": 1}, {}, 400, -32600),
+    "a strange id": ({"jsonrpc": "2.0", "id": [1], "method": "ping"}, {}, 400, -32600),
+    "params that are no object": ({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": [1]}, {}, 400, -32602),
+    "no such method": ({"jsonrpc": "2.0", "id": 1, "method": "tools/destroy"}, {}, 200, -32601),
+    "a version of the future": (
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": _MODERN}},
+        {**_HEADERS, "MCP-Protocol-Version": "2031-01-01"},
+        400,
+        -32022,
+    ),
+    "no envelope": ({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, _HEADERS, 400, -32602),
+    "a header that says another method": (
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": _MODERN}},
+        {**_HEADERS, "Mcp-Method": "tools/call"},
+        400,
+        -32020,
+    ),
+    "a header that says another tool": (
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"_meta": _MODERN, "name": "erp_hidden"}},
+        {**_HEADERS, "Mcp-Method": "tools/call", "Mcp-Name": "erp_find_order"},
+        400,
+        -32020,
+    ),
+    "a modern request for a method of the past": (
+        {"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"_meta": _MODERN}},
+        {**_HEADERS, "Mcp-Method": "ping"},
+        404,
+        -32601,
+    ),
+    "a cursor of another list": (
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"cursor": "x"}},
+        {},
+        200,
+        -32602,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_wrong_message_gets_the_protocols_own_error(served, what):
+    body, headers, status, code = WRONG[what]
+    sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    answer = requests.post(
+        f"{served.url}/mcp", data=sent, headers={"Content-Type": "application/json", **headers}, timeout=10
+    )
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), answer.text
+
+
+def test_there_is_no_stream_to_listen_to_and_no_session_to_end(served):
+    for method in ("GET", "DELETE"):
+        answer = requests.request(method, f"{served.url}/mcp", timeout=10)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    told = requests.post(
+        f"{served.url}/mcp", json={"jsonrpc": "2.0", "method": "notifications/initialized"}, timeout=10
+    )
+    assert (told.status_code, told.content) == (202, b"")
+    assert requests.post(
+        f"{served.url}/v1/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "ping"}, timeout=10
+    ).json() == {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "result": {},
+    }
+
+
+@pytest.mark.parametrize("name", ["Host", "Origin"])
+def test_a_page_from_elsewhere_does_not_reach_mcp_on_loopback(served, name):
+    value = {"Host": "evil.example", "Origin": "http://evil.example"}[name]
+    answer = requests.post(
+        f"{served.url}/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "ping"}, headers={name: value}, timeout=10
+    )
+    assert answer.status_code == 403
+
+
+def test_many_callers_at_once_get_their_own_answers(served):
+    def ask(number):
+        body = {
+            "jsonrpc": "2.0",
+            "id": number,
+            "method": "tools/call",
+            "params": {"name": "erp_find_order", "arguments": {"id": number % 2 + 1}},
+        }
+        said = requests.post(f"{served.url}/mcp", json=body, timeout=30).json()
+        return said["id"], said["result"]["structuredContent"]["result"]["rows"][0]["id"]
+
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(ask, range(200))) == [(number, number % 2 + 1) for number in range(200)]
+
+
+def test_a_line_that_is_no_message_stops_nothing():
+    at = make_place()
+    lines = [b"nonsense", b"", b"[" * 5000, b'{"jsonrpc":"2.0","id":1,"method":"ping"}', b"x" * 2_000_000]
+    lines.append(
+        b'{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"erp_find_order","arguments":{"id":1}}}'
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "drawbar", "mcp"],
+        cwd=at,
+        input=b"\n".join(lines) + b"\n",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    answered = {one["id"]: one for one in said if one["id"] is not None}
+    assert done.returncode == 0, done.stderr
+    assert [one["error"]["code"] for one in said if one["id"] is None] == [-32700, -32700, -32700]
+    assert answered[1]["result"] == {}
+    assert answered[2]["result"]["structuredContent"]["result"]["rows"][0]["id"] == 1
