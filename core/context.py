@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from .errors import InputError
+from .places import KEY, SCOPE
 from .register import merge_patch
 from .store import documents
 from .store.journal import Connection, Journal
-from .values import dump, to_json
+from .values import dump, moment, to_json
 
 MAX_BYTES = 1_000_000
-_SCOPE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,99}\Z")
-_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@ +-]{0,199}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ class Document:
             "key": self.key,
             "version": self.version,
             "value": to_json(self.value),
-            "changed_at": datetime.fromtimestamp(self.changed_at, UTC).isoformat(),
+            "changed_at": moment(self.changed_at),
             "changed_by": self.by,
         }
 
@@ -127,9 +124,9 @@ def _written(value: Any) -> str:
 def _look_at(scope: str, key: str | None = None) -> None:
     """Refuse names that no route or expression could spell."""
     said = "begins with a letter, a digit or _ and goes on with these and . : @ -"
-    if not _SCOPE.match(scope):
+    if not SCOPE.match(scope):
         raise InputError(f"a scope {said}; at most 100 of them", field="scope")
-    if key is not None and not _KEY.match(key):
+    if key is not None and not KEY.match(key):
         raise InputError(f"a key {said} + and blanks; at most 200 of them", field="key")
 
 

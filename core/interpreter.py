@@ -295,6 +295,13 @@ def _all_final(nodes: Mapping[str, Node], state: State) -> bool:
     return all(state.tasks.get(name, _PENDING).state in FINAL for name in nodes)
 
 
+def standing(word: str) -> TaskStates:
+    """Give the state of a task whose run is shown by this word."""
+    if word == "parked":
+        return "child_parked"
+    return "child_waits" if word in {"waiting", "paused", "queued"} else "child"
+
+
 def shown(state: State) -> str:
     """Give the word for a run in this state that people read."""
     if state.ended:

@@ -26,7 +26,7 @@ from .store.journal import Journal
 from .syncs import Syncs
 from .triggers import Alarm, Pauses, StartRun, Watch
 from .values import dump
-from .workflow import AdapterTrigger, CronTrigger, TriggerConfig, Workflow
+from .workflow import AdapterTrigger, CronTrigger, TriggerConfig, Workflow, tools_of
 
 log = structlog.get_logger("drawbar.starts")
 _BEAT_S = 0.5
@@ -332,12 +332,6 @@ def _waiting() -> Iterator[None]:
         yield
     except Held as held:
         raise Unavailable(held.message, retry_after_s=_HELD_AGAIN_S) from held
-
-
-def tools_of(workflow: Workflow) -> frozenset[str]:
-    """Name the tools that its tasks call."""
-    tasks = (*workflow.tasks.values(), *workflow.on_failure.values())
-    return frozenset(task.tool for task in tasks if task.tool is not None)
 
 
 def caller_of(workflow_id: str, workflow: Workflow) -> Caller:

@@ -35,6 +35,9 @@ class Run:
     created_at: float
     started_at: float | None
     finished_at: float | None
+    parent_run: str | None = None
+    parent_task: str | None = None
+    parent_item: int | None = None
 
     @property
     def is_final(self) -> bool:
@@ -52,6 +55,9 @@ class Run:
             "caller": self.caller,
             "reason": self.reason,
             "date": self.date,
+            "parent_run": self.parent_run,
+            "parent_task": self.parent_task,
+            "parent_item": self.parent_item,
             "created_at": moment(self.created_at),
             "started_at": moment(self.started_at),
             "finished_at": moment(self.finished_at),
@@ -60,7 +66,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class TaskRun:
-    """One step of a run; `item` is the number of a for_each's item. `intent` names the ledger's entry."""
+    """
+    One step of a run; `item` is the number of a for_each's item.
+
+    `intent` names the ledger's entry, `child` the run that does the task.
+    """
 
     run_id: str
     task: str
@@ -72,6 +82,7 @@ class TaskRun:
     error: dict[str, Any] | None
     intent: str | None
     approval: str | None
+    child: str | None
     total: int | None
     failed: int | None
     due_in_s: float | None
@@ -90,6 +101,7 @@ class TaskRun:
             "error": to_json(self.error),
             "intent": self.intent,
             "approval": self.approval,
+            "child": self.child,
             "items": self.total,
             "items_failed": self.failed,
             "due_in_s": None if self.due_in_s is None else round(self.due_in_s, 3),
@@ -114,13 +126,16 @@ def page(
     key: str | None = None,
     since: float | None = None,
     q: str | None = None,
+    parent: str | None = None,
     after: str | None = None,
     limit: int = 100,
 ) -> list[Run]:
     """List runs, newest first; `after` is the id of the last one of the page before."""
     if state is not None and state not in STATES:
         raise InputError(f"there is no state {state!r} of runs; there are: {', '.join(STATES)}", field="state")
-    rows = history.runs_by(conn, state=state, workflow=workflow, key=key, since=since, q=q, after=after, limit=limit)
+    rows = history.runs_by(
+        conn, state=state, workflow=workflow, key=key, since=since, q=q, parent=parent, after=after, limit=limit
+    )
     return [_run(row) for row in rows]
 
 
@@ -159,11 +174,27 @@ def tries(conn: Connection, run_id: str, task: str | None = None) -> list[dict[s
 def _run(row: Row) -> Run:
     loaded = {name: load(row[name]) for name in ("input", "output", "error")}
     same = ("id", "workflow", "state", "key", "reason", "date", "created_at", "started_at", "finished_at")
-    return Run(caller=load(row["caller"])["name"], **loaded, **{name: row[name] for name in same})
+    above = ("parent_run", "parent_task")
+    item = None if row["parent_item"] == WHOLE else row["parent_item"]
+    return Run(
+        parent_item=item, caller=load(row["caller"])["name"], **loaded, **{name: row[name] for name in (*same, *above)}
+    )
 
 
 def _task(row: Row, now: float) -> TaskRun:
-    same = ("run_id", "task", "kind", "attempt", "intent", "approval", "total", "failed", "started_at", "finished_at")
+    same = (
+        "run_id",
+        "task",
+        "kind",
+        "attempt",
+        "intent",
+        "approval",
+        "child",
+        "total",
+        "failed",
+        "started_at",
+        "finished_at",
+    )
     timed = row["due_at"] is not None and row["state"] in {"delayed", "waiting"}
     return TaskRun(
         item=None if row["item"] == WHOLE else row["item"],
@@ -176,4 +207,4 @@ def _task(row: Row, now: float) -> TaskRun:
 
 
 def _absent(run_id: str, name: str, kind: str, state: str) -> TaskRun:
-    return TaskRun(run_id, name, None, kind, state, 0, None, None, None, None, None, None, None, None, None)
+    return TaskRun(run_id, name, None, kind, state, 0, None, None, None, None, None, None, None, None, None, None)

@@ -32,6 +32,7 @@ def runs_by(
     key: str | None,
     since: float | None,
     q: str | None,
+    parent: str | None,
     after: str | None,
     limit: int,
 ) -> list[Row]:
@@ -40,6 +41,8 @@ def runs_by(
     for column, wanted in ((runs.c.state, state), (runs.c.workflow, workflow), (runs.c.key, key)):
         if wanted is not None:
             query = query.where(column == wanted)
+    if parent is not None:
+        query = query.where(runs.c.parent_run == parent)
     if since is not None:
         query = query.where(runs.c.created_at >= since)
     for word in (q or "").split():

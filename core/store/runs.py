@@ -104,8 +104,8 @@ def header(conn: Connection, run_id: str) -> tuple[Header, str | None, str] | No
     row = _HEADER(conn, id=run_id).fetchone()
     if row is None:
         return None
-    *said, parent, task, item, given, body = row
-    return Header(*said, None if parent is None else (parent, task, item)), given, body
+    parent, task, item, given, body = row[7:]
+    return Header(*row[:7], None if parent is None else (parent, task, item)), given, body
 
 
 def add_run(conn: Connection, **row: Any) -> None:

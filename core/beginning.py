@@ -1,0 +1,186 @@
+"""How a run begins, and begins again: one that somebody starts, and one that a task of another run starts."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from .access import Caller
+from .aside import Aside, Kept
+from .course import Course
+from .errors import InputError
+from .expressions import EvaluationError
+from .interpreter import State
+from .known import Known
+from .plan import Plan
+from .record import held_key
+from .store import children, ledger, retention, runs, undoing
+from .store.ids import new_id
+from .store.journal import Connection
+from .store.tables import VERSION
+from .values import dump, to_json
+
+if TYPE_CHECKING:
+    from .record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A run that is about to begin."""
+
+    known: Known
+    input: Kept
+
+    @classmethod
+    def of(
+        cls,
+        aside: Aside,
+        workflow: str,
+        plan: Plan,
+        given: Any,
+        caller: Caller,
+        *,
+        key: str | None = None,
+        date: str | None = None,
+        parent: tuple[str, str, int] | None = None,
+    ) -> Beginning:
+        """Make it of a checked input. `date` is the business date, today (UTC) when absent."""
+        run_id, wall = new_id(), time.time()
+        day = date or datetime.fromtimestamp(wall, UTC).date().isoformat()
+        header = runs.Header(run_id, workflow, plan.hash, _caller(caller), key, day, wall, parent)
+        kept = aside.keep(given, run_id)
+        return cls(Known(header, plan, kept.value, caller, aside), kept)
+
+    @property
+    def run_id(self) -> str:
+        return self.known.header.id
+
+    def must_queue(self, conn: Connection) -> bool:
+        """Tell whether another run holds its key; what is true stays so until the unit ends."""
+        header = self.known.header
+        if header.key is None:
+            return False
+        return runs.key_is_held(conn, runs.lock_key(conn, held_key(header.workflow, header.key)))
+
+    def begin(self, record: Record, conn: Connection, *, room: int = 0, trigger_id: str | None = None) -> list[Course]:
+        """Store it, and all that follows, in a unit of the caller; one whose key is held waits for its turn."""
+        header, plan = self.known.header, self.known.plan
+        held = None if header.key is None else held_key(header.workflow, header.key)
+        queued = self.must_queue(conn)
+        if not retention.has_definition(conn, plan.hash):
+            runs.keep_definition(conn, plan.hash, plan.body)
+        parent, task, item = header.parent or (None, None, None)
+        runs.add_run(
+            conn,
+            id=header.id,
+            workflow=header.workflow,
+            definition=plan.hash,
+            state="queued" if queued else "running",
+            version=0,
+            input=self.input.store(conn),
+            caller=header.caller,
+            key=header.key,
+            key_held=None if queued else held,
+            trigger_id=trigger_id,
+            date=header.date,
+            journal_version=VERSION,
+            created_at=header.created_at,
+            started_at=None if queued else header.created_at,
+            parent_run=parent,
+            parent_task=task,
+            parent_item=item,
+        )
+        course = record.course(conn, self.known, 0, State(), room)
+        by = None if parent is None else {"parent": parent, "task": task}
+        if queued:
+            course.tell("run.queued", body={"key": header.key})
+            course.put_off()
+            return []
+        return record.follow(course, lambda course: course.tell("run.started", body=by))
+
+
+def checked(plan: Plan, given: Any) -> Any:
+    """Check the input of a run; InputError names the field."""
+    return given if plan.input is None else plan.input.arguments(given, what="input")
+
+
+def key_of(plan: Plan, given: Any) -> str | None:
+    """Give the key that a run of this input has by its workflow's own rule."""
+    if plan.workflow.key is None:
+        return None
+    try:
+        key = plan.workflow.key.fill({"input": given})
+    except EvaluationError as error:
+        raise InputError(f"key: {error.message}", field="key") from error
+    return None if key is None else str(to_json(key))
+
+
+def to_repeat(course: Course, from_task: str | None) -> frozenset[str]:
+    """Name what a retry does again: what did not succeed or was undone, all on_failure tasks, what follows `from_task`."""
+    plan = course.known.plan
+    again = {name for name, task in course.state.tasks.items() if task.state != "succeeded"}
+    again |= plan.graph.on_failure.keys() | _undone(course)
+    if from_task is not None:
+        if from_task not in plan.graph.tasks:
+            raise InputError(f"there is no task {from_task!r} in this run", field="from")
+        again.add(from_task)
+    grown = True
+    while grown:
+        more = {node.name for node in plan.graph.tasks.values() if again & set(node.needs)} - again
+        grown = bool(more)
+        again |= more
+    return frozenset(again)
+
+
+def must_wait(course: Course) -> str | None:
+    """Give the key of a run that is over when another run holds it by now; what is true stays so until the unit ends."""
+    header = course.known.header
+    if header.key is None:
+        return None
+    held = runs.lock_key(course.conn, held_key(header.workflow, header.key))
+    return header.key if runs.key_is_held(course.conn, held) else None
+
+
+def reopen(record: Record, course: Course, given: Any, from_task: str | None, again: frozenset[str]) -> None:
+    """Let a run that was over go on with this input, and do these tasks again."""
+    header = course.known.header
+    held = None if header.key is None else held_key(header.workflow, header.key)
+    kept = record.aside.keep(given, header.id)
+    runs.reopen(course.conn, header.id, held=held, given=kept.store(course.conn))
+    record.memory.forget(header.id)
+    course.known.input = kept.value
+    course.known.outputs.clear()
+    course.retry(again, from_task)
+    if header.parent is not None:
+        children.told(course.conn, header.id)  # how it ended before is no news any more
+
+
+def _undone(course: Course) -> set[str]:
+    """Name the tasks that were undone. What could not be undone is a person's to decide before the run goes on."""
+    undo = course.known.plan.graph.undo
+    if not undo:
+        return set()
+    for entry in ledger.failed_compensations(course.conn, course.run_id):
+        raise InputError(
+            f"a compensation of run {course.run_id} failed: it is a dead letter",
+            reason="conflict",
+            id=entry,
+            next=f"drawbar dead send {entry}, or drawbar dead drop {entry} when what was done shall stay",
+        )
+    compensated = undoing.compensated(course.conn, course.run_id)
+    return {task for task, name in undo.items() if name in compensated}
+
+
+def _caller(caller: Caller) -> str:
+    return dump(
+        {
+            "name": caller.name,
+            "kind": caller.kind,
+            "tools": list(caller.tools),
+            "scopes": sorted(caller.scopes),
+            "approval": list(caller.approval),
+            "claims": caller.claims,
+        }
+    )
