@@ -123,19 +123,19 @@ MISTAKES = {
     ),
     "a compensation by a tool that does not exist": (
         ERP + "workflows:\n  w:\n    tasks:\n      a: { tool: erp.find_order, compensate: { tool: erp.find_ordr } }\n",
-        15, 56, "there is no tool 'erp.find_ordr'; did you mean 'erp.find_order'?",
+        15, 54, "there is no tool 'erp.find_ordr'; did you mean 'erp.find_order'?",
     ),
     "a compensation that sees what it cannot": (
         ERP + "workflows:\n  w:\n    tasks:\n      a: { tool: erp.find_order, compensate: { tool: erp.find_order, with: { id: \"${{ fault.id }}\" } } }\n",
-        15, 80, "'fault' is not seen here; seen are: arguments, context, input, result, run, tasks",
+        15, 82, "'fault' is not seen here; seen are: arguments, context, input, result, run, tasks",
     ),
     "a compensation of what does nothing": (
         ERP + "workflows:\n  w:\n    tasks:\n      a: { wait_s: 1, compensate: { tool: erp.find_order } }\n",
-        15, 23, "compensate is for tools, syncs, workflows and agents: 'compensate' beside wait_s",
+        15, 10, "compensate is for tools, syncs, workflows and agents: 'compensate' beside wait_s",
     ),
     "a compensation of what comes after all is undone": (
         ERP + "workflows:\n  w:\n    on_failure:\n      a: { tool: erp.find_order, compensate: { tool: erp.find_order } }\n",
-        15, 34, "on_failure tasks run after all is undone", "nothing undoes them",
+        15, 46, "on_failure tasks run after all is undone: nothing undoes them",
     ),
     "a cron expression that is none": ("workflows:\n  w:\n    triggers: [ { cron: 5 o'clock } ]\n", 3, 25, "not a cron expression"),
     "a time zone that does not exist": (
