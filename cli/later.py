@@ -17,7 +17,7 @@ LATER = {
     "serve --workers": _ENGINE,
     "show --wire": _WIRES, "pin": _WIRES, "drift": _WIRES,
     "resubmit": _BATCH, "cursor": _BATCH,
-    "export": _GATEWAY, "audit": _GATEWAY, "forget": _GATEWAY,
+    "audit": _GATEWAY, "forget": _GATEWAY,
 }  # fmt: skip
 
 

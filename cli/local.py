@@ -52,6 +52,12 @@ class Local:
     def tool(self, name: str) -> Json:
         return self._app.catalogue.tool(name, caller=self._caller)
 
+    def export(self, form: str, agent: str | None) -> Any:
+        if agent not in {None, "local"}:
+            self._app.agents.entry(agent)
+        caller = self._caller if agent is None else self._app.caller(agent)
+        return self._app.catalogue.export(form, caller=caller)
+
     def call(self, tool: str, arguments: Any, *, key: str | None, code: str | None) -> Json:
         if self._app.landscape.tool(tool).rules.approval is not None:
             self._begin()  # a question is asked by a run

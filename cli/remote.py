@@ -53,6 +53,11 @@ class Remote:
     def tool(self, name: str) -> Json:
         return self._ask("GET", f"/tools/{_in(name)}")
 
+    def export(self, form: str, agent: str | None) -> Any:
+        if agent is not None:
+            raise InputError("a running service writes the tools of whoever asks; leave out --agent, or --server")
+        return self._ask("GET", "/tools/export", query={"format": form})
+
     def call(self, tool: str, arguments: Any, *, key: str | None, code: str | None) -> Json:
         headers = {"Idempotency-Key": key} if key else {}
         body = {"arguments": arguments, **({"code": code} if code is not None else {})}

@@ -32,6 +32,8 @@ class Service(Protocol):
 
     def tool(self, name: str) -> Json: ...
 
+    def export(self, form: str, agent: str | None) -> Any: ...
+
     def call(self, tool: str, arguments: Any, *, key: str | None, code: str | None) -> Json:
         """Give `{result, id}`, or `{status: waiting, id}` where another person must approve."""
 

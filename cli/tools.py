@@ -20,7 +20,7 @@ _PANEL = "Systems and tools"
 
 
 def register(cli: typer.Typer) -> None:
-    for verb in (adapters, check, tools, describe, call):
+    for verb in (adapters, check, tools, describe, call, export):
         cli.command(rich_help_panel=_PANEL)(verb)
 
 
@@ -263,3 +263,13 @@ def _result(result: Any, *, exact: bool) -> None:
 
 def _is_flat(row: Any) -> bool:
     return isinstance(row, dict) and not any(isinstance(value, (dict, list)) for value in row.values())
+
+
+def export(
+    ctx: typer.Context,
+    form: Annotated[Literal["mcp", "openai", "anthropic", "openapi"], typer.Option("--format", help="For which kind of model or client.")] = "mcp",
+    agent: Annotated[str | None, typer.Option("--agent", help="Only what this agent may call.", show_default=False)] = None,
+) -> None:  # fmt: skip
+    """Write the tools for other agents, as JSON."""
+    with session(ctx).service() as service:
+        json_out(service.export(form, agent))

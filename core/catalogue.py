@@ -9,6 +9,7 @@ from .adapter import Finding
 from .errors import DrawbarError, InputError
 from .landscape import Bound, Landscape
 from .register import Register
+from .shown import as_tool, exported
 from .store.definitions import Definitions
 from .values import moment
 
@@ -30,6 +31,12 @@ class Catalogue:
         """List the tools that this caller may call, by name; operators see all of them."""
         found = self._landscape.tools(adapter=adapter, effect=effect, q=q)
         return [tool.as_json() for tool in found if _visible(tool, caller)]
+
+    def export(self, form: str, *, caller: Caller) -> Any:
+        """Write the tools that this caller may call for the agents of others: mcp, openai, anthropic or openapi."""
+        found = [one for one in self._landscape.tools() if one.rules.enabled and caller.may_call(one.name, one.effect)]
+        hours = {name: self._landscape.config(name).budget.hours for name in self._landscape.names()}
+        return exported((as_tool(one, caller, hours[one.adapter]) for one in found), form)
 
     def tool(self, name: str, *, caller: Caller) -> dict[str, Any]:
         found = self._landscape.tool(name)

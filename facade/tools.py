@@ -10,7 +10,17 @@ from ..core.errors import InputError
 from .documents import says
 from .exchange import Asked
 from .parameters import After, Id, Limit, Word
-from .shapes import ToolAnswer, ToolCall, ToolChange, ToolPage, ToolPreview, ToolPreviewed, ToolSeen, ToolWaiting
+from .shapes import (
+    Anything,
+    ToolAnswer,
+    ToolCall,
+    ToolChange,
+    ToolPage,
+    ToolPreview,
+    ToolPreviewed,
+    ToolSeen,
+    ToolWaiting,
+)
 
 router = APIRouter(tags=["tools"])
 _EXAMPLE = {"arguments": {"id": 42}}
@@ -30,6 +40,15 @@ async def list_(
     found = await asked.do(asked.app.catalogue.tools, caller=asked.caller, adapter=adapter, effect=effect, q=q)
     rest = [tool for tool in found if after is None or tool["name"] > after]
     return asked.page(rest, limit, lambda tool: tool["name"])
+
+
+@router.get("/tools/export", **says("exportTools", "Write tools for other agents", {200: Anything}))
+async def export(
+    asked: Asked, form: Annotated[Literal["mcp", "openai", "anthropic", "openapi"], Query(alias="format")] = "mcp"
+) -> Response:
+    """Write the tools that the caller may call as its model wants them."""
+    asked.caller.require("read")
+    return asked.answer(await asked.do(asked.app.catalogue.export, form, caller=asked.caller))
 
 
 @router.get("/tools/{name}", **says("getTool", "Show a tool", {200: ToolSeen}, errors=[404]))

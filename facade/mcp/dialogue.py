@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...core.access import Caller
-from .shown import INSTRUCTIONS
+from .own import INSTRUCTIONS
 from .toolbox import Toolbox
 from .wire import INVALID_PARAMS, METHOD_NOT_FOUND, NOT_CACHED, Question, Refused, discovered, initialized
 

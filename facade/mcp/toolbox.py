@@ -13,9 +13,10 @@ from ...config.secrets import scrub_values
 from ...core.access import Caller
 from ...core.errors import DrawbarError, InputError, from_json
 from ...core.landscape import Bound
+from ...core.shown import CODE, Json, as_tool, name_of
 from ...core.store.ids import new_id
 from ...core.values import ClaimCheck, moment, to_json
-from .shown import CODE, FINDERS, OWN, Json, as_tool, name_of
+from .own import FINDERS, OWN
 
 if TYPE_CHECKING:
     from ...app import App

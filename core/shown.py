@@ -1,25 +1,21 @@
-"""Tools as agents see them: names that are legal everywhere, descriptions of one form, schemas and hints."""
+"""Tools as models see them: names that are legal everywhere, descriptions of one form, schemas and hints."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ...core.access import Caller
-from ...core.hours import Hours
-from ...core.landscape import Bound
-from ...core.values import to_json
+from .. import __version__
+from .access import Caller
+from .errors import InputError
+from .hours import Hours
+from .landscape import Bound
+from .values import to_json
 
 Json = dict[str, Any]
 MAX_NAME = 64
 CODE = "confirmation_code"
-INSTRUCTIONS = (
-    "Tools of systems that cannot be replaced. Effects: a read changes nothing; an idempotent call may be repeated; a write "
-    "happens once and may not be taken back. An error says in `happened` whether anything was done: after `unknown` do not call "
-    "again. `waiting` means that another person must approve: ask drawbar_status with the id. A result with `truncated` goes on "
-    "with drawbar_more. Decimals and wide integers are strings."
-)
 _EFFECTS = {
     "read": "Changes nothing.",
     "idempotent": "Changes something; repeating it does no more.",
@@ -95,52 +91,72 @@ def _output_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {**said, "$defs": schema["$defs"]} if "$defs" in schema else said
 
 
-def _own(name: str, description: str, properties: Mapping[str, Any], required: Sequence[str], **hints: bool) -> Json:
-    schema = {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
-    annotations = {"readOnlyHint": True, "openWorldHint": False, **hints}
-    return {"name": name, "description": description, "inputSchema": schema, "annotations": annotations}
+def exported(tools: Iterable[Json], form: str) -> Any:
+    """Write tools, as `as_tool` gives them, for a model of this form (`FORMS`). Raises InputError for another."""
+    if form not in _EXPORTS:
+        raise InputError(f"there is no form {form!r}", field="format", next=f"known: {', '.join(FORMS)}")
+    return _EXPORTS[form](list(tools))
 
 
-_STRING = {"type": "string"}
-_TOOL_NAME = {"type": "string", "description": "The tool's name, as drawbar_search gives it."}
-_ARGUMENTS = {"type": "object", "description": "Its arguments, by its input schema."}
-_CODE = {"type": "string", "description": "The code of drawbar_preview with the same arguments, where it is needed."}
-OWN: list[Json] = [
-    _own(
-        "drawbar_status",
-        "Ask what became of a call that answered waiting. Changes nothing.",
-        {"id": {"type": "string", "description": "The id that the call answered."}},
-        ["id"],
-    ),
-    _own(
-        "drawbar_more",
-        "Read on in a result that was truncated. Changes nothing.",
-        {"next": {"type": "string", "description": "The `next` of that result."}},
-        ["next"],
-    ),
-    _own(
-        "drawbar_preview",
-        "Show exactly what a call would send, and get a one-use code for it, good for ten minutes. Changes nothing.",
-        {"name": _TOOL_NAME, "arguments": _ARGUMENTS},
-        ["name"],
-    ),
-]
-FINDERS: list[Json] = [
-    _own(
-        "drawbar_search",
-        "Find tools by words of their names and descriptions; 30 at most. Changes nothing.",
-        {"q": _STRING, "adapter": _STRING, "effect": {"enum": ["read", "idempotent", "write"]}},
-        ["q"],
-    ),
-    _own(
-        "drawbar_describe", "Read a tool's schemas and what it does. Changes nothing.", {"name": _TOOL_NAME}, ["name"]
-    ),
-    _own(
-        "drawbar_call",
-        "Call a tool by its name. What follows is what that tool's description says.",
-        {"name": _TOOL_NAME, "arguments": _ARGUMENTS, CODE: _CODE},
-        ["name"],
-        readOnlyHint=False,
-        openWorldHint=True,
-    ),
-]
+def _openai(tools: list[Json]) -> Any:
+    """The `tools` of a chat completion."""
+    kinds = (
+        {"name": one["name"], "description": one["description"], "parameters": one["inputSchema"]} for one in tools
+    )
+    return [{"type": "function", "function": function} for function in kinds]
+
+
+def _anthropic(tools: list[Json]) -> Any:
+    """The `tools` of a message."""
+    return [
+        {"name": one["name"], "description": one["description"], "input_schema": one["inputSchema"]} for one in tools
+    ]
+
+
+def _openapi(tools: list[Json]) -> Any:
+    """An OpenAPI 3.1 document with one operation a tool, as `POST /tools/{name}/call` answers it."""
+    paths = {f"/v1/tools/{one['title']}/call": {"post": _operation(one)} for one in tools}
+    return {"openapi": "3.1.0", "info": {"title": "Tools of Drawbar", "version": __version__}, "paths": paths}
+
+
+def _operation(one: Json) -> Json:
+    given, answer = one["inputSchema"], one["outputSchema"]["properties"]["result"]["anyOf"][0]
+    body, said = (
+        {"type": "object", "properties": {what: _inner(inner)}}
+        for what, inner in (("arguments", given), ("result", {**answer, "$defs": one["outputSchema"].get("$defs", {})}))
+    )
+    return {
+        "operationId": one["name"],
+        "summary": one["description"].partition(". ")[0],
+        "description": one["description"],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {**body, "required": ["arguments"]}}},
+        },
+        "responses": {
+            "200": {"description": "Done.", "content": {"application/json": {"schema": said}}},
+            "202": {"description": "Another person must approve it first."},
+            "default": {
+                "description": "A problem (RFC 9457).",
+                "content": {"application/problem+json": {"schema": {"type": "object"}}},
+            },
+        },
+    }
+
+
+def _inner(schema: Mapping[str, Any]) -> Json:
+    """Make a schema one of its own inside a document: its references go to its own root."""
+    return (
+        {"$id": f"urn:drawbar:{hashlib.sha256(repr(schema).encode()).hexdigest()[:16]}", **schema}
+        if "$defs" in schema
+        else dict(schema)
+    )
+
+
+_EXPORTS: Mapping[str, Callable[[list[Json]], Any]] = {
+    "mcp": lambda tools: {"tools": tools},
+    "openai": _openai,
+    "anthropic": _anthropic,
+    "openapi": _openapi,
+}
+FORMS = tuple(_EXPORTS)
