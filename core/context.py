@@ -64,7 +64,7 @@ class Context:
     def put(self, scope: str, key: str, value: Any, *, expect: int | None, by: str) -> Document:
         """Write a whole document."""
         _look_at(scope, key)
-        _written(value)  # before the journal is asked for its turn
+        written(value)  # before the journal is asked for its turn
         return self._change(scope, key, lambda old: value, expect, by)
 
     def merge(self, scope: str, key: str, patch: Any, *, expect: int | None, by: str) -> Document:
@@ -88,7 +88,7 @@ class Context:
         def unit(conn: Connection) -> Document:
             old = _seen(conn, scope, key, expect)
             value = make(old.value if old else None)
-            body = _written(value)
+            body = written(value)
             if old is None:
                 version = documents.add(conn, scope, key, body, by=by, now=now)
             elif documents.change(conn, scope, key, body, seen=old.version, by=by, now=now):
@@ -114,7 +114,8 @@ def _seen(conn: Connection, scope: str, key: str, expect: int | None) -> documen
     return old
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
+    """Give the body of a document; InputError when it is too large."""
     body = dump(value)
     if len(body.encode()) > MAX_BYTES:
         raise InputError(f"a document has at most {MAX_BYTES:,} bytes", reason="too_large", next="split it by key")

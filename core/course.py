@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from . import results
 from .aside import Kept
 from .errors import DrawbarError, InputError
 from .interpreter import (
@@ -153,6 +154,9 @@ class Course:
         """Take what came of a claim; False when the claim is stale, and then it is only kept as evidence."""
         if came.begin is not None and self.state.wanted is not None:  # nothing more begins in it
             came = Came("delayed", due_at=self.now, counts=False)
+        was_done, saved = came.state == "succeeded", {}
+        if was_done:
+            came, saved = self._given(claim.task, claim.item, came)
         attempt = claim.attempt + came.counts
         final = came.state in {"succeeded", "failed"}
         error = None if came.error is None else dump(came.error)
@@ -197,13 +201,25 @@ class Course:
         self._tell_state(claim.task, claim.item, came, attempt)
         if claim.item == WHOLE and final:
             self._remember(claim.task, output, came.error)
-        if came.state == "succeeded":
+        if was_done:
             self._did(claim.task, claim.item, own=came.own)
+            results.save(self, saved, claim.task, claim.item)
         self.take(Move(claim.task, claim.item, came.state))  # type: ignore[arg-type]  # Came says one of them
         if came.begin is not None:
             self.born += came.begin(self)
             self.room = min([self.room, *(course.room for course in self.born)])
         return True
+
+    def _given(self, task: str, item: int, came: Came) -> tuple[Came, Mapping[tuple[str, str], str]]:
+        """Make of what came the outcome that its task gives."""
+        whole = came.output if came.kept is None else came.kept.text
+        if came.kept is not None and results.looks(self, task):
+            came.kept.store(self.conn)  # what is kept aside is read from there
+        given = results.given(self, task, item, whole)
+        if given.error is not None:
+            return replace(came, state="failed", output=None, kept=None, error=given.error), {}
+        same = given.output is whole
+        return (came if same else replace(came, output=given.output, kept=None)), given.saved
 
     def _remember(self, task: str, output: str | None, error: Any) -> None:
         if len(output or "") <= _KEPT_BYTES and not has_claims(output):
@@ -229,6 +245,12 @@ class Course:
     def moved(self, task: str, item: int, state: str, **said: Any) -> None:
         """Store the state of a task that no thread holds, and take it."""
         kind = self.known.plan.steps[task].kind
+        was_done, saved = state == "succeeded", {}
+        if was_done:
+            given = results.given(self, task, item, said.get("outcome"))
+            said["outcome"], saved = given.output, given.saved
+            if given.error is not None:
+                state, said["error"] = "failed", given.error
         if state in {"succeeded", "failed", "skipped", "cancelled"}:
             said.setdefault("finished_at", self._wall)
         if said.get("outcome") is not None:
@@ -246,8 +268,9 @@ class Course:
         self.set_timer |= state == "waiting"
         if state not in {"ready", "held", "open", *CHILD}:
             self.tell(self._type(task, state), task, item, None if error is None else {"error": error})
-        if state == "succeeded":
+        if was_done:
             self._did(task, item)
+            results.save(self, saved, task, item)
         self.take(Move(task, item, state))  # type: ignore[arg-type]  # the callers pass literals
 
     def _type(self, task: str, word: str) -> str:
@@ -320,7 +343,7 @@ class Course:
         condition = self.known.plan.steps[task].task.if_
         assert condition is not None
         try:
-            yes = condition.fill(self._env(condition.paths))
+            yes = condition.fill(self.env(condition.paths))
             if not isinstance(yes, bool):
                 raise InputError(f"a condition is true or false, this is {type(yes).__name__}")
         except InputError as error:
@@ -335,7 +358,7 @@ class Course:
         each = self.known.plan.steps[task].task.for_each
         assert each is not None
         try:
-            values = each.in_.fill(self._env(each.in_.paths))
+            values = each.in_.fill(self.env(each.in_.paths))
             if not isinstance(values, list):
                 raise InputError(f"for_each goes over a list, this is {type(values).__name__}")
         except InputError as error:
@@ -346,7 +369,7 @@ class Course:
         self.take(Counts(task, len(values)))
         self.tell("task.started", task, WHOLE, {"items": len(values)})
 
-    def _env(self, paths: Any) -> dict[str, Any]:
+    def env(self, paths: Any) -> dict[str, Any]:
         return self.known.env(self.conn, paths, self.state, self.fresh)
 
     def _ready(self, task: str, item: int) -> None:
@@ -460,7 +483,7 @@ class Course:
         if template is None:
             return None
         try:
-            value = template.fill(self._env(template.paths))
+            value = template.fill(self.env(template.paths))
             return self.known.aside.keep(value, self.run_id).store(self.conn)
         except InputError:
             if any(task.state == "skipped" for task in self.state.tasks.values()):
@@ -511,8 +534,10 @@ class Course:
         for name in sorted(names):
             task = self.state.tasks.get(name)
             is_each = self.known.plan.steps[name].task.for_each is not None
-            partly = is_each and name != from_task and graph.undo.get(name) in undone
-            runs.reset(self.conn, self.run_id, name, wholly=bool(task and task.state == "succeeded") and not partly)
+            was_undone = graph.undo.get(name) in undone
+            partly = is_each and name != from_task and was_undone
+            wholly = task is not None and (task.state == "succeeded" or was_undone)
+            runs.reset(self.conn, self.run_id, name, wholly=wholly and not partly)
             if partly:
                 undoing.reset_items(self.conn, self.run_id, name, graph.undo[name])
         for name in graph.undo.values():

@@ -158,7 +158,9 @@ class Sweep:
                 said = {"approved": True, "by": asked["answered_by"], "reason": asked["reason"]}
                 course.moved(task, item, "succeeded", outcome=dump(said))
             else:
-                course.moved(task, item, "failed", error=refusal(asked).as_json())
+                rule = course.known.plan.steps[task].task.approval
+                skips = asked["state"] == "expired" and rule is not None and rule.on_expiry == "skip"
+                course.moved(task, item, "skipped" if skips else "failed", error=refusal(asked).as_json())
 
         self._record.take(run_id, tell)
 

@@ -14,7 +14,7 @@ from .aside import Kept
 from .children import Children
 from .compensating import lettered, seen
 from .course import Came, Claim, Course
-from .errors import ConfigError, DrawbarError, OutcomeUnknown, Rejected, Unavailable
+from .errors import ConfigError, DrawbarError, InputError, OutcomeUnknown, Rejected, Unavailable
 from .guard import Guard, Outcome, Prepared
 from .holds import Held
 from .intents import Begun, Intents, Stale, env_of, limit_s
@@ -113,6 +113,8 @@ class Work:
         if claim.begun is not None:
             return self._begun(claim, claim.begun)
         prepared = self._intents.prepared(claim, self._env(claim))
+        if claim.intent is not None and (before := self._done_before(claim, prepared)) is not None:
+            return before
         if prepared.approval is not None:
             unapproved = self._unapproved(claim, prepared, prepared.approval)
             if unapproved is not None:
@@ -131,14 +133,34 @@ class Work:
         except Away as error:
             return self._not_left(entry, now, error, self._put_off(error))
         if isinstance(admission, ledger.Same):
-            kept = self._guard.keep(prepared.tool, self._guard.whole(admission.result), claim.run_id, of_run=True)
-            came = Came(
-                "succeeded", kept.text, notes={"same_as": admission.entry}, own=admission.entry == entry, kept=kept
-            )
-            return lambda conn: came
+            return self._same(claim, prepared, admission, own=admission.entry == entry)
         if isinstance(admission, ledger.Busy):
             return self._orphaned(claim, prepared, entry) if admission.entry == entry else self._busy(claim, admission)
         return self._called(claim, prepared, entry)
+
+    def _same(self, claim: Claim, prepared: Prepared, first: ledger.Same, *, own: bool) -> Settle:
+        """Give the answer that the ledger has."""
+        kept = self._guard.keep(prepared.tool, self._guard.whole(first.result), claim.run_id, of_run=True)
+        came = Came("succeeded", kept.text, notes={"same_as": first.entry}, own=own, kept=kept)
+        return lambda conn: came
+
+    def _done_before(self, claim: Claim, prepared: Prepared) -> Settle | None:
+        """Give what an earlier attempt did, when all that failed came after its effect: no write is made twice."""
+        assert claim.intent is not None
+        with self._record.journal.read() as conn:
+            done = ledger.done_as(conn, claim.intent)
+        if done is None:
+            return None
+        args_hash, first = done
+        if args_hash != prepared.hash:
+            raise InputError(
+                "this write is done already, with other arguments than it would have now",
+                reason="conflict",
+                tool=prepared.tool.name,
+                id=claim.intent,
+                next="retry with the input that it was done with, or begin a new run",
+            )
+        return self._same(claim, prepared, first, own=True)
 
     def _begun(self, claim: Claim, begun: Begun) -> Settle:
         """Make the call whose intent is recorded already; what is held since then does not leave."""
@@ -300,7 +322,8 @@ class Work:
         follows = verdict(outcome.recovery or "stop", effect)
         if follows == "park":
             return Came("parked", error=outcome.error, entry=entry, notes=outcome.notes)
-        due_at = self._due_at(claim, outcome.retry_after_s) if follows == "again" else None
+        again = follows == "again" and outcome.recovery in claim.step.task.retry.on
+        due_at = self._due_at(claim, outcome.retry_after_s) if again else None
         state = "failed" if due_at is None else "delayed"
         return Came(state, error=outcome.error, due_at=due_at, notes=outcome.notes)
 

@@ -10,9 +10,16 @@ from sqlalchemy.exc import IntegrityError
 
 from ..errors import InputError
 from ..values import load
+from .statement import Statement
 from .tables import documents, meta
 
 _HIGHEST = "documents.highest"
+_WRITE = Statement(
+    "INSERT INTO documents (scope, key, body, version, created_at, updated_at, updated_by)"
+    " VALUES (:scope, :key, :body, 0, :now, :now, :by)"
+    " ON CONFLICT (scope, key) DO UPDATE SET body = :body, version = documents.version + 1, updated_at = :now,"
+    " updated_by = :by RETURNING version"
+)
 _SHOWN = ("key", "body", "version", "updated_at", "updated_by")
 
 
@@ -45,6 +52,16 @@ def add(conn: Connection, scope: str, key: str, body: str, *, by: str, now: floa
     except IntegrityError as error:
         raise InputError(f"there is already a document {scope}/{key}", reason="stale", next="read it first") from error
     # Read after the insert, which waited for whoever deleted the document in the same moment.
+    version = _highest(conn) + 1
+    conn.execute(documents.update().where(documents.c.scope == scope, documents.c.key == key).values(version=version))
+    return version
+
+
+def write(conn: Connection, scope: str, key: str, body: str, *, by: str, now: float) -> int:
+    """Make a document or write its next version, whichever it is; give the version."""
+    version: int = _WRITE(conn, scope=scope, key=key, body=body, by=by, now=now).fetchone()[0]
+    if version:
+        return version
     version = _highest(conn) + 1
     conn.execute(documents.update().where(documents.c.scope == scope, documents.c.key == key).values(version=version))
     return version

@@ -72,6 +72,7 @@ _OF_KEY = (
 _FAILED = and_(literal_column("ledger.dead = 1"), ledger.c.dropped == 0, ledger.c.state != "done")
 _BY_ID = select(ledger).where(ledger.c.id == bindparam("of_id"))
 _KNOWN = Statement("SELECT state, effect, attempts, result FROM ledger WHERE id = :id")
+_DONE = Statement("SELECT args_hash, result FROM ledger WHERE id = :id AND state = 'done'")
 _INSERT = insert(
     ledger,
     *("id", "tool", "effect", "caller", "run_id", "task", "item", "key", "args_hash", "arguments", "state"),
@@ -132,6 +133,12 @@ def admit(conn: Connection, intent: Intent, now: float) -> Admission:
         )
     )
     return Fresh()
+
+
+def done_as(conn: Connection, entry_id: str) -> tuple[str, Same] | None:
+    """Give the hash of the arguments and the answer of an entry that is done; None for any other."""
+    row = _DONE(conn, id=entry_id).fetchone()
+    return None if row is None else (row[0], Same(load(row[1]), entry_id))
 
 
 def _under_key(conn: Connection, intent: Intent, now: float) -> Admission | None:

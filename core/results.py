@@ -1,0 +1,71 @@
+"""
+What a task gives once it is done: the output that its `output` makes of the result, and the documents that it saves.
+
+Both are evaluated in the unit that stores the outcome, so a document is written once. What goes wrong here comes after the
+effect: the task fails, and what it did stays done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .context import written
+from .errors import InputError
+from .interpreter import WHOLE
+from .store import documents, runs
+from .values import dump, load
+
+if TYPE_CHECKING:
+    from .course import Course
+
+
+class Given(NamedTuple):
+    """What a task gives: an output as a row holds it, or an error; and documents by scope and key."""
+
+    output: str | None
+    error: dict[str, Any] | None = None
+    saved: Mapping[tuple[str, str], str] = {}
+
+
+def looks(course: Course, task: str) -> bool:
+    """Tell whether a task's result is looked at before it is stored."""
+    said = course.known.plan.steps[task].task
+    return bool(said.save) or (said.output is not None and said.agent is None)
+
+
+def given(course: Course, task: str, item: int, output: str | None) -> Given:
+    """Make what a task gives of the result of its work."""
+    said = course.known.plan.steps[task].task
+    template = None if said.agent is not None else said.output
+    if not looks(course, task) or (item == WHOLE and said.for_each is not None):
+        return Given(output)
+    field = "output"
+    try:
+        paths = frozenset(path for one in (template, *said.save.values()) if one is not None for path in one.paths)
+        env = course.env(paths)
+        if said.for_each is not None:
+            env[said.for_each.as_] = load(runs.item_value(course.conn, course.run_id, task, item))
+            env["index"] = item
+        env["result"] = course.known.aside.load(course.conn, output)
+        if template is not None:
+            output = dump(template.fill(env))
+        saved = {}
+        for name, value in said.save.items():
+            field = f"save.{name}"
+            scope, _, key = name.partition(".")
+            saved[scope, key] = written(value.fill(env))
+    except InputError as error:
+        error.message = f"it was done, but its {field} cannot be made: {error.message}"
+        error.field = field
+        return Given(None, {**error.as_json(), "happened": "yes"})
+    return Given(output, saved=saved)
+
+
+def save(course: Course, saved: Mapping[tuple[str, str], str], task: str, item: int) -> None:
+    """Write documents in the unit of the outcome; each is a version of its own."""
+    by = course.known.caller.name
+    for (scope, key), body in saved.items():
+        version = documents.write(course.conn, scope, key, body, by=by, now=time.time())
+        course.tell("context.changed", task, item, {"scope": scope, "key": key, "version": version, "by": by})
