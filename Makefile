@@ -1,6 +1,6 @@
 # The commands of the checkout; the same on a laptop and in CI.
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test test-all check bench lock clean
+.PHONY: help install demo serve test test-all chaos check bench lock clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -30,6 +30,10 @@ test: install ## everything that is not slow, on real servers
 test-all: install ## the slow tests too
 	@bash tests/servers/install
 	@$(BIN)/pytest $(AT_ONCE)
+
+chaos: install ## processes, servers and lines die, nothing is lost or done twice; MINUTES=10 SEED= STATE=both
+	@bash tests/servers/install
+	@PYTHONPATH=tests $(BIN)/python -m chaos --minutes $(or $(MINUTES),10) --state $(or $(STATE),both) $(if $(SEED),--seed $(SEED))
 
 check: install ## lint, types, import contracts, generated docs unchanged
 	$(BIN)/ruff check .

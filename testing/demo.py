@@ -41,7 +41,7 @@ class Product:
     def start(self) -> float:
         """Start it and wait until it answers; give the seconds."""
         began = time.monotonic()
-        self.process = subprocess.Popen(self._command, stdout=self._log, stderr=self._log)
+        self.spawn()
         while time.monotonic() - began < PATIENCE_S:
             if self.process.poll() is not None:
                 raise Broken(f"drawbar serve ended with {self.process.returncode}; see {self._log.name}")
@@ -52,6 +52,10 @@ class Product:
                 pass
             time.sleep(0.05)
         raise Broken(f"drawbar serve does not answer; see {self._log.name}")
+
+    def spawn(self) -> None:
+        """Start it and wait for nothing."""
+        self.process = subprocess.Popen(self._command, stdout=self._log, stderr=self._log)
 
     def kill(self) -> None:
         """SIGKILL: no handler runs, nothing is flushed."""

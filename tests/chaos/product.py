@@ -1,0 +1,47 @@
+"""
+Drawbar as it is, with a lease that a run can wait for; arguments are those of `drawbar`.
+
+SIGUSR1 fills the disk of an SQLite journal (its file may take no further page), SIGUSR2 makes room again: for machines on
+which nobody may mount a small disk.
+"""
+
+import os
+import signal
+import sqlite3
+import sys
+import threading
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from drawbar.core.store import runs
+
+runs.LEASE_S = float(os.environ["CHAOS_LEASE_S"])  # before anybody copies it
+
+from drawbar.cli import main  # noqa: E402 - after the lease was shortened
+
+ROOM = 2**30
+_lines: list[sqlite3.Connection] = []
+
+
+@event.listens_for(Engine, "connect")
+def _keep(driver: Any, record: object) -> None:
+    if isinstance(driver, sqlite3.Connection):
+        _lines.append(driver)
+
+
+def _limit(pages: int) -> None:
+    def limit() -> None:
+        for line in [*_lines]:
+            with suppress(sqlite3.Error):  # it was closed
+                line.execute(f"PRAGMA max_page_count={pages}")
+
+    threading.Thread(target=limit, daemon=True).start()
+
+
+signal.signal(signal.SIGUSR1, lambda *_: _limit(1))  # fewer than there are means: no more than there are
+signal.signal(signal.SIGUSR2, lambda *_: _limit(ROOM))
+
+if __name__ == "__main__":
+    sys.exit(main())
