@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from ..errors import InputError
-from ..interpreter import WHOLE, State, TaskState
+from ..interpreter import State, TaskState
 from .statement import Statement, insert
-from .tables import VERSION, definitions, documents, items, runs
+from .tables import LIVE_ITEMS, VERSION, definitions, documents, items, runs
 
 LEASE_S = 30.0
 
@@ -81,11 +81,15 @@ _SAVE_END = Statement(
     "UPDATE runs SET version = :version, state = :state, wanted = :wanted, output = :output, error = :error,"
     " finished_at = :finished_at, key_held = NULL WHERE id = :id"
 )
-_ROWS = Statement(
-    "SELECT task, item, state, cursor, total, failed FROM task_runs WHERE run_id = :run_id"
-    " AND (item = -1 OR state IN ('ready', 'delayed', 'running', 'waiting', 'held', 'parked', 'child', 'child_waits',"
-    " 'child_parked'))"
+# From one task to the next by the key: the items in between, of which there may be many, are not read.
+_WHOLE = Statement(
+    "WITH RECURSIVE names(task) AS (SELECT MIN(task) FROM task_runs WHERE run_id = :run_id UNION ALL"
+    " SELECT (SELECT MIN(task) FROM task_runs WHERE run_id = :run_id AND task > names.task) FROM names"
+    " WHERE names.task IS NOT NULL)"
+    " SELECT t.task, t.state, t.cursor, t.total, t.failed FROM names JOIN task_runs t"
+    " ON t.run_id = :run_id AND t.task = names.task AND t.item = -1"
 )
+_LIVE = Statement(f"SELECT task, item, state FROM task_runs WHERE run_id = :run_id AND {LIVE_ITEMS}")
 
 
 def lock(conn: Connection, run_id: str) -> tuple[int, str, str | None, float | None] | None:
@@ -128,11 +132,11 @@ def state_of(conn: Connection, run_id: str, wanted: Any, ended: Any) -> State:
     """Build a run's state from its rows: they are what was folded, so no history is read."""
     tasks: dict[str, TaskState] = {}
     live: dict[str, dict[int, Any]] = {}
-    for task, item, state, cursor, total, failed in _ROWS(conn, run_id=run_id).fetchall():
-        if item != WHOLE:
-            live.setdefault(task, {})[item] = state
-        elif state != "pending":
+    for task, state, cursor, total, failed in _WHOLE(conn, run_id=run_id).fetchall():
+        if state != "pending":
             tasks[task] = TaskState(state, total=total or 0, cursor=cursor or 0, failed=failed or 0)
+    for task, item, state in _LIVE(conn, run_id=run_id).fetchall():
+        live.setdefault(task, {})[item] = state
     for task, numbers in live.items():
         whole = tasks[task]
         tasks[task] = TaskState(whole.state, total=whole.total, cursor=whole.cursor, failed=whole.failed, live=numbers)

@@ -37,6 +37,11 @@ def upgrade() -> None:
     op.add_column("task_runs", sa.Column("child", sa.Text()))
     op.add_column("workers", sa.Column("queues", sa.Text()))
     _index("task_runs_ready_on", "task_runs", [sa.text("coalesce(queue, '')"), "due_at"], "state = 'ready'")
+    live = (
+        "item >= 0 AND state IN ('ready', 'delayed', 'running', 'waiting', 'held', 'parked', 'child', 'child_waits',"
+        " 'child_parked')"
+    )
+    _index("task_runs_live", "task_runs", ["run_id", "state"], live)
     op.create_table(
         "assignments",
         sa.Column("id", sa.String(40), primary_key=True),
