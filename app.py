@@ -20,7 +20,9 @@ from .config.secrets import scrub_values
 from .core.access import AgentConfig, Caller, local
 from .core.adapter import AdapterConfig, Place, find
 from .core.announce import MEDIA_TYPE, Announcer
+from .core.answers import Answers
 from .core.aside import Aside, Claims
+from .core.assignments import Assignments
 from .core.catalogue import Catalogue
 from .core.context import Context
 from .core.desk import Desk
@@ -105,6 +107,7 @@ class App:
             queues=self.queues,
         )
         self.desk = Desk(self.journal, self.guard, self.engine)
+        self.assignments = Assignments(self.journal, self.engine.take)
         self.letters = Letters(self.desk, self.journal)
         self.direct = Direct(self.guard, self.engine, self.desk)
         self.catalogue = Catalogue(self.landscape, self.adapters, self.definitions)
@@ -115,6 +118,7 @@ class App:
             self.journal, self.landscape, self.engine, self.syncs, self.workflows, self.caller, self.intake
         )
         self.keys = Keys(self.journal)
+        self.answers = Answers(self.journal)
         entrance = config.server.authentication
         self.door = Door(entrance, self.keys, self._registered, self.local, _reader(entrance, config.base))
         self.retention = Retention(
@@ -143,10 +147,14 @@ class App:
             Pulse("disk", _SWEEP_S, self.floor.sweep).start(),
         ]
         if starts:
-            self.starts.begin()
-            self._pulses.append(Pulse("retention", _CLEAN_S, self.retention.beat).start())
-            self._pulses += [Pulse("announce", _TELL_S, one.beat).start() for one in self._announcers()]
-            self._pulses += [Pulse(one.name, _TELL_S, one.beat).start() for one in self._outlets()]
+            self.begin_starts()
+
+    def begin_starts(self) -> None:
+        """Start triggers and schedules, and what else one process of a service does for all."""
+        self.starts.begin()
+        self._pulses.append(Pulse("retention", _CLEAN_S, self.retention.beat).start())
+        self._pulses += [Pulse("announce", _TELL_S, one.beat).start() for one in self._announcers()]
+        self._pulses += [Pulse(one.name, _TELL_S, one.beat).start() for one in self._outlets()]
 
     def follow_changes(self) -> None:
         """Take over what was registered or changed over REST, by any process of this state."""

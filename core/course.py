@@ -31,7 +31,7 @@ from .interpreter import (
 from .known import Known
 from .plan import Step
 from .queues import Queue, Queues
-from .store import approvals, children, events, runs, undoing
+from .store import approvals, assignments, children, events, runs, undoing
 from .store.journal import Connection
 from .values import dump, has_claims, load
 
@@ -380,11 +380,37 @@ class Course:
             self.moved(task, item, "waiting", due_at=self.now + step.task.wait_s)
         elif step.task.approval is not None:
             self._ask_person(step)
+        elif step.task.agent is not None:
+            self._assign(step, item)
         elif self.room > 0 and self._queues.serves(self._queue(task)):
             self.take(Move(task, item, "ready"))
             self.claim(task, item)
         else:
             self.moved(task, item, "ready", due_at=self.now)
+
+    def _assign(self, step: Step, item: int) -> None:
+        """Hand a task to its agent."""
+        try:
+            env = results.with_item(self, self.env(step.arguments.paths), step.name, item)
+            given = dump(step.arguments.fill(env))
+        except InputError as error:
+            self.moved(step.name, item, "failed", error=_about(error, "with"))
+            return
+        within_h = step.task.within_h
+        due_at = None if within_h is None else self.now + within_h * 3600
+        assignment = assignments.assign(
+            self.conn,
+            agent=step.task.agent,
+            run_id=self.run_id,
+            task=step.name,
+            item=None if item == WHOLE else item,
+            description=step.task.description,
+            input=self._keep(given),
+            assigned_at=self.now,
+            due_at=due_at,
+        )
+        self.moved(step.name, item, "waiting", due_at=due_at)
+        self.tell("assignment.made", step.name, item, {"assignment": assignment, "agent": step.task.agent})
 
     def _ask_person(self, step: Step) -> None:
         rule = step.task.approval

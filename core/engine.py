@@ -35,7 +35,7 @@ from .pulse import Pulse
 from .queues import Queues
 from .record import Record
 from .roster import BEAT_S, Roster
-from .store import approvals, runs
+from .store import approvals, assignments, runs
 from .store import claims as stored
 from .store.journal import Connection, Journal
 from .sweep import Sweep
@@ -242,6 +242,7 @@ class Engine:
 
         def withdraw(course: Course) -> None:
             approvals.withdraw(course.conn, course.run_id, course.now)
+            assignments.withdraw(course.conn, course.run_id, course.now)
             course.take(Want("cancel"))
 
         return self._operate(run_id, withdraw, "cancelling", caller, reason, may=_live)
@@ -328,6 +329,10 @@ class Engine:
 
         self._record.take(run_id, told, below=below)
         return self.run(run_id)
+
+    def take(self, run_id: str, tell: Callable[[Course], None]) -> None:
+        """Commit what `tell` takes into a run's course, and all that follows."""
+        self._record.take(run_id, tell)
 
     def settled(self, entry_id: str) -> None:
         """Hear that an unknown outcome was settled in the ledger."""

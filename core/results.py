@@ -44,10 +44,7 @@ def given(course: Course, task: str, item: int, output: str | None) -> Given:
     field = "output"
     try:
         paths = frozenset(path for one in (template, *said.save.values()) if one is not None for path in one.paths)
-        env = course.env(paths)
-        if said.for_each is not None:
-            env[said.for_each.as_] = load(runs.item_value(course.conn, course.run_id, task, item))
-            env["index"] = item
+        env = with_item(course, course.env(paths), task, item)
         env["result"] = course.known.aside.load(course.conn, output)
         if template is not None:
             output = dump(template.fill(env))
@@ -61,6 +58,15 @@ def given(course: Course, task: str, item: int, output: str | None) -> Given:
         error.field = field
         return Given(None, {**error.as_json(), "happened": "yes"})
     return Given(output, saved=saved)
+
+
+def with_item(course: Course, env: dict[str, Any], task: str, item: int) -> dict[str, Any]:
+    """Add the item of a for_each, by the name that the task gives it."""
+    each = course.known.plan.steps[task].task.for_each
+    if each is not None and item != WHOLE:
+        env[each.as_] = load(runs.item_value(course.conn, course.run_id, task, item))
+        env["index"] = item
+    return env
 
 
 def save(course: Course, saved: Mapping[tuple[str, str], str], task: str, item: int) -> None:

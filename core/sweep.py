@@ -10,13 +10,13 @@ import structlog
 
 from .course import Course
 from .doorbell import Doorbell
-from .errors import DrawbarError
+from .errors import DrawbarError, Rejected
 from .guard import Guard
 from .interpreter import WHOLE
 from .leases import Alive
 from .pulse import each_alone
 from .record import BETWEEN, Record
-from .store import approvals, children, claims, ledger, runs
+from .store import approvals, assignments, children, claims, ledger, runs
 from .store.claims import Lapsed
 from .store.journal import Connection
 from .values import dump
@@ -47,6 +47,11 @@ class Sweep:
             partial(self._move, waiting.run_id, waiting.task, waiting.item, "waiting", "succeeded")
             for waiting in found.waiting
             if waiting.kind == "wait_s"
+        ]
+        acts += [
+            partial(self._overdue, waiting.run_id, waiting.task, waiting.item)
+            for waiting in found.waiting
+            if waiting.kind == "agent"
         ]
         if any(waiting.approval is not None for waiting in found.waiting):
             acts.append(self._expire)
@@ -135,6 +140,21 @@ class Sweep:
     def _expire(self) -> None:
         expired: list[dict[str, Any]] = self._journal.write(lambda conn: approvals.expire(conn, self._journal.now()))
         each_alone([partial(self.answered, row["id"]) for row in expired])
+
+    def _overdue(self, run_id: str, task: str, item: int) -> None:
+        """Fail a task whose agent has not answered in time."""
+
+        def tell(course: Course) -> None:
+            number = None if item == WHOLE else item
+            row = runs.current(course.conn, run_id, task, item)
+            if row is None or row[0] != "waiting":
+                return
+            if (assignment := assignments.expire(course.conn, run_id, task, number, course.now)) is not None:
+                agent = course.known.plan.steps[task].task.agent
+                said = Rejected(f"{agent} did not answer in time", id=assignment)
+                course.moved(task, item, "failed", error=said.as_json())
+
+        self._record.take(run_id, tell)
 
     def answered(self, approval_id: str) -> None:
         """Let the task that waits for this approval go on; telling it twice does nothing."""

@@ -34,6 +34,7 @@ _TOPICS = {
     "task": "runs",
     "sync": "syncs",
     "approval": "approvals",
+    "assignment": "approvals",
     "dead": "dead",
     "file": "files",
     "hold": "holds",

@@ -11,6 +11,7 @@ from tenacity.wait import wait_base, wait_fixed
 from drawbar.core import adapter
 from drawbar.core.access import Caller
 from drawbar.core.adapter import Adapter, AdapterConfig, Place
+from drawbar.core.assignments import Assignments
 from drawbar.core.desk import Desk
 from drawbar.core.engine import Engine
 from drawbar.core.guard import Guard
@@ -77,6 +78,7 @@ class House:
             bell=bell,
         )
         self.desk = Desk(self.journal, self.guard, self.engine)
+        self.assignments = Assignments(self.journal, self.engine.take)
         self._reconcile = Pulse("reconcile", poll_s, Reconciler(self.guard, self.journal, self.engine.settled).sweep)
 
     def begin(self) -> Self:

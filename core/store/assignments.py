@@ -105,11 +105,20 @@ def end(
     )
 
 
-def end_of_task(conn: Connection, run_id: str, task: str, item: int | None, state: str, now: float) -> None:
-    """Close the open assignment of a task that goes on without an answer."""
+def expire(conn: Connection, run_id: str, task: str, item: int | None, now: float) -> str | None:
+    """Close the open assignment of a task when its time is over, and give its id."""
     same_item = assignments.c.item.is_(None) if item is None else assignments.c.item == item
     mine = and_(assignments.c.run_id == run_id, assignments.c.task == task, same_item, assignments.c.state == "open")
-    conn.execute(update(assignments).where(mine).values(state=state, answered_at=now))
+    over = and_(mine, assignments.c.due_at <= now)
+    closing = update(assignments).where(over).values(state="expired", answered_at=now)
+    found: str | None = conn.execute(closing.returning(assignments.c.id)).scalar()
+    return found
+
+
+def withdraw(conn: Connection, run_id: str, now: float) -> None:
+    """Close the open assignments of a run that was cancelled."""
+    mine = and_(assignments.c.run_id == run_id, assignments.c.state == "open")
+    conn.execute(update(assignments).where(mine).values(state="withdrawn", answered_at=now))
 
 
 def _plain(row: Any) -> Row:

@@ -21,6 +21,7 @@ AUDIT = (
     *(
         "approval.approved",
         "approval.rejected",
+        "assignment.answered",
         "dead.settled",
         "dead.sent",
         "dead.dropped",
@@ -51,6 +52,7 @@ _PARTS = tuple(
         ("items", "run_id, task, item", ""),
         ("task_runs", "run_id, task, item", ""),
         ("approvals", "id", ""),
+        ("assignments", "id", ""),
         ("events", "id", f" AND type NOT IN ({_AUDIT})"),
     )
 )
@@ -99,7 +101,7 @@ def remove_run(conn: Connection, run_id: str, cutoff: float) -> None:
 
 def remove_parts(conn: Connection, run_id: str) -> bool:
     """Take one bite of what belonged to a run; true when nothing is left."""
-    done = _PIECES(conn, id=run_id).rowcount < aside.BITE
+    done: bool = _PIECES(conn, id=run_id).rowcount < aside.BITE
     if done:
         _CLAIMS(conn, id=run_id)
         done = max(part(conn, id=run_id).rowcount for part in _PARTS) < BITE
