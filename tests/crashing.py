@@ -4,6 +4,7 @@ A process that forks engines to be killed: imports are done once, so that a kill
 Started with a folder; each line on stdin forks one engine on that folder's journal and prints its pid.
 """
 
+import json
 import os
 import random
 import signal
@@ -16,6 +17,8 @@ from tempfile import TemporaryDirectory
 
 from scripted import House
 from tenacity.wait import wait_fixed
+
+from drawbar.core.errors import Rejected
 
 FLOW = {
     "tasks": {
@@ -35,6 +38,15 @@ FLOW = {
         },
     },
 }
+BACK = {
+    "tasks": {
+        **{
+            name: {**FLOW["tasks"][name], "needs": [], "compensate": {"tool": "sys.TOOL", "with": {"place": "UNDONE"}}}
+            for name in ("left", "right", "each")
+        },
+        "fails": {"tool": "sys.fail", "needs": ["left", "right", "each"]},
+    },
+}
 WRITES = ("left", "right", "each/a", "each/b", "each/c")
 READS = ("look", "last")
 RULES = {
@@ -51,10 +63,9 @@ RULES = {
 }
 
 
-def flow(tool):
-    return {
-        "tasks": {name: {**task, "tool": task["tool"].replace("TOOL", tool)} for name, task in FLOW["tasks"].items()}
-    }
+def flow(tool, said=FLOW):
+    text = json.dumps(said).replace("TOOL", tool).replace("UNDONE", "${{ arguments.place + '/undone' }}")
+    return json.loads(text)
 
 
 def house(folder: Path, **said) -> House:
@@ -76,8 +87,13 @@ def house(folder: Path, **said) -> House:
         with effects() as conn:
             return [row[0] for row in conn.execute("SELECT place FROM effects WHERE place = ?", (arguments["place"],))]
 
+    def fail(_):
+        raise Rejected("no")
+
     functions = {"look": ("read", do), "find": ("read", find), "sure": ("write", do), "unsure": ("write", do)}
-    flows = {"sure": flow("sure"), "unsure": flow("unsure")}
+    functions["fail"] = ("read", fail)
+    flows = {name: flow(name) for name in ("sure", "unsure")}
+    flows |= {f"back_{name}": flow(name, BACK) for name in ("sure", "unsure")}
     return House(folder, functions, flows, rules=RULES, wait=wait_fixed(0.02), poll_s=0.05, **said)
 
 

@@ -73,6 +73,16 @@ def settle_by_the_truth(house, done):
     return len(unsure)
 
 
+def to_the_end(house, engines, ids):
+    parked, until = 0, time.monotonic() + 100
+    while waiting := [one for one in ids if not house.engine.run(one).is_final]:
+        assert time.monotonic() < until, Counter(house.engine.run(one).state for one in waiting)
+        if all(house.engine.run(one).state == "parked" for one in waiting):
+            parked += settle_by_the_truth(house, engines.effects())
+        time.sleep(0.1)
+    return parked
+
+
 @pytest.mark.parametrize("kills", [60, pytest.param(400, marks=pytest.mark.slow)])
 def test_kill_9_at_random_moments_loses_nothing_and_doubles_no_write(engines, tmp_path, kills):
     """
@@ -81,18 +91,13 @@ def test_kill_9_at_random_moments_loses_nothing_and_doubles_no_write(engines, tm
     Nothing finished is done again: a read runs once more at most for each attempt that was lost.
     """
     house = crashing.house(tmp_path)
-    ids, parked = [], 0
+    ids = []
     while engines.kills < kills:
         ids += [house.engine.start(name, {}, caller=ME).id for name in ("sure", "unsure", "sure", "sure")]
         time.sleep(random.uniform(0, 0.25))
         engines.kill_one()
 
-    until = time.monotonic() + 100
-    while waiting := [one for one in ids if not house.engine.run(one).is_final]:
-        assert time.monotonic() < until, Counter(house.engine.run(one).state for one in waiting)
-        if all(house.engine.run(one).state == "parked" for one in waiting):
-            parked += settle_by_the_truth(house, engines.effects())
-        time.sleep(0.1)
+    parked = to_the_end(house, engines, ids)
 
     effects, hit = engines.effects(), 0
     assert engines.kills >= kills
@@ -105,4 +110,44 @@ def test_kill_9_at_random_moments_loses_nothing_and_doubles_no_write(engines, tm
             assert 1 <= effects[f"{one}/{name}"] <= 1 + lost[name]
     print(f"{kills} kills hit {hit} tasks of {len(ids)} runs; {parked} writes were settled by a person")
     assert hit > kills / 4, "most kills met an idle process: this proves little"
+    house.end()
+
+
+def done_and_undone(house, engines, run_id):
+    """Give the places as the journal says they were done, and as the other system says they were undone."""
+    with house.journal.read() as conn:
+        rows = conn.exec_driver_sql(
+            f"SELECT task, item FROM task_runs WHERE run_id = '{run_id}' AND done_no < 0 ORDER BY done_no DESC"
+        ).all()
+    with closing(sqlite3.connect(engines.folder / "effects.db")) as conn:
+        seen = conn.execute(
+            "SELECT place FROM effects WHERE place LIKE ? ORDER BY rowid", (f"{run_id}/%/undone",)
+        ).fetchall()
+    done = [f"{run_id}/{task}" if item < 0 else f"{run_id}/{task}/{'abc'[item]}" for task, item in rows]
+    return done, [place.removesuffix("/undone") for (place,) in seen]
+
+
+@pytest.mark.parametrize("kills", [40, pytest.param(300, marks=pytest.mark.slow)])
+def test_kill_9_in_the_middle_of_undoing_undoes_each_thing_once_and_backward(engines, tmp_path, kills):
+    """Whoever goes on knows from the journal what is left to be undone, and in which order."""
+    house = crashing.house(tmp_path)
+    ids = []
+    while engines.kills < kills:
+        ids += [house.engine.start(name, {}, caller=ME).id for name in ("back_sure", "back_unsure", "back_sure")]
+        time.sleep(random.uniform(0, 0.3))
+        engines.kill_one()
+
+    parked = to_the_end(house, engines, ids)
+
+    effects, hit = engines.effects(), 0
+    assert {house.engine.run(one).state for one in ids} == {"failed"}
+    for one in ids:
+        assert {name: effects[f"{one}/{name}"] for name in crashing.WRITES} == dict.fromkeys(crashing.WRITES, 1)
+        done, undone = done_and_undone(house, engines, one)
+        assert len(done) == len(crashing.WRITES)
+        assert undone == done[::-1]
+        attempts = house.engine.attempts(one)
+        hit += sum(said["state"] == "lost" and said["task"].startswith("compensate:") for said in attempts)
+    print(f"{kills} kills hit {hit} compensations of {len(ids)} runs; {parked} writes were settled by a person")
+    assert hit > kills / 10, "most kills met no compensation: this proves little"
     house.end()
