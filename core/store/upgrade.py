@@ -11,20 +11,25 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sqlite3
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import Connection, inspect, select
-from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
-from ..errors import ConfigError, DrawbarError
+from ..errors import ConfigError, DrawbarError, Unavailable
 from . import migrations
 from .backup import copied
 from .tables import SERVES_FROM, VERSION, meta, metadata, revisions
 
 log = structlog.get_logger("drawbar.journal")
+LOCKS_S = 60.0
+_LOCK_MS = 500  # less than the second after which the server looks for circles
+_PAUSE_S = 0.5
+_HELD = {"55P03", "40P01"}  # lock not available, deadlock
 
 
 class Schema(NamedTuple):
@@ -72,8 +77,7 @@ def is_older(schema: Schema) -> bool:
 
 def make(conn: Connection) -> None:
     """Make all tables, as this program has them."""
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        importlib.import_module(f"{__package__}.{module.name}")
+    _known()
     metadata.create_all(conn)
     conn.execute(revisions.insert().values(version_num=migrations.revision(VERSION)))
     for statement in migrations.written():
@@ -102,9 +106,44 @@ def settle(conn: Connection, *, migrate: bool) -> Upgraded | None:
     if not migrate or not is_older(schema):
         agree(conn)
         return None
+    _hold_all(conn)
     conn.exec_driver_sql("SET LOCAL statement_timeout = 0")  # an index on a large table takes its time
     migrations.upgrade(conn, schema.version)
     return Upgraded(schema.version, VERSION)
+
+
+def _hold_all(conn: Connection) -> None:
+    """
+    Lock every table before any is changed: others take them in another order.
+
+    Who waits for a lock makes all others wait, and in a circle the server ends one of them: so ask, give up before that, and
+    ask again.
+    """
+    names = ", ".join(sorted({*inspect(conn).get_table_names()} & _known()))
+    conn.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_MS}ms'")
+    until = time.monotonic() + LOCKS_S
+    while True:
+        try:
+            with conn.begin_nested():
+                conn.exec_driver_sql(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")
+            return
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) not in _HELD:
+                raise
+        if time.monotonic() > until:
+            raise Unavailable(
+                "another session holds a table of the journal for too long",
+                field="state",
+                next="drawbar migrate, later",
+            )
+        time.sleep(_PAUSE_S)
+
+
+def _known() -> set[str]:
+    """Name every table of ours, the modules that define them loaded."""
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        importlib.import_module(f"{__package__}.{module.name}")
+    return {*metadata.tables}
 
 
 def planned(conn: Connection) -> str | None:

@@ -67,6 +67,11 @@ def opened(path, **said):
         return journal.upgraded
 
 
+def migrated(url):
+    with closing(Journal.open(url, migrate=True)) as journal:
+        return journal.upgraded
+
+
 def columns(path, table="runs"):
     with closing(sqlite3.connect(path)) as conn:
         return [row[1] for row in conn.execute(f"pragma table_info({table})")]
@@ -329,6 +334,31 @@ class TestPostgres:
 
         with closing(Journal.open(url)) as journal, journal.read() as conn:
             assert "extra" not in {column["name"] for column in inspect(conn).get_columns("runs")}
+
+    def test_a_session_that_holds_a_table_delays_the_migration_and_never_stops_the_workers(self, url, monkeypatch):
+        """It asks and gives up, again and again: who comes later is not kept waiting behind it."""
+        monkeypatch.setattr(upgrade, "LOCKS_S", 2)
+        engine = create_engine(url)
+        with engine.connect() as holder, engine.connect() as worker:
+            holder.exec_driver_sql("select * from task_runs")
+            failed = []
+
+            def work():
+                try:
+                    Journal.open(url, migrate=True).close()
+                except DrawbarError as error:
+                    failed.append(error)
+
+            thread = threading.Thread(target=work)
+            thread.start()
+            worker.exec_driver_sql("set lock_timeout = '900ms'")
+            while thread.is_alive():
+                worker.exec_driver_sql("select count(*) from task_runs join runs on id = run_id")
+                worker.commit()
+            thread.join()
+            holder.rollback()
+            assert [error.kind for error in failed] == ["unavailable"]
+        assert migrated(url).before == 1
 
     def test_a_newer_schema_is_served_or_refused_as_it_says(self, url, newer):
         for serves_from in (VERSION, NEXT):
