@@ -1,17 +1,25 @@
 """A database written by the last release opens in this one, and what was under way in it comes to its right end."""
 
 import sqlite3
+import subprocess
+import tarfile
 import time
 from collections import Counter
 from contextlib import closing
+from io import BytesIO
 from pathlib import Path
 
+import many
 import psycopg
 import pytest
+import rolling
 from scripted import ME, OTHER, House
+from servers.process import ROOT
 from upgrading import FLOWS, LEFT, RULES, functions
 
+from drawbar.core.errors import InputError
 from drawbar.core.store.journal import Journal
+from drawbar.core.store.tables import VERSION
 
 DATA = Path(__file__).parent.parent / "data"
 BOTH = pytest.mark.parametrize(
@@ -112,3 +120,103 @@ def test_it_is_left_as_the_fixture_says(left):
 
     assert found == LEFT
     assert versions == {1}
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    """The folder with the package of the first release, out of git."""
+    found = subprocess.run(["git", "archive", rolling.RELEASE], cwd=ROOT, capture_output=True, timeout=60, check=False)
+    if found.returncode:
+        pytest.skip("this checkout has no history: the first release is not in it")
+    folder = tmp_path_factory.mktemp("released")
+    with tarfile.open(fileobj=BytesIO(found.stdout)) as files:
+        files.extractall(folder / "drawbar", filter="data")
+    return folder
+
+
+@pytest.fixture
+def place(tmp_path, pg_url, monkeypatch):
+    """A database for effects and journal, and workers that are gone at the end."""
+    monkeypatch.setattr(House, "state", pg_url)
+    many.prepare(pg_url)
+    workers = []
+
+    def add(version=VERSION, code=None):
+        workers.append(rolling.Worker(tmp_path, pg_url, version, code))
+        return workers[-1]
+
+    yield add, pg_url
+    for worker in workers:
+        worker.kill()
+
+
+def all_once(url, tmp_path, ids):
+    """Wait until all are over; give their states, and the effects of each write."""
+    house = many.house(tmp_path)
+    states = Counter(house.engine.wait(one, 60).state for one in ids)
+    house.end()
+    done = many.effects(url)
+    return states, Counter(done[f"{one}/{name}"] for one in ids for name in many.WRITES)
+
+
+@pytest.mark.wire("postgres")
+def test_a_rolling_upgrade_with_runs_in_flight(place, tmp_path):
+    """The version before works beside ours until SIGTERM, and leaves our runs to us."""
+    add, url = place
+    migrated(url)
+    old = add(VERSION - 1)
+    olds = old.start(20)
+    new = add()
+    news = new.start(20)
+    olds += old.start(10)
+    time.sleep(0.3)
+    code = old.drain()
+    news += new.start(10)
+
+    states, effects = all_once(url, tmp_path, [*olds, *news])
+
+    assert code == 0
+    assert states == {"succeeded": 60}
+    assert effects == {1: 60 * len(many.WRITES)}
+    with many.connected(url) as conn:
+        by = conn.execute("select journal_version, owner from attempts join runs on id = run_id").fetchall()
+    assert {version for version, owner in by if owner == old.owner} == {VERSION - 1}
+    assert {version for version, owner in by if owner == new.owner} == {VERSION - 1, VERSION}
+
+
+@pytest.mark.wire("postgres")
+def test_a_run_that_the_older_program_cannot_begin_is_begun_by_the_newer(place, tmp_path):
+    """It frees the key that a run of ours waits for."""
+    _, url = place
+    flow = {"key": "${{ input.k }}", "tasks": {"rest": {"wait_s": 1}}}
+    with House(tmp_path, {}, {"w": flow}) as house:
+        first, second = (house.engine.start("w", {"k": 1}, caller=ME).id for _ in range(2))
+        with many.connected(url) as conn:
+            conn.execute("update runs set journal_version = %s where id = %s", (VERSION + 1, second))
+        assert house.engine.wait(first, 20).state == "succeeded"
+        with pytest.raises(InputError, match="newer Drawbar's"):
+            house.engine.cancel(second, caller=ME)
+        with many.connected(url) as conn:
+            conn.execute("update runs set journal_version = %s where id = %s", (VERSION, second))
+        assert house.engine.wait(second, 30).state == "succeeded"
+
+
+@pytest.mark.wire("postgres")
+def test_the_first_release_works_on_while_its_journal_is_migrated(place, tmp_path, released):
+    """Its own code, out of git: migrated under it, joined by ours, started once more, and told to go."""
+    add, url = place
+    old = add(1, released)
+    ids = old.start(20)
+    assert migrated(url).before == 1
+    ids += old.start(10)
+    new = add()
+    ids += new.start(10)
+    assert old.drain() == 0
+    again = add(1, released)
+    ids += again.start(10)
+    assert again.drain() == 0
+
+    states, effects = all_once(url, tmp_path, ids)
+
+    assert states == {"succeeded": 50}
+    assert effects == {1: 50 * len(many.WRITES)}
