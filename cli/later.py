@@ -9,12 +9,10 @@ import typer
 
 from ..core.errors import ConfigError
 
-_ENGINE = "the engine for many machines and long nights"
 _GATEWAY = "the gateway for agents"
 _BATCH = "fast batch syncs"
 _WIRES = "the deeper wires"
 LATER = {
-    "serve --workers": _ENGINE,
     "show --wire": _WIRES, "pin": _WIRES, "drift": _WIRES,
     "resubmit": _BATCH, "cursor": _BATCH,
     "audit": _GATEWAY, "forget": _GATEWAY,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Annotated, Any
 
 import typer
 
+from .crowd import Crowd, Part, Starter
 from .demo import demo
 from .output import facts, json_out, say, state, table, when
 from .service import Json
-from .session import Reason, session
+from .session import Queues, Reason, session
+from .working import working_on
 
 _PANEL = "Operation"
+_STARTER_S = 0.5
 _Name = Annotated[str, typer.Argument(metavar="NAME")]
 
 
@@ -24,25 +28,37 @@ def serve(
     ctx: typer.Context,
     host: Annotated[str | None, typer.Option("--host", help="Other than loopback only when callers must show who they are.", show_default=False)] = None,
     port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="0 takes a free one.", show_default=False)] = None,
-    workers: Annotated[int | None, typer.Option("--workers", hidden=True)] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="So many processes on the one port.")] = 1,
+    queues: Queues = None,
+    part: Annotated[str | None, typer.Option("--part", hidden=True)] = None,
 ) -> None:  # fmt: skip
     """
     Serve REST and WebSocket, with an embedded worker.
 
-    Schedules and triggers start with it. SIGTERM lets what runs come to its end.
+    Schedules and triggers start with it, in one of its processes; when that one dies, in another. A process that dies is
+    replaced. Without --queues it leaves alone what is pinned to a queue. SIGTERM lets what runs come to its end.
     """
-    from ..app import open_app
-    from ..facade import serve as answer
-    from .later import refuse
     from .logs import talkative
 
     session(ctx).here_only("serve")
-    if workers is not None and workers != 1:
-        refuse("serve --workers")
     talkative()
-    app = open_app(session(ctx).config)
+    names = session(ctx).queues(queues)
+    if part is not None:
+        _serve_part(session(ctx).config, host, port, names, Part.read(part))
+    elif workers > 1:
+        raise typer.Exit(_keep(session(ctx).config, host, port, names, workers))
+    else:
+        _serve_alone(session(ctx).config, host, port, names)
+
+
+def _serve_alone(config: str | None, host: str | None, port: int | None, queues: list[str]) -> None:
+    from ..app import open_app
+    from ..facade import serve as answer
+
+    app = open_app(config, queues=queues)
     try:
         server = app.config.server
+        working_on(app)
         answer(
             app,
             host or server.host,
@@ -51,6 +67,45 @@ def serve(
             ready=_ready,
         )
     finally:
+        app.close()
+
+
+def _keep(config: str | None, host: str | None, port: int | None, queues: list[str], count: int) -> int:
+    """Open the port, with everything that may be wrong before the first process begins, and keep the processes."""
+    from ..app import open_app
+    from ..facade import listen, url_of
+
+    with open_app(config, queues=queues) as app:
+        working_on(app)
+        server = app.config.server
+        host = host or server.host
+        sockets = listen(host, server.port if port is None else port, app.door)
+    bound = sockets[0].getsockname()[1]
+    before = [] if config is None else ["-c", config]
+    command = [*before, "serve", "--host", host, "--port", str(bound), "--queues", ",".join(queues)]
+    return Crowd(count, sockets, command, lambda: _ready(url_of(host, bound))).run()
+
+
+def _serve_part(config: str | None, host: str | None, port: int | None, queues: list[str], part: Part) -> None:
+    """Be one of several processes of a port."""
+    from ..app import open_app
+    from ..core.pulse import Pulse
+    from ..facade import serve as answer
+
+    part.watch_parent()
+    app = open_app(config, queues=queues)
+    starter = Pulse("starter", _STARTER_S, Starter(part.starter, app.begin_starts).beat)
+    try:
+        answer(
+            app,
+            host or app.config.server.host,
+            port or 0,
+            begin=lambda: (app.begin(), starter.start())[0],
+            ready=lambda url: part.ready(),
+            opened=[socket.socket(fileno=fd) for fd in part.sockets],
+        )
+    finally:
+        starter.stop()
         app.close()
 
 

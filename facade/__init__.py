@@ -1,5 +1,5 @@
 """REST and live events: the only place that knows HTTP."""
 
-from .server import serve
+from .server import listen, serve, url_of
 
-__all__ = ["serve"]
+__all__ = ["listen", "serve", "url_of"]

@@ -8,7 +8,7 @@ import ipaddress
 import signal
 import socket
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -33,14 +33,20 @@ def serve(
     *,
     begin: Callable[[], None] = lambda: None,
     ready: Callable[[str], None] = lambda url: None,
+    opened: Sequence[socket.socket] | None = None,
 ) -> None:
     """
     Answer requests until SIGTERM or SIGINT; what has begun is answered first, for half a minute at most.
 
     `begin` starts the work once the port is ours: a second service that finds it taken has touched nothing. `ready` hears
-    the URL; port 0 takes a free one. Opening and closing `app` is the caller's.
+    the URL; port 0 takes a free one. `opened` are the sockets of a port that somebody else opened for us. Opening and
+    closing `app` is the caller's.
     """
-    sockets = listen(host, port, app.door)
+    if opened is None:
+        sockets = listen(host, port, app.door)
+    else:
+        _let_in(host, port, app.door)
+        sockets = list(opened)
     begin()
     bound = sockets[0].getsockname()[1]
     api = web(app)
@@ -55,8 +61,7 @@ def serve(
         timeout_graceful_shutdown=DRAIN_S,
         proxy_headers=False,
     )
-    shown = f"[{host}]" if ":" in host else host
-    server = _Server(config, api.state.bell.close, lambda: ready(f"http://{shown}:{bound}"))
+    server = _Server(config, api.state.bell.close, lambda: ready(url_of(host, bound)))
     server.run(sockets=sockets)
 
 
@@ -66,17 +71,7 @@ def listen(host: str, port: int, door: Door) -> list[socket.socket]:
 
     Elsewhere than on loopback the door lets nobody in without credentials, and there must be some.
     """
-    with raise_as(ConfigError, OSError, doing=f"server.host {host!r}", field="server.host"):
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    addresses = sorted({(family, place[0]) for family, _, _, _, place in found})
-    if not all(ipaddress.ip_address(str(address).partition("%")[0]).is_loopback for _, address in addresses):
-        door.on_loopback = False
-        if not door.has_locks():
-            raise ConfigError(
-                f"{host} is not a loopback address, and no caller could show who it is",
-                field="server.host",
-                next="make a key with drawbar keys add AGENT, or configure server.authentication; or use 127.0.0.1",
-            )
+    addresses = _let_in(host, port, door)
     sockets: list[socket.socket] = []
     for family, address in addresses:
         try:
@@ -89,6 +84,26 @@ def listen(host: str, port: int, door: Door) -> list[socket.socket]:
             raise _refused(error, str(address), port) from error
         port = sockets[0].getsockname()[1]
     return sockets
+
+
+def _let_in(host: str, port: int, door: Door) -> list[tuple[socket.AddressFamily, str | int]]:
+    """Find the addresses of a name, and close the door where they may be reached from elsewhere."""
+    with raise_as(ConfigError, OSError, doing=f"server.host {host!r}", field="server.host"):
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    addresses = sorted({(family, place[0]) for family, _, _, _, place in found})
+    if not all(ipaddress.ip_address(str(address).partition("%")[0]).is_loopback for _, address in addresses):
+        door.on_loopback = False
+        if not door.has_locks():
+            raise ConfigError(
+                f"{host} is not a loopback address, and no caller could show who it is",
+                field="server.host",
+                next="make a key with drawbar keys add AGENT, or configure server.authentication; or use 127.0.0.1",
+            )
+    return addresses
+
+
+def url_of(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _bound(family: int, address: str, port: int) -> socket.socket:

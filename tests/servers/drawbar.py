@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,19 +23,21 @@ class Serving:
         host: str | None = None,
         at: Path | None = None,
         environ: Mapping[str, str] | None = None,
+        more: Sequence[str] = (),
     ) -> None:
         self.folder = at or folder("serve")
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = self.folder / "serve.log"
         self._config = config
+        self._more = more
         self._host = ["--host", host] if host else []
         self._environ = os.environ if environ is None else environ
 
     def __enter__(self) -> Self:
         if self._config is not None:
             (self.folder / "drawbar.yaml").write_text(self._config)
-        command = [sys.executable, "-m", "drawbar", "serve", "--port", str(self.port), *self._host]
+        command = [sys.executable, "-m", "drawbar", "serve", "--port", str(self.port), *self._host, *self._more]
         kept = {"DRAWBAR_STATE_KEY"}
         environ = {
             name: value for name, value in self._environ.items() if name in kept or not name.startswith("DRAWBAR_")
