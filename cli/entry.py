@@ -11,7 +11,21 @@ import typer
 
 from .. import __version__
 from ..core.errors import DrawbarError
-from . import configuration, desk, keys, later, mcp, migrating, runs, serving, syncs, tools, working
+from . import (
+    assignments,
+    claims,
+    configuration,
+    desk,
+    keys,
+    later,
+    mcp,
+    migrating,
+    runs,
+    serving,
+    syncs,
+    tools,
+    working,
+)
 from .failures import USAGE, defect, report
 from .logs import quiet
 from .output import say
@@ -30,7 +44,7 @@ cli = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (configuration, tools, runs, syncs, desk, keys, serving, mcp, working, migrating, later):
+for part in (configuration, tools, runs, claims, syncs, desk, assignments, keys, serving, mcp, working, migrating, later):
     part.register(cli)
 
 

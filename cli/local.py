@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _PAGE = 1000
 
 
+_PART_BYTES = 1_048_576
+
+
 class Local:
     """Whoever runs the command line owns the state, and is named in the audit as `cli:USER`."""
 
@@ -86,6 +89,11 @@ class Local:
     def events(self, run_id: str, after: int) -> list[Json]:
         return [event.as_json() for event in self._app.engine.events(after=after, limit=1000, run_id=run_id)]
 
+    def claim(self, claim: str) -> Iterator[bytes]:
+        found = self._app.claims.find(claim)
+        for start in range(0, found.bytes, _PART_BYTES):
+            yield self._app.claims.part(claim, start, min(start + _PART_BYTES, found.bytes))
+
     def act(self, run_id: str, verb: str, *, reason: str | None, given: Any = None, task: str | None = None) -> Json:
         more = {"input": given, "from_task": task} if verb == "retry" else {}
         done = getattr(self._app.engine, verb)(run_id, caller=self._caller, reason=reason, **more)
@@ -104,6 +112,13 @@ class Local:
     def answer(self, approval: str, *, approved: bool, reason: str | None) -> Json:
         self._begin()
         return self._app.desk.answer(approval, approved=approved, caller=self._caller, reason=reason)
+
+    def assignments(self, agent: str | None, *, state: str | None = "open") -> list[Json]:
+        return self._app.assignments.page(caller=self._caller, agent=agent, state=state, limit=1000)
+
+    def answer_assignment(self, assignment: str, *, output: Any, error: str | None) -> Json:
+        self._begin()
+        return self._app.assignments.answer(assignment, caller=self._caller, output=output, error=error)
 
     def letters(self, **by: Any) -> list[Json]:
         wanted = _wanted(by)

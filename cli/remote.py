@@ -17,6 +17,7 @@ from .service import Json, Progress
 
 _TIMEOUT_S = (5, 300)
 _POLL_S = 0.2
+_PART_BYTES = 1_048_576
 _REASONS = {401: "unauthenticated", 403: "forbidden", 404: "not_found", 409: "conflict", 412: "stale", 413: "too_large"}
 _REASONS |= {428: "condition_required", 429: "rate"}
 
@@ -95,6 +96,14 @@ class Remote:
         verb = "approve" if approved else "reject"
         return self._ask("POST", f"/approvals/{_in(approval)}/{verb}", body=_why(reason))
 
+    def assignments(self, agent: str | None, *, state: str | None = "open") -> list[Json]:
+        path = "/assignments" if agent is None else f"/agents/{_in(agent)}/assignments"
+        return self._page(path, state=state or "all")
+
+    def answer_assignment(self, assignment: str, *, output: Any, error: str | None) -> Json:
+        said = {"output": output} if error is None else {"error": error}
+        return self._ask("POST", f"/assignments/{_in(assignment)}/answer", body=said)
+
     def letters(self, **by: Any) -> list[Json]:
         return self._page("/dead-letters", **by)
 
@@ -147,6 +156,15 @@ class Remote:
     def release(self, name: str, *, reason: str | None) -> None:
         self._ask("DELETE", f"/holds/{_in(name)}", query=_why(reason))
 
+    def claim(self, claim: str) -> Iterator[bytes]:
+        at, size = 0, 1
+        while at < size:
+            wanted = {"Range": f"bytes={at}-{at + _PART_BYTES - 1}"}
+            answer = self._answer("GET", f"/claims/{_in(claim)}", headers=wanted)
+            yield answer.content
+            at += len(answer.content)
+            size = int(answer.headers.get("Content-Range", f"/{at}").rpartition("/")[2])
+
     def status(self) -> Json:
         return self._ask("GET", "/status")
 
@@ -164,7 +182,14 @@ class Remote:
                 return found if most is None else found[:most]
             query["after"] = page["next"]
 
-    def _ask(
+    def _ask(self, method: str, path: str, **said: Any) -> Json:
+        answer = self._answer(method, path, **said)
+        found = parse_json(answer.content, what="the answer") if answer.content else {}
+        if not isinstance(found, dict):
+            raise Unavailable(f"what answers at {self._url} is no Drawbar")
+        return found
+
+    def _answer(
         self,
         method: str,
         path: str,
@@ -172,7 +197,7 @@ class Remote:
         body: Any = None,
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Json:
+    ) -> requests.Response:
         sent = {**(headers or {}), **({"Content-Type": "application/json"} if body is not None else {})}
         data = None if body is None else write_json(body)
         try:
@@ -186,10 +211,7 @@ class Remote:
             raise kind(f"{self._url} did not answer: {type(error).__name__}") from error
         if answer.status_code >= 400:
             raise _problem(answer)
-        found = parse_json(answer.content, what="the answer") if answer.content else {}
-        if not isinstance(found, dict):
-            raise Unavailable(f"what answers at {self._url} is no Drawbar")
-        return found
+        return answer
 
 
 def _in(part: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -49,6 +49,9 @@ class Service(Protocol):
 
     def events(self, run_id: str, after: int) -> list[Json]: ...
 
+    def claim(self, claim: str) -> Iterator[bytes]:
+        """Give a value that is kept aside, part by part."""
+
     def act(
         self, run_id: str, verb: str, *, reason: str | None, given: Any = None, task: str | None = None
     ) -> Json: ...
@@ -56,6 +59,10 @@ class Service(Protocol):
     def approvals(self, *, state: str | None = "waiting", mine: bool = False) -> list[Json]: ...
 
     def answer(self, approval: str, *, approved: bool, reason: str | None) -> Json: ...
+
+    def assignments(self, agent: str | None, *, state: str | None = "open") -> list[Json]: ...
+
+    def answer_assignment(self, assignment: str, *, output: Any, error: str | None) -> Json: ...
 
     def letters(self, **by: Any) -> list[Json]:
         """List dead letters; `by` filters: tool state workflow run since until q, times in ISO 8601 with their zone."""

@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
+from ..core.values import ClaimCheck
 from .positions import Document, Path
 from .problems import Problem, meant
 
@@ -206,8 +207,23 @@ def scrub(text: str) -> str:
     return _pattern.sub(HIDDEN, text) if _pattern is not None else text
 
 
+def longest() -> int:
+    """Give how many bytes the longest of them has."""
+    return max((len(one.encode()) for one in _known), default=0)
+
+
+def scrub_bytes(body: bytes) -> bytes:
+    """Replace every secret in a part of a file by as many asterisks."""
+    for one in sorted(_known, key=len, reverse=True):
+        secret = one.encode()
+        body = body.replace(secret, b"*" * len(secret)) if secret in body else body
+    return body
+
+
 def scrub_values(value: Any) -> Any:
     """Scrub every string in a plain value, keys too."""
+    if isinstance(value, ClaimCheck):
+        value = value.as_json()
     if _pattern is None:
         return value
     if isinstance(value, str):

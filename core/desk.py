@@ -131,8 +131,11 @@ class Desk:
             self._look_at_result(row, result)
         now = self._journal.now()
 
+        kept = self._guard.settled(row, result)
+
         def unit(conn: Any) -> None:
-            ledger.settle(conn, entry_id, done=done, result=result, by=caller.name, reason=reason, now=now)
+            kept.store(conn)
+            ledger.settle(conn, entry_id, done=done, result=kept.value, by=caller.name, reason=reason, now=now)
             said = {"entry": entry_id, "by": caller.name, "done": done, "reason": reason}
             events.add(conn, "dead.settled", run_id=row["run_id"], task=row["task"], body=said)
 

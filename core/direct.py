@@ -75,12 +75,12 @@ class Direct:
 
     def _refuse_other(self, prepared: Prepared, run: Run, given: Mapping[str, Any]) -> None:
         """A key stands for the arguments that it came with first."""
-        sealed = run.input.keys() == {SEALED} and self._guard.vault.sealed(str(run.input[SEALED]))
-        first = self._guard.opened(run.input[SEALED]) if sealed else run.input
+        sent = self._guard.whole(run.input)
+        sealed = sent.keys() == {SEALED} and self._guard.vault.sealed(str(sent[SEALED]))
+        first = self._guard.opened(sent[SEALED]) if sealed else sent
         if canonical(first) != canonical(given):
             raise InputError(
                 "this Idempotency-Key was used for other arguments",
-                reason="conflict",
                 tool=prepared.tool.name,
                 id=run.id,
                 next="use another key, or the first arguments",
@@ -93,7 +93,7 @@ class Direct:
             raise from_json(task.error)
         if run.state != "succeeded":
             raise Rejected(f"its run was {run.state} before it was approved; nothing was sent", id=run.id)
-        return Answer(task.output, run.id, repeated=True, run_id=run.id)
+        return Answer(self._guard.whole(task.output), run.id, repeated=True, run_id=run.id)
 
 
 def _literal(text: str) -> str:

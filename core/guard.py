@@ -259,6 +259,11 @@ class Guard:
         hidden = (*bound.rules.personal, *bound.rules.secret)
         return self.aside.keep(result, owner, of_run=of_run, hidden=hidden)
 
+    def settled(self, row: Mapping[str, Any], result: Any) -> Kept:
+        """Make an answer ready that was found out later, for the ledger's entry that it belongs to."""
+        hidden = self.landscape.hidden(row["tool"])
+        return self.aside.keep(result, row["run_id"] or row["id"], of_run=row["run_id"] is not None, hidden=hidden)
+
     def whole(self, result: Any) -> Any:
         """Give an answer that the ledger keeps, with what is kept aside of it."""
         if not isinstance(result, ClaimCheck):

@@ -94,10 +94,13 @@ class Reconciler:
         return probe.absent_after_s if probe else None
 
     def _settle(self, entry: Mapping[str, Any], seen: Seen, now: float) -> None:
+        kept = self._guard.settled(entry, seen.result)
+
         def unit(conn: Any) -> None:
+            kept.store(conn)
             ledger.probed(conn, entry["id"], {"at": now, "said": "done" if seen.done else "not seen"}, None)
             ledger.settle(
-                conn, entry["id"], done=seen.done, result=seen.result, by="probe", reason="the probe looked", now=now
+                conn, entry["id"], done=seen.done, result=kept.value, by="probe", reason="the probe looked", now=now
             )
 
         self._journal.write(unit)

@@ -22,6 +22,7 @@ _SAID: dict[int, str] = {
     201: "Created.",
     202: "Accepted; it goes on.",
     204: "Done; there is nothing to say.",
+    206: "The part in Content-Range.",
     304: "Unchanged since the version in If-None-Match.",
     401: "Who sends it did not show who it is.",
     403: "The caller may not, or the request is from another host or origin.",
@@ -31,6 +32,7 @@ _SAID: dict[int, str] = {
     412: "It was changed since the version in If-Match.",
     413: "The body is too large.",
     415: "The body is not JSON.",
+    416: "There is no such part.",
     422: "The request is invalid.",
     428: "If-Match is missing, or the code of a preview.",
     429: "Too often.",
@@ -98,9 +100,19 @@ def describe(api: FastAPI) -> dict[str, Any]:
             }
         }
         document["security"] = [{"bearer": []}, {}]
+        for operation in (item["post"] for item in document["paths"].values() if "post" in item):
+            _says_once(operation)
         document["servers"] = [{"url": "/", "description": "The newest version."}, {"url": "/v1"}]
         api.openapi_schema = document
     return api.openapi_schema
+
+
+def _says_once(operation: dict[str, Any]) -> None:
+    """Say of a POST that it takes an Idempotency-Key."""
+    header = _HEADERS["Idempotency-Key"]
+    if header not in operation["parameters"]:
+        operation["parameters"].append(header)
+    operation["responses"].setdefault("409", _failure(409))
 
 
 def _answer(status: int, is_: type[BaseModel] | str | None) -> dict[str, Any]:

@@ -9,16 +9,33 @@ from fastapi import APIRouter, FastAPI
 from starlette.routing import Match
 
 from .. import __version__
-from . import adapters, agents, context, desk, health, holds, live, runs, syncs, tasks, tools, workflows
+from . import (
+    adapters,
+    agents,
+    assignments,
+    claims,
+    context,
+    desk,
+    health,
+    holds,
+    live,
+    runs,
+    syncs,
+    tasks,
+    tools,
+    workflows,
+)
 from .documents import describe
 
 ROUTERS: tuple[APIRouter, ...] = (
     workflows.router,
     runs.router,
+    claims.router,
     tasks.router,
     tools.router,
     adapters.router,
     agents.router,
+    assignments.router,
     context.router,
     syncs.router,
     desk.router,

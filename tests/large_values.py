@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from scripted import House  # noqa: E402
+from scripted import House
 
 MB = 1_000_000
 FLOW = {

@@ -1,6 +1,5 @@
 """Large values are kept aside: expressions see all of them, views show a claim, and nothing is held twice."""
 
-import base64
 import os
 import signal
 import subprocess
@@ -23,8 +22,7 @@ from drawbar.core.retention import Retention
 from drawbar.core.retention_config import History
 from drawbar.core.store.ids import new_id
 from drawbar.core.store.journal import Journal
-from drawbar.core.values import ClaimCheck, Wide, outward, write_json
-from drawbar.core.values import dump, load
+from drawbar.core.values import ClaimCheck, Wide, dump, load, outward, write_json
 
 DAY_S = 86_400
 MB = 1_000_000
@@ -347,7 +345,7 @@ def test_the_outward_form_is_made_from_the_text_alone():
 def test_two_hundred_outputs_of_a_megabyte_do_not_stay_in_memory(state):
     """Measured in a process of its own: what a run made is read when it is named, and held by nobody."""
     script = Path(__file__).parent.parent / "large_values.py"
-    said = subprocess.run([sys.executable, str(script), state, "200"], capture_output=True, text=True, timeout=120)
+    said = subprocess.run([sys.executable, str(script), state, "200"], capture_output=True, text=True, timeout=120, check=False)
 
     assert said.returncode == 0, said.stderr
     state_of_run, grown_mb = said.stdout.split()[-2:]
