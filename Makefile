@@ -38,7 +38,7 @@ chaos: install ## processes, servers and lines die, nothing is lost or done twic
 check: install ## lint, types, import contracts, generated docs unchanged
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p drawbar -p servers --exclude '/drawbar/(tests|examples|benchmarks|docs)/'
+	$(BIN)/mypy -p drawbar -p servers -p chaos --exclude '/drawbar/(tests|examples|benchmarks|docs)/'
 	$(BIN)/lint-imports --no-logo
 	@if [ -f cli/reference.py ]; then set -x; $(BIN)/python -m drawbar.cli.reference --check; fi
 

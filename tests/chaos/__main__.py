@@ -24,7 +24,7 @@ from .count import Bus, Tally, count, tally
 from .drain import drain
 from .faults import Faults
 from .landscape import Kind, Landscape
-from .load import Load, orders
+from .load import Load, Order, orders
 from .table import Report, show
 
 RUNS_A_SECOND = 4.0
@@ -110,7 +110,7 @@ def _chaos(console: Console, kind: Kind, asked: argparse.Namespace) -> Report:
     return report
 
 
-def _runs(accepted: list, books: Books) -> Tally:
+def _runs(accepted: list[Order], books: Books) -> Tally:
     found = books.runs_of_orders()
     expected = {str(one.number): one.runs for one in accepted if one.runs}
     return tally(

@@ -24,7 +24,7 @@ class Faults:
         self._random = random.Random(seed)
         self._gap_s = gap_s
         self._deck: list[str] = []
-        self._undo: list[tuple[float, Callable[[], None]]] = []
+        self._undo: list[tuple[float, Callable[[], object]]] = []
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._undoer = threading.Thread(target=self._undoing, daemon=True)
@@ -86,7 +86,7 @@ class Faults:
         self.counts[kind] += 1
         self._log.write(f"{at:7.1f} s  {time.strftime('%H:%M:%S')}  {kind}: {said}\n")
 
-    def _later(self, seconds: float, undo: Callable[[], None]) -> None:
+    def _later(self, seconds: float, undo: Callable[[], object]) -> None:
         with self._lock:
             self._undo.append((time.monotonic() + seconds, undo))
 
@@ -143,7 +143,7 @@ class Faults:
         proxy = self._landscape.proxies[name]
         proxy.refuse()
         proxy.drop()
-        self._later(seconds, lambda: proxy.start() and None)
+        self._later(seconds, proxy.start)
         return f"{name} for {seconds:.1f} s"
 
     def _delay(self) -> str:
@@ -163,14 +163,15 @@ class Faults:
 
     def _fill(self) -> str:
         """No server restarts meanwhile: one that cannot write its own disk does not come back."""
-        seconds = self._random.uniform(1.5, 4)
+        seconds, by_pages = self._random.uniform(1.5, 4), self._random.random() < 0.5
         landscape = self._landscape
+        by_pages = by_pages and landscape.kind == "embedded"
         if landscape.kind == "distributed" and not landscape.disk.is_small:
             return "left out: no small disk may be mounted here"
-        landscape.disk.fill(landscape.programs)
+        landscape.disk.fill(landscape.programs, by_pages=by_pages)
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             landscape.tend()
             time.sleep(0.05)
         landscape.disk.free(landscape.programs)
-        return f"for {seconds:.1f} s"
+        return f"for {seconds:.1f} s" + (", by a limit of pages" if by_pages else "")

@@ -94,8 +94,9 @@ class Disk:
             shutil.chown(folder, owner, owner)
             folder.chmod(0o700)
 
-    def fill(self, programs: list[Program]) -> None:
-        if not self.is_small:
+    def fill(self, programs: list[Program], *, by_pages: bool) -> None:
+        """Leave no room: on the disk itself, or `by_pages`, which meets every commit that needs a further page."""
+        if by_pages or not self.is_small:
             _tell(programs, signal.SIGUSR1)
             return
         with self._ballast.open("wb") as file:
@@ -106,8 +107,7 @@ class Disk:
                         file.seek(size, os.SEEK_CUR)
 
     def free(self, programs: list[Program]) -> None:
-        if not self.is_small:
-            _tell(programs, signal.SIGUSR2)
+        _tell(programs, signal.SIGUSR2)
         self._ballast.unlink(missing_ok=True)
 
     def close(self) -> None:

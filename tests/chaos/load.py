@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import pika
@@ -117,21 +118,16 @@ class Load:
     def _post(self, mine: Iterable[Order]) -> None:
         for order in mine:
             self._pace(order)
-            sent = {
-                "json": {"input": {"order": order.number, "amount": order.amount}},
-                "headers": {"Idempotency-Key": f"order-{order.number}"},
-            }
-            self._until_answered(order, "posted", lambda sent=sent: self._ask("/workflows/bill/run", **sent))
+            self._until_answered(order, "posted", partial(self._start, order))
 
     def _call(self, mine: Iterable[Order]) -> None:
         """Call twice at once, and again until there is an answer."""
         for order in mine:
             self._pace(order)
-            arguments = {"orderId": order.number, "customer": "Agent", "amount": order.amount}
             twins = [
                 threading.Thread(
                     target=self._until_answered,
-                    args=(order, "called", lambda arguments=arguments: self._invoice(arguments)),
+                    args=(order, "called", partial(self._invoice, order)),
                     daemon=True,
                 )
                 for _ in range(2)
@@ -140,11 +136,14 @@ class Load:
                 twin.start()
             self._threads += twins
 
-    def _invoice(self, arguments: dict[str, object]) -> requests.Response:
-        return self._ask("/tools/billing.create_invoice/call", json={"arguments": arguments})
+    def _start(self, order: Order) -> requests.Response:
+        body = {"input": {"order": order.number, "amount": order.amount}}
+        headers = {"Idempotency-Key": f"order-{order.number}"}
+        return self.landscape.ask("POST", "/workflows/bill/run", json=body, headers=headers)
 
-    def _ask(self, path: str, **sent: object) -> requests.Response:
-        return self.landscape.ask("POST", path, **sent)  # type: ignore[arg-type]  # what requests takes
+    def _invoice(self, order: Order) -> requests.Response:
+        arguments = {"orderId": order.number, "customer": "Agent", "amount": order.amount}
+        return self.landscape.ask("POST", "/tools/billing.create_invoice/call", json={"arguments": arguments})
 
     def _until_answered(self, order: Order, what: str, ask: Callable[[], requests.Response]) -> None:
         pause_s = 0.2

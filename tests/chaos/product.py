@@ -11,6 +11,7 @@ import sqlite3
 import sys
 import threading
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -23,6 +24,7 @@ from drawbar.cli import main  # noqa: E402 - after the lease was shortened
 
 ROOM = 2**30
 _lines: list[sqlite3.Connection] = []
+_asked: SimpleQueue[int] = SimpleQueue()
 
 
 @event.listens_for(Engine, "connect")
@@ -31,17 +33,18 @@ def _keep(driver: Any, record: object) -> None:
         _lines.append(driver)
 
 
-def _limit(pages: int) -> None:
-    def limit() -> None:
+def _limiting() -> None:
+    """Set one limit after the other, in the order in which they were asked for."""
+    while True:
+        pages = _asked.get()
         for line in [*_lines]:
             with suppress(sqlite3.Error):  # it was closed
                 line.execute(f"PRAGMA max_page_count={pages}")
 
-    threading.Thread(target=limit, daemon=True).start()
 
-
-signal.signal(signal.SIGUSR1, lambda *_: _limit(1))  # fewer than there are means: no more than there are
-signal.signal(signal.SIGUSR2, lambda *_: _limit(ROOM))
+threading.Thread(target=_limiting, daemon=True).start()
+signal.signal(signal.SIGUSR1, lambda *_: _asked.put(1))  # fewer than there are means: no more than there are
+signal.signal(signal.SIGUSR2, lambda *_: _asked.put(ROOM))
 
 if __name__ == "__main__":
     sys.exit(main())
