@@ -10,7 +10,6 @@ from ..core.adapter import FileAction
 from ..core.errors import DrawbarError, InputError
 from ..core.queues import DEFAULT
 from ..core.store.letters import Wanted
-from .migrating import told
 from .output import say
 from .service import Json, Progress
 
@@ -35,7 +34,7 @@ class Local:
 
         self._app: App = open_app(path, queues=queues)
         if (upgraded := self._app.journal.upgraded) is not None and upgraded.before is not None:
-            say(told(upgraded), style="dim", stderr=True)
+            say(str(upgraded), style="dim", stderr=True)
         self._caller = self._app.owner()
         self._begun = False
 

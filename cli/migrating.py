@@ -43,19 +43,11 @@ def migrate(
     if session(ctx).as_json:
         json_out({"done": done is not None, **(_plain(done) if done else {})})
     elif done is not None:
-        say(told(done), style="green")
+        say(str(done), style="green")
     else:
         say("nothing to do: the state is of this version", style="dim")
     if done is None:
         raise typer.Exit(NOTHING)
-
-
-def told(done: Upgraded) -> str:
-    """Say what was made of a state."""
-    if done.before is None:
-        return f"the state is made, its schema is version {done.after}"
-    kept = "" if done.copy is None else f"; as it was before, it is in {done.copy}"
-    return f"the state's schema was brought from version {done.before} to {done.after}{kept}"
 
 
 def _plain(done: Upgraded) -> dict[str, object]:

@@ -103,7 +103,7 @@ def _state_reached(config: Config, document: Document) -> Iterator[Problem]:
         reach(config.state_url)
     except DrawbarError as error:
         said = f"state: {error.message}"
-        yield Problem(document.value(("state",)), scrub(said), "see that the database is there", "connect")
+        yield Problem(document.value(("state",)), scrub(said), error.next or "see that the database is there", "connect")
 
 
 def _try(adapter: Adapter[Any], derive: bool) -> tuple[Finding | None, set[str] | None]:

@@ -47,6 +47,12 @@ class Upgraded:
     after: int
     copy: Path | None = None
 
+    def __str__(self) -> str:
+        if self.before is None:
+            return f"the state is made, its schema is version {self.after}"
+        kept = "" if self.copy is None else f"; as it was before, it is in {self.copy}"
+        return f"the state's schema was brought from version {self.before} to {self.after}{kept}"
+
 
 def found(conn: Connection) -> Schema | None:
     """Read a journal's schema; None where there is none. ConfigError when this program cannot work on it, ever."""
