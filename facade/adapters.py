@@ -9,10 +9,11 @@ from fastapi import APIRouter, Response
 from ..core.errors import InputError
 from .documents import says
 from .exchange import Asked, Exchange, checked
+from .idempotency import Route
 from .parameters import After, Id, Limit
 from .shapes import AdapterChange, AdapterNew, AdapterPage, AdapterSeen, CheckAsked, CheckSeen
 
-router = APIRouter(tags=["adapters"])
+router = APIRouter(tags=["adapters"], route_class=Route)
 _EXAMPLE = {"name": "erp", "kind": "sql", "url": "${env:ERP_URL}"}
 
 

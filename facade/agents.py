@@ -10,10 +10,11 @@ from ..core.access import AgentConfig
 from ..core.register import Entry
 from .documents import says
 from .exchange import Asked, Exchange, checked
+from .idempotency import Route
 from .parameters import After, Id, Limit
 from .shapes import AgentNew, AgentPage, AgentSeen, Patch
 
-router = APIRouter(tags=["agents"])
+router = APIRouter(tags=["agents"], route_class=Route)
 _EXAMPLE = {"name": "clerk", "description": "Answers questions about orders.", "tools": ["erp.find_*"]}
 
 

@@ -11,6 +11,7 @@ from ..core.desk import Verb
 from ..core.store.letters import Wanted
 from .documents import says
 from .exchange import Asked, Exchange
+from .idempotency import Route
 from .parameters import After, Id, Limit, Word, seconds
 from .shapes import (
     ApprovalPage,
@@ -26,7 +27,7 @@ from .shapes import (
     ToolAnswer,
 )
 
-router = APIRouter(tags=["approvals and dead letters"])
+router = APIRouter(tags=["approvals and dead letters"], route_class=Route)
 
 
 @router.get("/approvals", **says("listApprovals", "List what waits for a person", {200: ApprovalPage}))

@@ -6,10 +6,11 @@ from fastapi import APIRouter, Response
 
 from .documents import says
 from .exchange import Asked
+from .idempotency import Route
 from .parameters import After, Id, Limit, Word
 from .shapes import Hold, HoldPage, HoldSeen
 
-router = APIRouter(tags=["operation"])
+router = APIRouter(tags=["operation"], route_class=Route)
 
 
 @router.get("/holds", **says("listHolds", "List what takes no new work", {200: HoldPage}))

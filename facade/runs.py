@@ -10,11 +10,12 @@ from fastapi import APIRouter, Query, Response
 from ..core.views import Run
 from .documents import says
 from .exchange import Asked, Exchange
+from .idempotency import Route
 from .live import shown
 from .parameters import After, Id, Limit, RunId, Word, seconds
 from .shapes import EventPage, Rows, RunAct, RunPage, RunRetry, RunSeen, State
 
-router = APIRouter(tags=["runs"])
+router = APIRouter(tags=["runs"], route_class=Route)
 
 
 def run_json(run: Run) -> dict[str, Any]:
@@ -60,12 +61,14 @@ async def list_runs(
     key: Word = None,
     since: Annotated[datetime | None, Query(description="Begun at this moment or later.")] = None,
     q: Annotated[Word, Query(description="Text in the input, the output or the error.")] = None,
+    parent: Annotated[Word, Query(description="Only those that do tasks of this run.")] = None,
     after: After = None,
     limit: Limit = 100,
 ) -> Response:
     asked.caller.require("read")
     moment = seconds("since", since)
-    return await runs_page(asked, limit, state=state, workflow=workflow, key=key, since=moment, q=q, after=after)
+    by = {"state": state, "workflow": workflow, "key": key, "since": moment, "q": q, "parent": parent}
+    return await runs_page(asked, limit, after=after, **by)
 
 
 @router.get("/runs/{id}", **says("getRun", "Show a run", {200: RunSeen}, errors=[404]))

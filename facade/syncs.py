@@ -8,10 +8,11 @@ from ..core.errors import InputError
 from ..core.syncs import SyncRun
 from .documents import says
 from .exchange import Asked, as_json
+from .idempotency import Route
 from .parameters import After, Id, Limit, WaitS, Word
 from .shapes import Anything, CursorSeen, CursorSet, Reason, Rows, SyncAsked, SyncPage, SyncRunSeen, SyncSeen
 
-router = APIRouter(tags=["syncs"])
+router = APIRouter(tags=["syncs"], route_class=Route)
 
 
 @router.get("/syncs", **says("listSyncs", "List syncs", {200: SyncPage}))

@@ -10,10 +10,11 @@ from ..core.errors import InputError
 from ..core.tasks import TaskEntry
 from .documents import says
 from .exchange import Asked, Exchange, checked
+from .idempotency import Route
 from .parameters import After, Id, Limit, Word
 from .shapes import Patch, TaskNew, TaskPage, TaskSeen
 
-router = APIRouter(tags=["tasks"])
+router = APIRouter(tags=["tasks"], route_class=Route)
 _EXAMPLE = {"workflow_id": "01j...", "name": "pause", "wait_s": 1}
 _OWN = ("workflow_id", "name")
 

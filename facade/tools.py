@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from ..core.errors import InputError
 from .documents import says
 from .exchange import Asked
+from .idempotency import Route
 from .parameters import After, Id, Limit, Word
 from .shapes import (
     Anything,
@@ -22,7 +23,7 @@ from .shapes import (
     ToolWaiting,
 )
 
-router = APIRouter(tags=["tools"])
+router = APIRouter(tags=["tools"], route_class=Route)
 _EXAMPLE = {"arguments": {"id": 42}}
 
 

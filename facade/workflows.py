@@ -12,6 +12,7 @@ from ..core.views import Run
 from ..core.workflow import Workflow
 from .documents import says
 from .exchange import Asked, Exchange, checked
+from .idempotency import Route
 from .parameters import After, Id, Limit, RunId, WaitS
 from .runs import AfterEvent, Items, events_page, run_json, runs_page, status_json, tasks_page
 from .shapes import (
@@ -28,7 +29,7 @@ from .shapes import (
     WorkflowSeen,
 )
 
-router = APIRouter(tags=["workflows"])
+router = APIRouter(tags=["workflows"], route_class=Route)
 _EXAMPLE = {"name": "My Workflow", "description": "Test workflow"}
 
 

@@ -151,7 +151,7 @@ def _under_key(conn: Connection, intent: Intent, now: float) -> Admission | None
     if first["args_hash"] != intent.hash:
         raise InputError(
             f"the key {intent.key!r} was used for other arguments",
-            reason="conflict",
+            reason="invalid" if intent.key and intent.key.startswith("once:") else "conflict",
             tool=intent.tool,
             id=first["id"],
             next="use another key, or the first arguments",

@@ -303,7 +303,7 @@ def test_an_idempotency_key_of_a_question_is_for_these_arguments_alone(house_of)
     assert house.direct.call("bank.pay", {"to": "ada"}, caller=OWNER, key="k").id == first.id
     with pytest.raises(InputError) as error:
         house.direct.call("bank.pay", {"to": "eve"}, caller=OWNER, key="k")
-    assert error.value.reason == "conflict"
+    assert error.value.status == 422
 
 
 def test_what_is_sent_again_is_what_was_sent_before(house_of):

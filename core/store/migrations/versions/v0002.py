@@ -18,6 +18,18 @@ def upgrade() -> None:
     op.add_column("ledger", sa.Column("dead", sa.Integer()))
     _index("ledger_dead", "ledger", ["id"], "dead = 1")
     op.create_table(
+        "http_answers",
+        sa.Column("caller", sa.String(200), primary_key=True),
+        sa.Column("key", sa.String(200), primary_key=True),
+        sa.Column("hash", sa.String(64), nullable=False),
+        sa.Column("began_at", sa.Float(), nullable=False),
+        sa.Column("until", sa.Float(), nullable=False),
+        sa.Column("status", sa.Integer()),
+        sa.Column("headers", sa.Text()),
+        sa.Column("body", sa.LargeBinary()),
+    )
+    op.create_index("http_answers_until", "http_answers", ["until"])
+    op.create_table(
         "api_keys",
         sa.Column("id", sa.String(40), primary_key=True),
         sa.Column("agent", sa.String(200), nullable=False),

@@ -1,0 +1,71 @@
+"""
+The same request again gives the first answer: Idempotency-Key as the IETF draft says it (draft-ietf-httpapi-idempotency-key).
+
+Held in the state, so that it is true for every process. A tool's call is not among these: the ledger knows more about it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .errors import InputError
+from .store import answers as stored
+from .store.journal import Journal
+
+_KEPT_S = 86_400.0
+_WORKED_ON_S = 120.0
+_MAX_BYTES = 1_000_000
+_NOT_FINAL = frozenset({401, 403, 408, 425, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class FirstAnswer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Answers:
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def begin(self, caller: str, key: str, hash_: str) -> FirstAnswer | None:
+        """
+        Take a key for a request, or give the first answer to the same one.
+
+        InputError: invalid for another request under this key, conflict while the first is still worked on.
+        """
+        now = self._journal.now()
+        found = self._journal.write(
+            lambda conn: stored.begin(conn, caller, key, hash_, now=now, until=now + _WORKED_ON_S)
+        )
+        if found is None:
+            return None
+        if found["hash"] != hash_:
+            raise InputError(
+                "this Idempotency-Key was used for another request",
+                field="Idempotency-Key",
+                next="use another key, or send the first request again",
+            )
+        if found["status"] is None:
+            raise InputError(
+                "the first request with this Idempotency-Key is still worked on",
+                reason="conflict",
+                field="Idempotency-Key",
+                retry_after_s=1,
+                next="send it again in a moment",
+            )
+        return FirstAnswer(found["status"], found["headers"], bytes(found["body"]))
+
+    def end(self, caller: str, key: str, answer: FirstAnswer) -> None:
+        """Keep a final answer for a day; any other frees the key."""
+        is_final = answer.status < 500 and answer.status not in _NOT_FINAL and len(answer.body) <= _MAX_BYTES
+        if not is_final:
+            self.free(caller, key)
+            return
+        until = self._journal.now() + _KEPT_S
+        said = {"status": answer.status, "headers": answer.headers, "body": answer.body}
+        self._journal.write(lambda conn: stored.keep(conn, caller, key, until=until, **said))  # type: ignore[arg-type]  # as it is written above
+
+    def free(self, caller: str, key: str) -> None:
+        self._journal.write(lambda conn: stored.free(conn, caller, key))
