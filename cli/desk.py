@@ -8,7 +8,7 @@ import typer
 
 from ..core.errors import InputError
 from .arguments import json_input
-from .follow import follow, stay
+from .follow import follow, stay, top
 from .many import Choice, Every, OfWorkflow, Since, Until, Yes, exit_code, tell, worst
 from .output import facts, json_out, one_line, say, state, table, when
 from .service import Json, Service
@@ -92,7 +92,7 @@ def _answer(ctx: typer.Context, approval: str, *, approved: bool, reason: str | 
 def _goes_on(ctx: typer.Context, service: Service, said: Json) -> None:
     """Where this process works, stay until the run has ended or waits again."""
     if service.works and said.get("run_id"):
-        follow(service, said["run_id"], after=said, as_json=session(ctx).as_json)
+        follow(service, top(service, said["run_id"]), after=said, as_json=session(ctx).as_json)
     elif session(ctx).as_json:
         json_out(said)
 

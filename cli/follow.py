@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import typer
 from rich.text import Text
 
+from ..core.errors import InputError
 from .failures import DONE, FAILED, PERSON
 from .output import console, json_out, lasted, say, state, when
 from .service import Json, Service
@@ -62,8 +64,35 @@ def _stayed(service: Service, run_id: str, look: Callable[[], None]) -> tuple[Js
         time.sleep(_POLL_S)
 
 
-def _asked(service: Service, run_id: str) -> list[Json]:
-    return [one for one in service.approvals() if one.get("run_id") == run_id]
+def top(service: Service, run_id: str) -> str:
+    """Give the run that goes on when this one does: the highest one above it."""
+    while (above := service.run(run_id).get("parent_run")) is not None:
+        run_id = above
+    return run_id
+
+
+def _asked(service: Service, run_id: str) -> list[str]:
+    """Give the commands that answer what a run waits for, or a run that does a task of it."""
+    found = [(one.get("run_id"), f"waits for an approval: drawbar approve {one['id']}") for one in service.approvals()]
+    with suppress(InputError):  # not everybody may see what was handed to agents
+        found += [
+            (one["run_id"], f"waits for {one['agent']}: drawbar answer {one['id']} --input ...")
+            for one in service.assignments(None)
+        ]
+    if any(one != run_id for one, _ in found):
+        family = _family(service, run_id)
+        return [said for one, said in found if one in family]
+    return [said for _, said in found]
+
+
+def _family(service: Service, run_id: str) -> set[str]:
+    """Name a run and all that do tasks of it, directly or through others."""
+    found: set[str] = set()
+    ahead = [run_id]
+    while ahead:
+        found.add(one := ahead.pop())
+        ahead += [run["run_id"] for run in service.runs(limit=10_000, parent=one) if run["run_id"] not in found]
+    return found
 
 
 def _events(service: Service, run_id: str, after: int) -> int:
@@ -98,11 +127,13 @@ def summary(service: Service, run: Json) -> None:
     if run.get("output") is not None:
         json_out(run["output"])
     if run["status"] == "waiting":
-        for one in _asked(service, run["run_id"]):
-            say(f"  waits for an approval: drawbar approve {one['id']}", style="yellow")
+        for said in _asked(service, run["run_id"]):
+            say(f"  {said}", style="yellow")
     elif run["status"] == "parked":
-        for one in service.letters():
-            if one.get("run_id") == run["run_id"] and one.get("state") == "unknown":
+        letters = service.letters()
+        family = _family(service, run["run_id"])
+        for one in letters:
+            if one.get("run_id") in family and one.get("state") == "unknown":
                 say(f"  nobody knows what came of {one.get('tool')}: drawbar dead show {one['id']}", style="yellow")
     elif run["status"] == "paused":
         say(f"  drawbar resume {run['run_id']}", style="yellow")

@@ -54,13 +54,14 @@ def runs(
     state_: Annotated[str | None, typer.Option("--state", show_default=False)] = None,
     workflow: Annotated[str | None, typer.Option("--workflow", show_default=False)] = None,
     key: Annotated[str | None, typer.Option("--key", show_default=False)] = None,
+    parent: Annotated[str | None, typer.Option("--parent", help="Those that do tasks of this run.", show_default=False)] = None,
     since: Annotated[str | None, typer.Option("--since", help="2026-11-22 or 2026-11-22T02:00+01:00", show_default=False)] = None,
     q: Annotated[str | None, typer.Option("--q", help="Words of the input, the key or the error.", show_default=False)] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000)] = 20,
 ) -> None:  # fmt: skip
     """List runs, the newest first."""
     with session(ctx).service() as service:
-        found = service.runs(limit=limit, state=state_, workflow=workflow, key=key, since=since, q=q)
+        found = service.runs(limit=limit, state=state_, workflow=workflow, key=key, since=since, q=q, parent=parent)
     if session(ctx).as_json:
         json_out(found)
     elif not found:
@@ -93,9 +94,13 @@ def show(
         if session(ctx).as_json:
             json_out({**found, "tasks": tasks})
             return
-        facts({name: found.get(name) for name in ("key", "caller", "reason", "input")})
+        facts({name: found.get(name) for name in ("parent_run", "parent_task", "key", "caller", "reason", "input")})
         if tasks:
-            table(("task", "state", "tries", "took", "error"), map(_task, tasks), right=("tries",), wrap="error")
+            columns = ("task", "state", "tries", "took", "run", "error")
+            table(columns, map(_task, tasks), right=("tries",), wrap="error")
+        below = service.runs(limit=100, parent=run_id)
+        if len(below) > len([task for task in tasks if task.get("child")]):  # those of a list are no tasks of their own
+            table(("run", "state", "workflow", "key", "begun", "took", "error"), map(_row, below), wrap="error")
         summary(service, found)
 
 
@@ -103,7 +108,8 @@ def _task(task: Json) -> tuple[object, ...]:
     error = task.get("error")
     said = error.get("message") if isinstance(error, dict) else error
     took = lasted(task["started_at"], task.get("finished_at")) if task.get("started_at") else ""
-    return task.get("task"), state(task["status"]), task.get("attempt") or "", took, one_line(said, 160)
+    tries = task.get("attempt") or ""
+    return task.get("task"), state(task["status"]), tries, took, task.get("child"), one_line(said, 160)
 
 
 def cancel(ctx: typer.Context, run_id: _Run, reason: Reason = None) -> None:

@@ -154,7 +154,8 @@ class Course:
         """Take what came of a claim; False when the claim is stale, and then it is only kept as evidence."""
         if came.begin is not None and self.state.wanted is not None:  # nothing more begins in it
             came = Came("delayed", due_at=self.now, counts=False)
-        was_done, saved = came.state == "succeeded", {}
+        was_done = came.state == "succeeded"
+        saved: Mapping[tuple[str, str], str] = {}
         if was_done:
             came, saved = self._given(claim.task, claim.item, came)
         attempt = claim.attempt + came.counts
@@ -245,7 +246,8 @@ class Course:
     def moved(self, task: str, item: int, state: str, **said: Any) -> None:
         """Store the state of a task that no thread holds, and take it."""
         kind = self.known.plan.steps[task].kind
-        was_done, saved = state == "succeeded", {}
+        was_done = state == "succeeded"
+        saved: Mapping[tuple[str, str], str] = {}
         if was_done:
             given = results.given(self, task, item, said.get("outcome"))
             said["outcome"], saved = given.output, given.saved
