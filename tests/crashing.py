@@ -47,6 +47,30 @@ BACK = {
         "fails": {"tool": "sys.fail", "needs": ["left", "right", "each"]},
     },
 }
+ABOVE = {
+    "tasks": {
+        "sub": {"workflow": "below", "with": {"place": "${{ run.id + '/sub' }}"}},
+        "subs": {
+            "workflow": "below",
+            "for_each": {"in": "${{ ['a', 'b', 'c'] }}", "concurrency": 2},
+            "with": {"place": "${{ run.id + '/subs/' + item }}"},
+        },
+        "last": {
+            "tool": "sys.sure",
+            "needs": ["sub", "subs"],
+            "with": {"place": "${{ run.id + '/last' }}", "after": "${{ tasks.subs.output }}"},
+            "save": {"crashes.ended": "${{ run.id }}"},
+        },
+    },
+}
+BELOW = {
+    "tasks": {
+        "one": {"tool": "sys.sure", "with": {"place": "${{ input.place + '/one' }}"}},
+        "two": {"tool": "sys.sure", "needs": ["one"], "with": {"place": "${{ input.place + '/two' }}"}},
+    },
+    "output": "${{ tasks.two.output }}",
+}
+ABOVE_WRITES = ("last", *(f"{sub}/{task}" for sub in ("sub", "subs/a", "subs/b", "subs/c") for task in ("one", "two")))
 WRITES = ("left", "right", "each/a", "each/b", "each/c")
 READS = ("look", "last")
 RULES = {
@@ -94,6 +118,7 @@ def house(folder: Path, **said) -> House:
     functions["fail"] = ("read", fail)
     flows = {name: flow(name) for name in ("sure", "unsure")}
     flows |= {f"back_{name}": flow(name, BACK) for name in ("sure", "unsure")}
+    flows |= {"above": ABOVE, "below": BELOW}
     return House(folder, functions, flows, rules=RULES, wait=wait_fixed(0.02), poll_s=0.05, **said)
 
 

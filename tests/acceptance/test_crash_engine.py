@@ -15,6 +15,8 @@ import crashing
 import pytest
 from scripted import ME, OTHER
 
+from drawbar.core.context import Context
+
 TESTS = Path(crashing.__file__).parent
 
 
@@ -150,4 +152,36 @@ def test_kill_9_in_the_middle_of_undoing_undoes_each_thing_once_and_backward(eng
         hit += sum(said["state"] == "lost" and said["task"].startswith("compensate:") for said in attempts)
     print(f"{kills} kills hit {hit} compensations of {len(ids)} runs; {parked} writes were settled by a person")
     assert hit > kills / 10, "most kills met no compensation: this proves little"
+    house.end()
+
+
+@pytest.mark.parametrize("kills", [40, pytest.param(300, marks=pytest.mark.slow)])
+def test_kill_9_between_children_and_their_parents_loses_no_child_and_doubles_none(engines, tmp_path, kills):
+    """Each task has one child, each child tells its end once, and what a task saves is saved once."""
+    house = crashing.house(tmp_path)
+    ids = []
+    while engines.kills < kills:
+        ids += [house.engine.start("above", {}, caller=ME).id for _ in range(2)]
+        time.sleep(random.uniform(0, 0.3))
+        engines.kill_one()
+
+    to_the_end(house, engines, ids)
+
+    effects, hit = engines.effects(), 0
+    assert {house.engine.run(one).state for one in ids} == {"succeeded"}
+    for one in ids:
+        wanted = dict.fromkeys(crashing.ABOVE_WRITES, 1)
+        assert {name: effects[f"{one}/{name}"] for name in wanted} == wanted
+        below = house.engine.runs(parent=one)
+        assert sorted((run.parent_task, run.parent_item) for run in below if run.parent_item is not None) == [
+            ("subs", 0),
+            ("subs", 1),
+            ("subs", 2),
+        ]
+        assert len(below) == 4
+        lost = [house.engine.attempts(run) for run in (one, *(run.id for run in below))]
+        hit += sum(said["state"] == "lost" for attempts in lost for said in attempts)
+    assert Context(house.journal).get("crashes", "ended").version == len(ids)
+    print(f"{kills} kills hit {hit} tasks of {len(ids)} runs and their children")
+    assert hit > kills / 4, "most kills met an idle process: this proves little"
     house.end()
