@@ -54,6 +54,7 @@ from .core.status import Status
 from .core.store.budgets import Budgets
 from .core.store.definitions import Definitions
 from .core.store.journal import Journal
+from .core.store.taken import Taken
 from .core.syncs import Syncs
 from .core.tasks import Tasks
 from .core.views import Run
@@ -74,7 +75,8 @@ class App:
     def __init__(self, config: Config, queues: Collection[str] = (DEFAULT,)) -> None:
         self.config = config
         self.journal = Journal.open(config.state_url)
-        self.place = Place(config.base, self.journal.path.parent if self.journal.path else config.base)
+        state = self.journal.path.parent if self.journal.path else config.base
+        self.place = Place(config.base, state, Taken(self.journal))
         self.definitions = Definitions(self.journal)
         self.workflows: Register[Workflow] = Register(
             "workflow",
@@ -97,6 +99,7 @@ class App:
         self.context = Context(self.journal)
         self.syncs = Syncs(config.syncs, self.landscape, self.journal, self.place, self.intake)
         self.queues = Queues(queues, self.landscape.queue, self.syncs.queue)
+        self.guard.queues = self.syncs.queues = self.queues
         self.engine = Engine(
             self.journal,
             self.guard,
@@ -115,7 +118,14 @@ class App:
         self.brake = Brake(self.journal, self.intake.holds, self._known)
         self.status = Status(self.journal, self.catalogue, self.syncs.list, floor=self.floor, held=self.brake.list)
         self.starts = Starts(
-            self.journal, self.landscape, self.engine, self.syncs, self.workflows, self.caller, self.intake
+            self.journal,
+            self.landscape,
+            self.engine,
+            self.syncs,
+            self.workflows,
+            self.caller,
+            self.intake,
+            self.queues,
         )
         self.keys = Keys(self.journal)
         self.answers = Answers(self.journal)

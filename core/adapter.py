@@ -73,12 +73,28 @@ C = TypeVar("C", bound=AdapterConfig)
 FileAction = Literal["retry", "release", "skip"]
 
 
+class Taken(Protocol):
+    """Messages that a call took from a queue and that are not yet settled, by adapter and claim."""
+
+    def keep(self, adapter: str, claim: str, body: str) -> None: ...
+
+    def find(self, adapter: str, claim: str) -> tuple[str | None, str | None] | None:
+        """Give the body and the outcome of a message: one of the two is there."""
+
+    def settle(self, adapter: str, claim: str, outcome: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an adapter lives: `base` resolves relative paths of the configuration, `state` is a folder of our own."""
+    """
+    Where an adapter lives: `base` resolves relative paths of the configuration, `state` is a folder of our own.
+
+    `taken` keeps messages that were taken from a queue where every process sees them; without it they are files in `state`.
+    """
 
     base: Path
     state: Path
+    taken: Taken | None = None
 
 
 @dataclass(frozen=True, slots=True)

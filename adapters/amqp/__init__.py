@@ -36,7 +36,7 @@ class AmqpAdapter(Adapter[AmqpConfig]):
 
     def __init__(self, name: str, config: AmqpConfig, place: Place) -> None:
         super().__init__(name, config, place)
-        self._claims = Claims(place.state / "amqp" / name / "claims")
+        self._claims = Claims(place.state / "amqp" / name / "claims", name, place.taken)
         self._parked = Claims(place.state / "amqp" / name / "parked")
 
     @classmethod

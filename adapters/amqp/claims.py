@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from ...core.adapter import Taken
 from ...core.errors import InputError, Rejected
 from ...core.values import dump, load
 
@@ -21,33 +22,47 @@ KEPT_S = 7 * 24 * 3600
 
 class Claims:
     """
-    One file a message, on the disk before the broker forgets it.
+    One row of the journal a message (a file where there is none), kept before the broker forgets it.
 
-    A settled claim is remembered for a week, so that settling it again says the same.
+    A settled claim is remembered for a week, so that settling it again says the same. What the first release left in files is
+    settled from there.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, adapter: str = "", taken: Taken | None = None) -> None:
         self._folder = folder
+        self._adapter = adapter
+        self._taken = taken
 
     def keep(self, message: Incoming, **more: Any) -> str:
         claim = uuid4().hex
         fields = {name: getattr(message, name) for name in ("exchange", "routing_key", "body")}
-        self._write(claim, {**fields, "properties": dict(message.properties), "kept_at": time.time(), **more})
+        kept = {**fields, "properties": dict(message.properties), "kept_at": time.time(), **more}
+        if self._taken is not None:
+            self._taken.keep(self._adapter, claim, dump(kept))
+        else:
+            self._write(claim, kept)
         return claim
 
     def open(self, claim: str, outcome: str) -> Mapping[str, Any] | None:
         """Read a claim that is to be settled; None when that was done already in the same way."""
-        kept = self._read(claim, ".json")
+        self._path(claim, ".json")
+        found = self._taken.find(self._adapter, claim) if self._taken is not None else None
+        body, before = found or (None, None)
+        kept = load(body) if body is not None else self._read(claim, ".json")
         if kept is not None:
-            return kept
-        before = self._read(claim, ".settled")
+            return dict(kept)
+        if before is None:
+            before = (self._read(claim, ".settled") or {}).get("outcome")
         if before is None:
             raise InputError(f"there is no claim {claim!r}", reason="not_found", field="claim")
-        if before["outcome"] != outcome:
-            raise Rejected(f"the claim was settled as {before['outcome']!r} before")
+        if before != outcome:
+            raise Rejected(f"the claim was settled as {before!r} before")
         return None
 
     def settled(self, claim: str, outcome: str) -> None:
+        if self._taken is not None and not self._path(claim, ".json").is_file():
+            self._taken.settle(self._adapter, claim, outcome)
+            return
         self._write(claim, {"outcome": outcome}, suffix=".settled")
         self._path(claim, ".json").unlink(missing_ok=True)
         for old in self._folder.glob("*.settled"):

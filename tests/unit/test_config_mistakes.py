@@ -54,7 +54,8 @@ MISTAKES = {
         ERP.replace("effect: read", "effect: reads"), 9, 17, "found 'reads'; did you mean 'read'?",
     ),
     "a list where a mapping belongs": ("adapters: [erp]\n", 1, 11, "'adapters' must be a mapping, found a list"),
-    "a key of a later version": ("claims: {}\n", 1, 1, "claims: keeping large values aside comes with", "remove it until then"),
+    "a key of a later version": ("agents: { clerk: { model: {} } }\n", 1, 20, "model: agents with a model come with the gateway", "remove it until then"),
+    "claims of nearly nothing": ("claims: { over_bytes: 10 }\n", 1, 23, "'over_bytes' must be greater than or equal to 1024"),
     "a notice of what cannot happen yet": (
         "notify: [ { on: [parked, drift], to: { webhook: http://localhost } } ]\n", 1, 17, "drift: watching contracts for drift comes",
     ),
@@ -214,7 +215,7 @@ def test_one_mistake_gives_one_sentence(tmp_path, monkeypatch):
 def test_all_mistakes_come_at_once(tmp_path, monkeypatch):
     text = (
         ERP.replace("effect: read", "effect: reads").replace("sqlite:///erp.db", "${env:DRAWBAR_TEST_NO_SUCH}")
-        + "claims: {}\nserver: { prot: 1 }\n"
+        + "claims: { over_byte: 1 }\nserver: { prot: 1 }\n"
         + "workflows:\n  w:\n    tasks:\n      a: { tool: epr.x, needs: [b], compensate: { tool: x } }\n      b: { wait_s: soon }\n"
         + "agents:\n  clerk: { tools: [erpp.x] }\n"
     )
@@ -222,7 +223,7 @@ def test_all_mistakes_come_at_once(tmp_path, monkeypatch):
     found = mistakes(tmp_path, text, monkeypatch)
 
     assert [problem.spot.line for problem in found] == sorted(problem.spot.line for problem in found)
-    for word in ("NO_SUCH", "'reads'", "claims:", "'prot'", "'epr.x'", "no adapter 'x'", "'wait_s'", "'erpp.x'"):
+    for word in ("NO_SUCH", "'reads'", "'over_byte'", "'prot'", "'epr.x'", "no adapter 'x'", "'wait_s'", "'erpp.x'"):
         assert any(word in str(problem) for problem in found), word
     assert len(found) == 8, list(map(str, found))
 

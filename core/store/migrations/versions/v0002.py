@@ -94,6 +94,16 @@ def _claims() -> None:
     )
     op.create_index("claims_by_run", "claims", ["run_id"])
     op.create_table(
+        "taken",
+        sa.Column("claim", sa.String(40), primary_key=True),
+        sa.Column("adapter", sa.String(200), nullable=False),
+        sa.Column("body", sa.Text()),
+        sa.Column("taken_at", sa.Float(), nullable=False),
+        sa.Column("outcome", sa.String(20)),
+        sa.Column("settled_at", sa.Float()),
+    )
+    op.create_index("taken_settled", "taken", ["settled_at"])
+    op.create_table(
         "claim_pieces",
         sa.Column("claim", sa.String(100), primary_key=True),
         sa.Column("piece", sa.Integer(), primary_key=True),
