@@ -20,12 +20,14 @@ class Worker:
     """One of them, in a process of its own; `code` is the folder that holds its package, ours when absent."""
 
     def __init__(self, folder: Path, url: str, version: int, code: Path | None = None) -> None:
+        self._log = folder / f"worker-{version}.log"
         paths = [str(TESTS)] if code is None else [str(code), str(code / "drawbar/tests"), str(TESTS)]
         self._process = subprocess.Popen(
-            [sys.executable, __file__, str(version), str(folder), url],
+            # -P: the helpers are those beside the package, and not those beside this file
+            [sys.executable, "-P", __file__, str(version), str(folder), url],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=(folder / f"worker-{version}.log").open("a"),
+            stderr=self._log.open("a"),
             text=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         )
@@ -48,7 +50,7 @@ class Worker:
     def _answer(self) -> str:
         assert self._process.stdout is not None
         line = self._process.stdout.readline().strip()
-        assert line, "the worker did not begin: its log says why"
+        assert line, f"the worker ended ({self._process.poll()}): {self._log.read_text()[-2000:]}"
         return line
 
 
