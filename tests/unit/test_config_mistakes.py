@@ -122,6 +122,36 @@ MISTAKES = {
     "a task that is nothing": (
         "workflows:\n  w:\n    tasks:\n      a: { needs: [] }\n", 4, 10, "a task is exactly one of tool",
     ),
+    "a workflow that does not exist": (
+        "workflows:\n  w:\n    tasks:\n      a: { workflow: bil }\n  bill: {}\n", 4, 22, "there is no workflow 'bil'; did you mean 'bill'?",
+    ),
+    "a workflow that is given what it does not take": (
+        "workflows:\n  w:\n    tasks:\n      a: { workflow: bill, with: { n: one } }\n  bill: { input: { properties: { n: { type: integer } } } }\n",
+        4, 39, "workflow bill: n: \"one\" is not of type \"integer\"",
+    ),
+    "a workflow that lacks what it needs": (
+        "workflows:\n  w:\n    tasks:\n      a: { workflow: bill, with: { m: \"${{ input.m }}\" } }\n  bill: { input: { required: [n] } }\n",
+        4, 34, "\"n\" is a required property",
+    ),
+    "a workflow that runs itself": (
+        "workflows:\n  w:\n    tasks:\n      a: { workflow: w }\n", 4, 22, "w runs itself without end: w -> w; give one of these tasks an `if`",
+    ),
+    "an agent's task without that agent": (
+        "workflows:\n  w:\n    tasks:\n      a: { agent: clrk }\nagents:\n  clerk: {}\n", 4, 19, "there is no agent 'clrk'; did you mean 'clerk'?",
+    ),
+    "an agent's answer that is no schema": (
+        "workflows:\n  w:\n    tasks:\n      a: { agent: local, output: { type: nothing } }\n", 4, 10, "output is not a JSON Schema",
+    ),
+    "a place in the context that is none": (
+        "workflows:\n  w:\n    tasks:\n      a: { agent: local, save: { orders: 1 } }\n", 4, 10, "'orders' is no place in the context: write SCOPE.KEY",
+    ),
+    "an output that sees what it cannot": (
+        ERP + "workflows:\n  w:\n    tasks:\n      a: { tool: erp.find_order, output: \"${{ results.x }}\" }\n",
+        15, 42, "'results' is not seen here; seen are: context, input, result, run, tasks",
+    ),
+    "retry after what no error is": (
+        ERP + "workflows:\n  w:\n    tasks:\n      a: { tool: erp.find_order, retry: { on: [stop] } }\n", 15, 48, "'retry' or 'reconcile'",
+    ),
     "a compensation by a tool that does not exist": (
         ERP + "workflows:\n  w:\n    tasks:\n      a: { tool: erp.find_order, compensate: { tool: erp.find_ordr } }\n",
         15, 54, "there is no tool 'erp.find_ordr'; did you mean 'erp.find_order'?",

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drawbar.core.interpreter import (
+    CHILD,
     FINAL,
     WHOLE,
     Ask,
@@ -185,7 +186,10 @@ class World:
 
 ANYTHING = {
     "ready": ["running"],
-    "running": ["succeeded", "failed", "delayed", "waiting", "parked"],
+    "running": ["succeeded", "failed", "delayed", "waiting", "parked", "child", "child_waits"],
+    "child": ["child_waits", "child_parked", "succeeded", "failed"],
+    "child_waits": ["child", "child_parked", "succeeded", "failed"],
+    "child_parked": ["child", "succeeded", "failed"],
     "delayed": ["ready"],
     "waiting": ["ready", "succeeded", "failed"],
     "parked": ["ready", "succeeded"],
@@ -196,6 +200,7 @@ ENDING = {
     "delayed": ["ready"],
     "waiting": ["succeeded"],
     "parked": ["succeeded"],
+    **dict.fromkeys(CHILD, ["succeeded", "failed"]),
 }
 
 
@@ -247,7 +252,7 @@ def test_a_cancelled_run_begins_nothing_more_and_ends(graph, data):
     play(world)
     if world.state.ended:
         return
-    busy = {(task, item) for task, item, _ in world.places("running", "parked")}
+    busy = {(task, item) for task, item, _ in world.places("running", "parked", *CHILD)}
 
     world.take(Want("cancel"))
     world.follow()
@@ -256,7 +261,11 @@ def test_a_cancelled_run_begins_nothing_more_and_ends(graph, data):
         if data.draw(st.integers(0, 9)) == 0:
             world.crash()
         if not world.happen(
-            {**ENDING, "running": ["succeeded", "failed", "delayed"], "parked": ["succeeded", "ready"]}
+            {
+                **{**ENDING, **dict.fromkeys(CHILD, ["succeeded", "failed", "cancelled", "child_parked"])},
+                "running": ["succeeded", "failed", "delayed"],
+                "parked": ["succeeded", "ready"],
+            }
         ):
             break
 
@@ -382,6 +391,9 @@ def test_a_fact_of_a_long_compensation_costs_what_the_first_cost():
     ("states", "word"),
     [
         (["running", "parked"], "running"),
+        (["child", "parked"], "running"),
+        (["child_parked", "child_waits"], "parked"),
+        (["child_waits"], "waiting"),
         (["parked", "waiting"], "parked"),
         (["delayed"], "waiting"),
         (["waiting"], "waiting"),
