@@ -77,7 +77,12 @@ def validate(
     quiet = session(ctx).as_json or not sys.stderr.isatty()
     with Progress(*columns, console=console(stderr=True), transient=True, disable=quiet) as progress:
         bar = progress.add_task("looking")
-        report = look(session(ctx).config, offline=offline, seen=lambda name: progress.update(bar, description=name))
+        report = look(
+            session(ctx).config,
+            offline=offline,
+            seen=lambda name: progress.update(bar, description=name),
+            queues=session(ctx).queues(),
+        )
     if session(ctx).as_json:
         shown = {"problems": report.problems, "warnings": report.warnings}
         said = {name: [one.as_json() for one in found] for name, found in shown.items()}

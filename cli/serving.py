@@ -95,12 +95,17 @@ def _serve_part(config: str | None, host: str | None, port: int | None, queues: 
     part.watch_parent()
     app = open_app(config, queues=queues)
     starter = Pulse("starter", _STARTER_S, Starter(part.starter, app.begin_starts).beat)
+
+    def begin() -> None:
+        app.begin()
+        starter.start()
+
     try:
         answer(
             app,
             host or app.config.server.host,
             port or 0,
-            begin=lambda: (app.begin(), starter.start())[0],
+            begin=begin,
             ready=lambda url: part.ready(),
             opened=[socket.socket(fileno=fd) for fd in part.sockets],
         )

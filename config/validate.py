@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from ..core.adapter import Adapter, Finding, Place, find
 from ..core.errors import ConfigError, DrawbarError
+from ..core.queues import DEFAULT, Queues, queue_of
 from .load import check, locate, read
 from .models import Config
 from .positions import Document
@@ -43,8 +44,13 @@ def validate(
     offline: bool = False,
     environ: Mapping[str, str] | None = None,
     seen: Callable[[str], None] = lambda name: None,
+    queues: Collection[str] = (DEFAULT,),
 ) -> Report:
-    """Check a configuration; with `offline` no wire is touched. `seen` hears of each system that was tried."""
+    """
+    Check a configuration; with `offline` no wire is touched. `seen` hears of each system that was tried.
+
+    Systems that are pinned to other queues than these are not tried: this machine need not reach them.
+    """
     found = locate(path, environ)
     if found is None:
         return Report(Config(), (), (), STAGES[:4])
@@ -55,7 +61,7 @@ def validate(
         return Report(None, tuple(error.problems), (), STAGES[:4])
     if offline:
         return Report(config, (), config.warnings, STAGES[:4])
-    with _opened(config) as adapters:
+    with _opened(config, Queues(queues)) as adapters:
         problems = sorted(_connected(config, document, adapters, seen), key=lambda problem: problem.spot)
         notes: tuple[str, ...] = ()
         if not problems:
@@ -64,12 +70,14 @@ def validate(
 
 
 @contextmanager
-def _opened(config: Config) -> Iterator[dict[str, Adapter[Any]]]:
-    """Create every adapter beside the product's own state, and close what they opened."""
+def _opened(config: Config, queues: Queues) -> Iterator[dict[str, Adapter[Any]]]:
+    """Create every adapter that this machine reaches beside the product's own state, and close what they opened."""
     with tempfile.TemporaryDirectory(prefix="drawbar-validate-") as state, ExitStack() as stack:
         place = Place(config.base, Path(state))
         adapters = {}
         for name, one in config.adapters.items():
+            if queues.is_elsewhere(queue_of(one.queue)):
+                continue
             adapters[name] = find(one.kind)(name, one, place)
             stack.callback(adapters[name].close)
         yield adapters
@@ -103,7 +111,9 @@ def _state_reached(config: Config, document: Document) -> Iterator[Problem]:
         reach(config.state_url)
     except DrawbarError as error:
         said = f"state: {error.message}"
-        yield Problem(document.value(("state",)), scrub(said), error.next or "see that the database is there", "connect")
+        yield Problem(
+            document.value(("state",)), scrub(said), error.next or "see that the database is there", "connect"
+        )
 
 
 def _try(adapter: Adapter[Any], derive: bool) -> tuple[Finding | None, set[str] | None]:
@@ -124,6 +134,8 @@ def _notes(
 ) -> Iterator[str]:
     """Say of each sync whether a crash can repeat rows, and what its watermark can miss; add what it cannot be opened with."""
     for name, sync in config.syncs.items():
+        if not {sync.from_.adapter, sync.to.adapter} <= adapters.keys():
+            continue
         try:
             with ExitStack() as stack:
                 source = adapters[sync.from_.adapter].source(_spec(sync.from_), sync=name)

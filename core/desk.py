@@ -148,6 +148,7 @@ class Desk:
         caller.require("operate")
         with self._journal.read() as conn:
             row = ledger.find(conn, entry_id)
+        self._guard.queues.require(self._guard.queues.of_tool(row["tool"]), row["tool"])
         prepared = self._to_send(row, caller)
         said = {"entry": entry_id, "by": caller.name, "reason": reason}
         self._journal.write(lambda conn: events.add(conn, "dead.sent", body=said))

@@ -10,14 +10,18 @@ from typing import Any
 from .access import Caller
 from .desk import Desk
 from .engine import Engine
-from .errors import InputError, Rejected, from_json
+from .errors import InputError, OutcomeUnknown, Rejected, Unavailable, from_json
 from .guard import Answer, Guard, Prepared
 from .intents import SEALED, call_of
+from .queues import named
+from .roster import is_served
 from .values import canonical
 from .views import Run
 from .workflow import Task, Workflow
 
 _QUESTION_S = 5.0
+_TAKEN_S = 10.0
+_LOOK_S = 0.2
 
 
 class Direct:
@@ -42,12 +46,62 @@ class Direct:
         `key` is the caller's Idempotency-Key, `code` the one of its preview. Raises one of the five.
         """
         prepared = self._guard.prepare(tool, arguments, caller, once=key, outside=outside)
+        queues = self._guard.queues
+        if prepared.approval is None and queues.is_elsewhere(queue := queues.of_tool(tool)):
+            return self._sent(prepared, key, code, named(queue))
         if prepared.approval is None:
             return self._guard.call(prepared, code=code)
         return self._asked(prepared, key, code)
 
+    def _sent(self, prepared: Prepared, key: str | None, code: str | None, queue: str) -> Answer:
+        """Leave the call to a process that reaches the system, as a run of one task, and wait for what comes of it."""
+        if not is_served(self._guard.journal, queue):
+            raise Unavailable(
+                f"{prepared.tool.name} is called by processes of the queue {queue!r}, and none is there",
+                retry_after_s=_QUESTION_S,
+                next=f"start one where the system can be reached: drawbar worker --queues {queue}",
+            )
+        run = self._begun(prepared, key, code)
+        if (answer := self._waited(run.id, prepared.tool.timeout_s + _TAKEN_S)) is not None:
+            return answer
+        self._engine.cancel(run.id, caller=prepared.caller, reason="its caller waits no longer")
+        if (answer := self._waited(run.id, _TAKEN_S)) is not None:
+            return answer
+        raise OutcomeUnknown(
+            f"{prepared.tool.name} was taken by a process of the queue {queue!r} and has not ended",
+            id=run.id,
+            next=f"drawbar show {run.id}",
+        )
+
+    def _waited(self, run_id: str, timeout_s: float) -> Answer | None:
+        """Give the answer of a run of one task, None when there is none yet. Raises what it failed with."""
+        until = time.monotonic() + timeout_s
+        while (run := self._engine.wait(run_id, min(_LOOK_S, timeout_s))).state != "parked" and not run.is_final:
+            if time.monotonic() >= until:
+                return None
+        [task] = self._engine.tasks(run_id)
+        if task.error is not None and task.state != "succeeded":
+            raise from_json(task.error)
+        if task.state != "succeeded":
+            raise Unavailable(
+                "no process took the call in time; nothing was sent", retry_after_s=_QUESTION_S, id=run_id
+            )
+        return Answer(self._guard.whole(task.output), run_id, run_id=run_id)
+
     def _asked(self, prepared: Prepared, key: str | None, code: str | None) -> Answer:
         """Start a run of one task: it asks for the approval, waits without a thread, and keeps the answer."""
+        run = self._begun(prepared, key, code)
+        until = time.monotonic() + _QUESTION_S
+        while time.monotonic() < until:
+            for question in self._desk.approvals(run_id=run.id):
+                return Answer(None, question["id"], state="waiting", run_id=run.id)
+            if (found := self._engine.run(run.id)).is_final:
+                return self._ended(found)
+            time.sleep(0.02)
+        return Answer(None, run.id, state="waiting", run_id=run.id)
+
+    def _begun(self, prepared: Prepared, key: str | None, code: str | None) -> Run:
+        """Start a run of one task that makes this call."""
         name = prepared.tool.name
         shown = set(prepared.tool.input_schema.get("properties") or prepared.arguments)
         given = {field: value for field, value in prepared.arguments.items() if field in shown}
@@ -64,14 +118,7 @@ class Direct:
             before=lambda conn: self._guard.spend(conn, prepared, code),
         )
         self._refuse_other(prepared, run, given)
-        until = time.monotonic() + _QUESTION_S
-        while time.monotonic() < until:
-            for question in self._desk.approvals(run_id=run.id):
-                return Answer(None, question["id"], state="waiting", run_id=run.id)
-            if (found := self._engine.run(run.id)).is_final:
-                return self._ended(found)
-            time.sleep(0.02)
-        return Answer(None, run.id, state="waiting", run_id=run.id)
+        return run
 
     def _refuse_other(self, prepared: Prepared, run: Run, given: Mapping[str, Any]) -> None:
         """A key stands for the arguments that it came with first."""

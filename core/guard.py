@@ -38,6 +38,7 @@ from .holds import Holds
 from .landscape import Bound, Landscape, explained_by
 from .masking import Vault, masked
 from .policy import verdict
+from .queues import Queues
 from .rules import ApprovalRule
 from .store import codes, events, ledger
 from .store.ids import new_id
@@ -135,6 +136,7 @@ class Guard:
         self.vault = vault
         self.aside = aside or Aside(vault)
         self.holds = holds or Holds(journal)
+        self.queues = Queues()
 
     def prepare(
         self, tool: str, arguments: Any, caller: Caller, *, outside: bool = True, once: str | None = None
@@ -480,6 +482,7 @@ class Guard:
 
         It may look at the system, within the budget of reads, and changes nothing there.
         """
+        self.queues.require(self.queues.of_tool(tool), f"a preview of {tool}")
         prepared = self.prepare(tool, arguments, caller)
         secret = prepared.tool.rules.secret
         paths = [f"{place}{path}" for path in secret for place in ("", "arguments.", "parameters.")]
@@ -537,7 +540,9 @@ def _would(prepared: Prepared) -> Any:
         raise
     except Exception as error:
         log.exception("adapter.defect", tool=bound.name)
-        said = f"{bound.name}: its preview failed unexpectedly ({type(error).__name__}); this is a defect, the log has it"
+        said = (
+            f"{bound.name}: its preview failed unexpectedly ({type(error).__name__}); this is a defect, the log has it"
+        )
         raise ConfigError(said, tool=bound.name) from error
 
 

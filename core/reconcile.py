@@ -32,10 +32,15 @@ class Reconciler:
         now = self._journal.now()
         with self._journal.read() as conn:
             lost = ledger.expired_calls(conn, now)
-            due = ledger.due_probes(conn, now)
+            due = ledger.due_probes(conn, now, not_of=self._elsewhere())
         return each_alone(
             [partial(self._lose, entry, now) for entry in lost] + [partial(self._look, one) for one in due]
         )
+
+    def _elsewhere(self) -> list[str]:
+        """Name the systems that only other machines reach."""
+        landscape, queues = self._guard.landscape, self._guard.queues
+        return [name for name in landscape.names() if queues.is_elsewhere(landscape.queue(name))]
 
     def _lose(self, entry: Mapping[str, Any], now: float) -> bool:
         """A direct call whose process died between intent and outcome."""

@@ -57,3 +57,10 @@ def unserved(journal: Journal) -> list[dict[str, Any]]:
         for queue, count, since in ready
         if named(queue) not in served
     ]
+
+
+def is_served(journal: Journal, queue: str) -> bool:
+    """Tell whether a living process serves a queue."""
+    since = journal.now() - _GONE_S
+    with journal.read() as conn:
+        return any(queue in one["queues"] for one in workers.alive(conn, since=since))

@@ -20,13 +20,14 @@ from .errors import DrawbarError, InputError, NotNow, Unavailable
 from .holds import Held, Holds, Intake
 from .landscape import Landscape
 from .pulse import Pulse
+from .queues import Queues
 from .register import Register
 from .schedule import Schedule, Schedules
 from .store.journal import Journal
 from .syncs import Syncs
 from .triggers import Alarm, Pauses, StartRun, Watch
 from .values import dump
-from .workflow import AdapterTrigger, CronTrigger, TriggerConfig, Workflow, tools_of
+from .workflow import AdapterTrigger, CronTrigger, Task, TriggerConfig, Workflow, tools_of
 
 log = structlog.get_logger("drawbar.starts")
 _BEAT_S = 0.5
@@ -52,6 +53,7 @@ class Starts:
         workflows: Register[Workflow],
         made_by: Callable[[str], Caller] = Caller,
         intake: Intake | None = None,
+        queues: Queues | None = None,
     ) -> None:
         """`made_by` gives the caller of a name, as it may call now; by itself a name may call nothing."""
         self._journal = journal
@@ -61,6 +63,7 @@ class Starts:
         self._workflows = workflows
         self._made_by = made_by
         self._intake = intake or Intake(Holds(journal))
+        self._queues = queues or Queues()
         self._schedules = Schedules(journal)
         self._lock = threading.Lock()
         self._watches: dict[str, _Watched] = {}
@@ -95,13 +98,13 @@ class Starts:
             for name, trigger in _named(workflow_id, workflow.triggers):
                 if isinstance(trigger, CronTrigger):
                     crons.append(Schedule(name, trigger, partial(self._start_run, workflow_id, name, trigger)))
-                else:
+                elif not self._queues.is_elsewhere(self._queues.of_adapter(trigger.adapter)):
                     self._want(wanted, name, partial(self._message, workflow_id, workflow, name, trigger))
         for sync in self._syncs.names():
             for name, trigger in _named(f"sync:{sync}", self._syncs.triggers(sync)):
                 if isinstance(trigger, CronTrigger):
                     crons.append(Schedule(name, trigger, partial(self._start_sync, sync, name)))
-                else:
+                elif not self._queues.is_elsewhere(self._syncs.queue(sync)):
                     self._want(wanted, name, partial(self._carry, sync, name, trigger))
         self._schedules.declare(crons)
         self._watch(wanted)
@@ -162,10 +165,24 @@ class Starts:
             )
         return run.id
 
-    def _start_sync(self, sync: str, name: str, tick: datetime) -> None:
+    def _start_sync(self, sync: str, name: str, tick: datetime) -> str | None:
         self._may_begin(name)
         with _waiting():
+            if self._queues.is_elsewhere(self._syncs.queue(sync)):
+                return self._send_sync(sync, name, tick)
             self._syncs.start(sync, {"date": tick.date().isoformat()}, caller=_caller_of_sync(sync))
+            return None
+
+    def _send_sync(self, sync: str, name: str, tick: datetime) -> str:
+        """Leave a sync to the machines that reach its systems: a run of one task, on their queue."""
+        run = self._engine.start(
+            f"sync:{sync}",
+            caller=_caller_of_sync(sync),
+            trigger_id=f"schedule:{name}:{int(tick.timestamp())}",
+            date=tick.date().isoformat(),
+            definition=Workflow(description=f"The sync {sync}.", tasks={"sync": Task(sync=sync)}),
+        )
+        return run.id
 
     def _message(self, workflow_id: str, workflow: Workflow, name: str, trigger: AdapterTrigger) -> _Wanted:
         caller = self._caller(workflow_id)

@@ -21,7 +21,7 @@ from .errors import DrawbarError, InputError, Unavailable
 from .holds import Holds, Intake
 from .landscape import Landscape
 from .pulse import Pulse
-from .queues import Queue
+from .queues import Queue, Queues
 from .store import events, syncs
 from .store.ids import new_id
 from .store.journal import Journal
@@ -101,6 +101,7 @@ class Syncs:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._news = threading.Condition()
+        self.queues = Queues()
 
     def names(self) -> list[str]:
         return sorted(self._configs)
@@ -152,6 +153,7 @@ class Syncs:
 
     def start(self, name: str, options: Mapping[str, Any] | None = None, *, caller: Caller) -> SyncRun:
         """Begin on a thread of its own. InputError (conflict) when it runs already."""
+        self.queues.require(self.queue(name), f"sync {name}")
         held = self._begin(name, options or {}, caller.name, None)
         thread = threading.Thread(target=self._quietly, args=(held, None), name=f"drawbar-sync-{name}", daemon=True)
         self._threads = [one for one in self._threads if one.is_alive()] + [thread]
@@ -168,6 +170,7 @@ class Syncs:
         run_id: str | None = None,
     ) -> SyncRun:
         """Run to the end and give what came of it. Raises one of the five when it failed."""
+        self.queues.require(self.queue(name), f"sync {name}")
         return self._carry(self._begin(name, options or {}, caller.name, run_id), progress)
 
     def run_for_task(self, name: str, *, run_id: str, date: str) -> Any:

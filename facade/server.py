@@ -86,7 +86,7 @@ def listen(host: str, port: int, door: Door) -> list[socket.socket]:
     return sockets
 
 
-def _let_in(host: str, port: int, door: Door) -> list[tuple[socket.AddressFamily, str | int]]:
+def _let_in(host: str, port: int, door: Door) -> Sequence[tuple[socket.AddressFamily, str | int]]:
     """Find the addresses of a name, and close the door where they may be reached from elsewhere."""
     with raise_as(ConfigError, OSError, doing=f"server.host {host!r}", field="server.host"):
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)

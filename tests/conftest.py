@@ -13,6 +13,7 @@ from servers.postgres import Postgres
 from servers.process import ROOT, MissingServer
 from servers.proxy import Proxy
 from servers.rabbitmq import RabbitMQ
+from servers.redis import Redis
 from servers.soap_node import SoapNode
 from servers.soap_php import SoapPhp
 
@@ -37,6 +38,11 @@ def sshd() -> Iterator[OpenSSH]:
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[RabbitMQ]:
     yield from running(RabbitMQ)
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Redis]:
+    yield from running(Redis)
 
 
 @pytest.fixture(scope="session")

@@ -338,8 +338,11 @@ def unknown_of_run(conn: Connection, run_id: str) -> Sequence[str]:
     return list(conn.execute(query).scalars())
 
 
-def due_probes(conn: Connection, now: float, limit: int = 20) -> list[dict[str, Any]]:
-    query = select(ledger).where(ledger.c.state == "unknown", ledger.c.probe_at <= now).order_by(ledger.c.probe_at)
+def due_probes(conn: Connection, now: float, limit: int = 20, *, not_of: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """List unknown outcomes whose probe is due; not those of some adapters, which others ask."""
+    asked = [~ledger.c.tool.startswith(f"{adapter}.", autoescape=True) for adapter in not_of]
+    query = select(ledger).where(ledger.c.state == "unknown", ledger.c.probe_at <= now, *asked)
+    query = query.order_by(ledger.c.probe_at)
     return [_plain(row) for row in conn.execute(query.limit(limit)).mappings()]
 
 

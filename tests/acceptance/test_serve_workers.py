@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pika
 import psycopg
@@ -46,18 +47,22 @@ def children(served):
 
 
 def spelled(pid):
-    with suppress(OSError), open(f"/proc/{pid}/cmdline") as found:
-        return found.read()
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text()
     return ""
+
+
+def is_there(pid):
+    return Path(f"/proc/{pid}").exists()
 
 
 def holder(served):
     """Give the child that starts: the one that holds the lock."""
     for pid in children(served):
-        for name in os.listdir(f"/proc/{pid}/fd"):
+        for file in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(OSError):
-                is_starter = os.readlink(f"/proc/{pid}/fd/{name}").endswith("/starter")
-                if is_starter and "FLOCK" in open(f"/proc/{pid}/fdinfo/{name}").read():
+                is_starter = file.readlink().name == "starter"
+                if is_starter and "FLOCK" in Path(f"/proc/{pid}/fdinfo/{file.name}").read_text():
                     return pid
     return None
 
@@ -94,7 +99,7 @@ def test_one_process_starts_and_another_when_it_is_killed(place, state, request)
             (place / "inbox" / f"{number}.txt").write_text("a,b\n1,2\n")
             starter = soon(lambda: holder(served))
             os.kill(starter, signal.SIGKILL)
-            soon(lambda: holder(served) not in {None, starter})
+            soon(lambda starter=starter: holder(served) not in {None, starter})
             time.sleep(1.5)
         soon(lambda: len(runs(served, "paper")) == 3)
         ticks = [run["date"] for run in runs(served, "tick")]
@@ -105,7 +110,7 @@ def test_one_process_starts_and_another_when_it_is_killed(place, state, request)
         assert len(ticks) >= 4
         assert answers == {200}
         assert code == 0
-        assert not any(os.path.exists(f"/proc/{pid}") for pid in first_pids)
+        assert not any(is_there(pid) for pid in first_pids)
     if state == "postgres":
         with psycopg.connect(environ["STATE"].replace("+psycopg", "")) as conn:
             names = [row[0] for row in conn.execute("select trigger_id from runs where workflow = 'tick'")]
@@ -132,7 +137,7 @@ def test_children_end_with_a_parent_that_is_killed(place):
         pids = soon(lambda: len(children(served)) == 2 and children(served))
         served.ask("GET", "/health/ready")
         os.kill(served.process.pid, signal.SIGKILL)
-        soon(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids))
+        soon(lambda: not any(is_there(pid) for pid in pids))
         with pytest.raises(requests.ConnectionError):
             served.ask("GET", "/health/ready")
 

@@ -1,4 +1,4 @@
-"""`queue: amqp://...`: Celery as the doorbell, on RabbitMQ, with the journal on PostgreSQL."""
+"""`queue: amqp://...` and `redis://...`: Celery as the doorbell, with the journal on PostgreSQL."""
 
 import os
 import signal
@@ -8,8 +8,10 @@ from collections import Counter
 import many
 import pika
 import pytest
+import redis
 from scripted import ME, House
 from servers.rabbitmq import RabbitMQ
+from servers.redis import Redis
 
 from drawbar.connectors.celery import QUEUE, CeleryBell
 from drawbar.core.errors import Unavailable
@@ -22,11 +24,28 @@ def state(pg_url, monkeypatch):
     return pg_url
 
 
+@pytest.fixture(params=["rabbitmq", "redis"])
+def queue(request):
+    """The URL of a fresh, empty place on a broker."""
+    server = request.getfixturevalue(request.param)
+    return server.make_vhost() if request.param == "rabbitmq" else server.make_database()
+
+
 @pytest.fixture
-def machines(tmp_path, state, vhost):
-    machines = many.Machines(tmp_path, state, vhost)
+def machines(tmp_path, state, queue):
+    machines = many.Machines(tmp_path, state, queue)
     yield machines
     machines.end()
+
+
+def empty(url):
+    """Lose every ring that waits."""
+    if url.startswith("redis"):
+        with redis.Redis.from_url(url) as connection:
+            connection.flushdb()
+    else:
+        with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+            connection.channel().queue_purge(QUEUE)
 
 
 def ended(house, ids, timeout_s=90):
@@ -38,9 +57,9 @@ def assert_once(url, ids):
     assert [done[f"{one}/{name}"] for one in ids for name in many.WRITES] == [1] * len(ids) * len(many.WRITES)
 
 
-def test_runs_are_rung_to_two_workers_and_one_may_be_killed(machines, tmp_path, vhost):
+def test_runs_are_rung_to_two_workers_and_one_may_be_killed(machines, tmp_path, queue):
     """The one that starts runs works on none; a ring that died with its worker is rung again."""
-    house = many.house(tmp_path, bell=CeleryBell(vhost))
+    house = many.house(tmp_path, bell=CeleryBell(queue))
     first, second = machines.add(), machines.add()
     ids = [house.engine.start("sure", {}, caller=ME).id for _ in range(40)]
     time.sleep(0.7)
@@ -52,6 +71,16 @@ def test_runs_are_rung_to_two_workers_and_one_may_be_killed(machines, tmp_path, 
     assert states == {"succeeded": 40}
     assert {owner.split(":")[1] for owner in owners} == {str(first.pid), str(second.pid)}
     assert_once(machines.url, ids)
+
+
+def test_a_password_that_redis_refuses_is_unavailable(request):
+    """The broker may be told another one while we run: work goes on without it."""
+    server = request.getfixturevalue("redis")
+    bell = CeleryBell(server.url.replace(server.password, "wr0ng"))
+    with pytest.raises(Unavailable) as refused:
+        bell.waiting()
+
+    assert "wr0ng" not in str(refused.value)
 
 
 def test_a_ring_carries_ids_and_nothing_else(tmp_path, state, vhost):
@@ -66,9 +95,9 @@ def test_a_ring_carries_ids_and_nothing_else(tmp_path, state, vhost):
     assert b"s3cret" not in body + repr(properties).encode()
 
 
-def test_1000_ready_tasks_without_a_worker_leave_at_most_1000_messages(tmp_path, state, vhost):
+def test_1000_ready_tasks_without_a_worker_leave_at_most_1000_messages(tmp_path, state, queue):
     """The sweeper rings nothing again while the queue holds rings; when they are gone, it rings later each time."""
-    bell = CeleryBell(vhost)
+    bell = CeleryBell(queue)
     house = many.house(tmp_path, bell=bell)
     for _ in range(1000):
         house.engine.start("sure", {}, caller=ME)
@@ -77,8 +106,7 @@ def test_1000_ready_tasks_without_a_worker_leave_at_most_1000_messages(tmp_path,
         house.engine._sweep.beat()
         time.sleep(0.1)
     before = bell.waiting()
-    with pika.BlockingConnection(pika.URLParameters(vhost)) as connection:
-        connection.channel().queue_purge(QUEUE)
+    empty(queue)
     time.sleep(1.1)
     house.engine._sweep.beat()
     rung_again = bell.waiting()
@@ -88,9 +116,11 @@ def test_1000_ready_tasks_without_a_worker_leave_at_most_1000_messages(tmp_path,
     assert 0 < rung_again <= 1000
 
 
-def test_work_goes_on_while_the_broker_is_away_and_by_it_when_it_is_back(tmp_path, state):
-    with RabbitMQ() as broker:
-        url = broker.make_vhost()
+@pytest.mark.parametrize("kind", [RabbitMQ, Redis])
+def test_work_goes_on_while_the_broker_is_away_and_by_it_when_it_is_back(tmp_path, state, kind):
+    """Also where its rings are gone when it comes back, as with a Redis that keeps nothing."""
+    with kind() as broker:
+        url = broker.make_vhost() if kind is RabbitMQ else broker.make_database()
         machines = many.Machines(tmp_path, state, url)
         house = many.house(tmp_path, bell=CeleryBell(url))
         try:
@@ -111,8 +141,9 @@ def test_work_goes_on_while_the_broker_is_away_and_by_it_when_it_is_back(tmp_pat
             house.end()
 
 
-def test_a_broker_that_is_away_is_unavailable_and_soon_said_so():
-    bell = CeleryBell("amqp://guest:s3cret@127.0.0.1:1//")
+@pytest.mark.parametrize("url", ["amqp://guest:s3cret@127.0.0.1:1//", "redis://:s3cret@127.0.0.1:1/0"])
+def test_a_broker_that_is_away_is_unavailable_and_soon_said_so(url):
+    bell = CeleryBell(url)
     begun = time.monotonic()
     with pytest.raises(Unavailable) as away:
         bell.ring([("r", "t", -1, None)])
