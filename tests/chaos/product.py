@@ -5,26 +5,30 @@ SIGUSR1 fills the disk of an SQLite journal (its file may take no further page),
 which nobody may mount a small disk.
 """
 
-import os
 import signal
-import sqlite3
-import sys
-import threading
-from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any
 
-from sqlalchemy import Engine, event
+ROOM = 2**30
+_asked: SimpleQueue[int] = SimpleQueue()
+signal.signal(signal.SIGUSR1, lambda *_: _asked.put(1))  # fewer than there are means: no more than there are
+signal.signal(signal.SIGUSR2, lambda *_: _asked.put(ROOM))
 
-from drawbar.core.store import runs
+import os  # noqa: E402 - a signal that comes before its handler ends the process
+import sqlite3  # noqa: E402
+import sys  # noqa: E402
+import threading  # noqa: E402
+from contextlib import suppress  # noqa: E402
+from typing import Any  # noqa: E402
+
+from sqlalchemy import Engine, event  # noqa: E402
+
+from drawbar.core.store import runs  # noqa: E402
 
 runs.LEASE_S = float(os.environ["CHAOS_LEASE_S"])  # before anybody copies it
 
-from drawbar.cli import main  # noqa: E402 - after the lease was shortened
+from drawbar.cli import main  # noqa: E402
 
-ROOM = 2**30
 _lines: list[sqlite3.Connection] = []
-_asked: SimpleQueue[int] = SimpleQueue()
 
 
 @event.listens_for(Engine, "connect")
@@ -43,8 +47,6 @@ def _limiting() -> None:
 
 
 threading.Thread(target=_limiting, daemon=True).start()
-signal.signal(signal.SIGUSR1, lambda *_: _asked.put(1))  # fewer than there are means: no more than there are
-signal.signal(signal.SIGUSR2, lambda *_: _asked.put(ROOM))
 
 if __name__ == "__main__":
     sys.exit(main())
