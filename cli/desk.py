@@ -27,7 +27,10 @@ _Words = Annotated[
     str | None, typer.Option("--q", help="Words of the tool, the key, the arguments or the error.", show_default=False)
 ]
 
-letters = typer.Typer(help="Writes whose outcome nobody knows: list them, look, settle.", invoke_without_command=True)
+letters = typer.Typer(
+    help="Writes whose outcome nobody knows, and compensations that failed: list them, look, settle, send.",
+    invoke_without_command=True,
+)
 
 
 def register(cli: typer.Typer) -> None:
@@ -108,7 +111,7 @@ def dead(
     run: _OfRun = None,
     q: _Words = None,
 ) -> None:
-    """List the writes whose outcome nobody knows."""
+    """List the writes whose outcome nobody knows, and the compensations that failed."""
     by = {"tool": tool, "since": since, "until": until, "state": state_, "workflow": workflow, "run": run, "q": q}
     if ctx.invoked_subcommand is not None:
         if any(value is not None for value in by.values()):
@@ -255,7 +258,7 @@ def drop(
     q: _Words = None,
     every: Every = False,
     yes: Yes = False,
-    reason: Reason = None,
+    Take a letter off the list that is settled, or a compensation that failed; nothing is sent.
 ) -> None:
     """
     Take a settled letter off the list; nothing is sent.
