@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -27,15 +26,13 @@ Do = Literal[
 ]
 
 
-class BillingService:
+class BillingService(process.Private):
     """
     One private billing service.
 
     Invoice ids are `INV-<orderId>`; a second CreateInvoice of an order is the fault ERR-017; a negative amount is the
     polite answer rc 8; an unknown invoice is the fault ERR-404.
     """
-
-    host = "127.0.0.1"
 
     def __init__(self, name: str) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -62,20 +59,6 @@ class BillingService:
     def stop(self) -> None:
         process.stop(self._process, timeout_s=5)
         self._process = None
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
-    def close(self) -> None:
-        self.stop()
-        shutil.rmtree(self.home, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def behave(
         self,

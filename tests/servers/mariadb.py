@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, Self
@@ -15,10 +14,9 @@ PASSWORD = "drawbar"
 SETTINGS = ("--bind-address=127.0.0.1", "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=2", "--skip-log-bin")
 
 
-class MariaDB:
+class MariaDB(process.Private):
     """One private server; the user `drawbar` may do everything. `url` names the database `test`."""
 
-    host = "127.0.0.1"
     username = USERNAME
     password = PASSWORD
 
@@ -54,20 +52,6 @@ class MariaDB:
         """Cut every session and shut down; the data stay for the next start."""
         process.stop(self._process)
         self._process = None
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
-    def close(self) -> None:
-        self.stop()
-        shutil.rmtree(self.home, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def create_database(self) -> str:
         """Make an empty database and answer its SQLAlchemy URL."""

@@ -40,7 +40,7 @@ ForceCommand internal-sftp
 """
 
 
-class OpenSSH:
+class OpenSSH(process.Private):
     """
     One private sshd.
 
@@ -48,7 +48,6 @@ class OpenSSH:
     both may write in what `folder()` makes. `more` are further lines of sshd_config.
     """
 
-    host = "127.0.0.1"
     password_user = PASSWORD_USER
     password = PASSWORD
 
@@ -86,20 +85,6 @@ class OpenSSH:
         """Stop listening and cut every open session."""
         process.stop(self._process)
         self._process = None
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
-    def close(self) -> None:
-        self.stop()
-        shutil.rmtree(self.home, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def folder(self, name: str = "drop") -> Path:
         """Make a fresh folder that both users may write in."""

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -17,10 +16,9 @@ PASSWORD = "drawbar"
 SETTINGS = ("listen_addresses=127.0.0.1", "fsync=off", "full_page_writes=off", "max_connections=200")
 
 
-class Postgres:
+class Postgres(process.Private):
     """One private cluster with the superuser `drawbar`; `url` is the database `postgres`."""
 
-    host = "127.0.0.1"
     username = USERNAME
     password = PASSWORD
 
@@ -56,25 +54,11 @@ class Postgres:
         process.stop(self._process, signal.SIGINT)
         self._process = None
 
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
     def crash(self) -> None:
         """Kill it without a word, in the middle of whatever it does, and start it again."""
         process.stop(self._process, signal.SIGQUIT)
         self._process = None
         self.start()
-
-    def close(self) -> None:
-        self.stop()
-        shutil.rmtree(self.home, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def create_database(self) -> str:
         """Make an empty database and answer its SQLAlchemy URL."""

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".servers"
@@ -26,6 +26,33 @@ PR_SET_PDEATHSIG = 1
 
 class MissingServer(Exception):
     """A server's program is not on this machine; the message names it."""
+
+
+class Private:
+    """One private server with its data in `home`; a stop keeps them, a close does not."""
+
+    host = "127.0.0.1"
+    home: Path
+
+    def start(self) -> Self:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        raise NotImplementedError
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        self.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def binary(name: str, *patterns: str) -> str:

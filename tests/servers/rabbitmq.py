@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import shutil
 import socket
 import subprocess
 import urllib.request
@@ -25,14 +24,13 @@ default_pass = drawbar
 """
 
 
-class RabbitMQ:
+class RabbitMQ(process.Private):
     """
     One private broker with the user `drawbar`.
 
     A stop keeps durable queues and their messages for the next start.
     """
 
-    host = "127.0.0.1"
     username = "drawbar"
     password = "drawbar"
 
@@ -74,20 +72,6 @@ class RabbitMQ:
         process.stop(self._process, timeout_s=60)
         process.stop(self._epmd)
         self._process = self._epmd = None
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
-    def close(self) -> None:
-        self.stop()
-        shutil.rmtree(self.home, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def make_vhost(self) -> str:
         """Make an empty virtual host and answer its AMQP URL."""

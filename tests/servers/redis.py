@@ -1,16 +1,14 @@
 """Redis: a private instance without persistence, with a password."""
 
-import shutil
 import subprocess
 from typing import Self
 
 from . import process
 
 
-class Redis:
+class Redis(process.Private):
     """One private server. A stop forgets what it held, as a Redis without a disk does."""
 
-    host = "127.0.0.1"
     password = "drawbar"
 
     def __init__(self) -> None:
@@ -51,17 +49,3 @@ class Redis:
     def stop(self) -> None:
         process.stop(self._process)
         self._process = None
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
-    def close(self) -> None:
-        self.stop()
-        shutil.rmtree(self.home, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
