@@ -38,6 +38,7 @@ with TemporaryDirectory() as folder:
     House.state = sys.argv[1]
     with House(Path(folder), functions, FLOW) as house:
         if len(sys.argv) == 2:
+            house.run("large")
             print("begun", flush=True)
             while True:
                 house.run("large")
