@@ -230,7 +230,7 @@ def send(
     reason: Reason = None,
 ) -> None:
     """
-    Send again what was settled as not done.
+    Send again what was settled as not done, or a compensation that failed.
 
     Of many, by filters: without --yes it only shows what would come of each.
     """
@@ -258,10 +258,10 @@ def drop(
     q: _Words = None,
     every: Every = False,
     yes: Yes = False,
-    Take a letter off the list that is settled, or a compensation that failed; nothing is sent.
+    reason: Reason = None,
 ) -> None:
     """
-    Take a settled letter off the list; nothing is sent.
+    Take a letter off the list that is settled, or a compensation that failed; nothing is sent.
 
     Of many, by filters: without --yes it only shows what would come of each.
     """
