@@ -134,6 +134,10 @@ class Task(Strict):
             raise _only("compensate", "compensate is for tools, syncs, workflows and agents", kind)
         if self.within_h is not None and kind != "agent":
             raise _only("within_h", "only an agent has a time of its own (approval: { within_h } has one, too)", kind)
+        if kind in {"workflow", "agent"} and "retry" in self.model_fields_set:
+            raise _only("retry", "tools and syncs are tried again (the tasks of a workflow say that themselves)", kind)
+        if kind in {"workflow", "agent"} and self.timeout_s is not None:
+            raise _only("timeout_s", "tools and syncs have attempts to limit (an agent has within_h)", kind)
         if self.output is not None and kind in {"approval", "wait_s"}:
             raise _only("output", "a tool, a workflow, a sync and an agent have an output", kind)
         if self.output is not None and kind == "agent":

@@ -41,7 +41,8 @@ _RUN = Statement(
     " AND NOT EXISTS (SELECT 1 FROM ledger WHERE ledger.run_id = :id AND ledger.state IN ('intent', 'unknown'))"
     " AND NOT EXISTS (SELECT 1 FROM ledger WHERE ledger.run_id = :id AND ledger.dead = 1 AND ledger.dropped = 0"
     " AND ledger.state <> 'done')"
-    " AND NOT EXISTS (SELECT 1 FROM runs parent WHERE parent.id = runs.parent_run AND parent.finished_at IS NULL)"
+    " AND NOT EXISTS (SELECT 1 FROM runs parent WHERE parent.id = runs.parent_run"
+    " AND (parent.finished_at IS NULL OR parent.finished_at >= :cutoff))"
 )
 _PARTS = tuple(
     Statement(

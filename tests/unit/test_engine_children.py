@@ -170,7 +170,7 @@ def test_a_child_of_a_paused_run_that_gets_its_key_begins_nothing(tmp_path):
 def test_a_held_workflow_makes_the_task_wait_and_uses_up_no_attempt(tmp_path):
     from drawbar.core.holds import Brake
 
-    with House(tmp_path, {"do": ("read", Log())}, flows(sub=bill(retry={"attempts": 1}))) as house:
+    with House(tmp_path, {"do": ("read", Log())}, flows(sub=bill())) as house:
         holds = house.guard.holds
         brake = Brake(house.journal, holds, lambda: {"workflow": ["bill"]})
         brake.hold("bill", caller=ME)

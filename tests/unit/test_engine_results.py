@@ -140,3 +140,39 @@ def test_an_approval_that_expires_fails_or_is_skipped(tmp_path, on_expiry, state
 
         assert run.state == state
         assert house.states(run.id) == {"ask": task, "after": "skipped"}
+
+
+def test_what_failed_after_its_effect_is_undone_like_all_else_and_then_done_again(tmp_path):
+    done = []
+
+    def pay(_):
+        done.append("pay")
+        return {"id": len(done)}
+
+    task = {"tool": "sys.pay", "output": "${{ input.good ? result.id : result.nothing }}"}
+    task["compensate"] = {"tool": "sys.back", "with": {"id": "${{ result.id }}"}}
+    functions = {"pay": ("write", pay), "back": ("write", lambda a: done.append(f"back {a['id']}"))}
+    with House(tmp_path, functions, {"w": {"tasks": {"pay": task}}}) as house:
+        run = house.run("w", {"good": False})
+        assert (run.state, done) == ("failed", ["pay", "back 1"])
+        house.engine.retry(run.id, caller=ME, input={"good": True})
+
+        assert house.engine.wait(run.id, 10).state == "succeeded"
+        assert done == ["pay", "back 1", "pay"]
+
+
+def test_output_and_save_see_the_whole_of_what_is_kept_aside(tmp_path):
+    flow = steps(a={"output": "${{ size(result.text) }}", "save": {"s.size": "${{ size(result.text) }}"}})
+    flow["w"]["output"] = "${{ tasks.a.output }}"
+    with House(tmp_path, {"do": ("write", lambda _: {"text": "x" * 300_000})}, flow) as house:
+        assert house.run("w").output == 300_000
+        assert Context(house.journal).get("s", "size").value == 300_000
+
+
+def test_a_child_hands_what_is_kept_aside_to_its_parent(tmp_path):
+    flow = {
+        "big": {"tasks": {"a": {"tool": "sys.do"}}, "output": "${{ tasks.a.output }}"},
+        "w": {"tasks": {"sub": {"workflow": "big"}}, "output": "${{ size(tasks.sub.output.text) }}"},
+    }
+    with House(tmp_path, {"do": ("read", lambda _: {"text": "x" * 300_000})}, flow) as house:
+        assert house.run("w").output == 300_000
