@@ -467,3 +467,48 @@ def test_what_was_done_last_is_found_by_its_index(tmp_path):
         with house.journal.read() as conn:
             assert "task_runs_done" in plan(conn)
             assert undoing.last(conn, "r") == ("t", 10000)
+
+
+def test_a_workflow_that_was_done_is_undone_by_its_task_and_one_that_failed_undid_itself(tmp_path):
+    system = System()
+    flows = {
+        "good": {"tasks": {"g": task("g", compensate=None)}, "output": "${{ tasks.g.output.id }}"},
+        "bad": {"tasks": {"b": task("b"), "no": {"tool": "sys.fail", "needs": ["b"]}}},
+        "w": {
+            "tasks": {
+                "one": {"workflow": "good", "compensate": {"tool": "sys.undo", "with": {"n": "${{ result }}"}}},
+                "two": {"workflow": "bad", "needs": ["one"], "compensate": UNDO},
+            }
+        },
+    }
+    with House(tmp_path, system.functions(), flows) as house:
+        run = house.run("w")
+
+        assert (run.state, system.log) == ("failed", ["do g", "do b", "undo b", "undo id-g"])
+        assert house.states(run.id) == {"one": "succeeded", "compensate:one": "succeeded", "two": "failed"}
+        house.engine.retry(run.id, caller=ME)
+        assert house.engine.wait(run.id, 10).state == "failed"
+        assert system.log[4:] == ["do g", "do b", "undo b", "undo id-g"]
+
+
+def test_a_cancelled_parent_waits_until_its_child_is_undone(tmp_path):
+    system, go = System(), threading.Event()
+    system.says[("undo", "b")] = lambda _: go.wait(10) and {}
+    system.says[("do", "c")] = lambda _: time.sleep(0.3) or {}
+    flows = {
+        "child": {"tasks": {"b": task("b"), "c": task("c", "b", compensate=None)}},
+        "w": {"tasks": {"a": task("a"), "sub": {"workflow": "child", "needs": ["a"]}}},
+    }
+    with House(tmp_path, system.functions(), flows) as house:
+        run = house.engine.start("w", {}, caller=ME)
+        while "do c" not in system.log:
+            time.sleep(0.01)
+        house.engine.cancel(run.id, caller=ME)
+        while "undo b" not in system.log:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        assert not house.engine.run(run.id).is_final
+        go.set()
+
+        assert house.engine.wait(run.id, 10).state == "cancelled"
+        assert system.undone() == ["b", "a"]
