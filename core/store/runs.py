@@ -108,8 +108,9 @@ def header(conn: Connection, run_id: str) -> tuple[Header, str | None, str] | No
     row = _HEADER(conn, id=run_id).fetchone()
     if row is None:
         return None
-    parent, task, item, given, body = row[7:]
-    return Header(*row[:7], None if parent is None else (parent, task, item)), given, body
+    id_, workflow, definition, caller, key, date, created_at, parent, task, item, given, body = row
+    above = None if parent is None else (parent, task, item)
+    return Header(id_, workflow, definition, caller, key, date, created_at, above), given, body
 
 
 def add_run(conn: Connection, **row: Any) -> None:

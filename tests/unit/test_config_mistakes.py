@@ -136,6 +136,12 @@ MISTAKES = {
     "a workflow that runs itself": (
         "workflows:\n  w:\n    tasks:\n      a: { workflow: w }\n", 4, 22, "w runs itself without end: w -> w; give one of these tasks an `if`",
     ),
+    "a retry of what another run does": (
+        "workflows:\n  w:\n    tasks:\n      a: { workflow: v, retry: { attempts: 3 } }\n  v: {}\n", 4, 10, "'retry' beside workflow",
+    ),
+    "a limit of what an agent does": (
+        "workflows:\n  w:\n    tasks:\n      a: { agent: local, timeout_s: 3 }\n", 4, 10, "an agent has within_h",
+    ),
     "an agent's task without that agent": (
         "workflows:\n  w:\n    tasks:\n      a: { agent: clrk }\nagents:\n  clerk: {}\n", 4, 19, "there is no agent 'clrk'; did you mean 'clerk'?",
     ),
