@@ -16,8 +16,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from .errors import DrawbarError, NotNow, OutcomeUnknown, Rejected, Unavailable
+from .lines import Lines, Said
 from .strict import Strict
 
+_SAME_S = 0.05
 Went = Literal["well", "badly", "nowhere"]
 """How a call went. `nowhere`: it did not reach the system, and says nothing about it."""
 
@@ -89,7 +91,9 @@ class Breaker:
         tell: Callable[[str, dict[str, Any]], None],
         *,
         clock: Callable[[], float] = time.monotonic,
+        lines: Lines | None = None,
     ) -> None:
+        """`lines` are those of all processes of a state; their clock is the monotonic one."""
         self._name = name
         self._rules = rules
         self._tell = tell
@@ -98,6 +102,20 @@ class Breaker:
         self._line = SOUND
         self.since = 0.0
         self._last = ""
+        self._shared = False  # the others know that it is down
+        self._lines = lines if rules.failures else None
+        if self._lines is not None:
+            self._lines.heard[name] = self.hear
+
+    def hear(self, said: Said | None) -> None:
+        """Take over how the line stands for everybody; it is told by whoever saw it change."""
+        with self._lock:
+            if said is None:
+                if self._shared:
+                    self._line, self._shared = SOUND, False
+            elif self._line.until is None or said.until > self._line.until + _SAME_S:
+                self._line = Line(said.failures, said.opened, said.until, said.trying)
+                self._last, self.since, self._shared = said.error, said.since, True
 
     @property
     def error(self) -> Unavailable | None:
@@ -142,7 +160,22 @@ class Breaker:
             if isinstance(admission, float):
                 raise self._refusal(admission)
             self._line = admission
+            shared = self._shared
+        return self._is_ours(limit_s) if self._lines is not None and shared else True
+
+    def _is_ours(self, limit_s: float) -> bool:
+        """Take the one try of all processes; False when the line is sound by now."""
+        assert self._lines is not None
+        taken, said = self._lines.take_try(self._name, limit_s)
+        if taken:
             return True
+        with self._lock:
+            if said is None:
+                self._line, self._shared = SOUND, False
+                return False
+            self._line = Line(said.failures, said.opened, said.until, said.trying)
+            left_s = admitted(self._line, self._clock(), 0)
+            raise self._refusal(left_s if isinstance(left_s, float) else 1.0)
 
     def _follow(self, went: Went, tried: bool, error: BaseException | None) -> None:
         with self._lock:
@@ -154,10 +187,26 @@ class Breaker:
             since = self.since
             if is_ and not was:
                 self.since = time.time()
+            shared, self._shared = self._shared, is_
+        if self._lines is not None:
+            self._share(self._lines, before, after, went, shared=shared, tried=tried)
         if is_ and not was:
             self._tell("system.down", {"line": self._name, "failures": after.failures, "error": self._last})
         elif was and not is_:
             self._tell("system.up", {"line": self._name, "down_s": round(time.time() - since, 3)})
+
+    def _share(self, lines: Lines, before: Line, after: Line, went: Went, *, shared: bool, tried: bool) -> None:
+        """Tell the others, or ask them, when a call went wrong."""
+        if after.until is None:
+            if shared:
+                lines.close(self._name)
+            elif went == "badly" and (said := lines.find(self._name)) is not None:
+                self.hear(said)
+        elif after.until != before.until:
+            said = {"failures": after.failures, "opened": after.opened, "error": self._last, "since": self.since}
+            lines.open(self._name, until=after.until, **said)
+        elif tried:
+            lines.give_try_back(self._name)
 
     def _refusal(self, left_s: float) -> LeftAlone:
         return LeftAlone(

@@ -32,8 +32,9 @@ class Share:
         tell: Callable[[str, dict[str, Any]], None] = lambda what, body: None,
         holdings: Holdings | None = None,
     ) -> None:
-        self.reads = Breaker(f"reads of {system}", budget.breaker, tell)
-        self.writes = Breaker(f"writes of {system}", budget.breaker, tell)
+        lines = None if holdings is None else holdings.lines
+        self.reads = Breaker(f"reads of {system}", budget.breaker, tell, lines=lines)
+        self.writes = Breaker(f"writes of {system}", budget.breaker, tell, lines=lines)
         self._system = system
         self._budget = budget
         self._clock = clock or (holdings.wall if holdings else time.time)

@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 
 from .errors import DrawbarError
+from .lines import Lines
 from .store import budgets
 from .store.budgets import Budgets
 from .store.ids import new_id
@@ -32,6 +33,7 @@ _IDLE_S = 1.0
 _TURN_S = 1.0
 _LOOK_S = 0.05
 _AGAIN_S = 1.0
+_LINES_S = 0.5
 
 
 def fair(total: int, wants: Mapping[str, int], turn: int) -> dict[str, int]:
@@ -213,6 +215,8 @@ class Holdings:
 
     def __init__(self, store: Budgets) -> None:
         self._store = store
+        self.lines = Lines(store)
+        self._looked_at = 0.0
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
         self._lock = threading.Lock()
         self._kept: dict[str, Slots] = {}
@@ -294,6 +298,9 @@ class Holdings:
             self._bell.wait(_TICK_S if went_well else _AGAIN_S)
 
     def _beat(self) -> None:
+        if self.lines.heard and time.monotonic() - self._looked_at > _LINES_S:
+            self._looked_at = time.monotonic()
+            self.lines.look()
         with self._lock:
             kept = dict(self._kept)
         unmet = self._store.unmet(kept, self._owner) if kept else set()

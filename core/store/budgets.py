@@ -22,7 +22,7 @@ from sqlalchemy.pool import NullPool
 from ..errors import Unavailable
 from .journal import Journal
 from .statement import Statement
-from .tables import budget_rates, budget_slots
+from .tables import breakers, budget_rates, budget_slots
 from .turn import Turn
 
 T = TypeVar("T")
@@ -142,7 +142,7 @@ class Budgets:
             event.listen(engine, "connect", _prepare)
             with turn.taken():
                 conn = engine.connect()
-                for table in (budget_slots, budget_rates):
+                for table in (budget_slots, budget_rates, breakers):
                     table.create(conn, checkfirst=True)
             self._open = conn, turn
         return self._open

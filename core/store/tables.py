@@ -304,6 +304,18 @@ budget_rates = Table(
     Column("at", Float, nullable=False),
 )
 
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("opened", Integer, nullable=False),
+    Column("until", Float, nullable=False),
+    Column("trying", Float),
+    Column("error", Text, nullable=False),
+    Column("since", Float, nullable=False),
+)
+
 budget_slots = Table(
     "budget_slots",
     metadata,

@@ -334,6 +334,9 @@ class Queue:
     def targets(self, name):
         return [f"sync:{name}", "adapter:mail"]
 
+    def queue(self, name):
+        return None
+
     def triggers(self, name):
         return workflow(self.spec).triggers
 

@@ -48,6 +48,16 @@ def upgrade() -> None:
     _index("runs_untold", "runs", ["id"], "untold = 1")
     op.add_column("task_runs", sa.Column("child", sa.Text()))
     op.add_column("workers", sa.Column("queues", sa.Text()))
+    op.create_table(
+        "breakers",
+        sa.Column("name", sa.Text(), primary_key=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("opened", sa.Integer(), nullable=False),
+        sa.Column("until", sa.Float(), nullable=False),
+        sa.Column("trying", sa.Float()),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("since", sa.Float(), nullable=False),
+    )
     _index("task_runs_ready_on", "task_runs", [sa.text("coalesce(queue, '')"), "due_at"], "state = 'ready'")
     live = (
         "item >= 0 AND state IN ('ready', 'delayed', 'running', 'waiting', 'held', 'parked', 'child', 'child_waits',"
