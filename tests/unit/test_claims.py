@@ -345,7 +345,9 @@ def test_the_outward_form_is_made_from_the_text_alone():
 def test_two_hundred_outputs_of_a_megabyte_do_not_stay_in_memory(state):
     """Measured in a process of its own: what a run made is read when it is named, and held by nobody."""
     script = Path(__file__).parent.parent / "large_values.py"
-    said = subprocess.run([sys.executable, str(script), state, "200"], capture_output=True, text=True, timeout=120, check=False)
+    said = subprocess.run(
+        [sys.executable, str(script), state, "200"], capture_output=True, text=True, timeout=120, check=False
+    )
 
     assert said.returncode == 0, said.stderr
     state_of_run, grown_mb = said.stdout.split()[-2:]
