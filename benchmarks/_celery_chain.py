@@ -1,12 +1,12 @@
 """
-A Celery chain of five no-op tasks, in the environment of the peer: `python _celery_chain.py BROKER_URL`.
+A Celery chain of five no-op tasks, in the environment of the peer: `python _celery_chain.py BROKER_URL WORKERS`, see `_lines`.
 
 Options: pool of threads (16), no results, no gossip, no heartbeat, acknowledged early, prefetch 4 a thread. The last task says
 by a datagram that its chain is over, which costs less than any result back-end. It keeps no state at all: what a dead worker
-had taken is lost. Each line on stdin is `CHAINS AT_ONCE`; the answer is JSON with seconds and the single times.
+had taken is lost.
 """
 
-import json
+import itertools
 import os
 import queue
 import signal
@@ -17,13 +17,18 @@ import threading
 import time
 from pathlib import Path
 
+from _lines import answer, rounds_of
 from celery import Celery, chain
 
 app = Celery("bench", broker=os.environ.get("BENCH_BROKER", ""), backend=None)
 app.conf.update(
-    task_ignore_result=True, worker_prefetch_multiplier=4, broker_pool_limit=32, worker_hijack_root_logger=False
+    task_ignore_result=True,
+    worker_prefetch_multiplier=4,
+    broker_pool_limit=32,
+    worker_hijack_root_logger=False,
+    task_default_queue=os.environ.get("BENCH_QUEUE", "bench"),
 )
-WORKER = ["--pool=threads", "--concurrency=16", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+OPTIONS = ["--pool=threads", "--concurrency=16", "--without-gossip", "--without-mingle", "--without-heartbeat"]
 _out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
 
@@ -43,8 +48,7 @@ class Chains:
         self._socket.bind(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         self._over = {}
-        self._lock = threading.Lock()
-        self._number = 0
+        self._numbers = itertools.count()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self):
@@ -54,9 +58,7 @@ class Chains:
 
     def run(self):
         over = queue.SimpleQueue()
-        with self._lock:
-            self._number += 1
-            number = self._number
+        number = next(self._numbers)
         self._over[number] = over
         before = time.perf_counter()
         steps = [step.si() for _ in range(4)]
@@ -64,50 +66,35 @@ class Chains:
         over.get(timeout=60)
         return time.perf_counter() - before
 
-    def round(self, chains, at_once):
-        left, times = iter(range(chains)), []
 
-        def work():
-            times.extend(self.run() for _ in left)
-
-        threads = [threading.Thread(target=work) for _ in range(at_once)]
-        before = time.perf_counter()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return {"seconds": time.perf_counter() - before, "times": times}
-
-
-def main():
-    app.conf.broker_url = os.environ["BENCH_BROKER"] = sys.argv[1]
-    command = [
-        sys.executable,
-        "-m",
-        "celery",
-        "-A",
-        "_celery_chain",
-        "--quiet",
-        "worker",
-        *WORKER,
-        "--loglevel=CRITICAL",
-    ]
+def worker(number):
+    name = f"--hostname=bench{number}@%h"
+    command = [sys.executable, "-m", "celery", "-A", "_celery_chain", "--quiet", "worker", name, *OPTIONS]
     folder = Path(__file__).resolve().parent
-    worker = subprocess.Popen(command, cwd=folder, stdout=sys.stderr, env={**os.environ, "PYTHONWARNINGS": "ignore"})
+    said = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    return subprocess.Popen([*command, "--loglevel=CRITICAL"], cwd=folder, stdout=subprocess.DEVNULL, env=said)
+
+
+def main(broker, workers):
+    queue_name = f"bench{os.getpid()}"
+    os.environ |= {"BENCH_BROKER": broker, "BENCH_QUEUE": queue_name}
+    app.conf.update(broker_url=broker, task_default_queue=queue_name)
+    children = [worker(number) for number in range(int(workers))]
     try:
-        chains = Chains()
-        chains.run()
-        print("ready", flush=True)
-        for line in sys.stdin:
-            number, at_once = map(int, line.split())
-            print(json.dumps(chains.round(number, at_once)), flush=True)
+        round_ = rounds_of(Chains().run)
+        round_(1, 1)
+        time.sleep(3 * (len(children) - 1))  # the first one answers; the others are on their way
+        round_(50, 16)
+        answer(round_)
     finally:
-        worker.send_signal(signal.SIGTERM)
-        try:
-            worker.wait(15)
-        except subprocess.TimeoutExpired:
-            worker.kill()
+        for child in children:
+            child.send_signal(signal.SIGTERM)
+        for child in children:
+            try:
+                child.wait(15)
+            except subprocess.TimeoutExpired:
+                child.kill()
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

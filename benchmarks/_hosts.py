@@ -104,6 +104,15 @@ def _sql() -> None:
         shutil.rmtree(folder)
 
 
+def _state() -> None:
+    from servers import postgres
+
+    postgres.SETTINGS = ("listen_addresses=127.0.0.1", "max_connections=200")  # its own defaults: durable
+    with postgres.Postgres() as server:
+        _say(url=server.create_database(), name="PostgreSQL, fsync on")
+        sys.stdin.read()
+
+
 def _sftp() -> None:
     from servers.openssh import OpenSSH
 
@@ -126,4 +135,4 @@ def _say(**said: Any) -> None:
 
 
 if __name__ == "__main__":
-    {"soap": _soap, "amqp": _amqp, "sql": _sql, "sftp": _sftp}[sys.argv[1]]()
+    {"soap": _soap, "amqp": _amqp, "sql": _sql, "state": _state, "sftp": _sftp}[sys.argv[1]]()

@@ -4,7 +4,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ class Row:
     goal: float | None
     peak_mb: float
     p50_us: float | None = None
+    p99_us: float | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,20 @@ def row(
     )
 
 
+def at_most(work: str, ours: float, unit: str, limit: float, times: Sequence[float] = ()) -> Row:
+    """Make a row of something that must not pass a limit; the ratio is how often it fits in. `times` are seconds."""
+    p50, p99 = percentiles(times)
+    return Row(work, round(ours, 3), unit, limit, "at most", round(limit / max(ours, 1e-9), 2), 1, peak_mb(), p50, p99)
+
+
+def percentiles(times: Sequence[float]) -> tuple[float | None, float | None]:
+    """Give median and 99th percentile in microseconds."""
+    if len(times) < 2:
+        return None, None
+    ordered = sorted(times)
+    return round(statistics.median(ordered) * 1e6, 1), round(ordered[int(0.99 * (len(ordered) - 1))] * 1e6, 1)
+
+
 def peak_mb() -> float:
     """Give the most memory that this process ever held, the peers' libraries included."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
@@ -99,17 +114,23 @@ def show(title: str, rows: list[Row], *, as_json: bool) -> None:
     table = Table(title=title, title_justify="left")
     for name, side in (("work", "left"), ("ours", "right"), ("peer", "right"), ("", "left"), ("ratio", "right")):
         table.add_column(name, justify=side)  # type: ignore[arg-type]  # one of rich's words
-    for name in ("goal", "p50 µs", "peak MB"):
+    shows_p99 = any(each.p99_us is not None for each in rows)
+    for name in ("goal", "p50 µs", *(["p99 µs"] if shows_p99 else []), "peak MB"):
         table.add_column(name, justify="right")
     for each in rows:
         table.add_row(
             each.work,
-            f"{each.ours:,.0f} {each.unit}",
-            f"{each.peer:,.0f}",
+            f"{_short(each.ours)} {each.unit}",
+            _short(each.peer),
             each.peer_name,
             f"{each.ratio:.2f}",
             "" if each.goal is None else f"{each.goal:g}",
             "" if each.p50_us is None else f"{each.p50_us:,.0f}",
+            *([""] if shows_p99 and each.p99_us is None else [f"{each.p99_us:,.0f}"] if shows_p99 else []),
             f"{each.peak_mb:,.0f}",
         )
-    Console(width=140).print(table)
+    Console(width=150).print(table)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 20 else f"{value:.3g}"

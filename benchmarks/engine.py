@@ -1,90 +1,36 @@
 """
-Durable runs of five no-op tasks, embedded, against the disk itself and against a Celery chain in the same run.
+Durable runs of five no-op tasks, embedded and on many machines, against the disk itself and other engines in the same run.
 
-Every task's outcome is on the disk before the next one begins; Celery keeps no state. All take turns, so that a busy machine
-is busy for all of them.
+Every task's outcome is on the disk before the next one begins. All contestants take turns, so that a busy machine is busy
+for all of them. Parts: embedded, workers, trigger, shared, items, history, waiting (`--only NAME`, repeatable).
 """
 
-import json
+import argparse
 import os
 import statistics
-import subprocess
+import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
+import _engine_limits
 from _hosts import host
+from _house import Told, configured, opened, runs_of
+from _lines import Ask, Round, contestant
 from _peers import FOLDER, python_with
-from _table import Row, arguments, peak_mb, show
+from _table import Row, at_most, peak_mb, percentiles, show
 
-from drawbar.core import adapter
-from drawbar.core.access import Caller
-from drawbar.core.adapter import Adapter, AdapterConfig, Place
-from drawbar.core.engine import Engine
-from drawbar.core.guard import Guard
-from drawbar.core.landscape import Landscape
-from drawbar.core.masking import Vault
-from drawbar.core.store.journal import Journal
-from drawbar.core.tool import Tool
-from drawbar.core.workflow import Workflow
-
-RUNS = 60
+RUNS = 40
 AT_ONCE = 16
-COMMITS = {"reads": 6, "writes": 11}  # of one run: its start and each outcome; before a write also its intent
-ME = Caller.cli("bench")
-Round = tuple[float, list[float]]
-"""Runs a second, and the seconds of each."""
-
-
-class Noop(Adapter[AdapterConfig]):
-    kind = "noop"
-    Config = AdapterConfig
-
-    def tools(self) -> Iterator[Tool]:
-        anything = {"type": "object"}
-        yield Tool("read", "Nothing.", "read", anything, {}, lambda arguments, call: arguments)
-        yield Tool("write", "Nothing.", "write", anything, {}, lambda arguments, call: arguments)
-
-
-def five(tool: str) -> Workflow:
-    tasks = {f"t{n}": {"tool": tool, "needs": [f"t{n - 1}"] if n else [], "with": {"n": n}} for n in range(5)}
-    return Workflow.model_validate({"tasks": tasks})
-
-
-@contextmanager
-def engine(folder: Path) -> Iterator[Engine]:
-    adapter._BUILT_IN["noop"] = f"{__name__}:Noop"
-    journal = Journal.open(f"sqlite:///{folder}/state.db")
-    config = AdapterConfig.model_validate({"kind": "noop", "budget": {"concurrency": 64}})
-    landscape = Landscape(Place(folder, folder), {"sys": config})
-    flows = {"reads": five("sys.read"), "writes": five("sys.write")}
-    opened = Engine(journal, Guard(landscape, journal, Vault(None)), flows.get, threads=AT_ONCE)
-    opened.begin()
-    yield opened
-    opened.stop()
-    journal.close()
-
-
-def runs_of(opened: Engine, workflow: str, number: int, at_once: int) -> Round:
-    left, times = iter(range(number)), []
-
-    def work() -> None:
-        for _ in left:
-            before = time.perf_counter()
-            run = opened.wait(opened.start(workflow, {}, caller=ME).id, 60)
-            times.append(time.perf_counter() - before)
-            assert run.state == "succeeded", run
-
-    threads = [threading.Thread(target=work) for _ in range(at_once)]
-    before = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return number / (time.perf_counter() - before), times
+COMMITS = {"reads": 6, "writes": 7}  # of one run: its start and each outcome; the first write's intent
+WORKERS = {1: 0.5, 2: 0.35, 4: None}
+DISK = "append 4 KiB and fdatasync"
+CHAIN = "Celery chain on RabbitMQ, no results"
+CPU_MS = {"embedded": 0.6, "worker": 1.5}
+Seen = dict[str, list[Round]]
 
 
 def appends(folder: Path, seconds: float = 0.5) -> Round:
@@ -101,87 +47,181 @@ def appends(folder: Path, seconds: float = 0.5) -> Round:
 
 
 @contextmanager
-def chains() -> Iterator[Callable[[int, int], Round]]:
-    """Give what runs chains on a private RabbitMQ: number and how many at once."""
-    script = str(Path(__file__).parent / "_celery_chain.py")
-    with host("amqp") as broker:
-        command = [python_with("celery", "celery>=5.5"), script, broker["url"]]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-            asked, answered = child.stdin, child.stdout
-            assert asked is not None
-            assert answered is not None
-            if answered.readline() != "ready\n":
-                raise RuntimeError("the Celery chain did not start")
-
-            def run(number: int, at_once: int) -> Round:
-                asked.write(f"{number} {at_once}\n")
-                asked.flush()
-                said = json.loads(answered.readline())
-                return number / said["seconds"], said["times"]
-
-            yield run
-            asked.close()
-
-
-def measured(rounds: int) -> dict[str, list[Round]]:
+def scratch() -> Iterator[Path]:
+    """Give a folder on the disk of the checkout."""
     FOLDER.mkdir(exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(dir=FOLDER) as name,
-        engine(Path(name)) as opened,
-        chains() as chain,
-    ):
-        contests: dict[str, Callable[[], Round]] = {
-            "disk": lambda: appends(Path(name)),
-            "reads 1": lambda: runs_of(opened, "reads", RUNS, 1),
-            "chain 1": lambda: chain(RUNS, 1),
-            "writes 1": lambda: runs_of(opened, "writes", RUNS, 1),
-            f"reads {AT_ONCE}": lambda: runs_of(opened, "reads", 4 * RUNS, AT_ONCE),
-            f"chain {AT_ONCE}": lambda: chain(4 * RUNS, AT_ONCE),
-            f"writes {AT_ONCE}": lambda: runs_of(opened, "writes", 4 * RUNS, AT_ONCE),
-        }
-        for contest in contests.values():
-            contest()
-        seen: dict[str, list[Round]] = {name: [] for name in contests}
-        for turn in range(rounds):
-            for name_ in list(contests)[:: 1 if turn % 2 == 0 else -1]:
-                seen[name_].append(contests[name_]())
-        return seen
+    with tempfile.TemporaryDirectory(dir=FOLDER, ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def chains(stack: ExitStack, broker: str, workers: int) -> Ask:
+    python = python_with("celery", "celery>=5.5")
+    return stack.enter_context(contestant(python, "_celery_chain.py", broker, str(workers)))
+
+
+def measured(contests: dict[str, Callable[[], Round]], rounds: int) -> Seen:
+    """Let all take turns, in both directions; the first turn is for warming up."""
+    for contest in contests.values():
+        contest()
+    seen: Seen = {name: [] for name in contests}
+    for turn in range(rounds):
+        for name in list(contests)[:: 1 if turn % 2 == 0 else -1]:
+            rate, times = contests[name]()
+            seen[name].append((rate, times))
+    return seen
 
 
 def compared(
-    seen: dict[str, list[Round]], work: str, ours: str, peer: str, peer_name: str, goal: float, *, commits: int = 0
+    seen: Seen, work: str, ours: str, peer: str, peer_name: str, goal: float | None, *, commits: int = 0
 ) -> Row:
     """Make a row; with `commits` a run it is commits that are compared, otherwise runs."""
-    factor = commits or 1
-    rates = [factor * rate for rate, _ in seen[ours]]
+    rates = [(commits or 1) * rate for rate, _ in seen[ours]]
     peers = [rate for rate, _ in seen[peer]]
-    times = [second for _, seconds in seen[ours] for second in seconds]
-    return Row(
-        work,
-        round(statistics.median(rates), 1),
-        "commits/s" if commits else "runs/s",
-        round(statistics.median(peers), 1),
-        peer_name,
-        round(statistics.median(a / b for a, b in zip(rates, peers, strict=True)), 2),
-        goal,
-        peak_mb(),
-        round(statistics.median(times) * 1e6, 1),
-    )
+    p50, p99 = percentiles([second for _, seconds in seen[ours] for second in seconds])
+    ratio = statistics.median(a / b for a, b in zip(rates, peers, strict=True))
+    ours_s, peer_s = (round(statistics.median(one), 2) for one in (rates, peers))
+    unit = "commits/s" if commits else "runs/s"
+    return Row(work, ours_s, unit, peer_s, peer_name, round(ratio, 2), goal, peak_mb(), p50, p99)
+
+
+def embedded(rounds: int) -> list[Row]:
+    with ExitStack() as stack:
+        folder, dbos_folder, prefect_folder = (stack.enter_context(scratch()) for _ in range(3))
+        app = stack.enter_context(opened(configured(folder)))
+        chain = chains(stack, stack.enter_context(host("amqp"))["url"], 1)
+        dbos = stack.enter_context(contestant(python_with("dbos", "dbos>=3"), "_dbos_steps.py", str(dbos_folder)))
+        flow_python = python_with("prefect", "prefect>=3", "fastapi<0.150")  # newer ones break Prefect 3.8
+        flow = stack.enter_context(contestant(flow_python, "_prefect_steps.py", str(prefect_folder)))
+        cpu: dict[str, list[float]] = {"reads": [], "writes": []}
+
+        def ours(kind: str, runs: int, at_once: int) -> Round:
+            before = time.process_time()
+            done = runs_of(app, kind)(runs, at_once)
+            cpu[kind].append((time.process_time() - before) * 1000 / runs / 5)
+            return done
+
+        many = 3 * RUNS
+        seen = measured(
+            {
+                "disk": partial(appends, folder),
+                "reads 1": partial(ours, "reads", RUNS, 1),
+                "dbos 1": partial(dbos, RUNS // 2, 1),
+                "writes 1": partial(ours, "writes", RUNS, 1),
+                "chain 1": partial(chain, RUNS, 1),
+                "flow 1": partial(flow, 2, 1),
+                "reads 16": partial(ours, "reads", many, AT_ONCE),
+                "dbos 16": partial(dbos, RUNS, AT_ONCE),
+                "writes 16": partial(ours, "writes", many, AT_ONCE),
+                "chain 16": partial(chain, many, AT_ONCE),
+            },
+            rounds,
+        )
+    return [*_embedded_rows(seen), *(_cpu_row(kind, cpu[kind]) for kind in cpu)]
+
+
+def _embedded_rows(seen: Seen) -> list[Row]:
+    rows = []
+    for kind, goal in (("reads", 0.35), ("writes", None)):
+        one, work = f"{kind} 1", f"five {kind}, one run at a time"
+        rows.append(compared(seen, work, one, "disk", DISK, goal, commits=COMMITS[kind]))
+        rows.append(compared(seen, work, one, "dbos 1", "dbos on SQLite", 4))
+        rows.append(compared(seen, work, one, "flow 1", "Prefect, local", 10))
+        rows.append(compared(seen, work, one, "chain 1", CHAIN, None))
+    for kind in ("reads", "writes"):
+        many, work = f"{kind} {AT_ONCE}", f"five {kind}, {AT_ONCE} at once"
+        rows.append(compared(seen, work, many, f"dbos {AT_ONCE}", "dbos on SQLite", 5))
+        rows.append(compared(seen, work, many, f"chain {AT_ONCE}", CHAIN, None))
+        rows.append(compared(seen, work, many, f"{kind} 1", "ours, one at a time", 1.2))
+    return rows
+
+
+def _cpu_row(kind: str, spent: list[float]) -> Row:
+    """Starting and waiting for the runs is in it, since that is in the same process."""
+    return at_most(f"CPU of one task, five {kind}", statistics.median(spent), "ms", CPU_MS["embedded"])
+
+
+def workers(rounds: int) -> list[Row]:
+    with ExitStack() as stack:
+        broker = stack.enter_context(host("amqp"))["url"]
+        system = stack.enter_context(host("state"))
+        rows = []
+        for number, goal in WORKERS.items():
+            rows += _with_workers(system["url"], broker, number, goal, rounds)
+        return rows
+
+
+def _with_workers(state: str, broker: str, number: int, goal: float | None, rounds: int) -> list[Row]:
+    """Race so many workers of ours, on PostgreSQL and RabbitMQ, against as many of Celery."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(scratch())
+        file = configured(folder, state=state, queue=broker)
+        app = stack.enter_context(opened(file, works=False))
+        ours = [
+            stack.enter_context(contestant(sys.executable, "_house.py", str(folder), "work")) for _ in range(number)
+        ]
+        chain = chains(stack, broker, number)
+        told = Told().runs(app)
+        spent: list[float] = []
+
+        def race(runs: int, at_once: int) -> Round:
+            before = sum(ask()[0] for ask in ours)
+            done = told(runs, at_once)
+            spent.append((sum(ask()[0] for ask in ours) - before) * 1000 / runs / 5)
+            return done
+
+        many = 4 * RUNS
+        seen = measured({"ours": partial(race, many, AT_ONCE), "chain": partial(chain, many, AT_ONCE)}, rounds)
+        peak = max(ask()[1] for ask in ours)
+    said = f"{number} worker{'s' if number > 1 else ''}"
+    rows = [compared(seen, f"PostgreSQL, {said}, {AT_ONCE} runs at once", "ours", "chain", f"{CHAIN}, {said}", goal)]
+    if number == 1:
+        rows.append(at_most("CPU of one task in a worker", statistics.median(spent), "ms", CPU_MS["worker"]))
+        rows.append(at_most("memory of a worker", peak, "MB", 200))
+    return rows
+
+
+def trigger(rounds: int) -> list[Row]:
+    """Measure from the start of a run to the call of its first task, at rest."""
+    with ExitStack() as stack:
+        app = stack.enter_context(opened(configured(stack.enter_context(scratch()))))
+        folder = stack.enter_context(scratch())
+        broker = stack.enter_context(host("amqp"))["url"]
+        state = stack.enter_context(host("state"))["url"]
+        far = stack.enter_context(opened(configured(folder, state=state, queue=broker), works=False))
+        stack.enter_context(contestant(sys.executable, "_house.py", str(folder), "work"))
+        told = Told()
+        here, there = list[float](), list[float]()
+        told.to_first(app, 5)
+        told.to_first(far, 5)
+        for _ in range(rounds):
+            here += told.to_first(app, 10)
+            there += told.to_first(far, 10)
+    named = {"embedded": here, "through RabbitMQ to a worker": there}
+    return [
+        at_most(f"start to first task at rest, {name}", 1000 * statistics.median(times), "ms", 5, times)
+        for name, times in named.items()
+    ]
+
+
+PARTS: dict[str, Callable[[int], list[Row]]] = {
+    "embedded": embedded,
+    "workers": workers,
+    "trigger": trigger,
+    "shared": partial(_engine_limits.shared, scratch),
+    "items": partial(_engine_limits.items, scratch),
+    "history": partial(_engine_limits.history, scratch),
+    "waiting": partial(_engine_limits.waiting, scratch),
+}
 
 
 def main() -> None:
-    said = arguments(__doc__ or "")
-    seen = measured(said.rounds)
-    disk, chain, many = "append 4 KiB and fdatasync", "Celery chain on RabbitMQ, no results", f"{AT_ONCE} at once"
-    rows = [
-        compared(seen, "five reads, one run at a time", "reads 1", "disk", disk, 0.35, commits=COMMITS["reads"]),
-        compared(seen, "five reads, one run at a time", "reads 1", "chain 1", chain, 1),
-        compared(seen, "five writes, one run at a time", "writes 1", "chain 1", chain, 1),
-        compared(seen, f"five reads, {many}", f"reads {AT_ONCE}", f"chain {AT_ONCE}", chain, 1),
-        compared(seen, f"five writes, {many}", f"writes {AT_ONCE}", f"chain {AT_ONCE}", chain, 1),
-        compared(seen, f"five reads, {many}, to one at a time", f"reads {AT_ONCE}", "reads 1", "one at a time", 1.2),
-    ]
-    show("Durable runs of five no-op tasks, embedded (SQLite, WAL, FULL)", rows, as_json=said.json)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="a list of rows instead of a table")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", action="append", choices=list(PARTS), help="this part only")
+    said = parser.parse_args()
+    rows = [row for name in said.only or PARTS for row in PARTS[name](said.rounds)]
+    show("Durable runs of five no-op tasks", rows, as_json=said.json)
 
 
 if __name__ == "__main__":

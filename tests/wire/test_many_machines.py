@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from drawbar.core.errors import ConfigError, Unavailable
 from drawbar.core.events import Events
-from drawbar.core.store import children, claims, events, history, ledger
+from drawbar.core.store import children, claims, events, history, ledger, runs
 from drawbar.core.store.journal import Away, Journal
 from drawbar.core.store.statement import Statement
 
@@ -339,6 +339,8 @@ PLANS = {
     "of an intent": (claims._OF_INTENT, {"intent": "x"}),
     "of an approval": (claims._OF_APPROVAL, {"approval": "x"}),
     "held by one": (claims._MINE, {"owner": "x"}),
+    "tasks of a run": (runs._WHOLE, {"run_id": "r1"}),
+    "live items of a run": (runs._LIVE, {"run_id": "r1"}),
     "children that have not told": (children._UNTOLD, {}),
     "children of a run": (children._LIVE, {"id": "r1"}),
     "runs above": (children._DEPTH, {"id": "r1"}),
