@@ -124,6 +124,39 @@ def test_a_task_waits_for_the_opening_without_a_thread_and_uses_up_nothing(tmp_p
         assert task.attempt == 1
 
 
+class Running(Clock):
+    """The same day, and its time passes."""
+
+    def set(self, said: str) -> None:
+        super().set(said)
+        self.begun = time.monotonic()
+
+    def __call__(self) -> float:
+        return self.now + time.monotonic() - self.begun
+
+
+def test_500_waiting_tasks_start_again_spread_out_after_the_opening(tmp_path):
+    """Nothing before it, all within the spread, and never a fifth of them in one second."""
+    called = []
+    clock = Running("03:29:52")
+    opens = Clock("03:30:00").now
+    each = {"for_each": {"in": "${{ input.list }}", "concurrency": 500}, "tool": "sys.do", "timeout_s": 2}
+    with House(tmp_path, reads(lambda _: called.append(clock())), {"w": {"tasks": {"a": each}}}) as house:
+        closing(house, clock, spread_s=10)
+        run = house.engine.start("w", {"list": list(range(500))}, caller=ME)
+        time.sleep(5)
+        waiting = house.engine.run(run.id).state, len(called)
+        run = house.engine.wait(run.id, 60)
+
+    seconds = Counter(int(moment - opens) for moment in called)
+    assert waiting == ("waiting", 0)
+    assert run.state == "succeeded", run.error
+    assert len(called) == 500
+    assert min(called) >= opens
+    assert max(seconds.values()) < 100, seconds
+    assert len(seconds) >= 9, seconds
+
+
 def test_a_write_that_waits_for_the_opening_has_no_intent(tmp_path):
     flow = {"w": {"tasks": {"a": {"tool": "sys.do", "timeout_s": 5}}}}
     with House(tmp_path, {"do": ("write", lambda _: {})}, flow) as house:
