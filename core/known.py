@@ -57,7 +57,9 @@ class Known:
             "started_at": datetime.fromtimestamp(header.created_at, UTC),
         }
         if any(path[0] == "tasks" for path in paths):
-            env["tasks"] = {name: self._task(conn, name, paths, state, fresh) for name in tasks_named(paths, self.plan.steps)}
+            env["tasks"] = {
+                name: self._task(conn, name, paths, state, fresh) for name in tasks_named(paths, self.plan.steps)
+            }
         if any(path[0] == "context" for path in paths):
             env["context"] = _context(conn, paths)
         return env

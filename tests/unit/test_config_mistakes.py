@@ -127,11 +127,11 @@ MISTAKES = {
     ),
     "a workflow that is given what it does not take": (
         "workflows:\n  w:\n    tasks:\n      a: { workflow: bill, with: { n: one } }\n  bill: { input: { properties: { n: { type: integer } } } }\n",
-        4, 39, "workflow bill: n: \"one\" is not of type \"integer\"",
+        4, 39, 'workflow bill: n: "one" is not of type "integer"',
     ),
     "a workflow that lacks what it needs": (
-        "workflows:\n  w:\n    tasks:\n      a: { workflow: bill, with: { m: \"${{ input.m }}\" } }\n  bill: { input: { required: [n] } }\n",
-        4, 34, "\"n\" is a required property",
+        'workflows:\n  w:\n    tasks:\n      a: { workflow: bill, with: { m: "${{ input.m }}" } }\n  bill: { input: { required: [n] } }\n',
+        4, 34, '"n" is a required property',
     ),
     "a workflow that runs itself": (
         "workflows:\n  w:\n    tasks:\n      a: { workflow: w }\n", 4, 22, "w runs itself without end: w -> w; give one of these tasks an `if`",
@@ -152,7 +152,7 @@ MISTAKES = {
         "workflows:\n  w:\n    tasks:\n      a: { agent: local, save: { orders: 1 } }\n", 4, 10, "'orders' is no place in the context: write SCOPE.KEY",
     ),
     "an output that sees what it cannot": (
-        ERP + "workflows:\n  w:\n    tasks:\n      a: { tool: erp.find_order, output: \"${{ results.x }}\" }\n",
+        ERP + 'workflows:\n  w:\n    tasks:\n      a: { tool: erp.find_order, output: "${{ results.x }}" }\n',
         15, 42, "'results' is not seen here; seen are: context, input, result, run, tasks",
     ),
     "retry after what no error is": (
@@ -163,7 +163,7 @@ MISTAKES = {
         15, 54, "there is no tool 'erp.find_ordr'; did you mean 'erp.find_order'?",
     ),
     "a compensation that sees what it cannot": (
-        ERP + "workflows:\n  w:\n    tasks:\n      a: { tool: erp.find_order, compensate: { tool: erp.find_order, with: { id: \"${{ fault.id }}\" } } }\n",
+        ERP + 'workflows:\n  w:\n    tasks:\n      a: { tool: erp.find_order, compensate: { tool: erp.find_order, with: { id: "${{ fault.id }}" } } }\n',
         15, 82, "'fault' is not seen here; seen are: arguments, context, input, result, run, tasks",
     ),
     "a compensation of what does nothing": (

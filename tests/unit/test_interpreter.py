@@ -200,7 +200,7 @@ ENDING = {
     "delayed": ["ready"],
     "waiting": ["succeeded"],
     "parked": ["succeeded"],
-    **dict.fromkeys(CHILD, ["succeeded", "failed"]),
+    **{child: ["succeeded", "failed"] for child in CHILD},
 }
 
 
@@ -262,7 +262,8 @@ def test_a_cancelled_run_begins_nothing_more_and_ends(graph, data):
             world.crash()
         if not world.happen(
             {
-                **{**ENDING, **dict.fromkeys(CHILD, ["succeeded", "failed", "cancelled", "child_parked"])},
+                **ENDING,
+                **{child: ["succeeded", "failed", "cancelled", "child_parked"] for child in CHILD},
                 "running": ["succeeded", "failed", "delayed"],
                 "parked": ["succeeded", "ready"],
             }
