@@ -1,6 +1,5 @@
 """Feeds on a folder: patterns, readiness, totals, claims, what happens to wrong files."""
 
-import io
 import json
 import os
 import subprocess
