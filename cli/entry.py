@@ -44,7 +44,21 @@ cli = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (configuration, tools, runs, claims, syncs, desk, assignments, keys, serving, mcp, working, migrating, later):
+for part in (
+    configuration,
+    tools,
+    runs,
+    claims,
+    syncs,
+    desk,
+    assignments,
+    keys,
+    serving,
+    mcp,
+    working,
+    migrating,
+    later,
+):
     part.register(cli)
 
 
