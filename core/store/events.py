@@ -47,4 +47,4 @@ def event(
 
 
 def add_many(conn: Connection, rows: list[dict[str, Any]]) -> None:
-    _INSERT.many(conn, rows)
+    _INSERT.later(conn, rows)

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, literal_colum
 from ..errors import InputError
 from ..values import dump, load
 from .effects import ledger
-from .statement import Statement, insert
+from .statement import Statement
 
 HELD = ("intent", "done", "unknown")
 
@@ -73,10 +73,10 @@ _FAILED = and_(literal_column("ledger.dead = 1"), ledger.c.dropped == 0, ledger.
 _BY_ID = select(ledger).where(ledger.c.id == bindparam("of_id"))
 _KNOWN = Statement("SELECT state, effect, attempts, result FROM ledger WHERE id = :id")
 _DONE = Statement("SELECT args_hash, result FROM ledger WHERE id = :id AND state = 'done'")
-_INSERT = insert(
-    ledger,
-    *("id", "tool", "effect", "caller", "run_id", "task", "item", "key", "args_hash", "arguments", "state"),
-    *("intent_at", "expires_at"),
+_INSERT = Statement(
+    'INSERT INTO ledger (id, tool, effect, caller, run_id, task, item, "key", args_hash, arguments, state, intent_at,'
+    " expires_at) VALUES (:id, :tool, :effect, :caller, :run_id, :task, :item, :key, :args_hash, :arguments, :state,"
+    " :intent_at, :expires_at) ON CONFLICT (id) DO NOTHING"
 )
 _CONCLUDE = Statement(
     "UPDATE ledger SET state = :state, outcome_at = :now, result = :result, error = :error, notes = :notes,"
@@ -108,11 +108,9 @@ def admit(conn: Connection, intent: Intent, now: float) -> Admission:
         "intent_at": now,
         "expires_at": intent.expires_at,
     }
-    known = _KNOWN(conn, id=intent.id).fetchone()
-    if known is None:
-        _INSERT(conn, **row)
+    if _INSERT(conn, **row).rowcount:
         return Fresh()
-    state, effect, attempts, result = known
+    state, effect, attempts, result = _KNOWN(conn, id=intent.id).fetchone()
     if state == "done":
         return Same(load(result), intent.id)
     if state == "unknown" or (state == "intent" and effect == "write"):

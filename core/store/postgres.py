@@ -7,10 +7,12 @@ deadlock, a key that was taken between look and insert), or when its connection 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event
+
+from .statement import LATER, Late
 
 T = TypeVar("T")
 _TRIES = 6
@@ -101,9 +103,11 @@ class _Attempt:
         with self._engine.connect() as conn:
             transaction = conn.begin()
             try:
+                later: list[Late] = []
+                conn.info[LATER] = later
                 result = unit(conn)
                 self._committing = True
-                transaction.commit()
+                _commit(conn, transaction, later)
             except BaseException:
                 self.died = is_dead(conn)
                 if self.died:
@@ -116,6 +120,16 @@ class _Attempt:
     def may_be_repeated(self, error: Exception) -> bool:
         state = getattr(getattr(error, "orig", error), "sqlstate", None)
         return state in _MEETS or (self.died and not self._committing)
+
+
+def _commit(conn: Connection, transaction: RootTransaction, later: Sequence[Late]) -> None:
+    """Send what is written last and the commit together, and wait once for both."""
+    driver: Any = conn.connection.driver_connection
+    with driver.pipeline():
+        cursor = driver.cursor()
+        for text, values in later:
+            cursor.execute(text, values)
+        transaction.commit()
 
 
 def is_dead(conn: Connection) -> bool:

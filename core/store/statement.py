@@ -10,6 +10,10 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import ClauseElement
 
+LATER = "drawbar.later"
+"""Under this name a connection keeps what its commit is to take with it."""
+Late = tuple[str, dict[str, Any]]
+
 
 class Statement:
     """
@@ -33,6 +37,15 @@ class Statement:
             self(conn, **rows[0])
         elif rows:
             conn.connection.cursor().executemany(self._text(conn.dialect), rows)
+
+    def later(self, conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
+        """Run it once for each row of values, together with the commit where that saves waiting: this unit does not read it."""
+        kept: list[Late] | None = conn.info.get(LATER)
+        if kept is None:
+            self.many(conn, rows)
+        else:
+            text = self._text(conn.dialect)
+            kept.extend((text, row) for row in rows)
 
     def _text(self, dialect: Dialect) -> str:
         sql = self._texts.get(dialect.name)
