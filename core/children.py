@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from .access import Caller
 from .beginning import Beginning, checked, key_of, must_wait, reopen, to_repeat
-from .course import Came, Claim, Course
+from .claim import Came, Claim
+from .course import Course
 from .errors import InputError
 from .holds import Holds
 from .interpreter import standing

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .course import Came, Claim
+from .claim import Came, Claim
 from .errors import ConfigError
 from .guard import Guard
 from .interpreter import WHOLE

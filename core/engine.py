@@ -21,7 +21,8 @@ from . import views
 from .access import Caller
 from .beginning import Beginning, checked, key_of, must_wait, reopen, to_repeat
 from .children import Children
-from .course import Claim, Course
+from .claim import Claim
+from .course import Course
 from .doorbell import Bell, Doorbell
 from .errors import DrawbarError, InputError, Unavailable
 from .events import Events, RunEvent

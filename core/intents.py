@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .course import Claim, Course
+from .claim import Claim
+from .course import Course
 from .errors import DrawbarError, InputError
 from .guard import Guard, Prepared
 from .interpreter import WHOLE, State

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from .course import Claim
+from .claim import Claim
 from .store import claims as stored
 from .store.claims import Place
 from .store.ids import new_id

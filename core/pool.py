@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
-from .course import Claim
+from .claim import Claim
 
 log = structlog.get_logger("drawbar.pool")
 

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 import structlog
 
 from .aside import Aside
-from .course import Claim, Course
+from .claim import Claim
+from .course import Course
 from .errors import DrawbarError, InputError, Unavailable
 from .hearing import hear
 from .interpreter import State, Want

@@ -12,8 +12,9 @@ from tenacity.wait import wait_base
 
 from .aside import Kept
 from .children import Children
+from .claim import Came, Claim
 from .compensating import lettered, seen
-from .course import Came, Claim, Course
+from .course import Course
 from .errors import ConfigError, DrawbarError, InputError, OutcomeUnknown, Rejected, Unavailable
 from .guard import Guard, Outcome, Prepared
 from .holds import Held
