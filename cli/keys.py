@@ -10,6 +10,7 @@ import typer
 
 from ..core.access import Scope
 from ..core.errors import InputError
+from ..core.values import write_json
 from .output import json_out, say, state, table, when
 from .session import Reason, session
 
@@ -40,7 +41,8 @@ def add(
             raise InputError("local is who comes without credentials", field="agent", next="register another agent")
         made = app.keys.add(agent, scopes=scope, days=days, by=app.owner().name, reason=reason)  # type: ignore[arg-type]  # it checks them
     if session(ctx).as_json:
-        json_out(made)
+        # Not scrubbed: a password that is an ordinary word must not eat a piece of the key.
+        typer.echo(write_json(made).decode())
         return
     say(f"key {made['id']} for {agent}, until {when(made['expires_at'])}; it is not shown again:")
     typer.echo(made["key"])
