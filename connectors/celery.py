@@ -65,7 +65,9 @@ class CeleryBell:
         if url.startswith("redis"):
             self._app.conf.broker_transport_options = _REDIS
         if url.startswith("rediss:"):
-            self._app.conf.broker_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+            self._app.conf.broker_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
+        elif url.startswith("amqps:"):  # a host name of None is that of the URL; unsaid, no name is looked at
+            self._app.conf.broker_use_ssl = {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}
         self._app.task(name="drawbar.ring", ignore_result=True)(self._rung)
         self._heard: Callable[[str, str, int], None] | None = None
         self._worker: Any = None

@@ -203,8 +203,14 @@ class Breaker:
             elif went == "badly" and (said := lines.find(self._name)) is not None:
                 self.hear(said)
         elif after.until != before.until:
-            said = {"failures": after.failures, "opened": after.opened, "error": self._last, "since": self.since}
-            lines.open(self._name, until=after.until, **said)
+            lines.open(
+                self._name,
+                failures=after.failures,
+                opened=after.opened,
+                until=after.until,
+                error=self._last,
+                since=self.since,
+            )
         elif tried:
             lines.give_try_back(self._name)
 

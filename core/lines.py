@@ -54,9 +54,12 @@ class Lines:
         return None if row is None else self._said(row)
 
     def open(self, name: str, *, failures: int, opened: int, until: float, error: str, since: float) -> None:
-        said = {"failures": failures, "opened": opened, "error": error, "since": since}
         at = until - self._ahead_s()
-        self._quietly(lambda conn: breakers.put(conn, name, **said, until=at), None)
+
+        def unit(conn: Any) -> None:
+            breakers.put(conn, name, failures=failures, opened=opened, until=at, error=error, since=since)
+
+        self._quietly(unit, None)
 
     def close(self, name: str) -> None:
         self._quietly(lambda conn: breakers.drop(conn, name), None)
@@ -69,7 +72,8 @@ class Lines:
             taken = breakers.take_try(conn, name, now=now, until=now + limit_s)
             return taken, None if taken else breakers.find(conn, name)
 
-        taken, row = self._quietly(unit, (True, None))
+        alone: tuple[bool, Row | None] = (True, None)
+        taken, row = self._quietly(unit, alone)
         return taken, None if row is None else self._said(row)
 
     def give_try_back(self, name: str) -> None:
