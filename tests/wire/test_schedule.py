@@ -4,6 +4,7 @@ import concurrent.futures
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -41,6 +42,24 @@ def test_of_three_processes_one_fires_each_tick(pg_url):
     assert [process.returncode for process in beating] == [0, 0, 0]
     assert len(fired) >= 3
     assert fired == list(range(fired[0], fired[0] + len(fired)))
+
+
+@pytest.mark.wire("postgres")
+def test_a_machine_that_is_ten_minutes_ahead_fires_no_tick_before_its_time(pg_url):
+    """All machines go by the database's clock."""
+    Journal.open(pg_url).close()
+    ahead = "import time\n_real = time.time\ntime.time = lambda: _real() + 600\n" + _BEAT
+    beating = [
+        subprocess.Popen([sys.executable, "-c", script, pg_url], stdout=subprocess.PIPE, text=True)
+        for script in (ahead, _BEAT)
+    ]
+    said = [process.communicate(timeout=60)[0].split() for process in beating]
+
+    fired = sorted(int(tick) for ticks in said for tick in ticks)
+
+    assert [process.returncode for process in beating] == [0, 0]
+    assert fired == list(range(fired[0], fired[0] + len(fired)))
+    assert fired[-1] <= time.time() + 1
 
 
 @pytest.mark.wire("postgres")
