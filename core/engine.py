@@ -227,6 +227,8 @@ class Engine:
         """Wait until the run is over, at most that long, and give it."""
         until = time.monotonic() + timeout_s
         with self._record.end_of(run_id) as over:
+            if self._pool is not None and self._record.memory.get(run_id) is not None:
+                over.wait(min(timeout_s, _WAIT_S))  # it was not over when this process last saw it
             while True:
                 run = self.run(run_id)
                 left = until - time.monotonic()

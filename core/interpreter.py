@@ -173,8 +173,8 @@ def fold(state: State, fact: Fact) -> State:
     match fact:
         case Move(task, item, to):
             before = state.tasks.get(task, _PENDING)
-            after = replace(before, state=to) if item == WHOLE else _moved_item(before, item, to)
-            return replace(state, tasks={**state.tasks, task: after})
+            after = _moved(before, to) if item == WHOLE else _moved_item(before, item, to)
+            return State({**state.tasks, task: after}, state.wanted, state.ended, state.undone)
         case Holds(task, yes):
             return replace(state, tasks={**state.tasks, task: TaskState("pending" if yes else "skipped", holds=yes)})
         case Counts(task, total):
@@ -188,6 +188,10 @@ def fold(state: State, fact: Fact) -> State:
             return replace(state, undone=True)
         case End(ended):
             return replace(state, ended=ended)
+
+
+def _moved(task: TaskState, to: TaskStates) -> TaskState:
+    return TaskState(to, task.holds, task.total, task.cursor, task.failed, task.live)
 
 
 def _moved_item(task: TaskState, item: int, to: TaskStates) -> TaskState:
