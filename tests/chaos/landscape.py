@@ -144,7 +144,8 @@ class Landscape:
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.keep = self.keep or kind not in {None, KeyboardInterrupt}
         self._stack.close()
 
     def _remove(self) -> None:

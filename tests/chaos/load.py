@@ -74,18 +74,18 @@ class Load:
 
     def begin(self) -> None:
         self._began = time.monotonic()
-        for thread in self._threads:
+        for thread in [*self._threads]:  # those that run add to them
             thread.start()
 
     @property
     def is_done(self) -> bool:
         """Tell whether everything was accepted, and the agent has both of its answers."""
-        return len(self.accepted) == len(self.orders) and not any(thread.is_alive() for thread in self._threads)
+        return len(self.accepted) == len(self.orders) and not any(thread.is_alive() for thread in [*self._threads])
 
     def end(self) -> None:
         """Send nothing more."""
         self._give_up.set()
-        for thread in self._threads:
+        for thread in [*self._threads]:
             thread.join(30)
 
     def _pace(self, order: Order) -> None:
