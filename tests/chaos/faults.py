@@ -165,8 +165,9 @@ class Faults:
         """No server restarts meanwhile: one that cannot write its own disk does not come back."""
         seconds, by_pages = self._random.uniform(1.5, 4), self._random.random() < 0.5
         landscape = self._landscape
-        by_pages = by_pages and landscape.kind == "embedded"
+        by_pages = landscape.kind == "embedded" and (by_pages or not landscape.disk.is_small)
         if landscape.kind == "distributed" and not landscape.disk.is_small:
+            self.counts["full disk of the journal"] -= 1
             return "left out: no small disk may be mounted here"
         landscape.disk.fill(landscape.programs, by_pages=by_pages)
         until = time.monotonic() + seconds

@@ -81,7 +81,7 @@ def show(console: Console, report: Report) -> None:
     console.print()
     struck = _grid("Faults", ("fault", "times"))
     for fault, times in sorted(report.faults.items()):
-        struck.add_row(fault, str(times))
+        struck.add_row(fault, str(times or "left out: no small disk may be mounted"))
     for name, times in sorted(report.exits.items()):
         struck.add_row(f"  {name} ended by itself and was started again", str(times))
     console.print(struck)
