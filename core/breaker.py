@@ -11,13 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from .errors import DrawbarError, NotNow, OutcomeUnknown, Rejected, Unavailable
-from .lines import Lines, Said
 from .strict import Strict
+
+if TYPE_CHECKING:
+    from .lines import Lines, Said
 
 _SAME_S = 0.05
 Went = Literal["well", "badly", "nowhere"]
