@@ -41,10 +41,10 @@ class Product:
     def start(self) -> float:
         """Start it and wait until it answers; give the seconds."""
         began = time.monotonic()
-        self.spawn()
+        process = self.spawn()
         while time.monotonic() - began < PATIENCE_S:
-            if self.process.poll() is not None:
-                raise Broken(f"drawbar serve ended with {self.process.returncode}; see {self._log.name}")
+            if process.poll() is not None:
+                raise Broken(f"drawbar serve ended with {process.returncode}; see {self._log.name}")
             try:
                 if self.http.get(f"{self.url}/health/ready", timeout=2).ok:
                     return time.monotonic() - began
@@ -53,9 +53,10 @@ class Product:
             time.sleep(0.05)
         raise Broken(f"drawbar serve does not answer; see {self._log.name}")
 
-    def spawn(self) -> None:
+    def spawn(self) -> subprocess.Popen[bytes]:
         """Start it and wait for nothing."""
         self.process = subprocess.Popen(self._command, stdout=self._log, stderr=self._log)
+        return self.process
 
     def kill(self) -> None:
         """SIGKILL: no handler runs, nothing is flushed."""
