@@ -18,8 +18,8 @@ from sqlalchemy import event, exc
 from sqlalchemy.engine import URL, Connection, make_url
 
 from ..core.errors import ConfigError
+from ..core.watch import watching
 from .sql_errors import committing, connecting, executing
-from .sql_watch import watching
 
 CONNECT_TIMEOUT_S = 10.0
 IDLE_S = 1.0

@@ -98,15 +98,25 @@ class Journal:
         """Give a connection that sees one moment and can write nothing."""
         try:
             with self._engine.connect() as conn:
-                try:
+                if self.is_sqlite:
                     yield conn
-                except self._away:
-                    if not self.is_sqlite and postgres.is_dead(conn):
-                        conn.invalidate()
-                        self._engine.dispose()
-                    raise
+                    return
+                with postgres.watched(conn):
+                    yield from self._read_there(conn)
         except self._away as error:
             raise _unavailable(error) from error
+
+    def _read_there(self, conn: Connection) -> Iterator[Connection]:
+        try:
+            yield conn
+        except self._away:
+            if postgres.is_dead(conn):
+                conn.invalidate()
+                self._engine.dispose()
+            raise
+        finally:
+            if not conn.invalidated:
+                conn.rollback()  # while it is watched
 
     def now(self) -> float:
         """Give the journal's own time, in epoch seconds: the same for all processes, and it never jumps."""
@@ -186,7 +196,7 @@ def _looking(url: str) -> Iterator[Connection]:
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise ConfigError(str(error), field="state") from error
     try:
-        with engine.connect() as conn:
+        with engine.connect() as conn, postgres.watched(conn):
             yield conn
     except DatabaseError as error:
         said = str(error.orig)

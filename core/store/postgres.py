@@ -8,10 +8,12 @@ deadlock, a key that was taken between look and insert), or when its connection 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event
 
+from ..watch import watching
 from .statement import LATER, Late
 
 T = TypeVar("T")
@@ -25,6 +27,8 @@ _LIMITS_MS = {
     # Who sleeps inside a unit holds the locks of its run: the server ends its transaction.
     "idle_in_transaction_session_timeout": 15_000,
 }
+# A little longer than the server allows a statement: then it is not the server that is slow.
+_SILENT_S = 65.0
 _POOL = {"pool_size": 20, "max_overflow": 40, "pool_timeout": 20}
 
 
@@ -100,7 +104,7 @@ class _Attempt:
         self.died = False
 
     def run(self, unit: Callable[[Connection], T]) -> T:
-        with self._engine.connect() as conn:
+        with self._engine.connect() as conn, watched(conn):
             transaction = conn.begin()
             try:
                 later: list[Late] = []
@@ -130,6 +134,16 @@ def _commit(conn: Connection, transaction: RootTransaction, later: Sequence[Late
         for text, values in later:
             cursor.execute(text, values)
         transaction.commit()
+
+
+def watched(conn: Connection) -> AbstractContextManager[object]:
+    """
+    Cut the line when the body gets no answer for too long.
+
+    A thread that waits for ever keeps its task: its lease is renewed by another line.
+    """
+    driver: Any = conn.connection.driver_connection
+    return watching(driver.fileno(), _SILENT_S)
 
 
 def is_dead(conn: Connection) -> bool:

@@ -127,13 +127,18 @@ class Proxy:
         server.close()
 
     def _pump(self, source: socket.socket, target: socket.socket, direction: Direction) -> None:
-        with contextlib.suppress(OSError):
+        try:
             while data := source.recv(CHUNK):
                 time.sleep(self.delay_s)
                 self._flowing[direction].wait()
                 self._pass(data, target, direction)
             if target in self._open:
                 target.shutdown(socket.SHUT_WR)
+        except OSError:
+            # What one end lost, the other one hears.
+            for end in (source, target):
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
 
     def _pass(self, data: bytes, target: socket.socket, direction: Direction) -> None:
         limit = self._limit[direction]

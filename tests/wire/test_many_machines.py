@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import many
@@ -19,6 +19,7 @@ from sqlalchemy import text
 from drawbar.core.errors import ConfigError, Unavailable
 from drawbar.core.events import Events
 from drawbar.core.store import children, claims, events, history, ledger, runs
+from drawbar.core.store import postgres as pg
 from drawbar.core.store.journal import Away, Journal
 from drawbar.core.store.statement import Statement
 
@@ -134,6 +135,27 @@ def test_a_database_that_lets_nobody_in_is_an_error_of_the_configuration(postgre
     with pytest.raises(Unavailable, match="refused"):
         Journal.open("postgresql+psycopg://u:pw@127.0.0.1:1/x")
     assert "wr0ng" not in str(wrong.value)
+
+
+def test_a_database_that_goes_silent_holds_no_thread_for_ever(pg_url, postgres, proxy, monkeypatch):
+    """The chaos run found it: a thread that waits for ever keeps its task, since its lease is renewed on another line."""
+    monkeypatch.setattr(pg, "_SILENT_S", 1.0)
+    between = proxy(postgres.port)
+    with closing(Journal.open(pg_url.replace(str(postgres.port), str(between.port)))) as journal:
+        journal.write(lambda conn: ADD(conn, key="before") and None)
+        assert count(journal) == 1
+        between.stall("down")
+
+        with pytest.raises(Away):
+            journal.write(lambda conn: ADD(conn, key="silent") and None)
+        between.flow()
+        assert count(journal) in {1, 2}  # nobody can say whether that commit was made
+        between.stall("down")
+        with pytest.raises(Away):
+            count(journal)
+        between.flow()
+        journal.write(lambda conn: ADD(conn, key="after") and None)
+        assert count(journal) in {2, 3}
 
 
 def test_a_reader_of_events_beside_8_writers_misses_none(journal):

@@ -1,4 +1,4 @@
-"""Cut the sockets of calls that outlive their time: a server that went silent must not hold a thread for ever."""
+"""Cut the sockets of database calls that outlive their time: a server that went silent must not hold a thread for ever."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Watch:
         number = next(self._numbers)
         with self._lock:
             if self._thread is None or not self._thread.is_alive():  # also after a fork
-                self._thread = threading.Thread(target=self._look, name="drawbar-sql-watch", daemon=True)
+                self._thread = threading.Thread(target=self._look, name="drawbar-watch", daemon=True)
                 self._thread.start()
             if not self._due:
                 self._busy.set()
