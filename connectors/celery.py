@@ -26,7 +26,7 @@ QUEUE = "drawbar"
 _CONNECT_S = 3
 _AWAY_S = 2.0
 _PRODUCERS = 40
-_REDIS_S = 10
+_SILENT_S = 10
 _SETTINGS: dict[str, Any] = {
     "task_default_queue": QUEUE,
     "task_ignore_result": True,
@@ -47,8 +47,10 @@ _SETTINGS: dict[str, Any] = {
     "worker_send_task_events": False,
     "worker_cancel_long_running_tasks_on_connection_loss": False,
 }
+# Without them a broker that went silent holds the sweeper for ever, and with it every timer.
+_AMQP: dict[str, Any] = {"read_timeout": _SILENT_S, "write_timeout": _SILENT_S}
 _REDIS: dict[str, Any] = {
-    "socket_timeout": _REDIS_S,
+    "socket_timeout": _SILENT_S,
     "socket_connect_timeout": _CONNECT_S,
     "socket_keepalive": True,
     "health_check_interval": 20,
@@ -62,8 +64,7 @@ class CeleryBell:
     def __init__(self, url: str) -> None:
         self._app = Celery("drawbar", broker=url, set_as_current=False)
         self._app.conf.update(_SETTINGS)
-        if url.startswith("redis"):
-            self._app.conf.broker_transport_options = _REDIS
+        self._app.conf.broker_transport_options = _REDIS if url.startswith("redis") else _AMQP
         if url.startswith("rediss:"):
             self._app.conf.broker_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
         elif url.startswith("amqps:"):  # a host name of None is that of the URL; unsaid, no name is looked at

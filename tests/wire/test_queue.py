@@ -13,6 +13,7 @@ from scripted import ME, House
 from servers.rabbitmq import RabbitMQ
 from servers.redis import Redis
 
+from drawbar.connectors import celery
 from drawbar.connectors.celery import QUEUE, CeleryBell
 from drawbar.core.errors import Unavailable
 
@@ -29,6 +30,24 @@ def queue(request):
     """The URL of a fresh, empty place on a broker."""
     server = request.getfixturevalue(request.param)
     return server.make_vhost() if request.param == "rabbitmq" else server.make_database()
+
+
+def test_a_broker_that_goes_silent_is_away_and_holds_no_thread_for_ever(rabbitmq, vhost, proxy, monkeypatch):
+    """The chaos run led to it: the sweeper asked how many rings wait, and no timer was looked at any more."""
+    monkeypatch.setitem(celery._AMQP, "read_timeout", 1)
+    between = proxy(rabbitmq.port)
+    bell = CeleryBell(vhost.replace(str(rabbitmq.port), str(between.port)))
+    bell.ring([("run", "task", -1, None)])
+    between.stall("down")
+
+    began = time.monotonic()
+    with pytest.raises(Unavailable):
+        bell.waiting()
+    assert time.monotonic() - began < 10
+
+    between.flow()
+    time.sleep(celery._AWAY_S)
+    assert bell.waiting() == 1
 
 
 @pytest.fixture
