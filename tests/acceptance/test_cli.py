@@ -367,11 +367,11 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
     (("tols",), 2, "tols"),
     (("tools", "--quick"), 2, "--quick"),
     (("-c", "nothing.yaml", "tools"), 2, "there is no configuration at nothing.yaml"),
-    (("worker", "--queues", "erp"), 2, "worker --queues comes with"),
+    (("pin", "erp"), 2, "pin comes with"),
     (("hold", "erp", "--until", "noon"), 2, "'noon' is no moment"),
     (("hold", "erq"), 2, "did you mean 'erp'?"),
     (("release", "erp"), 2, "is not held"),
-    (("serve", "--workers", "4"), 2, "serve --workers comes with"),
+    (("resubmit", "load"), 2, "resubmit comes with"),
     (("serve", "--host", "0.0.0.0"), 2, "not a loopback address"),
     (("--server", "nothing", "tools"), 2, "no URL of a service"),
 ]
