@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from starlette.routing import Match
 
 from .. import __version__
@@ -67,10 +68,9 @@ def document() -> dict[str, Any]:
 
 
 def methods_of(scope: Mapping[str, Any]) -> set[str]:
-    """Name the methods of a path; it may stand in several routes."""
-    found: set[str] = set()
-    for router in ROUTERS:
-        for route in router.routes:
-            if route.matches({**scope, "type": "http"})[0] != Match.NONE:
-                found |= getattr(route, "methods", None) or set()
-    return found or {"GET"}
+    """Name the methods of a path; it may stand in several routes, of which those with the fewest parameters are meant."""
+    by_path: dict[str, set[str]] = {}
+    for route in (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)):
+        if route.matches({**scope, "type": "http"})[0] != Match.NONE:
+            by_path.setdefault(route.path, set()).update(route.methods or ())
+    return by_path[min(by_path, key=lambda path: path.count("{"))] if by_path else {"GET"}

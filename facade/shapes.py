@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, RootModel, StringConstraints
 
 from ..core.access import AgentConfig
 from ..core.strict import Strict
@@ -445,6 +445,10 @@ class Ready(Seen):
 
 class SystemsSeen(Seen):
     items: list[dict[str, Any]]
+
+
+class Exported(RootModel[list[dict[str, Any]] | dict[str, Any]]):
+    """Tools in the form of a model: a list or an object."""
 
 
 class Anything(Seen):

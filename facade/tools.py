@@ -12,7 +12,7 @@ from .exchange import Asked
 from .idempotency import Route
 from .parameters import After, Id, Limit, Word
 from .shapes import (
-    Anything,
+    Exported,
     ToolAnswer,
     ToolCall,
     ToolChange,
@@ -43,7 +43,7 @@ async def list_(
     return asked.page(rest, limit, lambda tool: tool["name"])
 
 
-@router.get("/tools/export", **says("exportTools", "Write tools for other agents", {200: Anything}))
+@router.get("/tools/export", **says("exportTools", "Write tools for other agents", {200: Exported}))
 async def export(
     asked: Asked, form: Annotated[Literal["mcp", "openai", "anthropic", "openapi"], Query(alias="format")] = "mcp"
 ) -> Response:

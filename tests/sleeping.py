@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import many  # it shortens the lease
@@ -19,7 +20,16 @@ def sleeps_first(self, prepared, **said):
         stopped.append(prepared.tool.name)
         print("claimed", flush=True)
         os.kill(os.getpid(), signal.SIGSTOP)
+        wait_until_stopped()
     return perform(self, prepared, **said)
+
+
+def wait_until_stopped():
+    """Return after the stop: the signal goes to any thread, and ours may run on for a moment before it is stopped too."""
+    seen = time.monotonic()
+    while (now := time.monotonic()) - seen < 1:
+        seen = now
+        time.sleep(0.001)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -196,7 +196,7 @@ def _looking(url: str) -> Iterator[Connection]:
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise ConfigError(str(error), field="state") from error
     try:
-        with engine.connect() as conn, postgres.watched(conn):
+        with engine.connect() as conn, nullcontext() if path else postgres.watched(conn):
             yield conn
     except DatabaseError as error:
         said = str(error.orig)
