@@ -135,7 +135,7 @@ def test_1000_ready_tasks_without_a_worker_leave_at_most_1000_messages(tmp_path,
     assert 0 < rung_again <= 1000
 
 
-@pytest.mark.parametrize("kind", [RabbitMQ, Redis])
+@pytest.mark.parametrize("kind", [pytest.param(RabbitMQ, marks=pytest.mark.slow), Redis])
 def test_work_goes_on_while_the_broker_is_away_and_by_it_when_it_is_back(tmp_path, state, kind):
     """Also where its rings are gone when it comes back, as with a Redis that keeps nothing."""
     with kind() as broker:
