@@ -32,11 +32,18 @@ class Catalogue:
         found = self._landscape.tools(adapter=adapter, effect=effect, q=q)
         return [tool.as_json() for tool in found if _visible(tool, caller)]
 
+    def offered(self, caller: Caller, **by: str | None) -> list[Bound]:
+        """Give the tools that this caller may call now, by name; `by` is as for `tools`."""
+        found = self._landscape.tools(**by)
+        return [one for one in found if one.rules.enabled and caller.may_call(one.name, one.effect)]
+
+    def as_tool(self, bound: Bound, caller: Caller) -> dict[str, Any]:
+        """Write a tool as models see it."""
+        return as_tool(bound, caller, self._landscape.config(bound.adapter).budget.hours)
+
     def export(self, form: str, *, caller: Caller) -> Any:
         """Write the tools that this caller may call for the agents of others: mcp, openai, anthropic or openapi."""
-        found = [one for one in self._landscape.tools() if one.rules.enabled and caller.may_call(one.name, one.effect)]
-        hours = {name: self._landscape.config(name).budget.hours for name in self._landscape.names()}
-        return exported((as_tool(one, caller, hours[one.adapter]) for one in found), form)
+        return exported((self.as_tool(one, caller) for one in self.offered(caller)), form)
 
     def tool(self, name: str, *, caller: Caller) -> dict[str, Any]:
         found = self._landscape.tool(name)

@@ -109,9 +109,7 @@ def describe(api: FastAPI) -> dict[str, Any]:
 
 def _says_once(operation: dict[str, Any]) -> None:
     """Say of a POST that it takes an Idempotency-Key."""
-    header = _HEADERS["Idempotency-Key"]
-    if header not in operation["parameters"]:
-        operation["parameters"].append(header)
+    operation["parameters"].append(_HEADERS["Idempotency-Key"])
     operation["responses"].setdefault("409", _failure(409))
 
 

@@ -68,7 +68,6 @@ async def get(asked: Asked, name: Id) -> Response:
         body=ToolCall,
         body_required=False,
         example=_EXAMPLE,
-        headers=["Idempotency-Key"],
     ),
 )
 async def call(asked: Asked, name: Id) -> Response:

@@ -126,7 +126,6 @@ async def delete(asked: Asked, id: Id) -> Response:  # noqa: A002
         body=Start,
         body_required=False,
         example={"input": {}},
-        headers=["Idempotency-Key"],
     ),
 )
 async def run(asked: Asked, id: Id, wait_s: WaitS = 0) -> Response:  # noqa: A002

@@ -6,11 +6,38 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...core.access import Caller
+from ...core.errors import DrawbarError
+from ...core.values import parse_json
+from .. import problems
 from .own import INSTRUCTIONS
 from .toolbox import Toolbox
-from .wire import INVALID_PARAMS, METHOD_NOT_FOUND, NOT_CACHED, Question, Refused, discovered, initialized
+from .wire import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    NOT_CACHED,
+    PARSE_ERROR,
+    Question,
+    Refused,
+    discovered,
+    initialized,
+)
 
 _PAGE = 50
+
+
+def parsed(text: bytes) -> Any:
+    """Read the JSON of a message. Raises Refused."""
+    try:
+        return parse_json(text)
+    except DrawbarError as error:
+        raise Refused(PARSE_ERROR, f"Parse error: {error.message}") from error
+
+
+def unexpected(error: Exception, asked: Question | None) -> Refused:
+    """Log what nobody expected, under an id that the answer names."""
+    _, problem = problems.unexpected(error, f"mcp {asked.method if asked else ''}")
+    return Refused(INTERNAL_ERROR, problem["detail"], {"id": problem["id"]})
 
 
 def is_short(asked: Question) -> bool:

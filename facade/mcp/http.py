@@ -15,14 +15,13 @@ import orjson
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ...core.errors import DrawbarError, InputError
-from ...core.values import parse_json
+from ...core.errors import InputError
 from .. import problems
 from ..exchange import Threads
 from ..identity import let_in
-from .dialogue import answer, is_short
+from .dialogue import answer, is_short, parsed, unexpected
 from .toolbox import Toolbox
-from .wire import INTERNAL_ERROR, INVALID_PARAMS, PARSE_ERROR, Question, Refused, question_of
+from .wire import INVALID_PARAMS, Question, Refused, question_of
 
 if TYPE_CHECKING:
     from ...app import App
@@ -61,7 +60,7 @@ class Mcp:
     async def _answer(self, request: Request, caller: Caller, send: Send) -> None:
         asked: Question | None = None
         try:
-            asked = question_of(_parsed(await request.body()), _single(request))
+            asked = question_of(parsed(await request.body()), _single(request))
             if asked.id is None:
                 await _send(send, 202, b"")
                 return
@@ -70,8 +69,7 @@ class Mcp:
             said = asked.refused(error) if asked is not None else error.as_json()
             status = error.status if asked is None or asked.is_modern else 200
         except Exception as error:  # what nobody expected: the log has more under the id
-            _, problem = problems.unexpected(error, f"mcp {asked.method if asked else ''}")
-            refused = Refused(INTERNAL_ERROR, problem["detail"], {"id": problem["id"]})
+            refused = unexpected(error, asked)
             said, status = asked.refused(refused) if asked else refused.as_json(), 200
         await _send(send, status, orjson.dumps(said), [_TYPE])
 
@@ -84,13 +82,6 @@ class Mcp:
             system = self._toolbox.system_of(str(asked.params.get("name")), arguments or {})
             limiter = self._threads.system(system or "", self._landscape.landscape.names())
         return await anyio.to_thread.run_sync(answer, self._toolbox, asked, caller, limiter=limiter)
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return parse_json(body)
-    except DrawbarError as error:
-        raise Refused(PARSE_ERROR, f"Parse error: {error.message}") from error
 
 
 def _single(request: Request) -> dict[str, str]:

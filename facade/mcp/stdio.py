@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import orjson
 
-from ...core.errors import DrawbarError
-from ...core.values import parse_json
-from .. import problems
-from .dialogue import answer
+from .dialogue import answer, parsed, unexpected
 from .toolbox import Toolbox
-from .wire import INTERNAL_ERROR, PARSE_ERROR, Question, Refused, question_of
+from .wire import PARSE_ERROR, Question, Refused, question_of
 
 if TYPE_CHECKING:
     from ...app import App
@@ -40,8 +37,7 @@ def serve_stdio(app: App, caller: Caller, given: BinaryIO, said: BinaryIO, *, on
         except Refused as error:
             message = asked.refused(error)
         except Exception as error:  # the outermost loop of a call: the others go on
-            _, problem = problems.unexpected(error, f"mcp {asked.method}")
-            message = asked.refused(Refused(INTERNAL_ERROR, problem["detail"], {"id": problem["id"]}))
+            message = asked.refused(unexpected(error, asked))
         if asked.id not in cancelled:
             write(message)
 
@@ -69,7 +65,4 @@ def _read(line: bytes, given: BinaryIO) -> Question | None:
         raise Refused(PARSE_ERROR, f"a message is longer than {_MAX_LINE_BYTES} bytes")
     if not line.strip():
         return None
-    try:
-        return question_of(parse_json(line))
-    except DrawbarError as error:
-        raise Refused(PARSE_ERROR, f"Parse error: {error.message}") from error
+    return question_of(parsed(line))

@@ -12,8 +12,7 @@ import orjson
 from ...config.secrets import scrub_values
 from ...core.access import Caller
 from ...core.errors import DrawbarError, InputError, from_json
-from ...core.landscape import Bound
-from ...core.shown import CODE, Json, as_tool, name_of
+from ...core.shown import CODE, Json, name_of
 from ...core.store.ids import new_id
 from ...core.values import ClaimCheck, moment, to_json
 from .own import FINDERS, OWN
@@ -45,17 +44,10 @@ class Toolbox:
 
     def tools(self, caller: Caller) -> list[dict[str, Any]]:
         """List what this caller may call; where that is too much, the tools that find the others."""
-        found = self._visible(caller)
+        found = self._app.catalogue.offered(caller)
         if len(found) > MAX_LISTED:
             return [*FINDERS, *OWN]
-        return [*(self._as_tool(bound, caller) for bound in found), *OWN]
-
-    def _as_tool(self, bound: Bound, caller: Caller) -> dict[str, Any]:
-        return as_tool(bound, caller, self._app.landscape.config(bound.adapter).budget.hours)
-
-    def _visible(self, caller: Caller, **by: Any) -> list[Bound]:
-        bounds = self._app.landscape.tools(**by)
-        return [one for one in bounds if one.rules.enabled and caller.may_call(one.name, one.effect)]
+        return [*(self._app.catalogue.as_tool(bound, caller) for bound in found), *OWN]
 
     def system_of(self, name: str, arguments: Mapping[str, Any]) -> str | None:
         """Name the system that a call is for, so that it waits on threads of that system's own."""
@@ -121,7 +113,9 @@ class Toolbox:
 
     def _search(self, arguments: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
         words = str(arguments.get("q", ""))
-        found = self._visible(caller, q=words, adapter=arguments.get("adapter"), effect=arguments.get("effect"))
+        found = self._app.catalogue.offered(
+            caller, q=words, adapter=arguments.get("adapter"), effect=arguments.get("effect")
+        )
         shown = [
             {"name": name_of(one.name), "effect": one.effect, "description": one.description[:200]}
             for one in found[:_MAX_FOUND]
@@ -132,7 +126,7 @@ class Toolbox:
         bound = self._app.landscape.tool(self._named(arguments))
         if not caller.may_call(bound.name, bound.effect):
             raise _no_tool(_text(arguments, "name"))
-        return {"status": "done", "result": self._as_tool(bound, caller)}
+        return {"status": "done", "result": self._app.catalogue.as_tool(bound, caller)}
 
     def _call(self, arguments: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
         given = arguments.get("arguments", {})
