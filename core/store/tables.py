@@ -22,9 +22,9 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = 2
+VERSION = 3
 """Of the schema, and of the program: it works on this one and on newer ones that say so."""
-SERVES_FROM = 1
+SERVES_FROM = 2
 """The oldest program that works on this schema. A schema serves its own program and the one before."""
 
 metadata = MetaData()
