@@ -12,7 +12,8 @@ from pathlib import Path
 
 from drawbar.core.store import tables
 
-RELEASE = "583c79f"
+BEFORE = "25865b6"
+"""The commit whose program is the version before this one."""
 TESTS = Path(__file__).parent
 
 

@@ -283,7 +283,7 @@ class TestPostgres:
         for look in (Journal.open, reach):
             with pytest.raises(ConfigError, match="version 1, and this program needs") as refused:
                 look(url)
-            assert refused.value.next == "drawbar migrate"
+            assert refused.value.next.endswith("drawbar migrate")
 
         with closing(Journal.open(url, migrate=True)) as journal:
             assert (journal.upgraded.before, journal.upgraded.after) == (1, VERSION)

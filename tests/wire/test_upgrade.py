@@ -124,10 +124,10 @@ def test_it_is_left_as_the_fixture_says(left):
 
 @pytest.fixture(scope="module")
 def released(tmp_path_factory):
-    """The folder with the package of the first release, out of git."""
-    found = subprocess.run(["git", "archive", rolling.RELEASE], cwd=ROOT, capture_output=True, timeout=60, check=False)
+    """The folder with the package of the version before, out of git."""
+    found = subprocess.run(["git", "archive", rolling.BEFORE], cwd=ROOT, capture_output=True, timeout=60, check=False)
     if found.returncode:
-        pytest.skip("this checkout has no history: the first release is not in it")
+        pytest.skip("this checkout has no history: the version before is not in it")
     folder = tmp_path_factory.mktemp("released")
     with tarfile.open(fileobj=BytesIO(found.stdout)) as files:
         files.extractall(folder / "drawbar", filter="data")
@@ -202,17 +202,17 @@ def test_a_run_that_the_older_program_cannot_begin_is_begun_by_the_newer(place, 
 
 
 @pytest.mark.wire("postgres")
-def test_the_first_release_works_on_while_its_journal_is_migrated(place, tmp_path, released):
+def test_the_version_before_works_on_while_its_journal_is_migrated(place, tmp_path, released):
     """Its own code, out of git: migrated under it, joined by ours, started once more, and told to go."""
     add, url = place
-    old = add(1, released)
+    old = add(VERSION - 1, released)
     ids = old.start(20)
-    assert migrated(url).before == 1
+    assert migrated(url).before == VERSION - 1
     ids += old.start(10)
     new = add()
     ids += new.start(10)
     assert old.drain() == 0
-    again = add(1, released)
+    again = add(VERSION - 1, released)
     ids += again.start(10)
     assert again.drain() == 0
 
