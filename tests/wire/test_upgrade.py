@@ -7,31 +7,39 @@ import time
 from collections import Counter
 from contextlib import closing
 from io import BytesIO
+from itertools import product
 from pathlib import Path
 
 import many
 import psycopg
 import pytest
 import rolling
+from leaving import FLOWS, LEFT, RULES, functions
 from scripted import ME, OTHER, House
 from servers.process import ROOT
-from upgrading import FLOWS, LEFT, RULES, functions
 
 from drawbar.core.errors import InputError
 from drawbar.core.store.journal import Journal
 from drawbar.core.store.tables import VERSION
 
 DATA = Path(__file__).parent.parent / "data"
-BOTH = pytest.mark.parametrize(
-    "left", ["sqlite", pytest.param("postgresql", marks=pytest.mark.wire("postgres"))], indirect=True
+ON_POSTGRES = pytest.mark.wire("postgres")
+EACH = pytest.mark.parametrize(
+    "left",
+    [
+        pytest.param((version, kind), id=f"{version}-{kind}", marks=marks)
+        for version, (kind, marks) in product(FLOWS, [("sqlite", ()), ("postgresql", ON_POSTGRES)])
+    ],
+    indirect=True,
 )
 
 
 @pytest.fixture
 def left(request, tmp_path, monkeypatch):
-    """The URL of a journal that the first release left."""
-    text = (DATA / f"journal_v1.{request.param}.sql").read_text()
-    if request.param == "sqlite":
+    """An earlier version, and the URL of the journal that it left."""
+    version, kind = request.param
+    text = (DATA / f"journal_v{version}.{kind}.sql").read_text()
+    if kind == "sqlite":
         with closing(sqlite3.connect(tmp_path / "state.db")) as conn:
             conn.executescript(text)
         url = f"sqlite:///{tmp_path}/state.db"
@@ -40,7 +48,7 @@ def left(request, tmp_path, monkeypatch):
         with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as conn:
             conn.execute(text)
     monkeypatch.setattr(House, "state", url)
-    return url
+    return version, url
 
 
 def migrated(url):
@@ -57,9 +65,11 @@ def until(is_so, timeout_s=40):
 
 
 def answered(house):
-    """Do what people do: approve, resume, and say what became of the writes."""
+    """Do what people do: approve, and answer for an agent."""
     for asked in house.desk.approvals():
         house.desk.answer(asked["id"], approved=True, caller=OTHER)
+    for handed in house.assignments.page(caller=OTHER):
+        house.assignments.answer(handed["id"], caller=OTHER, output={})
 
 
 def runs_of(house):
@@ -69,15 +79,17 @@ def runs_of(house):
     return found
 
 
-@BOTH
-def test_what_the_first_release_left_comes_to_its_right_end(left, tmp_path):
+@EACH
+def test_what_an_earlier_version_left_comes_to_its_right_end(left, tmp_path):
     """Waiting, delayed, parked, paused, queued, open, killed in a call: each effect is there once."""
-    assert migrated(left).before == 1
+    version, url = left
+    flows = FLOWS[version]
+    assert migrated(url).before == version
     calls = []
-    with House(tmp_path, functions(calls), FLOWS, rules=RULES) as house:
+    with House(tmp_path, functions(calls), flows, rules=RULES) as house:
         runs = runs_of(house)
         [parked], [paused], [writing] = runs["parked"], runs["paused"], runs["writing"]
-        assert {*runs} == {*FLOWS}
+        assert {*runs} == {*flows}
         assert (house.engine.run(paused).state, house.engine.run(runs["keyed"][1]).state) == ("paused", "queued")
         house.engine.resume(paused, caller=ME)
         house.until(writing, "parked", 40)
@@ -93,9 +105,11 @@ def test_what_the_first_release_left_comes_to_its_right_end(left, tmp_path):
         ended = {name: [house.engine.run(one).state for one in ids] for name, ids in runs.items()}
         again = house.run("done")
 
-    assert ended == {name: ["failed" if name == "failed" else "succeeded"] * len(ids) for name, ids in runs.items()}
-    paid = {one for name, ids in runs.items() for one in ids if name not in {"done", "failed", "guarded"}}
+    fails = {"failed", "undone"}
+    assert ended == {name: ["failed" if name in fails else "succeeded"] * len(ids) for name, ids in runs.items()}
+    paid = {one for name, ids in runs.items() for one in ids if name not in {"done", "guarded", *fails}}
     expected = {("pay", one) for one in paid} | {("item", n) for n in range(2, 6)}
+    expected |= {("undo", one) for one in runs.get("undone", [])}
     expected |= {
         (name, runs[of][0]) for name, of in {"guarded": "guarded", "flaky": "delayed", "hang_read": "reading"}.items()
     }
@@ -105,11 +119,16 @@ def test_what_the_first_release_left_comes_to_its_right_end(left, tmp_path):
     assert again.output is None
 
 
-@BOTH
+def test_every_earlier_version_left_a_journal():
+    assert {*FLOWS} == {*range(1, VERSION)}
+
+
+@EACH
 def test_it_is_left_as_the_fixture_says(left):
     """Who writes the fixture again keeps what it is about."""
-    migrated(left)
-    with closing(Journal.open(left)) as journal, journal.read() as conn:
+    version, url = left
+    migrated(url)
+    with closing(Journal.open(url)) as journal, journal.read() as conn:
         rows = conn.exec_driver_sql(
             "select workflow, task, item, t.state from task_runs t join runs on id = run_id where t.state <> 'pending'"
         )
@@ -118,8 +137,8 @@ def test_it_is_left_as_the_fixture_says(left):
             found.setdefault(workflow, {})[task if item < 0 else f"{task}/{item}"] = state
         versions = {row[0] for row in conn.exec_driver_sql("select journal_version from runs")}
 
-    assert found == LEFT
-    assert versions == {1}
+    assert found == LEFT[version]
+    assert versions == {version}
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +178,7 @@ def all_once(url, tmp_path, ids):
     return states, Counter(done[f"{one}/{name}"] for one in ids for name in many.WRITES)
 
 
-@pytest.mark.wire("postgres")
+@ON_POSTGRES
 def test_a_rolling_upgrade_with_runs_in_flight(place, tmp_path):
     """The version before works beside ours until SIGTERM, and leaves our runs to us."""
     add, url = place
@@ -184,7 +203,7 @@ def test_a_rolling_upgrade_with_runs_in_flight(place, tmp_path):
     assert {version for version, owner in by if owner == new.owner} == {VERSION - 1, VERSION}
 
 
-@pytest.mark.wire("postgres")
+@ON_POSTGRES
 def test_a_run_that_the_older_program_cannot_begin_is_begun_by_the_newer(place, tmp_path):
     """It frees the key that a run of ours waits for."""
     _, url = place
@@ -201,7 +220,7 @@ def test_a_run_that_the_older_program_cannot_begin_is_begun_by_the_newer(place, 
         assert house.engine.wait(second, 30).state == "succeeded"
 
 
-@pytest.mark.wire("postgres")
+@ON_POSTGRES
 def test_the_version_before_works_on_while_its_journal_is_migrated(place, tmp_path, released):
     """Its own code, out of git: migrated under it, joined by ours, started once more, and told to go."""
     add, url = place

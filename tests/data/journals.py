@@ -1,7 +1,7 @@
 """
-Write what the first release left: `journal_v1.sqlite.sql` and `journal_v1.postgresql.sql` beside this file.
+Write what an earlier version left: `journal_v1.sqlite.sql`, `journal_v1.postgresql.sql` and so on beside this file.
 
-`python tests/data/journal_v1.py` takes that release out of git, lets it work in a temporary folder, and kills it.
+`python tests/data/journals.py 1` takes that version out of git, lets it work in a temporary folder, and kills it.
 """
 
 import os
@@ -15,67 +15,68 @@ from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-RELEASE = "583c79f"
+BY = {1: "583c79f", 2: "25865b6"}
+"""The commit that is the last of a version."""
 HERE = Path(__file__).parent
 TESTS = HERE.parent
 
 
-def main() -> None:
+def main(version: int) -> None:
     sys.path.insert(0, str(TESTS))
     from servers.postgres import Postgres
 
     with TemporaryDirectory() as folder, Postgres() as server:
         package = Path(folder, "drawbar")
         packed = subprocess.run(
-            ["git", "archive", RELEASE], cwd=TESTS.parent, check=True, capture_output=True, timeout=60
+            ["git", "archive", BY[version]], cwd=TESTS.parent, check=True, capture_output=True, timeout=60
         ).stdout
         with tarfile.open(fileobj=BytesIO(packed)) as files:
             files.extractall(package, filter="data")
-        work(folder, f"sqlite:///{folder}/state.db")
+        work(version, folder, f"sqlite:///{folder}/state.db")
         with sqlite3.connect(f"{folder}/state.db") as conn:
-            keep("sqlite", "\n".join(conn.iterdump()))
-        work(folder, url := server.create_database())
+            keep(version, "sqlite", "\n".join(conn.iterdump()))
+        work(version, folder, url := server.create_database())
         dump = Path(server._server).with_name("pg_dump")
         said = [dump, "--inserts", "--no-owner", "--no-privileges", "--schema=public", url.replace("+psycopg", "")]
-        keep("postgresql", subprocess.run(said, check=True, capture_output=True, text=True, timeout=60).stdout)
+        keep(version, "postgresql", subprocess.run(said, check=True, capture_output=True, text=True, timeout=60).stdout)
 
 
-def keep(kind: str, text: str) -> None:
+def keep(version: int, kind: str, text: str) -> None:
     lines = [line for line in text.splitlines() if not line.startswith(("--", "\\")) and line]
     skipped = ("SET ", "SELECT pg_catalog.set_config", "CREATE SCHEMA", "COMMENT ON SCHEMA")
     kept = [line for line in lines if not line.startswith(skipped)]
-    (HERE / f"journal_v1.{kind}.sql").write_text("\n".join(kept) + "\n")
+    (HERE / f"journal_v{version}.{kind}.sql").write_text("\n".join(kept) + "\n")
 
 
-def work(folder: str, url: str) -> None:
+def work(version: int, folder: str, url: str) -> None:
     """Let the release work until every run is where it shall be left, and kill it; then let it accept one more run."""
     paths = [folder, f"{folder}/drawbar/tests", str(TESTS)]
     for part in ("works", "accepts"):
         subprocess.run(
-            [sys.executable, __file__, part, url],
+            [sys.executable, __file__, str(version), part, url],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             check=True,
             timeout=120,
         )
 
 
-def left(url: str, part: str) -> None:
+def left(version: int, part: str, url: str) -> None:
     """Do it, in a process that has the release as its package."""
+    from leaving import FLOWS, LEFT, RULES, functions
     from scripted import ME, House
     from tenacity.wait import wait_fixed
-    from upgrading import FLOWS, LEFT, RULES, functions
 
-    House.state = url
-    house = House(Path(), functions([], badly=True), FLOWS, rules=RULES, wait=wait_fixed(30), threads=30)
+    House.state, flows = url, FLOWS[version]
+    house = House(Path(), functions([], badly=True), flows, rules=RULES, wait=wait_fixed(30), threads=30)
     if part == "accepts":
         house.engine.start("ready", {}, caller=ME)
         house.journal.close()
         return
     house.begin()
-    started = {name: house.engine.start(name, {"k": "K"}, caller=ME).id for name in FLOWS if name != "ready"}
+    started = {name: house.engine.start(name, {"k": "K"}, caller=ME).id for name in flows if name != "ready"}
     house.engine.pause(started["paused"], caller=ME)
     house.engine.start("keyed", {"k": "K"}, caller=ME)
-    await_that(lambda: all(found(house, started[name]) == LEFT[name] for name in started))
+    await_that(lambda: all(found(house, started[name]) == LEFT[version][name] for name in started))
     os._exit(0)  # as kill -9: nothing is given back
 
 
@@ -96,4 +97,4 @@ def await_that(is_so: Callable[[], bool]) -> None:
 
 
 if __name__ == "__main__":
-    main() if len(sys.argv) == 1 else left(sys.argv[2], sys.argv[1])
+    main(int(sys.argv[1])) if len(sys.argv) == 2 else left(int(sys.argv[1]), *sys.argv[2:])

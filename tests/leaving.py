@@ -16,7 +16,7 @@ def _tool(name: str, **said: Any) -> dict[str, Any]:
     return {"tool": f"sys.{name}", "with": {"n": "${{ run.id }}"}, **said}
 
 
-FLOWS: dict[str, Any] = {
+FIRST: dict[str, Any] = {
     "asked": {"tasks": {"ask": {"approval": {"within_h": LONG_H}}, "pay": _tool("pay", needs=["ask"])}},
     "guarded": {"tasks": {"do": _tool("guarded")}},
     "delayed": {"tasks": {"look": _tool("flaky", retry={"attempts": 100}), "pay": _tool("pay", needs=["look"])}},
@@ -46,7 +46,16 @@ FLOWS: dict[str, Any] = {
     "ready": {"tasks": {"look": _tool("look"), "pay": _tool("pay", needs=["look"])}},
 }
 
-LEFT = {
+SECOND: dict[str, Any] = {
+    **FIRST,
+    "undone": {"tasks": {"pay": _tool("pay", compensate=_tool("undo")), "no": _tool("refuse", needs=["pay"])}},
+    "above": {"tasks": {"sub": {"workflow": "asked"}, "pay": _tool("pay", needs=["sub"])}},
+    "handed": {"tasks": {"think": {"agent": "clerk"}, "pay": _tool("pay", needs=["think"])}},
+}
+FLOWS = {1: FIRST, 2: SECOND}
+"""By the version that leaves them."""
+
+_FIRST = {
     "asked": {"ask": "waiting"},
     "guarded": {"do": "waiting"},
     "delayed": {"look": "delayed"},
@@ -61,7 +70,14 @@ LEFT = {
     "failed": {"no": "failed"},
     "ready": {"look": "ready"},
 }
-"""What the earlier release leaves: the tasks (and items) that it had begun, as the journal names their states."""
+_SECOND = {
+    **_FIRST,
+    "undone": {"pay": "succeeded", "no": "failed", "compensate:pay": "delayed"},
+    "above": {"sub": "child_waits"},
+    "handed": {"think": "waiting"},
+}
+LEFT = {1: _FIRST, 2: _SECOND}
+"""What a version leaves: the tasks (and items) that it had begun, as the journal names their states."""
 
 
 def functions(calls: list[tuple[str, Any]], *, badly: bool = False) -> dict[str, Any]:
@@ -91,4 +107,5 @@ def functions(calls: list[tuple[str, Any]], *, badly: bool = False) -> dict[str,
         "lose": ("write", told("lose", OutcomeUnknown("the answer was lost"))),
         "item": ("write", told("item", Unavailable("away"))),
         "refuse": ("write", refuse),
+        "undo": ("write", told("undo", Unavailable("away"))),
     }
