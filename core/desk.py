@@ -7,9 +7,10 @@ from typing import Any, Literal, Protocol
 
 from .access import Caller
 from .errors import ConfigError, DrawbarError, InputError
-from .guard import Answer, Guard, Prepared
+from .guard import Answer, Guard
 from .landscape import Bound
 from .masking import MASK, masked
+from .prepared import Prepared
 from .store import approvals, events, ledger, letters
 from .store.journal import Journal
 from .values import load, moment

@@ -11,8 +11,9 @@ from .access import Caller
 from .desk import Desk
 from .engine import Engine
 from .errors import InputError, OutcomeUnknown, Rejected, Unavailable, from_json
-from .guard import Answer, Guard, Prepared
+from .guard import Answer, Guard
 from .intents import SEALED, call_of
+from .prepared import Prepared
 from .queues import named
 from .roster import is_served
 from .values import canonical

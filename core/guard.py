@@ -11,7 +11,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -21,25 +21,19 @@ from tenacity.wait import wait_exponential_jitter
 
 from .access import Caller
 from .aside import Aside, Kept
-from .breaker import LeftAlone
 from .errors import (
     ConfigError,
     DrawbarError,
     InputError,
-    NotNow,
-    OutcomeUnknown,
-    Recovery,
-    Rejected,
     Unavailable,
-    from_json,
 )
-from .expressions import EvaluationError, Template
 from .holds import Holds
-from .landscape import Bound, Landscape, explained_by
+from .landscape import Bound, Landscape
 from .masking import Vault, masked
+from .outcome import Outcome, by_rules, defect, filled, storable
 from .policy import verdict
+from .prepared import Prepared, approval_of, busy_with, forbidden, value_of
 from .queues import Queues
-from .rules import ApprovalRule
 from .store import codes, events, ledger
 from .store.ids import new_id
 from .store.journal import Connection, Journal
@@ -50,61 +44,6 @@ log = structlog.get_logger("drawbar.guard")
 _TRIES = 3
 _CODE_S = 600
 _MARGIN_S = 60  # a lease and some more: after that, who recorded an intent has surely given up
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A call that may be made: converted arguments, their hash, the business key, and the approval that it needs."""
-
-    tool: Bound
-    arguments: dict[str, Any]
-    hash: str
-    key: str | None
-    caller: Caller
-    approval: ApprovalRule | None
-    needs_code: bool = False
-    """Whether a direct call needs the code of its preview: a slip of this caller would have this effect."""
-
-    @property
-    def recorded(self) -> bool:
-        """Tell whether the ledger keeps it: every effect, and every read that has a key."""
-        return self.tool.effect != "read" or self.key is not None
-
-
-State = Literal["done", "rejected", "unavailable", "unknown", "failed"]
-_STATES: dict[str, State] = {"rejected": "rejected", "unavailable": "unavailable", "unknown": "unknown"}
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of one attempt. `recovery` says what an error allows (policy.verdict decides)."""
-
-    state: State
-    result: Any = None
-    error: dict[str, Any] | None = None
-    recovery: Recovery | None = None
-    notes: dict[str, Any] = field(default_factory=dict)
-    counts: bool = True
-    """False where nothing left us by an agreement of our own: that uses up no attempt."""
-    pauses: bool = False
-    """Nor the time for attempts (`within_s`)."""
-    at_once: bool = False
-    """Nothing left us, and a direct caller is told so at once."""
-
-    @classmethod
-    def of_error(cls, error: DrawbarError, notes: dict[str, Any]) -> Outcome:
-        mine = isinstance(error, NotNow)
-        at_once = mine or isinstance(error, LeftAlone)
-        pauses = isinstance(error, NotNow) and error.pauses
-        state = _STATES.get(error.kind, "failed")
-        return cls(state, None, error.as_json(), error.recovery, notes, counts=not mine, pauses=pauses, at_once=at_once)
-
-    @property
-    def retry_after_s(self) -> float | None:
-        return (self.error or {}).get("retry_after_s")
-
-    def raised(self) -> DrawbarError:
-        return from_json(self.error or {"kind": "unknown", "message": "no outcome"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +96,7 @@ class Guard:
             raise
         env = {"arguments": checked, "caller": {"name": caller.name, "claims": caller.claims}}
         if bound.rules.bind:
-            bind = {name: _value(template, env, bound, f"bind.{name}") for name, template in bound.rules.bind.items()}
+            bind = {name: value_of(template, env, bound, f"bind.{name}") for name, template in bound.rules.bind.items()}
             checked = {**checked, **bind}
             env["arguments"] = checked
         return Prepared(
@@ -166,7 +105,7 @@ class Guard:
             hash=hashlib.sha256(canonical(checked)).hexdigest(),
             key=self._key(bound, env) or (f"once:{caller.name}:{once}" if once else None),
             caller=caller,
-            approval=_approval(bound, caller, env),
+            approval=approval_of(bound, caller, env),
             needs_code=bound.effect in caller.confirm,
         )
 
@@ -185,12 +124,12 @@ class Guard:
         if not bound.rules.enabled:
             raise InputError(f"{bound.name} is switched off", reason="forbidden", tool=bound.name)
         if not caller.may_call(bound.name, bound.effect):
-            raise _forbidden(bound, caller)
+            raise forbidden(bound, caller)
 
     def _key(self, bound: Bound, env: Mapping[str, Any]) -> str | None:
         if bound.rules.key is None:
             return None
-        key = _value(bound.rules.key, env, bound, "key")
+        key = value_of(bound.rules.key, env, bound, "key")
         if key is None or key == "":
             raise InputError(f"the key of {bound.name} is empty for these arguments", tool=bound.name)
         return str(key)
@@ -225,31 +164,8 @@ class Guard:
             outcome = Outcome.of_error(error, notes)
         except Exception as error:  # a defect of an adapter must not leave an intent without an outcome
             log.exception("adapter.defect", tool=bound.name, call_id=call_id)
-            outcome = Outcome.of_error(_defect(bound, error), notes)
-        return _storable(bound, self._sorted(prepared, outcome))
-
-    def _sorted(self, prepared: Prepared, outcome: Outcome) -> Outcome:
-        """Apply the tool's own outcome rules, then compare the answer with its schema."""
-        bound = prepared.tool
-        env = _outcome_env(prepared, outcome)
-        for rule in bound.rules.outcome:
-            if not _matches(rule.when, env):
-                continue
-            message = _filled(rule.message, env) or (outcome.error or {}).get("message") or f"{bound.name} said so"
-            if rule.is_ == "done":
-                outcome = Outcome("done", _filled(rule.result, env), notes=outcome.notes)
-            else:
-                kind = {"rejected": Rejected, "unavailable": Unavailable, "unknown": OutcomeUnknown}[rule.is_]
-                detail = (outcome.error or {}).get("detail", outcome.result)
-                outcome = Outcome.of_error(kind(str(message), tool=bound.name, detail=detail), outcome.notes)
-            break
-        if outcome.state == "done" and (deviation := _deviation(bound, outcome.result)) is not None:
-            log.warning("answer.deviates", tool=bound.name, deviation=deviation)
-            return replace(outcome, notes={**outcome.notes, "deviation": deviation})
-        if outcome.error is None:
-            return outcome
-        asks = {"next": explained_by(bound.adapter)} if outcome.error["kind"] in {"config", "unavailable"} else {}
-        return replace(outcome, error={"tool": bound.name, **asks, **outcome.error})
+            outcome = Outcome.of_error(defect(bound, error), notes)
+        return storable(bound, by_rules(prepared, outcome))
 
     def kept(self, bound: Bound, arguments: Mapping[str, Any]) -> str:
         """Write arguments for our own state, sealed where some of them are secret or personal."""
@@ -285,7 +201,7 @@ class Guard:
         unsent = self._unsent(entry, arguments, caller) if entry["args_hash"] == "" else None
         arguments = unsent.arguments if unsent else arguments
         env = {"arguments": arguments, "caller": {"name": caller.name, "claims": caller.claims}}
-        if _approval(bound, caller, env) is not None:
+        if approval_of(bound, caller, env) is not None:
             raise InputError(
                 f"another person must agree to {bound.name} for {caller.name}",
                 reason="forbidden",
@@ -360,7 +276,7 @@ class Guard:
             if isinstance(admission, ledger.Same):
                 return Answer(self.whole(admission.result), admission.entry, repeated=True)
             if isinstance(admission, ledger.Busy):
-                raise _busy(prepared, admission)
+                raise busy_with(prepared, admission)
         elif code is not None:
             self.journal.write(lambda conn: self.spend(conn, prepared, code))
         outcome = self._tried(prepared, call_id, timeout_s, leaving)
@@ -524,7 +440,7 @@ class Guard:
             return None
         env["result"] = outcome.result
         done = rule.done.fill(env)
-        return Seen(done is True, _filled(rule.result, env) if done is True else None)
+        return Seen(done is True, filled(rule.result, env) if done is True else None)
 
 
 def _would(prepared: Prepared) -> Any:
@@ -544,99 +460,3 @@ def _would(prepared: Prepared) -> Any:
             f"{bound.name}: its preview failed unexpectedly ({type(error).__name__}); this is a defect, the log has it"
         )
         raise ConfigError(said, tool=bound.name) from error
-
-
-def _forbidden(bound: Bound, caller: Caller) -> InputError:
-    if bound.effect == "write" and caller.name == "local":
-        hint = f'agents: {{ local: {{ tools: ["{bound.name}"] }} }}'
-    else:
-        hint = f"list it under agents.{caller.name}.tools"
-    return InputError(
-        f"{caller.name} may not call {bound.name} (effect {bound.effect})",
-        reason="forbidden",
-        tool=bound.name,
-        next=hint,
-    )
-
-
-def _approval(bound: Bound, caller: Caller, env: Mapping[str, Any]) -> ApprovalRule | None:
-    rule = bound.rules.approval
-    if rule is not None and (rule.when is None or _value(rule.when, env, bound, "approval.when") is True):
-        return rule
-    return ApprovalRule() if bound.effect in caller.approval else None
-
-
-def _value(template: Template, env: Mapping[str, Any], bound: Bound, field_name: str) -> Any:
-    try:
-        return template.fill(env)
-    except EvaluationError as error:
-        raise InputError(f"{field_name}: {error.message}", tool=bound.name, field=field_name) from error
-
-
-def _filled(template: Template | None, env: Mapping[str, Any]) -> Any:
-    if template is None:
-        return None
-    try:
-        return template.fill(env)
-    except EvaluationError as error:
-        log.warning("rule.fails", error=error.message)
-        return None
-
-
-def _matches(when: Template, env: Mapping[str, Any]) -> bool:
-    """A rule about a fault does not match an answer: what it names is simply not there."""
-    try:
-        return when.fill(env) is True
-    except EvaluationError:
-        return False
-
-
-def _outcome_env(prepared: Prepared, outcome: Outcome) -> dict[str, Any]:
-    env: dict[str, Any] = {
-        "arguments": prepared.arguments,
-        "caller": {"name": prepared.caller.name, "claims": prepared.caller.claims},
-    }
-    if outcome.state == "done":
-        env["result"] = outcome.result
-    elif (detail := (outcome.error or {}).get("detail")) is not None:
-        env["fault"] = detail
-    return env
-
-
-def _defect(bound: Bound, error: Exception) -> DrawbarError:
-    said = f"{bound.name}: the adapter failed unexpectedly ({type(error).__name__}); this is a defect, the log has it"
-    return ConfigError(said) if bound.effect == "read" else OutcomeUnknown(said)
-
-
-def _deviation(bound: Bound, result: Any) -> str | None:
-    try:
-        return bound.answer.deviation(result)
-    except (TypeError, ValueError, RecursionError) as error:
-        return f"the answer is no JSON: {error}"
-
-
-def _storable(bound: Bound, outcome: Outcome) -> Outcome:
-    """Make sure that an outcome can be recorded: what happened is not forgotten because of what was said about it."""
-    try:
-        dump([outcome.result, outcome.error, outcome.notes])
-        return outcome
-    except (TypeError, ValueError, RecursionError) as error:
-        log.warning("answer.unstorable", tool=bound.name, error=str(error))
-        said = f"the answer cannot be kept: {error}"
-    failed = None
-    if outcome.error is not None:
-        message = str(outcome.error.get("message", "")).encode("utf-8", "replace").decode()
-        failed = {"kind": outcome.error["kind"], "message": message, "tool": bound.name}
-    return replace(
-        outcome, result=None, error=failed, notes={"deviation": said, "left_at": outcome.notes.get("left_at")}
-    )
-
-
-def _busy(prepared: Prepared, busy: ledger.Busy) -> InputError:
-    if busy.state == "unknown":
-        said, todo = "the outcome of the first call with this key is unknown", f"drawbar dead show {busy.entry}"
-    else:
-        said, todo = "a call with this key is still running", "ask again for its answer"
-    return InputError(
-        f"{prepared.tool.name}: {said}", reason="conflict", tool=prepared.tool.name, id=busy.entry, next=todo
-    )

@@ -15,8 +15,9 @@ from typing import Any
 from .claim import Claim
 from .course import Course
 from .errors import DrawbarError, InputError
-from .guard import Guard, Prepared
+from .guard import Guard
 from .interpreter import WHOLE, State
+from .prepared import Prepared
 from .store import ledger, runs
 from .store.ids import new_id
 from .store.journal import Connection

@@ -16,13 +16,15 @@ from .claim import Came, Claim
 from .compensating import lettered, seen
 from .course import Course
 from .errors import ConfigError, DrawbarError, InputError, OutcomeUnknown, Rejected, Unavailable
-from .guard import Guard, Outcome, Prepared
+from .guard import Guard
 from .holds import Held
 from .intents import Begun, Intents, Stale, env_of, limit_s
 from .interpreter import WHOLE
 from .leases import Leases
+from .outcome import Outcome
 from .policy import verdict
 from .pool import Pool
+from .prepared import Prepared
 from .record import Record
 from .rules import ApprovalRule
 from .store import approvals, ledger, runs

@@ -1,0 +1,144 @@
+"""What came of one attempt, sorted by what the tool's rules say of it, and made fit to be recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import structlog
+
+from .breaker import LeftAlone
+from .errors import (
+    ConfigError,
+    DrawbarError,
+    NotNow,
+    OutcomeUnknown,
+    Recovery,
+    Rejected,
+    Unavailable,
+    from_json,
+)
+from .expressions import EvaluationError, Template
+from .landscape import Bound, explained_by
+from .prepared import Prepared
+from .values import dump
+
+log = structlog.get_logger("drawbar.guard")
+State = Literal["done", "rejected", "unavailable", "unknown", "failed"]
+_STATES: dict[str, State] = {"rejected": "rejected", "unavailable": "unavailable", "unknown": "unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one attempt. `recovery` says what an error allows (policy.verdict decides)."""
+
+    state: State
+    result: Any = None
+    error: dict[str, Any] | None = None
+    recovery: Recovery | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+    counts: bool = True
+    """False where nothing left us by an agreement of our own: that uses up no attempt."""
+    pauses: bool = False
+    """Nor the time for attempts (`within_s`)."""
+    at_once: bool = False
+    """Nothing left us, and a direct caller is told so at once."""
+
+    @classmethod
+    def of_error(cls, error: DrawbarError, notes: dict[str, Any]) -> Outcome:
+        mine = isinstance(error, NotNow)
+        at_once = mine or isinstance(error, LeftAlone)
+        pauses = isinstance(error, NotNow) and error.pauses
+        state = _STATES.get(error.kind, "failed")
+        return cls(state, None, error.as_json(), error.recovery, notes, counts=not mine, pauses=pauses, at_once=at_once)
+
+    @property
+    def retry_after_s(self) -> float | None:
+        return (self.error or {}).get("retry_after_s")
+
+    def raised(self) -> DrawbarError:
+        return from_json(self.error or {"kind": "unknown", "message": "no outcome"})
+
+
+def by_rules(prepared: Prepared, outcome: Outcome) -> Outcome:
+    """Apply the tool's own outcome rules, then compare the answer with its schema."""
+    bound = prepared.tool
+    env = _outcome_env(prepared, outcome)
+    for rule in bound.rules.outcome:
+        if not _matches(rule.when, env):
+            continue
+        message = filled(rule.message, env) or (outcome.error or {}).get("message") or f"{bound.name} said so"
+        if rule.is_ == "done":
+            outcome = Outcome("done", filled(rule.result, env), notes=outcome.notes)
+        else:
+            kind = {"rejected": Rejected, "unavailable": Unavailable, "unknown": OutcomeUnknown}[rule.is_]
+            detail = (outcome.error or {}).get("detail", outcome.result)
+            outcome = Outcome.of_error(kind(str(message), tool=bound.name, detail=detail), outcome.notes)
+        break
+    if outcome.state == "done" and (deviation := _deviation(bound, outcome.result)) is not None:
+        log.warning("answer.deviates", tool=bound.name, deviation=deviation)
+        return replace(outcome, notes={**outcome.notes, "deviation": deviation})
+    if outcome.error is None:
+        return outcome
+    asks = {"next": explained_by(bound.adapter)} if outcome.error["kind"] in {"config", "unavailable"} else {}
+    return replace(outcome, error={"tool": bound.name, **asks, **outcome.error})
+
+
+def filled(template: Template | None, env: Mapping[str, Any]) -> Any:
+    if template is None:
+        return None
+    try:
+        return template.fill(env)
+    except EvaluationError as error:
+        log.warning("rule.fails", error=error.message)
+        return None
+
+
+def _matches(when: Template, env: Mapping[str, Any]) -> bool:
+    """A rule about a fault does not match an answer: what it names is simply not there."""
+    try:
+        return when.fill(env) is True
+    except EvaluationError:
+        return False
+
+
+def _outcome_env(prepared: Prepared, outcome: Outcome) -> dict[str, Any]:
+    env: dict[str, Any] = {
+        "arguments": prepared.arguments,
+        "caller": {"name": prepared.caller.name, "claims": prepared.caller.claims},
+    }
+    if outcome.state == "done":
+        env["result"] = outcome.result
+    elif (detail := (outcome.error or {}).get("detail")) is not None:
+        env["fault"] = detail
+    return env
+
+
+def defect(bound: Bound, error: Exception) -> DrawbarError:
+    said = f"{bound.name}: the adapter failed unexpectedly ({type(error).__name__}); this is a defect, the log has it"
+    return ConfigError(said) if bound.effect == "read" else OutcomeUnknown(said)
+
+
+def _deviation(bound: Bound, result: Any) -> str | None:
+    try:
+        return bound.answer.deviation(result)
+    except (TypeError, ValueError, RecursionError) as error:
+        return f"the answer is no JSON: {error}"
+
+
+def storable(bound: Bound, outcome: Outcome) -> Outcome:
+    """Make sure that an outcome can be recorded: what happened is not forgotten because of what was said about it."""
+    try:
+        dump([outcome.result, outcome.error, outcome.notes])
+        return outcome
+    except (TypeError, ValueError, RecursionError) as error:
+        log.warning("answer.unstorable", tool=bound.name, error=str(error))
+        said = f"the answer cannot be kept: {error}"
+    failed = None
+    if outcome.error is not None:
+        message = str(outcome.error.get("message", "")).encode("utf-8", "replace").decode()
+        failed = {"kind": outcome.error["kind"], "message": message, "tool": bound.name}
+    return replace(
+        outcome, result=None, error=failed, notes={"deviation": said, "left_at": outcome.notes.get("left_at")}
+    )

@@ -1,0 +1,70 @@
+"""A call that may be made, and why another one may not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .access import Caller
+from .errors import InputError
+from .expressions import EvaluationError, Template
+from .landscape import Bound
+from .rules import ApprovalRule
+from .store import ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A call that may be made: converted arguments, their hash, the business key, and the approval that it needs."""
+
+    tool: Bound
+    arguments: dict[str, Any]
+    hash: str
+    key: str | None
+    caller: Caller
+    approval: ApprovalRule | None
+    needs_code: bool = False
+    """Whether a direct call needs the code of its preview: a slip of this caller would have this effect."""
+
+    @property
+    def recorded(self) -> bool:
+        """Tell whether the ledger keeps it: every effect, and every read that has a key."""
+        return self.tool.effect != "read" or self.key is not None
+
+
+def forbidden(bound: Bound, caller: Caller) -> InputError:
+    if bound.effect == "write" and caller.name == "local":
+        hint = f'agents: {{ local: {{ tools: ["{bound.name}"] }} }}'
+    else:
+        hint = f"list it under agents.{caller.name}.tools"
+    return InputError(
+        f"{caller.name} may not call {bound.name} (effect {bound.effect})",
+        reason="forbidden",
+        tool=bound.name,
+        next=hint,
+    )
+
+
+def approval_of(bound: Bound, caller: Caller, env: Mapping[str, Any]) -> ApprovalRule | None:
+    rule = bound.rules.approval
+    if rule is not None and (rule.when is None or value_of(rule.when, env, bound, "approval.when") is True):
+        return rule
+    return ApprovalRule() if bound.effect in caller.approval else None
+
+
+def value_of(template: Template, env: Mapping[str, Any], bound: Bound, field_name: str) -> Any:
+    try:
+        return template.fill(env)
+    except EvaluationError as error:
+        raise InputError(f"{field_name}: {error.message}", tool=bound.name, field=field_name) from error
+
+
+def busy_with(prepared: Prepared, busy: ledger.Busy) -> InputError:
+    if busy.state == "unknown":
+        said, todo = "the outcome of the first call with this key is unknown", f"drawbar dead show {busy.entry}"
+    else:
+        said, todo = "a call with this key is still running", "ask again for its answer"
+    return InputError(
+        f"{prepared.tool.name}: {said}", reason="conflict", tool=prepared.tool.name, id=busy.entry, next=todo
+    )
