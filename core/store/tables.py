@@ -75,6 +75,7 @@ runs = Table(
     Column("key", Text),
     Column("key_held", Text),
     Column("trigger_id", Text),
+    Column("trace", Text),  # the trace that it belongs to, as W3C's traceparent
     Column("date", Text, nullable=False),  # the business date: a repetition keeps it
     Column("journal_version", Integer, nullable=False),
     Column("created_at", Float, nullable=False),
@@ -302,6 +303,16 @@ budget_rates = Table(
     Column("name", Text, primary_key=True),
     Column("spent", Float, nullable=False),
     Column("at", Float, nullable=False),
+)
+
+allowances = Table(
+    "allowances",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("slot", BigInteger, primary_key=True, autoincrement=False),
+    Column("spent", Integer, nullable=False),
+    Column("until", Float, nullable=False),
+    Index("allowances_until", "until"),
 )
 
 breakers = Table(

@@ -5,9 +5,65 @@ Expand only: programs of version 2 go on working on it, so what is new is a tabl
 has a server default. `tests/unit/test_schema.py` compares it with the metadata, and prints the lines that are missing here.
 """
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0003"
 down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Nothing yet."""
+    op.add_column("runs", sa.Column("trace", sa.Text()))
+    _audit()
+
+
+def _audit() -> None:
+    op.create_table(
+        "audit_blocks",
+        sa.Column("id", sa.String(40), primary_key=True),
+        sa.Column("origin", sa.String(40), nullable=False),
+        sa.Column("signer", sa.String(16), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("entries", sa.Integer(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("payload", sa.Text()),
+        sa.Column("erased", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("chain", sa.String(40)),
+        sa.Column("no", sa.Integer()),
+        sa.Column("link", sa.String(64)),
+    )
+    unlinked = sa.text("chain IS NULL")
+    op.create_index("audit_unlinked", "audit_blocks", ["id"], sqlite_where=unlinked, postgresql_where=unlinked)
+    op.create_index("audit_linked", "audit_blocks", ["chain", "no"])
+    op.create_table(
+        "audit_chains",
+        sa.Column("id", sa.String(40), primary_key=True),
+        sa.Column("number", sa.Integer(), nullable=False, unique=True),
+        sa.Column("signer", sa.String(16), nullable=False),
+        sa.Column("host", sa.String(200), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("began_at", sa.Float(), nullable=False),
+        sa.Column("entries", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("link", sa.String(64), nullable=False),
+        sa.Column("cut", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("cut_link", sa.String(64), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+    )
+    op.create_table(
+        "audit_seals",
+        sa.Column("number", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("signer", sa.String(16), nullable=False),
+        sa.Column("day", sa.String(10), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+    )
+    op.create_table(
+        "allowances",
+        sa.Column("name", sa.Text(), primary_key=True),
+        sa.Column("slot", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("spent", sa.Integer(), nullable=False),
+        sa.Column("until", sa.Float(), nullable=False),
+    )
+    op.create_index("allowances_until", "allowances", ["until"])
