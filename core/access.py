@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from .agents_config import ContextRights, ModelConfig
 from .errors import InputError
 from .strict import Strict
 from .tool import Effect
@@ -22,12 +23,6 @@ SCOPES: frozenset[Scope] = frozenset({"read", "run", "approve", "operate", "admi
 class AgentConfig(Strict):
     """A named caller: what it may call, how far, with whose approval."""
 
-    later: ClassVar[dict[str, str]] = {
-        "model": "agents with a model come with the gateway; remove it until then",
-        "instructions": "agents with a model come with the gateway; remove it until then",
-        "per_minute": "rates of agents come with the gateway; remove it until then",
-        "max_steps": "step bounds come with agents that have a model; remove it until then",
-    }
     description: str = ""
     tools: list[str] = Field(default_factory=list, description="Globs of tools; a write only when named in full.")
     scopes: list[Scope] = Field(default=["read", "run"], description="What else it may do.")
@@ -39,6 +34,30 @@ class AgentConfig(Strict):
         description="Effects that a direct call has only with the one-use code of its own preview.",
     )
     approval: list[Effect] = Field(default_factory=list, description="Effects that another person must agree to.")
+    per_minute: int | None = Field(
+        None, ge=1, le=1_000_000, description="Requests and calls that it may make in any minute, everywhere together."
+    )
+    concurrency: int | None = Field(
+        None, ge=1, le=10_000, description="Calls of tools that it may have under way at the same time, everywhere together."
+    )
+    max_steps: int | None = Field(
+        None, ge=1, le=10_000, description="Calls of tools that it may make for one task, or in one `Drawbar-Session`."
+    )
+    model: ModelConfig | None = Field(
+        None, description="The model that does the tasks it is given; absent: they wait for somebody's answer."
+    )
+    instructions: str = Field("", max_length=100_000, description="What its model is told before every task.")
+    max_tokens: int | None = Field(
+        None, ge=1, description="Tokens, read and written, that its model may use for one task."
+    )
+    run_by: list[Role] | None = Field(
+        None,
+        description="Agents or roles that may give it tasks by POST /agents/{id}/run; absent: everybody with the scope `run`.",
+    )
+    context: ContextRights | None = Field(
+        None,
+        description="Scopes of the context that are open to it; absent: all that its scopes `read` and `run` allow, and none for its model.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +74,10 @@ class Caller:
     claims: dict[str, Any] = field(default_factory=dict)
     roles: frozenset[str] = frozenset()
     confirm: frozenset[Effect] = frozenset()
+    per_minute: int | None = None
+    concurrency: int | None = None
+    max_steps: int | None = None
+    context: ContextRights | None = None
 
     @classmethod
     def cli(cls, user: str) -> Caller:
@@ -85,11 +108,31 @@ class Caller:
         named = set(by)
         return not named or self.kind == "cli" or bool(named & {self.name, *self.roles})
 
+    def reads(self, scope: str) -> None:
+        """Raise InputError, forbidden, where it may not read this scope of the context."""
+        rights = self.context
+        if rights is not None and not any(fnmatchcase(scope, glob) for glob in (*rights.read, *rights.write)):
+            raise _closed(self.name, "read", scope)
+
+    def writes(self, scope: str) -> None:
+        """Raise InputError, forbidden, where it may not write this scope of the context."""
+        if self.context is not None and not any(fnmatchcase(scope, glob) for glob in self.context.write):
+            raise _closed(self.name, "write", scope)
+
     def require(self, scope: Scope) -> None:
         if scope not in self.scopes:
             raise InputError(
                 f"{self.name} lacks the scope {scope!r}", reason="forbidden", next="ask who administers Drawbar"
             )
+
+
+def _closed(name: str, what: str, scope: str) -> InputError:
+    return InputError(
+        f"{name} may not {what} the scope {scope!r} of the context",
+        reason="forbidden",
+        field="scope",
+        next=f"list it under agents.{name}.context.{what}",
+    )
 
 
 def local(config: AgentConfig | None) -> Caller:
@@ -106,4 +149,8 @@ def _of_config(name: str, tools: tuple[str, ...], config: AgentConfig) -> Caller
         approval=tuple(config.approval),
         roles=frozenset(config.roles),
         confirm=frozenset(config.confirm),
+        per_minute=config.per_minute,
+        concurrency=config.concurrency,
+        max_steps=config.max_steps,
+        context=config.context,
     )

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -24,6 +24,7 @@ from .store.budgets import Budgets
 from .store.ids import new_id
 
 log = structlog.get_logger("drawbar.slices")
+T = TypeVar("T")
 LEASE_S = 3.0
 SLICE_S = 0.1
 _MARGIN_S = 0.5
@@ -269,6 +270,14 @@ class Holdings:
         with self._lock:
             if self._kept.get(slots.name) is slots:
                 del self._kept[slots.name]
+
+    def now(self) -> float:
+        """Give the clock by which leases end, which all processes share."""
+        return self._store.now()
+
+    def write(self, unit: Callable[[Any], T]) -> T:
+        """Run a unit where the budgets live. Raises Unavailable."""
+        return self._store.write(unit)
 
     def wall(self) -> float:
         """Give the time of day that all processes share."""

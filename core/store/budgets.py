@@ -22,7 +22,7 @@ from sqlalchemy.pool import NullPool
 from ..errors import Unavailable
 from .journal import Journal
 from .statement import Statement
-from .tables import breakers, budget_rates, budget_slots
+from .tables import allowances, breakers, budget_rates, budget_slots
 from .turn import Turn
 
 T = TypeVar("T")
@@ -47,11 +47,16 @@ _PUT_RATE = Statement(
 _FAR_S = 3600.0
 
 
-def rows(conn: Connection, name: str, now: float) -> list[Row]:
-    """Give who holds and who wants slots of a budget, and forget whose lease is over; one process at a time."""
+def alone(conn: Connection, name: str) -> None:
+    """Let no other process at what has this name before this unit ends, and let nobody wait for the disk."""
     if conn.dialect.name == "postgresql":
         _QUICKLY(conn)
         _LOCK(conn, name=name)
+
+
+def rows(conn: Connection, name: str, now: float) -> list[Row]:
+    """Give who holds and who wants slots of a budget, and forget whose lease is over; one process at a time."""
+    alone(conn, name)
     _FORGET(conn, name=name, now=now)
     return [tuple(row) for row in _ROWS(conn, name=name, now=now).fetchall()]
 
@@ -66,9 +71,7 @@ def drop(conn: Connection, name: str, owner: str) -> None:
 
 def take_rate(conn: Connection, name: str, *, count: int, every_s: float, now: float, latest: float) -> float:
     """Take the next `count` starts of a rate; give the first, or one after `latest`, and then nothing was taken."""
-    if conn.dialect.name == "postgresql":
-        _QUICKLY(conn)
-        _LOCK(conn, name=name)
+    alone(conn, name)
     spent, at = _RATE(conn, name=name).fetchone() or (0.0, 0.0)
     first = now if at < now or at > now + _FAR_S else at  # far ahead: from a clock that is no more
     if first <= latest:
@@ -142,7 +145,7 @@ class Budgets:
             event.listen(engine, "connect", _prepare)
             with turn.taken():
                 conn = engine.connect()
-                for table in (budget_slots, budget_rates, breakers):
+                for table in (budget_slots, budget_rates, breakers, allowances):
                     table.create(conn, checkfirst=True)
             self._open = conn, turn
         return self._open

@@ -294,8 +294,24 @@ documents = Table(
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
     Column("updated_by", Text),
+    Column("bytes", Integer),  # of the body; null where a program of version 2 wrote it last
     sqlite_with_rowid=False,
 )
+Index("documents_size", documents.c.scope, documents.c.bytes)
+
+# What documents of the context were before, and (null) when they were deleted.
+document_versions = Table(
+    "document_versions",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("body", Text),
+    Column("changed_at", Float, nullable=False),
+    Column("changed_by", Text),
+    sqlite_with_rowid=False,
+)
+Index("document_versions_at", document_versions.c.changed_at)
 
 budget_rates = Table(
     "budget_rates",

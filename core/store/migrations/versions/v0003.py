@@ -13,8 +13,11 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
+    _agents()
+    _documents()
     op.add_column("runs", sa.Column("trace", sa.Text()))
     _audit()
+    _allowances()
 
 
 def _audit() -> None:
@@ -59,6 +62,9 @@ def _audit() -> None:
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
     )
+
+
+def _allowances() -> None:
     op.create_table(
         "allowances",
         sa.Column("name", sa.Text(), primary_key=True),
@@ -67,3 +73,36 @@ def _audit() -> None:
         sa.Column("until", sa.Float(), nullable=False),
     )
     op.create_index("allowances_until", "allowances", ["until"])
+
+
+def _agents() -> None:
+    op.create_table(
+        "agent_steps",
+        sa.Column("run_id", sa.String(40), primary_key=True),
+        sa.Column("task", sa.String(200), primary_key=True),
+        sa.Column("item", sa.Integer(), primary_key=True),
+        sa.Column("no", sa.Integer(), primary_key=True),
+        sa.Column("kind", sa.String(20), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("input_tokens", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("output_tokens", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("cost", sa.Text()),
+        sa.Column("at", sa.Float(), nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+def _documents() -> None:
+    op.add_column("documents", sa.Column("bytes", sa.Integer()))
+    op.create_index("documents_size", "documents", ["scope", "bytes"])
+    op.create_table(
+        "document_versions",
+        sa.Column("scope", sa.Text(), primary_key=True),
+        sa.Column("key", sa.Text(), primary_key=True),
+        sa.Column("version", sa.Integer(), primary_key=True),
+        sa.Column("body", sa.Text()),
+        sa.Column("changed_at", sa.Float(), nullable=False),
+        sa.Column("changed_by", sa.Text()),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("document_versions_at", "document_versions", ["changed_at"])
