@@ -24,6 +24,7 @@ from ..core.announce_config import EventsConfig
 from ..core.claims_config import ClaimsConfig
 from ..core.door_config import Authentication
 from ..core.errors import ConfigError
+from ..core.mcp_config import McpConfig
 from ..core.notify_config import Notify
 from ..core.retention_config import History
 from ..core.strict import Strict
@@ -94,6 +95,7 @@ class Config(Strict):
     notify: list[Notify] = Field(default_factory=list, description="Who is told of what, by webhook.")
     history: History = Field(History(), description="For how long what is over is kept.")
     claims: ClaimsConfig = Field(ClaimsConfig(), description="What becomes of large values.")
+    mcp: McpConfig = Field(McpConfig(), description="What clients of MCP meet.")
     adapters: dict[Name, AnyAdapter] = Field(default_factory=dict, description="The systems, by name.")
     workflows: dict[Name, Workflow] = Field(default_factory=dict, description="Graphs of tasks, by name.")
     syncs: dict[Name, SyncConfig] = Field(default_factory=dict, description="What moves rows on a schedule, by name.")

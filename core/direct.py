@@ -16,6 +16,7 @@ from .intents import SEALED, call_of
 from .prepared import Prepared
 from .queues import named
 from .roster import is_served
+from .tool import PATIENT, Asker
 from .values import canonical
 from .views import Run
 from .workflow import Task, Workflow
@@ -40,21 +41,24 @@ class Direct:
         key: str | None = None,
         code: str | None = None,
         outside: bool = True,
+        asker: Asker = PATIENT,
     ) -> Answer:
         """
         Call a tool once for all: the answer, or `waiting` with the approval's id.
 
-        `key` is the caller's Idempotency-Key, `code` the one of its preview. Raises one of the five.
+        `key` is the caller's Idempotency-Key, `code` the one of its preview. What `asker` takes back before it left, does not
+        leave. Raises one of the five.
         """
         prepared = self._guard.prepare(tool, arguments, caller, once=key, outside=outside)
         queues = self._guard.queues
         if prepared.approval is None and queues.is_elsewhere(queue := queues.of_tool(tool)):
-            return self._sent(prepared, key, code, named(queue))
+            return self._sent(prepared, key, code, named(queue), asker)
         if prepared.approval is None:
-            return self._guard.call(prepared, code=code)
+            return self._guard.call(prepared, code=code, asker=asker)
+        asker.leaving()
         return self._asked(prepared, key, code)
 
-    def _sent(self, prepared: Prepared, key: str | None, code: str | None, queue: str) -> Answer:
+    def _sent(self, prepared: Prepared, key: str | None, code: str | None, queue: str, asker: Asker) -> Answer:
         """Leave the call to a process that reaches the system, as a run of one task, and wait for what comes of it."""
         if not is_served(self._guard.journal, queue):
             raise Unavailable(
@@ -62,6 +66,7 @@ class Direct:
                 retry_after_s=_QUESTION_S,
                 next=f"start one where the system can be reached: drawbar worker --queues {queue}",
             )
+        asker.leaving()
         run = self._begun(prepared, key, code)
         if (answer := self._waited(run.id, prepared.tool.timeout_s + _TAKEN_S)) is not None:
             return answer

@@ -37,7 +37,7 @@ from .queues import Queues
 from .store import codes, events, ledger
 from .store.ids import new_id
 from .store.journal import Connection, Journal
-from .tool import Call, Seen
+from .tool import PATIENT, Asker, Call, Progress, Seen, no_progress
 from .values import ClaimCheck, canonical, dump, load, moment
 
 log = structlog.get_logger("drawbar.guard")
@@ -144,12 +144,13 @@ class Guard:
         timeout_s: float | None = None,
         leaving: Callable[[], None] = lambda: None,
         batch: bool = False,
+        progress: Progress = no_progress,
     ) -> Outcome:
         """Make one attempt within the budget. Never raises: what came of it is the outcome."""
         bound = prepared.tool
         limit = min(bound.timeout_s, timeout_s or bound.timeout_s)
         notes: dict[str, Any] = {}
-        call = Call(call_id, prepared.caller.name, time.monotonic() + limit, run_id, task, leaving, notes)
+        call = Call(call_id, prepared.caller.name, time.monotonic() + limit, run_id, task, leaving, notes, progress)
         try:
             line = bound.share.line(bound.effect)
             line.look()
@@ -260,6 +261,7 @@ class Guard:
         call_id: str | None = None,
         timeout_s: float | None = None,
         code: str | None = None,
+        asker: Asker = PATIENT,
     ) -> Answer:
         """
         Make a direct call: intent, up to three tries, outcome. `code` is spent together with the intent, so that it is used
@@ -268,10 +270,11 @@ class Guard:
         Raises one of the five. An unknown outcome of a write stays in the ledger as a dead letter; its id is in the error.
         """
         call_id = call_id or new_id()
-        leaving: Callable[[], None] = lambda: None  # noqa: E731 - replaced where there is an intent
+        asker.leaving()
+        leaving = asker.leaving
         if prepared.recorded:
             intent = self.intent(prepared, call_id, self.journal.now(), timeout_s=timeout_s)
-            leaving = partial(self._still_ours, intent.expires_at)
+            leaving = partial(self._still_ours, intent.expires_at, asker)
             admission = self.journal.write(lambda conn: self._admitted(conn, prepared, intent, code))
             if isinstance(admission, ledger.Same):
                 return Answer(self.whole(admission.result), admission.entry, repeated=True)
@@ -279,7 +282,7 @@ class Guard:
                 raise busy_with(prepared, admission)
         elif code is not None:
             self.journal.write(lambda conn: self.spend(conn, prepared, code))
-        outcome = self._tried(prepared, call_id, timeout_s, leaving)
+        outcome = self._tried(prepared, call_id, timeout_s, replace(asker, leaving=leaving))
         if prepared.recorded:
             self._record(prepared, call_id, outcome)
         if outcome.state == "done":
@@ -313,8 +316,9 @@ class Guard:
                 next=f"preview {name} with the same arguments, look at it, and call it with that code",
             )
 
-    def _still_ours(self, expires_at: float) -> None:
+    def _still_ours(self, expires_at: float, asker: Asker) -> None:
         """Look immediately before the first byte leaves: who slept too long was given up, and a person may have sent it."""
+        asker.leaving()
         if self.journal.now() > expires_at - 1:
             raise Unavailable("this process was too slow: its call was given up", retry_after_s=1)
 
@@ -333,7 +337,7 @@ class Guard:
         except Unavailable as error:
             log.warning("outcome.unrecorded", tool=prepared.tool.name, entry=call_id, error=error.message)
 
-    def _tried(self, prepared: Prepared, call_id: str, timeout_s: float | None, leaving: Callable[[], None]) -> Outcome:
+    def _tried(self, prepared: Prepared, call_id: str, timeout_s: float | None, asker: Asker) -> Outcome:
         limit = min(prepared.tool.timeout_s, timeout_s or prepared.tool.timeout_s)
         until = time.monotonic() + limit
 
@@ -346,24 +350,14 @@ class Guard:
                 return False
             return time.monotonic() + (outcome.retry_after_s or 0) < until
 
-        backoff = wait_exponential_jitter(multiplier=0.1, max=2)
-
-        def wait_s(state: RetryCallState) -> float:
-            asked_s = state.outcome.result().retry_after_s if state.outcome else None
-            return max(backoff(state), asked_s or 0)
-
-        retrying = Retrying(
-            stop=stop_after_attempt(_TRIES) | stop_after_delay(limit),
-            wait=wait_s,
-            retry=retry_if_result(again),
-            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-        )
-        outcome: Outcome = retrying(
-            lambda: self.perform(
-                prepared, call_id=call_id, timeout_s=max(until - time.monotonic(), 0.001), leaving=leaving
+        def tried() -> Outcome:
+            left_s = max(until - time.monotonic(), 0.001)
+            return self.perform(
+                prepared, call_id=call_id, timeout_s=left_s, leaving=asker.leaving, progress=asker.progress
             )
-        )
-        return outcome
+
+        outcome = tried()
+        return _retried(outcome, again, tried, limit) if again(outcome) else outcome
 
     def conclude(
         self, conn: Any, prepared: Prepared, entry_id: str, outcome: Outcome, kept: Kept | None = None
@@ -427,7 +421,7 @@ class Guard:
             return None
         if bound.rules.probe is None:
             assert bound.tool.probe is not None
-            with bound.share.slot(bound.timeout_s), bound.share.reads.watched(bound.timeout_s):
+            with bound.share.slot(bound.timeout_s), bound.share.line("read").watched(bound.timeout_s):
                 call = Call(f"probe-{new_id()}", "probe", time.monotonic() + bound.timeout_s)
                 return bound.tool.probe(arguments, call)
         rule = bound.rules.probe
@@ -443,13 +437,32 @@ class Guard:
         return Seen(done is True, filled(rule.result, env) if done is True else None)
 
 
+def _retried(first: Outcome, again: Callable[[Outcome], bool], tried: Callable[[], Outcome], limit: float) -> Outcome:
+    """Try again what failed once; `first` is the outcome of the first try."""
+    backoff = wait_exponential_jitter(multiplier=0.1, max=2)
+    known = [first]
+
+    def wait_s(state: RetryCallState) -> float:
+        asked_s = state.outcome.result().retry_after_s if state.outcome else None
+        return max(backoff(state), asked_s or 0)
+
+    retrying = Retrying(
+        stop=stop_after_attempt(_TRIES) | stop_after_delay(limit),
+        wait=wait_s,
+        retry=retry_if_result(again),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    )
+    outcome: Outcome = retrying(lambda: known.pop() if known else tried())
+    return outcome
+
+
 def _would(prepared: Prepared) -> Any:
     bound = prepared.tool
     show = bound.tool.preview
     if show is None:
         return {"tool": bound.name, "arguments": prepared.arguments}
     try:
-        with bound.share.slot(bound.timeout_s), bound.share.reads.watched(bound.timeout_s):
+        with bound.share.slot(bound.timeout_s), bound.share.line("read").watched(bound.timeout_s):
             return show(prepared.arguments)
     except DrawbarError as error:
         error.tool = error.tool or bound.name

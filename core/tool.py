@@ -17,6 +17,29 @@ Effect = Literal["read", "idempotent", "write"]
 Schema = Mapping[str, Any]
 
 
+Progress = Callable[[float, float | None, str | None], None]
+"""Hears how far a call is: done, of how much (None: nobody knows), and in words. It never fails and takes no time."""
+
+
+def no_progress(done: float, total: float | None = None, message: str | None = None) -> None:
+    """Nobody wants to hear it."""
+
+
+def _always() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who waits for a call: `leaving` is asked before the first byte leaves, and may refuse; `progress` hears how far it is."""
+
+    leaving: Callable[[], None] = _always
+    progress: Progress = no_progress
+
+
+PATIENT = Asker()
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """
@@ -24,6 +47,7 @@ class Call:
 
     `id` is the same for every attempt of one intent: message ids and SQL comments are made of it. `deadline` is on the
     monotonic clock. `notes` takes evidence for the operator (endpoint, what was sent); it must hold no secret.
+    `progress` may be told how far a long call is; who asked for it hears so.
     """
 
     id: str
@@ -33,6 +57,7 @@ class Call:
     task: str | None = None
     leaving: Callable[[], None] = lambda: None
     notes: dict[str, Any] = field(default_factory=dict)
+    progress: Progress = no_progress
 
     def left_s(self) -> float:
         """Give the seconds left, never less than a millisecond: wire libraries read 0 as for ever."""
