@@ -51,6 +51,7 @@ def _audit() -> None:
         sa.Column("link", sa.String(64), nullable=False),
         sa.Column("cut", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("cut_link", sa.String(64), nullable=False),
+        sa.Column("sealed", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("digest", sa.String(64), nullable=False),
     )
     op.create_table(
