@@ -462,9 +462,12 @@ class Course:
         version, wanted = self.version + 1, self.state.wanted
         said = shown(self.state)
         if self._ended is None:
-            if said != shown(self.before) and said in {"parked", "waiting", "paused"}:
+            if said in {"parked", "waiting", "paused"} and said != shown(self.before):
                 self.tell(f"run.{said}")
-            runs.save(self.conn, self.run_id, version, said, wanted)
+            if said == self.stood and wanted == self.before.wanted:
+                runs.save_version(self.conn, self.run_id, version)
+            else:
+                runs.save(self.conn, self.run_id, version, said, wanted)
         else:
             error = self._ended["error"]
             runs.save_end(

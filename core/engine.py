@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from tenacity.wait import wait_base, wait_exponential_jitter
@@ -30,8 +30,8 @@ from .guard import Guard
 from .holds import Intake
 from .interpreter import Want
 from .leases import Alive, Leases
-from .plan import Plan, plan_of
-from .pool import Pool
+from .plan import plan_of
+from .pool import Pool, Refused
 from .pulse import Pulse
 from .queues import Queues
 from .record import Record
@@ -45,6 +45,7 @@ from .work import RunSync, Work
 from .workflow import Workflow
 
 log = structlog.get_logger("drawbar.engine")
+T = TypeVar("T")
 _POLL_S = 0.5
 _WAIT_S = 0.1
 _STUCK_S = 30.0
@@ -89,6 +90,8 @@ class Engine:
             run_sync,
             Children(self._record, definitions, guard.holds),
         )
+        # A start or a pull is not made again when the answer to its commit was lost: on a server it claims, and no more.
+        self._ahead = self._work.ahead if journal.is_sqlite else None
         self._doorbell = Doorbell(journal, bell, self._queues)
         self._sweep = Sweep(self._record, self._alive, guard, self._doorbell, poll_s)
         self._pool: Pool | None = None
@@ -161,38 +164,39 @@ class Engine:
         plan = plan_of(definition)
         given = checked(plan, {} if input is None else input)
         key = key_of(plan, given) if key is None else key
-        reserved = self._reserve(plan.width)
-        try:
-            run_id, claims = self._begin(workflow, plan, given, caller, key, trigger_id, date, reserved, before)
-        except BaseException:
-            self._give([], reserved)
-            raise
-        self._leases.take(claims)
-        self._give(claims, reserved)
-        return self.run(run_id)
-
-    def _begin(
-        self,
-        workflow: str,
-        plan: Plan,
-        given: Any,
-        caller: Caller,
-        key: str | None,
-        trigger_id: str | None,
-        date: str | None,
-        room: int,
-        before: Callable[[Connection], None],
-    ) -> tuple[str, list[Claim]]:
         beginning = Beginning.of(self._record.aside, workflow, plan, given, caller, key=key, date=date)
 
-        def unit(conn: Connection) -> tuple[str, list[Course]]:
-            if trigger_id is not None and (first := runs.of_trigger(conn, trigger_id)) is not None:
-                return first, []
-            before(conn)
-            return beginning.run_id, beginning.begin(self._record, conn, room=room, trigger_id=trigger_id)
+        begun = self._on_a_thread(plan.width, partial(self._begin, beginning, trigger_id, before))
+        return self.run(begun) if isinstance(begun, str) else begun
 
-        run_id, courses = self._journal.write(unit)
-        return run_id, self._record.committed(courses)
+    def _on_a_thread(self, width: int, begin: Callable[[int], tuple[T, list[Claim]]]) -> T:
+        """Begin a run on the thread that goes on with it, as far as one is idle: so it may record the intent of its first write."""
+        pool = self._pool
+        if pool is not None and (reserved := pool.reserve(width)):
+            with suppress(Refused):
+                return pool.ask(partial(begin, reserved), reserved)
+        return begin(0)[0]
+
+    def _begin(
+        self, beginning: Beginning, trigger_id: str | None, before: Callable[[Connection], None], room: int
+    ) -> tuple[Run | str, list[Claim]]:
+        """Commit it; give the run as it has begun, or the id of one that is read."""
+        run_id = beginning.run_id
+
+        def unit(conn: Connection) -> list[Course]:
+            nonlocal run_id
+            if trigger_id is not None and (first := runs.of_trigger(conn, trigger_id)) is not None:
+                run_id = first
+                return []
+            before(conn)
+            return beginning.begin(self._record, conn, room=room, trigger_id=trigger_id)
+
+        courses = self._record.write(unit, self._ahead if room else None)
+        claims = self._record.committed(courses)
+        self._leases.take(claims)
+        if not courses or courses[0].state.ended:
+            return run_id, claims
+        return views.fresh(courses[0], beginning.input.text), claims
 
     def run(self, run_id: str) -> Run:
         """Give a run as it is now."""
@@ -345,9 +349,6 @@ class Engine:
         """Hear that an approval was answered."""
         self._sweep.answered(approval_id)
 
-    def _reserve(self, wanted: int) -> int:
-        return 0 if self._pool is None else self._pool.reserve(wanted)
-
     def _rung(self, run_id: str, task: str, item: int) -> None:
         """Hear from the broker that a task is ready: do it, and go on in its run. Whoever was faster has it."""
         pool = self._pool
@@ -360,10 +361,6 @@ class Engine:
         self._leases.take(claims)
         for claim in claims:
             pool.go_on(claim)
-
-    def _give(self, claims: list[Claim], reserved: int) -> None:
-        if self._pool is not None:
-            self._pool.give(claims, reserved)
 
     def _pull(self) -> Claim | None:
         """Claim the task that has been ready for longest, whichever process made it so."""
@@ -386,7 +383,7 @@ class Engine:
             return self._record.within(conn, run_id, lambda course: course.claim_ready(task, item), room=1)
 
         try:
-            claims = self._record.committed(self._journal.write(unit))
+            claims = self._record.committed(self._record.write(unit, self._ahead))
         except Unavailable:
             raise
         except Exception:  # a run that cannot go on is not the next one for ever: others wait behind it

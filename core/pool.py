@@ -6,12 +6,48 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 import structlog
 
 from .claim import Claim
 
 log = structlog.get_logger("drawbar.pool")
+T = TypeVar("T")
+
+
+class Refused(Exception):
+    """The pool is being stopped: no thread of it has begun what it was asked."""
+
+
+class _Errand(Generic[T]):
+    """What a thread is asked to do before it goes on with what that claimed; who asked waits for the answer."""
+
+    def __init__(self, act: Callable[[], tuple[T, list[Claim]]]) -> None:
+        self._act = act
+        self._answer: T | None = None
+        self._error: BaseException | None = None
+        self._over = threading.Lock()
+        self._over.acquire()
+
+    def run(self) -> list[Claim]:
+        claims: list[Claim] = []
+        try:
+            self._answer, claims = self._act()
+        except BaseException as error:  # who asked raises it
+            self._error = error
+        self._over.release()
+        return claims
+
+    def refuse(self) -> None:
+        self._error = Refused()
+        self._over.release()
+
+    def answer(self) -> T:
+        self._over.acquire()
+        if self._error is not None:
+            raise self._error
+        return self._answer  # type: ignore[return-value]  # without an error there is an answer
 
 
 class Pool:
@@ -33,7 +69,7 @@ class Pool:
         self._work = work
         self._pull = pull
         self._change = threading.Condition()
-        self._queue: deque[Claim] = deque()
+        self._queue: deque[Claim | _Errand[Any]] = deque()
         self._idle = 0
         self._reserved = 0
         self._ringing = False
@@ -74,6 +110,31 @@ class Pool:
             self._queue.extend(claims)
             self._change.notify(len(claims) + self._ringing)
 
+    def ask(self, act: Callable[[], tuple[T, list[Claim]]], reserved: int) -> T:
+        """
+        Let one of the reserved threads act and go on with the first of the claims that this gives; others take the rest.
+
+        Raises what it raises; Refused when nothing was done, and then the reservations are over too.
+        """
+
+        def acted() -> tuple[T, list[Claim]]:
+            claims: list[Claim] = []
+            try:
+                answer, claims = act()
+            finally:
+                self.give(claims[1:], reserved - 1)
+            return answer, claims[:1]
+
+        errand = _Errand(acted)
+        with self._change:
+            if self._stopping:
+                self._reserved -= reserved
+                raise Refused
+            self._reserved -= 1
+            self._queue.append(errand)
+            self._change.notify(1 + self._ringing)
+        return errand.answer()
+
     def ring(self) -> None:
         """Say that there may be ready tasks in the journal."""
         with self._change:
@@ -87,24 +148,29 @@ class Pool:
             left = list(self._queue)
             self._queue.clear()
             self._change.notify_all()
+        for errand in left:
+            if isinstance(errand, _Errand):
+                errand.refuse()
         until = time.monotonic() + drain_s
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(max(until - time.monotonic(), 0.01))
-        return left
+        return [claim for claim in left if isinstance(claim, Claim)]
 
     def _run(self) -> None:
         while True:
-            claim = self._next()
-            if claim is None and self._stopping:
+            found = self._next()
+            if found is None and self._stopping:
                 return
-            if claim is not None:
-                self.go_on(claim)
+            if isinstance(found, _Errand):
+                found = next(iter(found.run()), None)
+            if found is not None:
+                self.go_on(found)
             with self._change:
                 self._idle += 1
 
-    def _next(self) -> Claim | None:
-        """Wait for a claim or for the bell; the thread counts as idle until it goes."""
+    def _next(self) -> Claim | _Errand[Any] | None:
+        """Wait for a claim, an errand or the bell; the thread counts as idle until it goes."""
         with self._change:
             while not self._stopping:
                 if self._queue:

@@ -60,29 +60,37 @@ class Record:
         `ahead` adds to the commit what is good to have in it; should that fail, the commit is made without it. What
         `below` takes goes into the courses of the runs that do tasks of this one, where it says true.
         """
-        failed = False
 
         def unit(conn: Connection) -> list[Course]:
-            nonlocal failed
             courses = self.within(conn, run_id, tell, room=room)
-            if below is not None:
-                courses += self._below(conn, run_id, below)
-            if ahead is not None and not failed:
+            return courses if below is None else [*courses, *self._below(conn, run_id, below)]
+
+        return self.committed(self.write(unit, ahead))
+
+    def write(self, unit: Callable[[Connection], list[Course]], ahead: Tell | None = None) -> list[Course]:
+        """Commit a unit, with what `ahead` adds to its first course; who calls hands the courses to `committed`."""
+        if ahead is None:
+            return self.journal.write(unit)
+        failed = False
+
+        def with_more(conn: Connection) -> list[Course]:
+            nonlocal failed
+            courses = unit(conn)
+            if courses and not failed:
                 failed = True
                 ahead(courses[0])
                 failed = False
             return courses
 
         try:
-            courses = self.journal.write(unit)
+            return self.journal.write(with_more)
         except DrawbarError:
             raise
         except Exception as error:
             if not failed:
                 raise
-            log.warning("ahead.fails", run=run_id, error=f"{type(error).__name__}: {error}")
-            courses = self.journal.write(unit)
-        return self.committed(courses)
+            log.warning("ahead.fails", error=f"{type(error).__name__}: {error}")
+            return self.journal.write(with_more)
 
     def within(self, conn: Connection, run_id: str, tell: Tell, *, room: int = 0) -> list[Course]:
         """Do the same inside a unit of the caller, who calls `committed` after its commit."""

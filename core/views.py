@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
-from .interpreter import WHOLE
+from .interpreter import WHOLE, shown
 from .known import shown_task
 from .plan import plan_of_body
 from .store import history
 from .store.history import Row
 from .store.journal import Connection
 from .values import load, moment, to_json
+
+if TYPE_CHECKING:
+    from .course import Course
 
 STATES = ("queued", "running", "waiting", "paused", "parked", "succeeded", "failed", "cancelled")
 FINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})
@@ -116,6 +119,30 @@ def run(conn: Connection, run_id: str) -> Run:
     if row is None:
         raise InputError(f"there is no run {run_id!r}", reason="not_found", next="see drawbar runs")
     return _run(row)
+
+
+def fresh(course: Course, given: str) -> Run:
+    """Give a run that has just begun as it was stored, with its input as a row holds it."""
+    header = course.known.header
+    parent_run, parent_task, parent_item = header.parent or (None, None, WHOLE)
+    return Run(
+        id=header.id,
+        workflow=header.workflow,
+        state=shown(course.state),
+        key=header.key,
+        input=load(given),
+        output=None,
+        error=None,
+        caller=course.known.caller.name,
+        reason=None,
+        date=header.date,
+        created_at=header.created_at,
+        started_at=header.created_at,
+        finished_at=None,
+        parent_run=parent_run,
+        parent_task=parent_task,
+        parent_item=None if parent_item == WHOLE else parent_item,
+    )
 
 
 def page(

@@ -65,6 +65,8 @@ class Work:
         self._leases = leases
         self._guard = guard
         self._intents = Intents(guard)
+        self.ahead = self._intents.ahead
+        """Adds the intent of the write that a thread goes on with to the commit that claims it."""
         self._wait = wait
         self._run_sync = run_sync
         self._children = children
@@ -361,7 +363,7 @@ class Work:
             room = 0
             ahead = None
             if self.pool is not None and not self.pool.stopping:
-                ahead = self._intents.ahead
+                ahead = self.ahead
                 reserved = self.pool.reserve(claim.known.plan.width - 1)
                 room = 1 + reserved
             try:

@@ -77,6 +77,7 @@ _INSERT_RUN = insert(
 )
 _KEEP_DEFINITION = Statement("INSERT INTO definitions (hash, body) VALUES (:hash, :body) ON CONFLICT DO NOTHING")
 _SAVE = Statement("UPDATE runs SET version = :version, state = :state, wanted = :wanted WHERE id = :id")
+_SAVE_VERSION = Statement("UPDATE runs SET version = :version WHERE id = :id")
 _SAVE_END = Statement(
     "UPDATE runs SET version = :version, state = :state, wanted = :wanted, output = :output, error = :error,"
     " finished_at = :finished_at, key_held = NULL WHERE id = :id"
@@ -123,6 +124,11 @@ def keep_definition(conn: Connection, digest: str, body: str) -> None:
 
 def save(conn: Connection, run_id: str, version: int, state: str, wanted: str | None) -> None:
     _SAVE(conn, id=run_id, version=version, state=state, wanted=wanted)
+
+
+def save_version(conn: Connection, run_id: str, version: int) -> None:
+    """Save a run that is shown as before: no index of runs is written."""
+    _SAVE_VERSION(conn, id=run_id, version=version)
 
 
 def save_end(conn: Connection, run_id: str, **said: Any) -> None:

@@ -27,8 +27,11 @@ class Statement:
         self._texts: dict[str, str] = {}
 
     def __call__(self, conn: Connection, **values: Any) -> Any:
+        text = self._text(conn.dialect)
+        if conn.dialect.name == "sqlite":  # whose driver makes the cursor in the same step
+            return conn.connection.dbapi_connection.execute(text, values)  # type: ignore[union-attr]
         cursor = conn.connection.cursor()
-        cursor.execute(self._text(conn.dialect), values)
+        cursor.execute(text, values)
         return cursor
 
     def many(self, conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
