@@ -9,20 +9,22 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, GetJsonSchemaHandler, SecretStr, field_validator, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import Field, SecretStr, field_validator
 
 from ..core.adapter import Adapter, AdapterConfig, Finding, Place
+from ..core.endpoints import Endpoints
+from ..core.endpoints_config import EndpointsConfig
 from ..core.errors import ConfigError, DrawbarError
 from ..core.strict import Strict
 from ..core.tool import Call, Effect, Tool
 
 if TYPE_CHECKING:
+    from ..connectors.discovery import Look
     from ..connectors.soap import Bound, Service, Settings
     from ..connectors.soap_contract import Operation
+    from ..connectors.soap_http import Url
 
 _LATER = "comes with the release that deepens SOAP; remove it until then"
 _MASK = "***"
@@ -67,26 +69,6 @@ class Security(Strict):
     tls: Tls = Field(Tls(), description="Whom to trust, and our own certificate.")
 
 
-class Endpoints(Strict):
-    """Where calls go instead of the WSDL's own address. A call that has left is never repeated on another endpoint."""
-
-    mode: Literal["balance", "failover"] = Field("balance", description="failover: the next one only when one is away.")
-    urls: list[Annotated[str, Field(pattern=r"^https?://\S+$")]] = Field(
-        min_length=1, description="Addresses of one and the same service."
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, given: Any) -> Any:
-        if isinstance(given, str):
-            return {"urls": [given]}
-        return {"urls": given} if isinstance(given, list) else given
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [handler(core), {"type": "array", "items": {"type": "string"}}, {"type": "string"}]}
-
-
 class SoapConfig(AdapterConfig):
     """A SOAP service by its WSDL."""
 
@@ -99,7 +81,9 @@ class SoapConfig(AdapterConfig):
 
     kind: Literal["soap"] = "soap"
     wsdl: str = Field(min_length=1, description="A file, relative to the configuration, or an http(s) URL.")
-    endpoints: Endpoints | None = Field(None, description="One URL, a list (balanced), or mode and urls.")
+    endpoints: EndpointsConfig | None = Field(
+        None, description="One URL, a list (balanced), or mode and urls, dns or file."
+    )
     include: list[str] = Field(default_factory=list, description="Globs: only these operations become tools.")
     exclude: list[str] = Field(default_factory=list, description="Globs: these do not.")
     effects: dict[str, Effect] = Field(default_factory=dict, description="By operation; what is not named is a write.")
@@ -125,6 +109,20 @@ class SoapAdapter(Adapter[SoapConfig]):
         super().__init__(name, config, place)
         self._opening = threading.RLock()
         self._service: Service | None = None
+        self._endpoints = place.endpoints or Endpoints(name, config.budget.breaker)
+        if config.endpoints is not None and len(config.endpoints.urls) > 1:
+            self._endpoints.put(config.endpoints.addresses())  # so that each is seen before the first call
+
+    @classmethod
+    def mistakes(cls, config: SoapConfig, base: Path) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        if config.endpoints is not None and config.endpoints.file is not None:
+            from ..connectors.discovery import entries
+
+            try:
+                for text in entries(base / config.endpoints.file):
+                    config.endpoints.url_of(text)
+            except ConfigError as error:
+                yield ("endpoints", "file"), error.message
 
     def tools(self) -> Iterable[Tool]:
         service = self._open()
@@ -142,8 +140,7 @@ class SoapAdapter(Adapter[SoapConfig]):
         skipped = service.contract.skipped
         found = f"{len(tools)} tools" + (f"; left out: {'; '.join(skipped)}" if skipped else "")
         yield Finding(f"load the WSDL {self.config.wsdl}", ok=True, found=found)
-        for url in sorted({url for operation in service.contract.operations for url in self._addresses(operation)}):
-            yield from _reached(service, url)
+        yield from self._reached(service)
         yield self._login(tools)
 
     def close(self) -> None:
@@ -156,7 +153,7 @@ class SoapAdapter(Adapter[SoapConfig]):
             if self._service is None:
                 from ..connectors.soap import Service
 
-                self._service = Service(self._settings())
+                self._service = Service(self._settings(), self._endpoints)
             return self._service
 
     def _settings(self) -> Settings:
@@ -165,11 +162,13 @@ class SoapAdapter(Adapter[SoapConfig]):
         from ..connectors.soap_security import Login
 
         said, security = self.config, self.config.security
-        token, basic, tls = security.username_token, security.basic, security.tls
+        token, basic, tls, ends = security.username_token, security.basic, security.tls, said.endpoints
         return Settings(
             wsdl=said.wsdl if "://" in said.wsdl else str((self.place.base / said.wsdl).resolve()),
-            endpoints=tuple(said.endpoints.urls) if said.endpoints else (),
-            balanced=bool(said.endpoints and said.endpoints.mode == "balance"),
+            endpoint=ends.urls[0] if ends and len(ends.urls) == 1 else None,
+            look=self._look() if ends and len(ends.urls) != 1 else None,
+            refresh_s=ends.refresh_s if ends and not ends.urls else None,
+            connect_timeout_s=min(ends.connect_timeout_s, said.call_timeout_s) if ends else 5,
             headers=said.headers,
             login=Login(token.username, token.password.get_secret_value(), token.digest) if token else None,
             timestamp_ttl_s=security.timestamp.ttl_s if security.timestamp else None,
@@ -179,6 +178,27 @@ class SoapAdapter(Adapter[SoapConfig]):
             load_timeout_s=said.call_timeout_s,
             max_bytes=int(said.max_answer_mb * 2**20),
         )
+
+    def _look(self) -> Look:
+        from ..connectors.discovery import Named, in_file, listed
+
+        said = self.config.endpoints
+        assert said is not None
+        failover = said.mode == "failover"
+        if said.file is not None:
+            return in_file(self.place.base / said.file, said.url_of, failover=failover)
+        if said.dns is None:
+            return listed(said.urls, failover=failover)
+        own = {"https": 443, "http": 80}[said.scheme]
+        return Named(
+            said.dns,
+            said.scheme,
+            said.host_of_dns,
+            said.port or own,
+            said.path or "/",
+            said.resolver,
+            min(said.connect_timeout_s, self.config.call_timeout_s),
+        ).look
 
     def _path(self, text: str | None) -> Path | None:
         return self.place.base / text if text else None
@@ -232,8 +252,20 @@ class SoapAdapter(Adapter[SoapConfig]):
         rules = self.config.tools.get(name)
         return list(rules.secret) if rules else []
 
-    def _addresses(self, operation: Operation) -> list[str]:
-        return self.config.endpoints.urls if self.config.endpoints else [operation.address]
+    def _reached(self, service: Service) -> Iterator[Finding]:
+        """Try to connect to every address that calls may go to."""
+        try:
+            if service.ways is not None:
+                urls = {name: service.ways.url(name) for name in service.ways.names()}
+            else:
+                urls = {url.text: url for url in (service.bound(each).to() for each in service.contract.operations)}
+        except DrawbarError as error:
+            yield Finding.of("find the endpoints", error)
+            return
+        if self._endpoints.trouble:
+            yield Finding("find the endpoints", ok=False, found=self._endpoints.trouble)
+        for name, url in sorted(urls.items()):
+            yield _connected(service, name, url)
 
     def _login(self, tools: list[Tool]) -> Finding:
         """Call a read tool that needs no argument, since nothing else tells whether the service takes us."""
@@ -248,12 +280,12 @@ class SoapAdapter(Adapter[SoapConfig]):
         return Finding(f"call {tool.name}", ok=True, found="it answered")
 
 
-def _reached(service: Service, url: str) -> Iterator[Finding]:
-    what = f"connect to {url}"
+def _connected(service: Service, name: str, url: Url) -> Finding:
+    what = f"connect to {name}"
     try:
-        yield Finding(what, ok=True, found=service.reach(url))
+        return Finding(what, ok=True, found=service.reach(url))
     except DrawbarError as error:
-        yield Finding.of(what, error)
+        return Finding.of(what, error)
 
 
 def _full_name(operation: Operation) -> str:

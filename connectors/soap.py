@@ -9,16 +9,18 @@ from __future__ import annotations
 import base64
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from ..core.errors import ConfigError, InputError, Unavailable
+from ..core.endpoints import Endpoints
+from ..core.errors import ConfigError, InputError
 from ..core.tool import Call, Effect
+from .discovery import Look
 from .soap_contract import Contract, Operation, load
 from .soap_documents import Documents
-from .soap_endpoints import Endpoints
+from .soap_endpoints import Ways
 from .soap_faults import body_of
 from .soap_http import Http, Url
 from .soap_messages import HEADERS_KEY, optional_object, reader_of, schema_of, writer_of
@@ -30,6 +32,8 @@ from .soap_wire import Answer
 from .soap_write import Unfit, Writers, escaped
 from .soap_xml import SOAP_11, SOAP_12, local, namespace
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Tls:
@@ -40,11 +44,17 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a service needs to be reached; secrets in it are never shown."""
+    """
+    What a service needs to be reached; secrets in it are never shown.
+
+    `endpoint` goes before the WSDL's own address, and `look`, which finds several, before both.
+    """
 
     wsdl: str
-    endpoints: tuple[str, ...] = ()
-    balanced: bool = False
+    endpoint: str | None = None
+    look: Look | None = None
+    refresh_s: float | None = None
+    connect_timeout_s: float = 5
     headers: Mapping[str, str] = field(default_factory=dict)
     login: Login | None = None
     timestamp_ttl_s: float | None = None
@@ -58,7 +68,8 @@ class Settings:
 class Service:
     """A service by its WSDL. Creating one loads the WSDL; calls share its connections and may come from any thread."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, endpoints: Endpoints | None = None) -> None:
+        """`endpoints` is where it is kept how those stand that `settings.look` finds."""
         self.settings = settings
         self._http = Http(
             tls=lambda: _context(settings.tls), headers=_http_headers(settings), max_bytes=settings.max_bytes
@@ -71,6 +82,15 @@ class Service:
             self._http.close()
             raise
         self._security = security(settings.login, settings.timestamp_ttl_s)
+        self.ways: Ways | None = None
+        if settings.look is not None and endpoints is not None:
+            self.ways = Ways(
+                settings.look,
+                endpoints,
+                self._http,
+                refresh_s=settings.refresh_s,
+                connect_timeout_s=settings.connect_timeout_s,
+            )
 
     def bound(self, operation: Operation) -> Bound:
         """Make what calls an operation; its writers and readers are made once, here."""
@@ -79,26 +99,27 @@ class Service:
     def close(self) -> None:
         self._http.close()
 
-    def post(self, endpoints: Endpoints, envelope: str, http_headers: str, call: Call) -> tuple[Url, Answer]:
-        """Post an envelope; another endpoint is asked only when nothing has left to the one before."""
-        body, left = envelope.encode(), len(endpoints)
-        for url in endpoints.in_order():
-            left -= 1
-            call.notes["endpoint"] = url.text
-            try:
-                answer = self._http.post(url, body, http_headers, deadline=call.deadline, leaving=call.leaving)
-            except Unavailable:
-                endpoints.is_away(url)
-                if not left:
-                    raise
-                continue
-            call.notes["http_status"] = answer.status
-            return url, answer
-        raise Unavailable("there is no endpoint")
+    def ask(
+        self,
+        address: Callable[[], Url],
+        envelope: str,
+        http_headers: str,
+        call: Call,
+        effect: Effect,
+        read: Callable[[Url, Answer], T],
+    ) -> T:
+        """Post an envelope, to `address` or to one of several, and read the answer."""
+        body = envelope.encode()
+        if self.ways is not None:
+            return self.ways.ask(body, http_headers, call, effect, read)
+        url = address()
+        call.notes["endpoint"] = url.text
+        answer = self._http.post(url, body, http_headers, deadline=call.deadline, leaving=call.leaving)
+        call.notes["http_status"] = answer.status
+        return read(url, answer)
 
-    def reach(self, address: str) -> str:
+    def reach(self, url: Url) -> str:
         """Open a connection and say what was found; raises like a call."""
-        url = Url.of(address)
         self._http.reach(url, deadline=time.monotonic() + self.settings.load_timeout_s)
         return "TLS is trusted" if url.secure else "without TLS"
 
@@ -113,8 +134,8 @@ class Bound:
         self._service = service
         self.operation = operation
         settings = service.settings
-        self._addresses = settings.endpoints or ((operation.address,) if operation.address else ())
-        self._endpoints: Endpoints | None = None
+        self._address = settings.endpoint or operation.address
+        self._url: Url | None = None
         self.http_headers = _action_headers(operation)
         constant = settings.headers
         self._asked = tuple(part for part in operation.input.headers if part.name not in _filled(operation, constant))
@@ -130,15 +151,17 @@ class Bound:
 
     @property
     def address(self) -> str:
-        return ", ".join(self._addresses)
+        """Say where calls go; of several, all."""
+        ways = self._service.ways
+        return self._address or "" if ways is None else ", ".join(ways.names())
 
-    def _to(self) -> Endpoints:
-        """Where calls go; ConfigError when the WSDL names nothing that can be used and the configuration nothing at all."""
-        if self._endpoints is None:
-            if not self._addresses:
+    def to(self) -> Url:
+        """Say where calls go; ConfigError when the WSDL names nothing that can be used and the configuration nothing at all."""
+        if self._url is None:
+            if not self._address:
                 raise ConfigError(f"the WSDL names no address for {self.operation.name}", field="endpoints")
-            self._endpoints = Endpoints(self._addresses, balanced=self._service.settings.balanced)
-        return self._endpoints
+            self._url = Url.of(self._address)
+        return self._url
 
     @staticmethod
     def without(envelope: str, value: Any, mask: str) -> str:
@@ -167,12 +190,15 @@ class Bound:
 
     def call(self, arguments: Mapping[str, Any], call: Call, effect: Effect) -> dict[str, Any]:
         """Send one call and give its answer as plain values."""
-        endpoints = self._to()
-        url, answer = self._service.post(endpoints, self.envelope(arguments), self.http_headers, call)
-        body = body_of(answer, effect=effect, details=self._details, endpoint=url.text, one_way=self._read is None)
-        if body is None or self._read is None:
-            return {}
-        return self._read(dereferenced(body) if self._encoded else body)
+
+        def read(url: Url, answer: Answer) -> dict[str, Any]:
+            body = body_of(answer, effect=effect, details=self._details, endpoint=url.text, one_way=self._read is None)
+            if body is None or self._read is None:
+                return {}
+            return self._read(dereferenced(body) if self._encoded else body)
+
+        envelope = self.envelope(arguments)
+        return self._service.ask(self.to, envelope, self.http_headers, call, effect, read)
 
     def _headers(self, arguments: Mapping[str, Any], *, masked: bool) -> str:
         said = self._constant

@@ -17,13 +17,17 @@ from urllib.parse import urljoin, urlsplit
 from ..core.errors import ConfigError, OutcomeUnknown, Unavailable
 from .soap_wire import Answer, Broken, Wire
 
-_IDLE = 64
+_IDLE = 1024  # the budget bounds how many are open at once
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """An endpoint, taken apart once. `credentials` in it are refused: they belong to `security`."""
+    """
+    An endpoint, taken apart once. `credentials` in it are refused: they belong to `security`.
+
+    `at` is where to connect; TLS and the header Host keep to the host of the URL.
+    """
 
     text: str
     secure: bool
@@ -31,9 +35,10 @@ class Url:
     port: int
     path: str
     head: str = field(repr=False)
+    at: tuple[str, int] = ("", 0)
 
     @classmethod
-    def of(cls, text: str) -> Url:
+    def of(cls, text: str, at: tuple[str, int] | None = None) -> Url:
         try:
             split = urlsplit(text)
             port = split.port
@@ -47,11 +52,18 @@ class Url:
         secure = split.scheme == "https"
         host = f"[{split.hostname}]" if ":" in split.hostname else split.hostname
         head = f"{path} HTTP/1.1\r\nHost: {host}{f':{port}' if port else ''}\r\n"
-        return cls(text, secure, split.hostname, port or (443 if secure else 80), path, head)
+        number = port or (443 if secure else 80)
+        return cls(text, secure, split.hostname, number, path, head, at or (split.hostname, number))
 
     @property
-    def origin(self) -> tuple[bool, str, int]:
-        return self.secure, self.host, self.port
+    def origin(self) -> tuple[bool, str, str, int]:
+        return self.secure, self.host, *self.at
+
+    @property
+    def where(self) -> str:
+        """Say where a connection goes."""
+        own = (self.host, self.port)
+        return f"{self.host}:{self.port}" if self.at == own else f"{self.host}:{self.port} at {self.at[0]}:{self.at[1]}"
 
 
 class Http:
@@ -66,7 +78,7 @@ class Http:
         self._make_tls = tls
         self._tls: ssl.SSLContext | None = None
         self._lock = threading.Lock()
-        self._idle: dict[tuple[bool, str, int], deque[Wire]] = {}
+        self._idle: dict[tuple[bool, str, str, int], deque[Wire]] = {}
         self._head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self._max_bytes = max_bytes
         self._closed = False
@@ -79,16 +91,20 @@ class Http:
         *,
         deadline: float,
         leaving: Callable[[], None] = lambda: None,
+        connect_deadline: float | None = None,
     ) -> Answer:
         """Send one request; `headers` are lines that end in CRLF. A redirect is an answer like any other."""
         head = f"POST {url.head}{self._head}{headers}Content-Length: {len(body)}\r\n\r\n"
-        return self._exchange(url, head.encode("latin-1") + body, deadline, leaving)
+        return self._exchange(url, head.encode("latin-1") + body, deadline, leaving, connect_deadline)
+
+    def ask(self, url: Url, *, deadline: float) -> Answer:
+        """Send a GET; a redirect is an answer like any other."""
+        return self._exchange(url, f"GET {url.head}{self._head}\r\n".encode("latin-1"), deadline, lambda: None)
 
     def get(self, url: Url, *, deadline: float) -> Answer:
         """Fetch a document, following redirects on the same host only."""
         for _ in range(5):
-            request = f"GET {url.head}{self._head}\r\n".encode("latin-1")
-            answer = self._exchange(url, request, deadline, lambda: None)
+            answer = self.ask(url, deadline=deadline)
             if answer.status not in _REDIRECTS:
                 return answer
             target = Url.of(urljoin(url.text, answer.headers.get("location", "")))
@@ -109,9 +125,17 @@ class Http:
             while wires:
                 wires.pop().close()
 
-    def _exchange(self, url: Url, data: bytes, deadline: float, leaving: Callable[[], None]) -> Answer:
+    def _exchange(
+        self,
+        url: Url,
+        data: bytes,
+        deadline: float,
+        leaving: Callable[[], None],
+        connect_deadline: float | None = None,
+    ) -> Answer:
         idle = self._idle.get(url.origin) or self._idle.setdefault(url.origin, deque())
-        wire = self._take(url, idle, deadline)
+        wire = self._take(url, idle, connect_deadline or deadline)
+        wire.deadline = deadline
         kept = False
         try:
             leaving()
@@ -136,27 +160,26 @@ class Http:
             except IndexError:
                 break
             if not wire.is_stale():
-                wire.deadline = deadline
                 return wire
             wire.close()
         return self._open(url, deadline)
 
     def _open(self, url: Url, deadline: float) -> Wire:
         try:
-            return Wire(url.host, url.port, self._context() if url.secure else None, deadline)
+            return Wire(*url.at, self._context() if url.secure else None, deadline, url.host)
         except ssl.SSLCertVerificationError as error:
             raise ConfigError(
-                f"{url.host}:{url.port} shows a certificate that is not trusted: {error.verify_message}",
+                f"{url.where} shows a certificate that is not trusted: {error.verify_message}",
                 next="security.tls.ca_file names the authority to trust",
             ) from error
         except ssl.SSLError as error:
-            raise Unavailable(f"TLS with {url.host}:{url.port} failed: {error.reason or error}") from error
+            raise Unavailable(f"TLS with {url.where} failed: {error.reason or error}") from error
         except TimeoutError:
-            raise Unavailable(f"{url.host}:{url.port} did not accept a connection in time") from None
+            raise Unavailable(f"{url.where} did not accept a connection in time") from None
         except socket.gaierror as error:
             raise Unavailable(f"the host name {url.host} cannot be found: {error.strerror}") from error
         except OSError as error:
-            raise Unavailable(f"{url.host}:{url.port} cannot be reached: {error.strerror or error}") from error
+            raise Unavailable(f"{url.where} cannot be reached: {error.strerror or error}") from error
 
     def _context(self) -> ssl.SSLContext:
         with self._lock:

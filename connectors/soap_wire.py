@@ -36,16 +36,16 @@ class Wire:
     """
     One open connection. `deadline` is on the monotonic clock and holds for a whole exchange.
 
-    Raises TimeoutError and OSError of the socket, and Broken.
+    `name` is whom TLS must prove, where that is not the host that is connected to. Raises TimeoutError and OSError of the socket, and Broken.
     """
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, deadline: float) -> None:
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, deadline: float, name: str = "") -> None:
         self.deadline = deadline
         self._rest = b""
         sock = socket.create_connection((host, port), timeout=left_s(deadline))
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._sock: socket.socket = tls.wrap_socket(sock, server_hostname=host) if tls else sock
+            self._sock: socket.socket = tls.wrap_socket(sock, server_hostname=name or host) if tls else sock
         except BaseException:
             sock.close()
             raise

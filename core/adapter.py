@@ -16,6 +16,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from .batch import Sink, Source
+from .endpoints import Endpoints
 from .errors import ConfigError, DrawbarError, InputError
 from .hours import Calendar
 from .policy import Budget
@@ -90,11 +91,13 @@ class Place:
     Where an adapter lives: `base` resolves relative paths of the configuration, `state` is a folder of our own.
 
     `taken` keeps messages that were taken from a queue where every process sees them; without it they are files in `state`.
+    `endpoints` is where an adapter whose system has several addresses keeps how each of them stands.
     """
 
     base: Path
     state: Path
     taken: Taken | None = None
+    endpoints: Endpoints | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from .lines import Lines, Said
 
 _SAME_S = 0.05
-Went = Literal["well", "badly", "nowhere"]
-"""How a call went. `nowhere`: it did not reach the system, and says nothing about it."""
+Went = Literal["well", "badly", "nowhere", "reached"]
+"""How a call went. `nowhere`: it did not reach the system, and says nothing about it. `reached`: no call, and it is there."""
 
 
 class BreakerRules(Strict):
@@ -68,6 +68,8 @@ def followed(line: Line, rules: BreakerRules, went: Went, now: float, *, tried: 
         return SOUND
     if went == "nowhere":
         return replace(line, trying=None) if tried else line
+    if went == "reached":  # calls go through again, and the first that fails opens it for longer than before
+        return Line(max(rules.failures - 1, 0), line.opened)
     failed = replace(line, failures=line.failures + 1)
     opens = line.until is None and 0 < rules.failures <= failed.failures
     if not opens and not tried:
@@ -132,6 +134,31 @@ class Breaker:
         line = self._line
         if line.until is not None and isinstance(left_s := admitted(line, self._clock(), 0), float):
             raise self._refusal(left_s)
+
+    @property
+    def is_due(self) -> bool:
+        """Tell whether it is open, and its time for a try has come."""
+        line, now = self._line, self._clock()
+        return line.until is not None and now >= line.until and (line.trying is None or now >= line.trying)
+
+    def probe(self, reach: Callable[[], None], limit_s: float) -> None:
+        """Take the one try of all processes, where it is free, for a look that is no call; `reach` raises one of the five."""
+        try:
+            if not self._admit(limit_s):
+                return
+        except LeftAlone:
+            return
+        try:
+            reach()
+        except DrawbarError as error:
+            self._follow("badly", True, error)
+        else:
+            self._follow("reached", True, None)
+
+    def forget(self) -> None:
+        """Hear no more of it."""
+        if self._lines is not None and self._lines.heard.get(self._name) == self.hear:
+            del self._lines.heard[self._name]
 
     @contextmanager
     def watched(self, limit_s: float) -> Iterator[None]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from .breaker import Breaker
+from .endpoints import Endpoints, Together
 from .errors import ConfigError, DrawbarError, NotNow
 from .hours import Calendar, Span
 from .policy import Budget
@@ -35,6 +36,7 @@ class Share:
         lines = None if holdings is None else holdings.lines
         self.reads = Breaker(f"reads of {system}", budget.breaker, tell, lines=lines)
         self.writes = Breaker(f"writes of {system}", budget.breaker, tell, lines=lines)
+        self.endpoints = Endpoints(system, budget.breaker, tell, lines)
         self._system = system
         self._budget = budget
         self._clock = clock or (holdings.wall if holdings else time.time)
@@ -44,7 +46,10 @@ class Share:
         self._batch = None if budget.batch is None else Slots(f"{system}/batch", budget.batch, holdings)
         self._rate = None if budget.per_second is None else Rate(system, budget.per_second, holdings)
 
-    def line(self, effect: Effect) -> Breaker:
+    def line(self, effect: Effect) -> Breaker | Together:
+        """Give what watches the calls: where the system has several endpoints, each of them has a line of its own."""
+        if self.endpoints:
+            return self.endpoints.line(effect)
         return self.reads if effect == "read" else self.writes
 
     def look(self, needed_s: float) -> None:

@@ -14,7 +14,7 @@ from .store.definitions import Definitions
 from .values import moment
 
 _TOOL = "tool"
-_OF_SYSTEM = ("name", "kind", "state", "owner", "error", "since", "closed_until", "calls")
+_OF_SYSTEM = ("name", "kind", "state", "owner", "error", "since", "closed_until", "calls", "endpoints", "discovery")
 
 
 class Catalogue:
@@ -98,8 +98,13 @@ class Catalogue:
             "budget": config.budget.model_dump(exclude_none=True),
         }
         share = self._landscape.share(name)
-        said["calls"] = {"reads": share.reads.as_json(), "writes": share.writes.as_json()}
-        if downs := [line.since for line in (share.reads, share.writes) if line.error is not None]:
+        reads, writes = share.line("read"), share.line("write")
+        said["calls"] = {"reads": reads.as_json(), "writes": writes.as_json()}
+        if share.endpoints:
+            said["endpoints"] = share.endpoints.as_json()
+        if share.endpoints.trouble:
+            said["discovery"] = share.endpoints.trouble
+        if downs := [line.since for line in (reads, writes) if line.error is not None]:
             said["since"] = moment(min(downs))
         if (closed_until := share.closed_until(0)) is not None:
             said["closed_until"] = moment(closed_until)

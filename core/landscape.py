@@ -79,7 +79,8 @@ class _Entry:
     def open(self) -> Adapter[Any]:
         with self.lock:
             if self.adapter is None:
-                self.adapter = find(self.config.kind)(self.name, self.config, self.place)
+                place = replace(self.place, endpoints=self.share.endpoints)
+                self.adapter = find(self.config.kind)(self.name, self.config, place)
             return self.adapter
 
     def bound(self) -> dict[str, Bound]:
@@ -268,7 +269,8 @@ class Landscape:
         entry = self._entry(name)
         if entry.share.closed_until(0) is not None:
             return "closed", None
-        if trouble := entry.trouble or entry.share.reads.error or entry.share.writes.error:
+        lines = (entry.share.line("read"), entry.share.line("write"))
+        if trouble := entry.trouble or next((error for line in lines if (error := line.error)), None):
             return "down", trouble
         return ("up" if entry.tools is not None else "unopened"), None
 
