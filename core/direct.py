@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from .access import Caller
+from .calls import given_to, run_of_call
 from .desk import Desk
 from .engine import Engine
 from .errors import InputError, OutcomeUnknown, Rejected, Unavailable, from_json
@@ -19,7 +19,6 @@ from .roster import is_served
 from .tool import PATIENT, Asker
 from .values import canonical
 from .views import Run
-from .workflow import Task, Workflow
 
 _QUESTION_S = 5.0
 _TAKEN_S = 10.0
@@ -56,7 +55,10 @@ class Direct:
         if prepared.approval is None:
             return self._guard.call(prepared, code=code, asker=asker)
         asker.leaving()
-        return self._asked(prepared, key, code)
+        answer = self._asked(prepared, key, code)
+        if answer.state == "waiting":
+            self._guard.witness.turned_away(prepared, answer.id, "waiting")
+        return answer
 
     def _sent(self, prepared: Prepared, key: str | None, code: str | None, queue: str, asker: Asker) -> Answer:
         """Leave the call to a process that reaches the system, as a run of one task, and wait for what comes of it."""
@@ -108,19 +110,14 @@ class Direct:
 
     def _begun(self, prepared: Prepared, key: str | None, code: str | None) -> Run:
         """Start a run of one task that makes this call."""
-        name = prepared.tool.name
-        shown = set(prepared.tool.input_schema.get("properties") or prepared.arguments)
-        given = {field: value for field, value in prepared.arguments.items() if field in shown}
-        kept = self._guard.kept(prepared.tool, given)
-        sent = {SEALED: kept} if self._guard.vault.sealed(kept) else given
-        asked = {field: f"${{{{ input[{_literal(field)}] }}}}" for field in sent}
-        task = Task.model_validate({"tool": name, "with": asked})
+        name, given = prepared.tool.name, given_to(prepared)
+        definition, sent = run_of_call(self._guard, prepared)
         run = self._engine.start(
             call_of(name),
             sent,
             caller=prepared.caller,
             trigger_id=f"call:{prepared.caller.name}:{name}:{key}" if key else None,
-            definition=Workflow(description=f"One call of {name}.", tasks={"call": task}),
+            definition=definition,
             before=lambda conn: self._guard.spend(conn, prepared, code),
         )
         self._refuse_other(prepared, run, given)
@@ -147,8 +144,3 @@ class Direct:
         if run.state != "succeeded":
             raise Rejected(f"its run was {run.state} before it was approved; nothing was sent", id=run.id)
         return Answer(self._guard.whole(task.output), run.id, repeated=True, run_id=run.id)
-
-
-def _literal(text: str) -> str:
-    """Write a text as a literal of an expression, whatever is in it."""
-    return json.dumps(text, ensure_ascii=False)
