@@ -7,22 +7,32 @@ The composition root: reads the configuration and puts the parts together.
 from __future__ import annotations
 
 import getpass
-from collections.abc import Collection
+import threading
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import structlog
+
 from .config import Config, load
 from .config import parts as config_parts
+from .config.changes import Changes, compared, differing
 from .config.references import Registered, check_one_workflow
 from .config.secrets import scrub_values
 from .core.access import AgentConfig, Caller, local
 from .core.adapter import AdapterConfig, Place, find
+from .core.agents_config import ModelConfig
+from .core.agents_model import Question, Said
+from .core.agents_tools import AgentTools
+from .core.agents_work import Staff
 from .core.announce import MEDIA_TYPE, Announcer
 from .core.answers import Answers
 from .core.aside import Aside, Claims
 from .core.assignments import Assignments
+from .core.audit import Audit
+from .core.audit_key import key_file, signer_of
 from .core.catalogue import Catalogue
 from .core.context import Context
 from .core.desk import Desk
@@ -32,7 +42,7 @@ from .core.door import Door, ReadToken
 from .core.door_config import Authentication
 from .core.doorbell import Bell
 from .core.engine import Engine
-from .core.errors import ConfigError, InputError
+from .core.errors import ConfigError, DrawbarError, InputError
 from .core.events import told
 from .core.feeds import Feeds
 from .core.guard import Guard
@@ -40,6 +50,7 @@ from .core.holds import Brake, Holds, Intake
 from .core.keys import Keys
 from .core.landscape import Landscape
 from .core.letters import Letters
+from .core.limits import Limits
 from .core.masking import Vault
 from .core.notify import Outlet
 from .core.pulse import Pulse
@@ -58,8 +69,11 @@ from .core.store.taken import Taken
 from .core.syncs import Syncs
 from .core.tasks import Tasks
 from .core.views import Run
+from .core.witness import Witness
 from .core.workflow import Workflow
 
+log = structlog.get_logger("drawbar.app")
+_RELOAD = "reload"
 _SWEEP_S = 0.5
 _CLEAN_S = 60.0
 _TELL_S = 0.5
@@ -72,8 +86,13 @@ class App:
     `begin` starts its engine; with `starts`, its triggers and schedules too, which one long-lived process should do.
     """
 
-    def __init__(self, config: Config, queues: Collection[str] = (DEFAULT,)) -> None:
+    def __init__(
+        self, config: Config, queues: Collection[str] = (DEFAULT,), source: Callable[[], Config] | None = None
+    ) -> None:
+        """`source` reads the configuration again; without it there is nothing to reload."""
         self.config = config
+        self._source = source
+        self._reloading = threading.Lock()
         self.journal = Journal.open(config.state_url)
         state = self.journal.path.parent if self.journal.path else config.base
         self.place = Place(config.base, state, Taken(self.journal))
@@ -83,7 +102,9 @@ class App:
             config.workflows,
             self.definitions,
             _workflow,
-            lambda name, one: check_one_workflow(config, name, one, Registered(self.workflows.find, self.agents.find)),
+            lambda name, one: check_one_workflow(
+                self.config, name, one, Registered(self.workflows.find, self.agents.find)
+            ),
         )
         self.agents: Register[AgentConfig] = Register("agent", config.agents, self.definitions, _agent)
         self.adapters: Register[Any] = Register("adapter", config.adapters, self.definitions, self._adapter)
@@ -95,8 +116,11 @@ class App:
         vault = Vault(config.state_key.get_secret_value() or None)
         aside = Aside(vault, config.claims.over_bytes)
         self.guard = Guard(self.landscape, self.journal, vault, self.intake.holds, aside)
+        self.audit_key = key_file(self.journal.path, config.base)
+        self.audit = Audit(self.journal, partial(signer_of, vault, self.audit_key), scrub=scrub_values)
+        self.guard.witness = Witness(self.audit)
         self.claims = Claims(self.journal, aside)
-        self.context = Context(self.journal)
+        self.context = Context(self.journal, config.context)
         self.syncs = Syncs(config.syncs, self.landscape, self.journal, self.place, self.intake)
         self.queues = Queues(queues, self.landscape.queue, self.syncs.queue)
         self.guard.queues = self.syncs.queues = self.queues
@@ -108,12 +132,17 @@ class App:
             intake=self.intake,
             bell=_bell(config.queue),
             queues=self.queues,
+            shelf=self.context.shelf,
         )
         self.desk = Desk(self.journal, self.guard, self.engine)
         self.assignments = Assignments(self.journal, self.engine.take)
         self.letters = Letters(self.desk, self.journal)
-        self.direct = Direct(self.guard, self.engine, self.desk)
+        self.limits = Limits(self.holdings)
+        self.direct = Direct(self.guard, self.engine, self.desk, self.limits)
         self.catalogue = Catalogue(self.landscape, self.adapters, self.definitions)
+        self.models = _Models()
+        tools = AgentTools(self.catalogue, self.guard, self.context)
+        self.engine.employ(Staff(self.agents.find, self.caller, tools, self.models, scrub_values))
         self.feeds = Feeds(self.landscape, self.journal)
         self.brake = Brake(self.journal, self.intake.holds, self._known)
         self.status = Status(self.journal, self.catalogue, self.syncs.list, floor=self.floor, held=self.brake.list)
@@ -131,11 +160,12 @@ class App:
         self.answers = Answers(self.journal)
         entrance = config.server.authentication
         self.door = Door(entrance, self.keys, self._registered, self.local, _reader(entrance, config.base))
-        self.retention = Retention(
-            self.journal, config.history, key_s=self._key_s, rejects=self._rejects, claims=config.claims
-        )
+        self.door.refused = self.audit.refused_login
+        self.retention = self._retention()
         self._pulses: list[Pulse] = []
+        self._tellers: list[Pulse] = []
         self._seen_changes = -1
+        self._seen_reload = self._reloads()
 
     def __enter__(self) -> Self:
         return self
@@ -148,6 +178,7 @@ class App:
     def begin(self, *, starts: bool = False) -> None:
         """Start the engine and the sweep over unknown outcomes; with `starts` also triggers and schedules."""
         self.follow_changes()
+        self.audit.begin()
         self.engine.begin()
         reconciler = Reconciler(self.guard, self.journal, self.engine.settled)
         self._pulses = [
@@ -162,29 +193,106 @@ class App:
     def begin_starts(self) -> None:
         """Start triggers and schedules, and what else one process of a service does for all."""
         self.starts.begin()
-        self._pulses.append(Pulse("retention", _CLEAN_S, self.retention.beat).start())
-        self._pulses += [Pulse("announce", _TELL_S, one.beat).start() for one in self._announcers()]
-        self._pulses += [Pulse(one.name, _TELL_S, one.beat).start() for one in self._outlets()]
+        self._begin_tellers()
+
+    def _begin_tellers(self) -> None:
+        self._tellers = [Pulse("retention", _CLEAN_S, self.retention.beat).start()]
+        self._tellers += [Pulse("announce", _TELL_S, one.beat).start() for one in self._announcers()]
+        self._tellers += [Pulse(one.name, _TELL_S, one.beat).start() for one in self._outlets()]
+
+    def _end_tellers(self) -> None:
+        self.retention.stop()
+        for pulse in self._tellers:
+            pulse.stop()
+        self._tellers = []
 
     def follow_changes(self) -> None:
-        """Take over what was registered or changed over REST, by any process of this state."""
+        """Take over what was registered or changed over REST, or reloaded, by any process of this state."""
         changes = self.definitions.changes()
         if changes != self._seen_changes:
             self._seen_changes = changes
             self.catalogue.reload()
             self.starts.reload()
+            if self._reloads() != self._seen_reload:
+                self._follow_reload()
+
+    def reload(self, *, caller: Caller, tell: bool = True) -> Changes:
+        """
+        Read the configuration again and take it over as a whole; every process of this state then does the same.
+
+        Without `tell` they hear of it only where something has changed here.
+
+        Raises ConfigError where anything is wrong with it, and then nothing has changed. What runs goes on with the
+        definitions that it began with; of the systems only those whose configuration differs are closed and opened anew.
+        """
+        caller.require("administer")
+        changes = self._reload()
+        if not (tell or changes.changed):
+            return changes
+        said = {"files": [str(file) for file in self.config.files], **changes.as_json()}
+        self._seen_reload = self.definitions.put(_RELOAD, _RELOAD, _RELOAD, said, by=caller.name).version
+        return changes
+
+    def _reload(self) -> Changes:
+        if self._source is None:
+            raise ConfigError("this landscape was not read from a file", next="start it with -c FILE")
+        with self._reloading:
+            changes, new = compared(self.config, self._source())
+            if taken := {*new.adapters} & {one.id for one in self.adapters.every() if one.origin == "rest"}:
+                raise ConfigError(
+                    f"the adapter {min(taken)!r} was registered over REST",
+                    field=f"adapters.{min(taken)}",
+                    next="rename it in the file, or delete the one that was registered",
+                )
+            if changes.changed:
+                self._take(changes, new)
+        log.info("config.reloaded", **changes.as_json())
+        return changes
+
+    def _take(self, changes: Changes, new: Config) -> None:
+        """Take a checked configuration over; from here on nothing is refused."""
+        old, self.config = self.config, new
+        self.workflows.fixed, self.agents.fixed, self.adapters.fixed = new.workflows, new.agents, new.adapters
+        self.syncs.configs = new.syncs
+        for name in differing(old.adapters, new.adapters):
+            if name in new.adapters:
+                self.landscape.put(name, new.adapters[name])
+            else:
+                self.landscape.remove(name)
+        self.catalogue.reload()
+        self.starts.reload()
+        if changes.touches("notify", "events", "history"):
+            tells = bool(self._tellers)
+            self._end_tellers()
+            self.retention = self._retention()
+            if tells:
+                self._begin_tellers()
+
+    def _reloads(self) -> int:
+        told = self.definitions.get(_RELOAD, _RELOAD)
+        return told.version if told else 0
+
+    def _follow_reload(self) -> None:
+        """Do what another process was told to; what is wrong with the files of this machine changes nothing here."""
+        self._seen_reload = self._reloads()
+        try:
+            self._reload()
+        except DrawbarError as error:
+            log.warning("config.refused", error=error.message, next=error.next)
 
     def close(self, *, drain_s: float = 10) -> None:
         """Stop what was begun, let calls that run end (so long at most), and close every line; twice is once."""
-        self.retention.stop()
+        self._end_tellers()
         for pulse in self._pulses:
             pulse.stop()
         self._pulses = []
         self.starts.stop()
         self.syncs.close()
         self.engine.stop(drain_s)
+        self.models.close()
         self.landscape.close()
         self.holdings.close()
+        self.audit.close()
         self.journal.close()
 
     def local(self) -> Caller:
@@ -213,7 +321,9 @@ class App:
         """Begin a run for a caller. The same `trigger_id` begins one run and gives it again."""
         caller.require("run")
         self.workflows.entry(workflow)  # where there is none, this names a near one
-        return self.engine.start(workflow, given, caller=caller, key=key, trigger_id=trigger_id)
+        run = self.engine.start(workflow, given, caller=caller, key=key, trigger_id=trigger_id)
+        self.audit.note("run", caller.name, workflow, "started", run=run.id)
+        return run
 
     def run_of(self, workflow: str, run_id: str) -> Run:
         """Give a run of this workflow, not of another."""
@@ -221,6 +331,10 @@ class App:
         if run.workflow != workflow:
             raise InputError(f"there is no run {run_id!r} of {workflow!r}", reason="not_found")
         return run
+
+    def _retention(self) -> Retention:
+        keep, claims = self.config.history, self.config.claims
+        return Retention(self.journal, keep, key_s=self._key_s, rejects=self._rejects, claims=claims)
 
     def _key_s(self) -> float:
         """Say how long the ledger has to remember keys, those of callers too."""
@@ -261,6 +375,27 @@ class App:
 
     def _adapter(self, name: str, body: dict[str, Any]) -> Any:
         return config_parts.adapter(name, body, base=self.config.base)
+
+
+class _Models:
+    """The models of this process; what speaks to them is loaded when one is asked."""
+
+    def __init__(self) -> None:
+        self._line: Any = None
+        self._lock = threading.Lock()
+
+    def ask(self, question: Question, config: ModelConfig) -> Said:
+        with self._lock:
+            if self._line is None:
+                from .connectors.models import Models  # loads the clients of all providers
+
+                self._line = Models()
+        said: Said = self._line.ask(question, config)
+        return said
+
+    def close(self) -> None:
+        if self._line is not None:
+            self._line.close()
 
 
 def _reader(config: Authentication, base: Path) -> ReadToken | None:
@@ -309,4 +444,7 @@ def open_app(config: Config | Path | str | None = None, *, queues: Collection[st
 
     `queues` are those that this process serves.
     """
-    return App(config if isinstance(config, Config) else load(config), queues)
+    if isinstance(config, Config):
+        return App(config, queues)
+    source = partial(load, config)
+    return App(source(), queues, source)

@@ -116,6 +116,7 @@ class Crowd:
         """Keep the children until SIGTERM or SIGINT; give the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
+        signal.signal(signal.SIGHUP, lambda *_: self._reload())
         try:
             while not self._stop.wait(_LOOK_S if self._said else 0.02):
                 for place in range(len(self._places)):
@@ -124,6 +125,12 @@ class Crowd:
             self._end()
             self._folder.cleanup()
         return self._code
+
+    def _reload(self) -> None:
+        """Let one of them read the configuration again; the others follow it by the state."""
+        living = [child for child in self._places if child is not None and child.process.poll() is None]
+        if living:
+            living[0].process.send_signal(signal.SIGHUP)
 
     def _look(self, place: int) -> None:
         child = self._places[place]
@@ -151,7 +158,7 @@ class Crowd:
         """Replace it: at once, and later each time while it does not live long."""
         child.line.close()
         code = child.process.returncode
-        if not child.is_ready and code == _USAGE:  # it has said what is wrong, and so would the next one
+        if not self._said and code == _USAGE:  # it has said what is wrong, and so would the next one
             self._code = code
             self._stop.set()
             return

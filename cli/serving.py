@@ -10,6 +10,7 @@ import typer
 from .crowd import Crowd, Part, Starter
 from .demo import demo
 from .output import facts, json_out, say, state, table, when
+from .reloading import Reloader
 from .service import Json
 from .session import Queues, Reason, session
 from .working import working_on
@@ -30,13 +31,15 @@ def serve(
     port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="0 takes a free one.", show_default=False)] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="So many processes on the one port.")] = 1,
     queues: Queues = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Reload when a file of the configuration changes.")] = False,
     part: Annotated[str | None, typer.Option("--part", hidden=True)] = None,
 ) -> None:  # fmt: skip
     """
     Serve REST and WebSocket, with an embedded worker.
 
     Schedules and triggers start with it, in one of its processes; when that one dies, in another. A process that dies is
-    replaced. Without --queues it leaves alone what is pinned to a queue. SIGTERM lets what runs come to its end.
+    replaced. Without --queues it leaves alone what is pinned to a queue. SIGTERM lets what runs come to its end; SIGHUP
+    reads the configuration again, and where anything is wrong with it the last one stays.
     """
     from .logs import talkative
 
@@ -44,21 +47,23 @@ def serve(
     talkative()
     names = session(ctx).queues(queues)
     if part is not None:
-        _serve_part(session(ctx).config, host, port, names, Part.read(part))
+        _serve_part(session(ctx).config, host, port, names, Part.read(part), watch)
     elif workers > 1:
-        raise typer.Exit(_keep(session(ctx).config, host, port, names, workers))
+        raise typer.Exit(_keep(session(ctx).config, host, port, names, workers, watch))
     else:
-        _serve_alone(session(ctx).config, host, port, names)
+        _serve_alone(session(ctx).config, host, port, names, watch)
 
 
-def _serve_alone(config: str | None, host: str | None, port: int | None, queues: list[str]) -> None:
+def _serve_alone(config: str | None, host: str | None, port: int | None, queues: list[str], watch: bool) -> None:
     from ..app import open_app
     from ..facade import serve as answer
 
     app = open_app(config, queues=queues)
+    reloader = Reloader(app, watch=watch)
     try:
         server = app.config.server
         working_on(app)
+        reloader.start()
         answer(
             app,
             host or server.host,
@@ -67,10 +72,11 @@ def _serve_alone(config: str | None, host: str | None, port: int | None, queues:
             ready=_ready,
         )
     finally:
+        reloader.stop()
         app.close()
 
 
-def _keep(config: str | None, host: str | None, port: int | None, queues: list[str], count: int) -> int:
+def _keep(config: str | None, host: str | None, port: int | None, queues: list[str], count: int, watch: bool) -> int:
     """Open the port, with everything that may be wrong before the first process begins, and keep the processes."""
     from ..app import open_app
     from ..facade import listen, url_of
@@ -82,11 +88,23 @@ def _keep(config: str | None, host: str | None, port: int | None, queues: list[s
         sockets = listen(host, server.port if port is None else port, app.door)
     bound = sockets[0].getsockname()[1]
     before = [] if config is None else ["-c", config]
-    command = [*before, "serve", "--host", host, "--port", str(bound), "--queues", ",".join(queues)]
+    command = [
+        *before,
+        "serve",
+        "--host",
+        host,
+        "--port",
+        str(bound),
+        "--queues",
+        ",".join(queues),
+        *(["--watch"] if watch else []),
+    ]
     return Crowd(count, sockets, command, lambda: _ready(url_of(host, bound))).run()
 
 
-def _serve_part(config: str | None, host: str | None, port: int | None, queues: list[str], part: Part) -> None:
+def _serve_part(
+    config: str | None, host: str | None, port: int | None, queues: list[str], part: Part, watch: bool
+) -> None:
     """Be one of several processes of a port."""
     from ..app import open_app
     from ..core.pulse import Pulse
@@ -95,10 +113,12 @@ def _serve_part(config: str | None, host: str | None, port: int | None, queues: 
     part.watch_parent()
     app = open_app(config, queues=queues)
     starter = Pulse("starter", _STARTER_S, Starter(part.starter, app.begin_starts).beat)
+    reloader = Reloader(app, watch=watch)
 
     def begin() -> None:
         app.begin()
         starter.start()
+        reloader.start()
 
     try:
         answer(
@@ -110,6 +130,7 @@ def _serve_part(config: str | None, host: str | None, port: int | None, queues: 
             opened=[socket.socket(fileno=fd) for fd in part.sockets],
         )
     finally:
+        reloader.stop()
         starter.stop()
         app.close()
 

@@ -10,6 +10,7 @@ import typer
 
 from ..core.queues import DEFAULT
 from .output import say
+from .reloading import Reloader
 from .session import Queues, session
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def worker(
 
     With `state` on PostgreSQL any number of them, on any machine; on SQLite on the same one. It starts no triggers and no
     schedules. Without --queues it leaves alone what is pinned to a queue; with it, it does that and nothing else (`default`
-    is the queue of all that is not pinned). SIGTERM lets calls that run come to their end and takes nothing new.
+    is the queue of all that is not pinned). SIGTERM lets calls that run come to their end and takes nothing new. SIGHUP
+    reads the configuration again, and where anything is wrong with it the last one stays.
     """
     from ..app import open_app
     from .logs import talkative
@@ -41,11 +43,14 @@ def worker(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     app = open_app(session(ctx).config, queues=session(ctx).queues(queues))
+    reloader = Reloader(app)
     try:
         app.begin()
+        reloader.start()
         say(working_on(app))
         stop.wait()
     finally:
+        reloader.stop()
         app.close(drain_s=drain_s)
 
 

@@ -93,7 +93,7 @@ class Syncs:
         place: Place,
         intake: Intake | None = None,
     ) -> None:
-        self._configs = configs
+        self.configs = configs
         self._landscape = landscape
         self._journal = journal
         self._place = place
@@ -104,7 +104,7 @@ class Syncs:
         self.queues = Queues()
 
     def names(self) -> list[str]:
-        return sorted(self._configs)
+        return sorted(self.configs)
 
     def list(self) -> Sequence[dict[str, Any]]:
         """Show every sync with its last run."""
@@ -185,7 +185,7 @@ class Syncs:
 
     def queue(self, name: str) -> Queue:
         """Give the queue that either end is pinned to."""
-        config = self._configs.get(name)
+        config = self.configs.get(name)
         ends = () if config is None else (config.from_.adapter, config.to.adapter)
         return next((queue for end in ends if (queue := self._landscape.queue(end)) is not None), None)
 
@@ -401,11 +401,11 @@ class Syncs:
             return syncs.cursor(conn, name)
 
     def _config(self, name: str) -> SyncConfig:
-        if name not in self._configs:
-            near = difflib.get_close_matches(name, self._configs, 1)
+        if name not in self.configs:
+            near = difflib.get_close_matches(name, self.configs, 1)
             hint = f"did you mean {near[0]!r}?" if near else "see drawbar syncs"
             raise InputError(f"there is no sync {name!r}; {hint}", reason="not_found")
-        return self._configs[name]
+        return self.configs[name]
 
 
 @dataclass(slots=True)

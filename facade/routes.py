@@ -15,6 +15,7 @@ from . import (
     agents,
     assignments,
     claims,
+    configuration,
     context,
     desk,
     health,
@@ -41,6 +42,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     syncs.router,
     desk.router,
     holds.router,
+    configuration.router,
     live.router,
     health.router,
 )

@@ -407,6 +407,11 @@ class Hold(Strict):
     reason: Prose | None = None
 
 
+class Reloaded(Seen):
+    changed: list[str]
+    restart: list[str]
+
+
 class HoldSeen(Seen):
     name: str
     kind: Literal["adapter", "feed", "sync", "workflow", "trigger"]
