@@ -91,6 +91,10 @@ class SoapConfig(AdapterConfig):
     security: Security = Field(Security(), description="How the service knows us, and we it.")
     max_answer_mb: float = Field(64, gt=0, le=1024, description="A larger answer, or WSDL, is refused.")
 
+    @property
+    def has_endpoints(self) -> bool:
+        return self.endpoints is not None
+
     @field_validator("wsdl")
     @classmethod
     def _no_password(cls, text: str) -> str:
@@ -109,7 +113,8 @@ class SoapAdapter(Adapter[SoapConfig]):
         super().__init__(name, config, place)
         self._opening = threading.RLock()
         self._service: Service | None = None
-        self._endpoints = place.endpoints or Endpoints(name, config.budget.breaker)
+        own = place.endpoints
+        self._endpoints = Endpoints(name, config.budget.breaker) if own is None else own
         if config.endpoints is not None and len(config.endpoints.urls) > 1:
             self._endpoints.put(config.endpoints.addresses())  # so that each is seen before the first call
 

@@ -210,6 +210,19 @@ def _systems(found: list[Json]) -> None:
         for one in found
     )
     table(("name", "kind", "state", "", "owner", "error"), rows, wrap="error")
+    for one in found:
+        for end in one.get("endpoints") or ():
+            _endpoint(one["name"], end)
+        if one.get("discovery"):
+            say(f"{one['name']}: {one['discovery']}", style="yellow")
+
+
+def _endpoint(system: str, end: Json) -> None:
+    """Name an endpoint that is left alone; the others are as well as the system."""
+    lines = [what for what in ("reads", "writes") if end[what]["state"] != "up"]
+    if lines:
+        said = end[lines[0]]
+        say(f"{system}: {end['url']} gets no {' and no '.join(lines)}: {said.get('error', '')}", style="yellow")
 
 
 def _since(system: Json) -> str:

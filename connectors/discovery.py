@@ -60,7 +60,7 @@ class Directory:
         self._failure: DrawbarError | None = None
         self.found: dict[str, Found] = {}
 
-    def refresh(self) -> None:
+    def refresh(self, within_s: float | None = None) -> None:
         """See that there is a list which is not too old; Unavailable, or what is wrong with it, when there is none."""
         age_s = time.monotonic() - self._looked_at
         if self.found and (self._refresh_s is None or age_s < self._refresh_s):
@@ -69,7 +69,7 @@ class Directory:
             raise self._failure
         looked = self._begin()
         if not self.found or age_s > _STALE * (self._refresh_s or 0):
-            looked.wait(self._patience_s)
+            looked.wait(self._patience_s if within_s is None else min(within_s, self._patience_s))
         if not self.found:
             raise self._failure or Unavailable("the endpoints could not be looked up in time", retry_after_s=1)
 

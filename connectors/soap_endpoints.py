@@ -27,7 +27,7 @@ class Ways:
         self._endpoints = endpoints
         self._http = http
         self._connect_timeout_s = connect_timeout_s
-        self._directory = Directory(look, endpoints, refresh_s=refresh_s, patience_s=connect_timeout_s)
+        self._directory = Directory(look, endpoints, refresh_s=refresh_s, patience_s=connect_timeout_s + 1)
         self._urls: dict[str, Url] = {}
         endpoints.reach = self._look_at
 
@@ -40,7 +40,7 @@ class Ways:
         read: Callable[[Url, Answer], T],
     ) -> T:
         """Send a request to one of them; another is asked only when nothing has left to the one before."""
-        self._directory.refresh()
+        self._directory.refresh(call.left_s())
 
         def send(end: Endpoint) -> tuple[Url, Answer]:
             url = self.url(end.name)

@@ -61,6 +61,11 @@ class AdapterConfig(Strict):
         default_factory=dict, description="What is said about one tool, by its own name."
     )
 
+    @property
+    def has_endpoints(self) -> bool:
+        """Tell whether the system may have several addresses."""
+        return False
+
     @model_validator(mode="after")
     def _calls_fit_into_the_hours(self) -> Self:
         hours = self.budget.hours

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from .breaker import Breaker, BreakerRules, LeftAlone
-from .errors import ConfigError, DrawbarError, Unavailable
+from .errors import ConfigError, DrawbarError, OutcomeUnknown, Unavailable
 from .tool import Effect
 
 if TYPE_CHECKING:
@@ -121,10 +121,10 @@ class Endpoints:
                     answer = send(end)
                     answered = True
                     return read(answer)
-            except (Unavailable, ConfigError) as error:
+            except (Unavailable, ConfigError, OutcomeUnknown) as error:
                 if not isinstance(error, LeftAlone):
                     end.last_until = time.monotonic() + _LAST_S
-                if answered:
+                if answered or isinstance(error, OutcomeUnknown):
                     raise
                 if said is None or not isinstance(error, LeftAlone):
                     said = error

@@ -232,6 +232,16 @@ class Landscape:
         """Give the budget of a system in this process."""
         return self._entry(name).share
 
+    def hear(self) -> None:
+        """Take over what other processes found out about systems and endpoints that are down."""
+        for entry in list(self._entries.values()):
+            if entry.config.has_endpoints:
+                with suppress(DrawbarError):
+                    entry.open()  # it names them; no wire is touched
+        if self._holdings is not None:
+            with suppress(DrawbarError):
+                self._holdings.lines.look()
+
     def adapter(self, name: str) -> Adapter[Any]:
         """Give the adapter, created but not yet connected."""
         return self._entry(name).open()
