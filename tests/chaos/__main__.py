@@ -16,11 +16,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from typing import Any
 
 from rich.console import Console
 
 from .books import Books
-from .count import Bus, Tally, count, tally
+from .count import Bus, Tally, count, steps, tally
 from .drain import drain
 from .faults import Faults
 from .landscape import Kind, Landscape
@@ -35,6 +36,11 @@ TASKS = {
     "messages 'billed' (RabbitMQ)": "tell",
     "messages 'shipped' (RabbitMQ)": "ship",
     "files (SFTP)": "file",
+    "reservations (PostgreSQL)": "reserve",
+    "  undone: reservations (PostgreSQL)": "compensate:reserve",
+    "invoices ahead (SOAP)": "invoice",
+    "  undone: invoices ahead (SOAP)": "compensate:invoice",
+    "answers that counted (PostgreSQL)": "confirm",
 }
 ALONE = "DRAWBAR_CHAOS_ALONE"
 
@@ -96,17 +102,21 @@ def _chaos(console: Console, kind: Kind, asked: argparse.Namespace) -> Report:
         load.end()
         operator = drain(landscape, books, bus, sum(one.runs for one in drawn), DRAIN_S)
         accepted = [one for one in drawn if one.number in load.accepted]
-        tallies = [*count(landscape, accepted, bus), _runs(accepted, books)]
+        tallies = [*count(landscape, accepted, bus, load.said), _runs(accepted, books)]
+        tallies += [steps(accepted, books.children_of_orders()), _answered(load)]
+        ends = books.ends()
         report = Report(
             kind, asked.seed, time.monotonic() - began, tallies, _windows(tallies, books), books.runs(),
             books.not_ended(), len(drawn) - len(accepted), books.events(), books.settled(), operator.settled,
             faults.counts, landscape.exits, load.answers,
+            as_meant=sum(ends[str(one.number), one.end] for one in accepted if one.end != "succeeded"),
+            failed_compensations=books.failed_compensations(),
         )  # fmt: skip
         show(console, report)
         for trouble in operator.troubles:
             console.print(f"[red]the operator was told: {trouble}[/]")
         if not report.is_good:
-            _explain(console, landscape, report, books)
+            _explain(console, landscape, report, books.failures(but={str(one.number) for one in drawn if one.verdict}))
     return report
 
 
@@ -120,6 +130,12 @@ def _runs(accepted: list[Order], books: Books) -> Tally:
     )
 
 
+def _answered(load: Load) -> Tally:
+    """Count the answers of the clerk that Drawbar took: of two that came at once, one."""
+    said = {str(order): len(taken) for order, taken in load.said.items()}
+    return tally("yeses of the clerk that were taken", said, said)
+
+
 def _windows(tallies: list[Tally], books: Books) -> Counter[str]:
     """Count what was done twice because a process was stopped between its last look and the send, as documented."""
     stale = books.stale()
@@ -128,12 +144,12 @@ def _windows(tallies: list[Tally], books: Books) -> Counter[str]:
     )
 
 
-def _explain(console: Console, landscape: Landscape, report: Report, books: Books) -> None:
+def _explain(console: Console, landscape: Landscape, report: Report, failures: list[Any]) -> None:
     landscape.keep = True
     for one in report.tallies:
         if one.lost or one.twice:
             console.print(f"[red]{one.what}: lost {list(one.lost)[:20]}, twice {list(one.twice)[:20]}[/]")
-    for failed in books.failures()[:10]:
+    for failed in failures[:10]:
         console.print(f"[red]{failed}[/]", soft_wrap=True)
     console.print(f"[red]Logs, faults and the journal are in {landscape.folder}[/]", soft_wrap=True)
 

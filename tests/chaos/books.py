@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Engine, NullPool, create_engine, text
@@ -25,9 +26,32 @@ class Books:
     def not_ended(self) -> int:
         return sum(count for state, count in self.runs().items() if state in OPEN)
 
+    def begun(self) -> int:
+        """Count runs that no other run began."""
+        [(count,)] = self.rows("select count(*) from runs where parent_run is null")
+        return int(count)
+
     def runs_of_orders(self) -> Counter[str]:
         """Count runs by the order that they are of."""
-        return Counter({str(key): count for key, count in self.rows("select key, count(*) from runs group by key")})
+        found = self.rows("select key, count(*) from runs where parent_run is null group by key")
+        return Counter({str(key): count for key, count in found})
+
+    def children_of_orders(self) -> Counter[str]:
+        """Count runs that are steps of other runs, by the order."""
+        found = self.rows("select p.key, count(*) from runs c join runs p on p.id = c.parent_run group by p.key")
+        return Counter({str(key): count for key, count in found})
+
+    def ends(self) -> Counter[tuple[str, str]]:
+        """Count runs by the order, or that of the run above, and by how they ended."""
+        found = self.rows(
+            "select coalesce(p.key, r.key), r.state, count(*) from runs r left join runs p on p.id = r.parent_run"
+            " where r.finished_at is not null group by 1, 2"
+        )
+        return Counter({(str(key), str(state)): count for key, state, count in found})
+
+    def failed_compensations(self) -> int:
+        [(count,)] = self.rows("select count(*) from ledger where dead = 1")
+        return int(count)
 
     def unknown(self) -> tuple[int, int]:
         """Count effects without an outcome: those that Drawbar itself will look at, and those that wait for a person."""
@@ -50,9 +74,16 @@ class Books:
     def stale(self) -> set[tuple[str, str]]:
         """Name task and order of which a result came too late and was kept as evidence."""
         found = self.rows(
-            "select attempts.task, runs.key from attempts join runs on runs.id = attempts.run_id where attempts.state = 'stale'"
+            "select a.task, coalesce(p.key, r.key) from attempts a join runs r on r.id = a.run_id"
+            " left join runs p on p.id = r.parent_run where a.state = 'stale'"
         )
         return {(str(task), str(key)) for task, key in found}
 
-    def failures(self) -> list[Any]:
-        return self.rows("select id, key, error from runs where state in ('failed', 'cancelled')")
+    def failures(self, but: Iterable[str] = ()) -> list[Any]:
+        """Give runs that failed or were cancelled, but for those of some orders."""
+        meant = set(but)
+        found = self.rows(
+            "select r.id, coalesce(p.key, r.key), r.error from runs r left join runs p on p.id = r.parent_run"
+            " where r.state in ('failed', 'cancelled')"
+        )
+        return [row for row in found if str(row[1]) not in meant]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from .landscape import Landscape
@@ -64,6 +64,31 @@ def invoices(landscape: Landscape) -> Counter[str]:
     return Counter(str(invoice["orderId"]) for invoice in landscape.billing.invoices())
 
 
+def cancels(landscape: Landscape) -> Counter[str]:
+    """Count what was done to cancel the invoices of an order; their ids are INV-ORDER, and INV-ORDER-2 for a second."""
+    found: Counter[str] = Counter()
+    for invoice, times in landscape.billing.cancels().items():
+        found[invoice.split("-")[1]] += times
+    return found
+
+
+def moves(landscape: Landscape, what: str) -> Counter[str]:
+    """Count what was ever done to reservations, which the database wrote down itself."""
+    with landscape.rows() as conn:
+        found = conn.execute("select order_no, count(*) from moves where what = %s group by 1", (what,))
+        return Counter({str(order): count for order, count in found})
+
+
+def answers(landscape: Landscape, said: Mapping[int, Collection[str]]) -> Counter[str]:
+    """Count the answers that runs went on with; one that was refused goes by its own name, which nobody ordered."""
+    found: Counter[str] = Counter()
+    with landscape.rows() as conn:
+        for order, answer in conn.execute("select order_no, answer from answers"):
+            taken = said.get(order) or {answer}
+            found[str(order) if taken == {answer} else f"{order}: {answer}"] += 1
+    return found
+
+
 def files(landscape: Landscape) -> tuple[Counter[str], int]:
     """Count files that say what they should, by name, and those that a cut connection left under a temporary name."""
     good: Counter[str] = Counter()
@@ -83,21 +108,50 @@ def _said(stem: str) -> dict[str, object]:
     return {"order": int(order), "part": part}
 
 
-def count(landscape: Landscape, orders: Iterable[Order], bus: Bus) -> list[Tally]:
-    """Count everything."""
+def count(landscape: Landscape, orders: Iterable[Order], bus: Bus, said: Mapping[int, Collection[str]]) -> list[Tally]:
+    """Count everything; `said` are the answers of the clerk that were taken."""
     accepted = list(orders)
-    of_runs = [str(order.number) for order in accepted if order.runs]
+    bills = [str(order.number) for order in accepted if order.runs and order.verdict is None]
     of_agent = [str(order.number) for order in accepted if not order.runs]
+    ahead = {str(order.number): order for order in accepted if order.verdict is not None}
     bus.drain(landscape)
     made = invoices(landscape)
     agents = {name: made.pop(name) for name in of_agent if name in made}
+    billed_ahead = {name: made.pop(name) for name in ahead if name in made}
     found, temporary = files(landscape)
-    names = [f"{order}-{part}.jsonl" for order in of_runs for part in PARTS]
+    names = [f"{order}-{part}.jsonl" for order in bills for part in PARTS]
     return [
-        tally("rows (PostgreSQL)", of_runs, bookings(landscape)),
-        tally("invoices (SOAP)", of_runs, made),
+        tally("rows (PostgreSQL)", bills, bookings(landscape)),
+        tally("invoices (SOAP)", bills, made),
         tally("invoices, agent called twice", of_agent, agents),
-        bus.tally("billed", of_runs),
-        bus.tally("shipped", of_runs),
+        bus.tally("billed", bills),
+        bus.tally("shipped", bills),
         tally("files (SFTP)", names, found, f"{temporary} temporary" if temporary else ""),
+        *done_and_undone("reservations (PostgreSQL)", ahead, moves(landscape, "INSERT"), moves(landscape, "DELETE")),
+        *done_and_undone("invoices ahead (SOAP)", ahead, billed_ahead, cancels(landscape)),
+        tally(
+            "answers that counted (PostgreSQL)",
+            [name for name, order in ahead.items() if order.verdict == "yes"],
+            answers(landscape, said),
+        ),
     ]
+
+
+def done_and_undone(
+    what: str, ahead: Mapping[str, Order], done: Mapping[str, int], undone: Mapping[str, int]
+) -> tuple[Tally, Tally]:
+    """Compare an effect and its undoing; what was cancelled at once may have had none, and then nothing is undone."""
+    hasty = {name for name, order in ahead.items() if order.verdict == "cancel at once"}
+    back = {name for name, order in ahead.items() if order.end != "succeeded"}
+    had_none = {name for name in hasty if not done.get(name)}
+    return tally(what, ahead.keys() - had_none, done), tally(f"  undone: {what}", back - had_none, undone)
+
+
+def steps(orders: Iterable[Order], found: Mapping[str, int]) -> Tally:
+    """Compare runs that are steps of other runs: one for each run; what was cancelled at once may not have come to it."""
+    expected = {str(order.number): order for order in orders if order.runs}
+    seen = {}
+    for name, order in expected.items():
+        least = 0 if order.verdict == "cancel at once" else order.runs
+        seen[name] = 0 if found.get(name, 0) < least else 1 + (found.get(name, 0) > order.runs)
+    return tally("orders with all the runs that are steps", expected, seen)

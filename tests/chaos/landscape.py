@@ -27,6 +27,16 @@ HERE = Path(__file__).parent
 LEASE_S = 5.0
 DISK_MB = 384
 QUEUES = ("orders.in", "billed", "shipped")
+TABLES = (
+    "create table bookings (order_no bigint not null, amount numeric(11, 2) not null)",
+    "create table reservations (order_no bigint not null)",
+    "create table answers (order_no bigint not null, answer text not null)",
+    # What was ever done to a reservation: kept by the database itself, whoever did it.
+    "create table moves (order_no bigint not null, what text not null)",
+    """create function keep() returns trigger language plpgsql as $$ begin
+        insert into moves values (coalesce(new.order_no, old.order_no), tg_op); return null; end $$""",
+    "create trigger keep after insert or delete on reservations for each row execute function keep()",
+)
 Kind = Literal["embedded", "distributed"]
 
 
@@ -160,7 +170,8 @@ class Landscape:
         self.inbox = self.sshd.folder("receipts")
         self.erp = self.postgres.create_database()
         with self.rows() as conn:
-            conn.execute("create table bookings (order_no bigint not null, amount numeric(11, 2) not null)")
+            for statement in TABLES:
+                conn.execute(statement)
         with self.channel() as channel:
             for queue in QUEUES:
                 channel.queue_declare(queue, durable=True)

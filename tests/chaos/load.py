@@ -1,4 +1,8 @@
-"""The orders: by message (some of them on two with different ids), over REST, and by an agent that calls twice."""
+"""
+The orders: by message (some of them on two with different ids), over REST, by an agent that calls twice, and ahead.
+
+What is ordered ahead waits for the clerk, who is this script: it says yes, says no, or somebody cancels the run.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +14,27 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
+from itertools import cycle
+from typing import Any, Literal
 
 import pika
 import requests
 
 from .landscape import Landscape
 
-Way = Literal["message", "two messages", "rest", "agent"]
-SHARES: dict[Way, int] = {"message": 12, "two messages": 3, "rest": 3, "agent": 2}
+Way = Literal["message", "two messages", "rest", "agent", "ahead"]
+Verdict = Literal["yes", "no", "cancel", "cancel at once"]
+SHARES: dict[Way, int] = {"message": 9, "two messages": 3, "rest": 3, "agent": 2, "ahead": 3}
 """Of twenty orders."""
+VERDICTS: tuple[Verdict, ...] = ("no", "yes", "cancel", "yes", "no", "cancel at once")
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     number: int
     way: Way
+    verdict: Verdict | None = None
+    """Of what is ordered ahead: what becomes of it."""
 
     @property
     def amount(self) -> str:
@@ -33,7 +42,14 @@ class Order:
 
     @property
     def runs(self) -> int:
-        return {"message": 1, "two messages": 2, "rest": 1, "agent": 0}[self.way]
+        return {"message": 1, "two messages": 2, "rest": 1, "agent": 0, "ahead": 1}[self.way]
+
+    @property
+    def end(self) -> str:
+        """Name the state in which its runs end."""
+        return {"no": "failed", "cancel": "cancelled", "cancel at once": "cancelled"}.get(
+            self.verdict or "", "succeeded"
+        )
 
 
 def orders(runs: int, seed: int) -> list[Order]:
@@ -41,11 +57,12 @@ def orders(runs: int, seed: int) -> list[Order]:
     drawn: list[Order] = []
     ways = [way for way, share in SHARES.items() for _ in range(share)]
     dice = random.Random(seed)
+    verdicts = cycle(VERDICTS)
     begun = 0
     while begun < runs:
         dice.shuffle(ways)
         for way in ways:
-            drawn.append(Order(len(drawn) + 1, way))
+            drawn.append(Order(len(drawn) + 1, way, next(verdicts) if way == "ahead" else None))
             begun += drawn[-1].runs
     return drawn
 
@@ -59,10 +76,13 @@ class Load:
     seconds: float
     accepted: set[int] = field(default_factory=set)
     answers: Counter[str] = field(default_factory=Counter)
+    said: dict[int, set[str]] = field(default_factory=dict)
+    """The answers of the clerk that were taken: one for each order."""
 
     def __post_init__(self) -> None:
         self._began = time.monotonic()
         self._give_up = threading.Event()
+        self._ahead: dict[int, str] = {}
         works: list[tuple[Callable[[Iterable[Order]], None], list[Order]]] = []
         places = dict(enumerate(self.orders))
         self._place = {order.number: at for at, order in places.items()}
@@ -70,6 +90,7 @@ class Load:
         messages = sorted(by_way["message"] + by_way["two messages"], key=lambda order: order.number)
         works = [(self._publish, messages), (self._post, by_way["rest"])]
         works += [(self._call, by_way["agent"][at::2]) for at in range(2)]
+        works += [(self._start_ahead, by_way["ahead"]), (self._decide, by_way["ahead"])]
         self._threads = [threading.Thread(target=work, args=(given,), daemon=True) for work, given in works]
 
     def begin(self) -> None:
@@ -136,25 +157,93 @@ class Load:
                 twin.start()
             self._threads += twins
 
+    def _start_ahead(self, mine: Iterable[Order]) -> None:
+        for order in mine:
+            self._pace(order)
+            answer = self._until_answered(order, "posted", partial(self._start, order), accepts=False)
+            if answer is not None:
+                self._ahead[order.number] = answer.json()["run_id"]
+
+    def _decide(self, mine: Iterable[Order]) -> None:
+        """Be the clerk, and who cancels; an order counts as accepted when its end has been."""
+        open_ = {order.number: order for order in mine}
+        while open_ and not self._give_up.wait(0.3):
+            asked = self._assignments()
+            for order in [*open_.values()]:
+                run_id, assignment = self._ahead.get(order.number), asked.get(order.number)
+                if run_id is None or (assignment is None and order.verdict != "cancel at once"):
+                    continue
+                del open_[order.number]
+                thread = threading.Thread(target=self._close, args=(order, run_id, assignment), daemon=True)
+                thread.start()
+                self._threads.append(thread)
+
+    def _assignments(self) -> dict[int, str]:
+        try:
+            found = self.landscape.ask("GET", "/agents/clerk/assignments?limit=200")
+            return {one["input"]["order"]: one["id"] for one in found.json()["items"]} if found.ok else {}
+        except requests.RequestException:
+            return {}
+
+    def _close(self, order: Order, run_id: str, assignment: str | None) -> None:
+        if assignment is None or order.verdict == "cancel":
+            reason = {"reason": "nobody wants it any more"}
+            self._until_answered(order, "cancelled", partial(self._tell, f"/runs/{run_id}/cancel", reason, "cancel"))
+        elif order.verdict == "no":
+            said = {"error": "The customer is unknown."}
+            self._until_answered(
+                order, "answered", partial(self._tell, f"/assignments/{assignment}/answer", said, "no")
+            )
+        else:
+            twins = [
+                threading.Thread(target=self._say, args=(order, assignment, letter), daemon=True) for letter in "ab"
+            ]
+            for twin in twins[: 1 + order.number % 2]:
+                twin.start()
+            self._threads += twins[: 1 + order.number % 2]
+
+    def _say(self, order: Order, assignment: str, letter: str) -> None:
+        """Answer yes; of two different answers at once the first alone counts, and the other is refused."""
+        said, key = f"{order.number}-{letter}", f"{assignment}-{letter}"
+        tell = partial(self._tell, f"/assignments/{assignment}/answer", {"output": {"answer": said}}, key)
+        answer = self._until_answered(order, "answered", tell, refused=frozenset({409}))
+        if answer is not None and answer.ok:
+            self.said.setdefault(order.number, set()).add(said)
+
+    def _tell(self, path: str, body: Any, key: str) -> requests.Response:
+        return self.landscape.ask("POST", path, json=body, headers={"Idempotency-Key": f"{path}-{key}"})
+
     def _start(self, order: Order) -> requests.Response:
         body = {"input": {"order": order.number, "amount": order.amount}}
         headers = {"Idempotency-Key": f"order-{order.number}"}
-        return self.landscape.ask("POST", "/workflows/bill/run", json=body, headers=headers)
+        workflow = "bill" if order.verdict is None else "advance"
+        return self.landscape.ask("POST", f"/workflows/{workflow}/run", json=body, headers=headers)
 
     def _invoice(self, order: Order) -> requests.Response:
         arguments = {"orderId": order.number, "customer": "Agent", "amount": order.amount}
         return self.landscape.ask("POST", "/tools/billing.create_invoice/call", json={"arguments": arguments})
 
-    def _until_answered(self, order: Order, what: str, ask: Callable[[], requests.Response]) -> None:
+    def _until_answered(
+        self,
+        order: Order,
+        what: str,
+        ask: Callable[[], requests.Response],
+        *,
+        accepts: bool = True,
+        refused: frozenset[int] = frozenset(),
+    ) -> requests.Response | None:
+        """Ask until there is an answer that is final; those of `refused` are, too."""
         pause_s = 0.2
         while not self._give_up.is_set():
             try:
                 answer = ask()
                 self.answers[f"{what}: {answer.status_code}"] += 1
-                if answer.ok:
-                    self.accepted.add(order.number)
-                    return
+                if answer.ok or answer.status_code in refused:
+                    if accepts:
+                        self.accepted.add(order.number)
+                    return answer
             except requests.RequestException as error:
                 self.answers[f"{what}: {type(error).__name__}"] += 1
             self._give_up.wait(pause_s)
             pause_s = min(2 * pause_s, 2)
+        return None

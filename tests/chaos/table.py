@@ -29,6 +29,9 @@ class Report:
     faults: Counter[str]
     exits: Counter[str]
     answers: Counter[str]
+    as_meant: int = 0
+    """Runs that failed or were cancelled because that was ordered."""
+    failed_compensations: int = 0
 
     @property
     def lost(self) -> int:
@@ -40,7 +43,7 @@ class Report:
 
     @property
     def ended_wrong(self) -> int:
-        return self.runs["failed"] + self.runs["cancelled"]
+        return self.runs["failed"] + self.runs["cancelled"] - self.as_meant + self.failed_compensations
 
     @property
     def is_good(self) -> bool:
@@ -67,6 +70,8 @@ def show(console: Console, report: Report) -> None:
     rows: list[tuple[str, object]] = [
         ("runs", states),
         ("  that never ended", report.not_ended),
+        ("  that failed or were cancelled, as was ordered, and were undone", report.as_meant),
+        ("compensations that failed", report.failed_compensations),
         ("orders that were never accepted", report.not_accepted),
         ("tasks taken from a process that died or slept", report.events["task.lost"]),
         ("outcomes that were parked as unknown", report.events["dead.parked"]),

@@ -102,6 +102,10 @@ class BillingService(process.Private):
         """List the invoices: id, orderId, amount, status, customer, note; numbers as the text that arrived."""
         return list(self._control("invoices"))
 
+    def cancels(self) -> dict[str, int]:
+        """Count the cancellations that were worked off, by invoice (node-soap only)."""
+        return dict(self._control("cancels"))
+
     def headers(self) -> list[dict[str, str]]:
         """List the HTTP headers of each SOAP call, names in lower case."""
         return list(self._control("headers"))

@@ -5,8 +5,8 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from chaos.count import Bus, tally
-from chaos.load import orders
+from chaos.count import Bus, done_and_undone, steps, tally
+from chaos.load import Order, orders
 from chaos.table import Report, show
 from rich.console import Console
 
@@ -35,12 +35,51 @@ def test_a_message_counts_by_its_id_and_a_second_id_of_an_order_is_done_twice():
     assert "2 repeated ids" in found.note
 
 
+AHEAD = {
+    "1": Order(1, "ahead", "yes"),
+    "2": Order(2, "ahead", "no"),
+    "3": Order(3, "ahead", "cancel"),
+    "4": Order(4, "ahead", "cancel at once"),
+}
+
+
+@pytest.mark.parametrize(
+    ("done", "undone", "lost", "twice"),
+    [
+        ("1 2 3", "2 3", "", ""),
+        ("1 2 3 4", "2 3 4", "", ""),
+        ("1 2 3 4", "2 3", "4", ""),  # cancelled at once, done, and left
+        ("1 2 3", "3", "2", ""),
+        ("1 2 3", "2 2 3", "", "2"),  # undone twice
+        ("1 2 3", "1 2 3", "", "1"),  # undone, though somebody wanted it
+        ("1 2 3", "2 3 4", "", "4"),  # undone, though it was never done
+        ("1 2 2 3", "2 3", "", "2"),
+        ("2 3", "2 3", "1", ""),
+    ],
+)
+def test_what_is_undone_was_done_and_each_is_there_once(done, undone, lost, twice):
+    tallies = done_and_undone("rows", AHEAD, Counter(done.split()), Counter(undone.split()))
+
+    assert [name for one in tallies for name in one.lost] == lost.split()
+    assert [name for one in tallies for name in one.twice] == twice.split()
+
+
+def test_each_run_has_its_steps_and_one_that_was_cancelled_at_once_may_have_none():
+    given = [Order(5, "two messages"), Order(6, "agent"), *AHEAD.values()]
+
+    assert steps(given, {"5": 2, "1": 1, "2": 1, "3": 1}).lost == ()
+    assert steps(given, {"5": 1, "1": 1, "2": 1, "3": 1}).lost == ("5",)
+    assert steps(given, {"5": 2, "1": 1, "2": 2, "3": 1, "4": 2}).twice == ("2", "4")
+
+
 @pytest.mark.parametrize(
     "bad",
     [
         {"tallies": [tally("rows", ["1"], {})]},
         {"tallies": [tally("rows", ["1"], {"1": 2})]},
         {"runs": Counter(failed=1)},
+        {"runs": Counter(failed=2), "as_meant": 1},
+        {"failed_compensations": 1},
         {"not_ended": 1},
         {"not_accepted": 1},
     ],
@@ -74,4 +113,5 @@ def test_the_same_seed_draws_the_same_orders():
 
     assert drawn == orders(100, 5) != orders(100, 6)
     assert sum(one.runs for one in drawn) >= 100
-    assert {one.way for one in drawn} == {"message", "two messages", "rest", "agent"}
+    assert {one.way for one in drawn} == {"message", "two messages", "rest", "agent", "ahead"}
+    assert {one.verdict for one in drawn} == {None, "yes", "no", "cancel", "cancel at once"}

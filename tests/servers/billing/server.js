@@ -8,7 +8,7 @@ const soap = require(process.env.NODE_SOAP);
 const NAMESPACE = 'urn:drawbar:billing';
 const [wsdlFile, port] = process.argv.slice(2);
 
-const fresh = () => ({ invoices: [], received: {}, rules: [], headers: [] });
+const fresh = () => ({ invoices: [], cancels: {}, received: {}, rules: [], headers: [] });
 let state = fresh();
 
 const fault = (code, text, side = 'Client') => ({
@@ -39,6 +39,7 @@ const work = {
     return { invoices: state.invoices.filter((invoice) => invoice.orderId === orderId).map(shown) };
   },
   CancelInvoice({ invoiceId }) {
+    state.cancels[invoiceId] = (state.cancels[invoiceId] || 0) + 1;
     const invoice = state.invoices.find(({ id, status }) => id === invoiceId && status !== 'CANCELLED');
     if (invoice) invoice.status = 'CANCELLED';
     return { done: Boolean(invoice) };
@@ -90,6 +91,7 @@ function serve(operation) {
 const control = {
   'GET /count': () => ({ created: state.invoices.length, received: state.received }),
   'GET /invoices': () => state.invoices,
+  'GET /cancels': () => state.cancels,
   'GET /headers': () => state.headers,
   'POST /rules': (rule) => { state.rules.push(rule); return {}; },
   'POST /reset': () => { state = fresh(); return {}; },
