@@ -22,6 +22,7 @@ from ..core.access import AgentConfig
 from ..core.adapter import AdapterConfig, find
 from ..core.announce_config import EventsConfig
 from ..core.claims_config import ClaimsConfig
+from ..core.context_config import ContextConfig
 from ..core.door_config import Authentication
 from ..core.errors import ConfigError
 from ..core.mcp_config import McpConfig
@@ -95,6 +96,7 @@ class Config(Strict):
     notify: list[Notify] = Field(default_factory=list, description="Who is told of what, by webhook.")
     history: History = Field(History(), description="For how long what is over is kept.")
     claims: ClaimsConfig = Field(ClaimsConfig(), description="What becomes of large values.")
+    context: ContextConfig = Field(ContextConfig(), description="How much of the shared documents is kept.")
     mcp: McpConfig = Field(McpConfig(), description="What clients of MCP meet.")
     adapters: dict[Name, AnyAdapter] = Field(default_factory=dict, description="The systems, by name.")
     workflows: dict[Name, Workflow] = Field(default_factory=dict, description="Graphs of tasks, by name.")

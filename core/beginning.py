@@ -16,7 +16,7 @@ from .interpreter import State
 from .known import Known
 from .plan import Plan
 from .record import held_key
-from .store import children, ledger, retention, runs, undoing
+from .store import agents, children, ledger, retention, runs, undoing
 from .store.ids import new_id
 from .store.journal import Connection
 from .store.tables import VERSION
@@ -148,6 +148,9 @@ def reopen(record: Record, course: Course, given: Any, from_task: str | None, ag
     header = course.known.header
     held = None if header.key is None else held_key(header.workflow, header.key)
     kept = record.aside.keep(given, header.id)
+    if dump(kept.value) != dump(course.known.input):  # what an agent was told of the old input is no news of this one
+        for name in again:
+            agents.forget(course.conn, header.id, name)
     runs.reopen(course.conn, header.id, held=held, given=kept.store(course.conn))
     record.memory.forget(header.id)
     course.known.input = kept.value
@@ -182,5 +185,6 @@ def _caller(caller: Caller) -> str:
             "scopes": sorted(caller.scopes),
             "approval": list(caller.approval),
             "claims": caller.claims,
+            **({"context": caller.context.model_dump()} if caller.context is not None else {}),
         }
     )

@@ -69,5 +69,7 @@ class Came:
     child: str | None = None
     """The run that does it from now on, and how that begins, or goes on, in this unit."""
     begin: Callable[[Course], list[Course]] | None = None
+    tells: tuple[tuple[str, Any], ...] = ()
+    """Events of the task, each with its body."""
     kept: Kept | None = None
     """The output made ready for its row, where that was done before the unit."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from . import results
 from .claim import Came, Claim
+from .context import Shelf
+from .context_config import ContextConfig
 from .errors import DrawbarError, InputError
 from .interpreter import (
     CHILD,
@@ -31,7 +33,7 @@ from .interpreter import (
 from .known import Known
 from .plan import Step
 from .queues import Queue, Queues
-from .store import approvals, assignments, children, events, runs, undoing
+from .store import agents, approvals, assignments, children, events, runs, undoing
 from .store.journal import Connection
 from .values import dump, has_claims, load
 
@@ -64,6 +66,8 @@ class Course:
         self.room = room
         self.claims: list[Claim] = []
         self.fresh: dict[str, tuple[Any, Any]] = {}
+        self.has_model: Callable[[str], bool] = _nobody
+        self.shelf = Shelf(ContextConfig())
         self.queued = False
         """The run waits for another one of its key: nothing of it begins."""
         self.stood = "running"
@@ -145,6 +149,8 @@ class Course:
             self._did(claim.task, claim.item, own=came.own)
             results.save(self, saved, claim.task, claim.item)
         self.take(Move(claim.task, claim.item, came.state))  # type: ignore[arg-type]  # Came says one of them
+        for kind, body in came.tells:
+            self.tell(kind, claim.task, claim.item, body)
         if came.begin is not None:
             self.born += came.begin(self)
             self.room = min([self.room, *(course.room for course in self.born)])
@@ -250,8 +256,9 @@ class Course:
 
     def put_off(self) -> None:
         """Begin nothing: store only what was told."""
+        aside = self.known.aside
         for event in self._events:
-            if event["body"] is not None:
+            if event["body"] is not None and aside.is_large(event["body"]):
                 event["body"] = self._keep(event["body"])
         events.add_many(self.conn, self._events)
         self._events = []
@@ -305,7 +312,8 @@ class Course:
         except InputError as error:
             self.moved(task, WHOLE, "failed", error=_about(error, "for_each.in"))
             return
-        runs.keep_items(self.conn, self.run_id, task, [dump(value) for value in values])
+        whole = [dump(value) for value in values]
+        runs.keep_items(self.conn, self.run_id, task, whole, [self._keep(text) for text in whole])
         self.moved(task, WHOLE, "open", total=len(values), cursor=0)
         self.take(Counts(task, len(values)))
         self.tell("task.started", task, WHOLE, {"items": len(values)})
@@ -321,9 +329,17 @@ class Course:
             self.moved(task, item, "waiting", due_at=self.now + step.task.wait_s)
         elif step.task.approval is not None:
             self._ask_person(step)
-        elif step.task.agent is not None:
+        elif step.task.agent is not None and not self.has_model(step.task.agent):
             self._assign(step, item)
         elif self.room > 0 and self._queues.serves(self._queue(task)):
+            self.take(Move(task, item, "ready"))
+            self.claim(task, item)
+        else:
+            self.moved(task, item, "ready", due_at=self.now)
+
+    def go_on(self, task: str, item: int) -> None:
+        """Let a task go on whose child has ended: on this thread where it may."""
+        if self.state.wanted is None and self.room > 0 and self._queues.serves(self._queue(task)):
             self.take(Move(task, item, "ready"))
             self.claim(task, item)
         else:
@@ -508,6 +524,8 @@ class Course:
             partly = is_each and name != from_task and was_undone
             wholly = task is not None and (task.state == "succeeded" or was_undone)
             runs.reset(self.conn, self.run_id, name, wholly=wholly and not partly)
+            if wholly and not partly and self.known.plan.steps[name].task.agent is not None:
+                agents.forget(self.conn, self.run_id, name)
             if partly:
                 undoing.reset_items(self.conn, self.run_id, name, graph.undo[name])
         for name in graph.undo.values():
@@ -515,6 +533,10 @@ class Course:
         if graph.undo:
             undoing.restore(self.conn, self.run_id)
         self.take(Retry(names | set(graph.undo.values())))
+
+
+def _nobody(agent: str) -> bool:
+    return False
 
 
 def _about(error: DrawbarError, field: str) -> dict[str, Any]:

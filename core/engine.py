@@ -19,9 +19,11 @@ from tenacity.wait import wait_base, wait_exponential_jitter
 
 from . import views
 from .access import Caller
+from .agents_work import AgentWork, Staff
 from .beginning import Beginning, checked, key_of, must_wait, reopen, to_repeat
 from .children import Children
 from .claim import Claim
+from .context import Shelf
 from .course import Course
 from .doorbell import Bell, Doorbell
 from .errors import DrawbarError, InputError, Unavailable
@@ -71,6 +73,7 @@ class Engine:
         bell: Bell | None = None,
         intake: Intake | None = None,
         queues: Queues | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self._journal = journal
         self._queues = queues or Queues()
@@ -82,11 +85,14 @@ class Engine:
         self._record = Record(journal, self._leases.owner, guard.aside, self._queues)
         self._alive = Alive(journal, self._leases.owner)
         self._roster = Roster(journal, self._leases.owner, self._queues)
+        self._record.shelf = shelf or self._record.shelf
+        wait = wait or wait_exponential_jitter(multiplier=1, max=60)
+        self._working = partial(AgentWork, self._record, guard, wait)
         self._work = Work(
             self._record,
             self._leases,
             guard,
-            wait or wait_exponential_jitter(multiplier=1, max=60),
+            wait,
             run_sync,
             Children(self._record, definitions, guard.holds),
         )
@@ -101,6 +107,11 @@ class Engine:
         self._record.ring, self._record.wake = self._doorbell.ring, self._wake.set
         self._stopping = False
         self.history = Events(journal, self._record.news)
+
+    def employ(self, staff: Staff) -> None:
+        """Let the tasks of agents that have a model be done by it; those of all others are handed over."""
+        self._work.agents = self._working(staff)
+        self._record.has_model = staff.has_model
 
     def begin(self) -> None:
         """Start the threads, the sweeper and the leases; what dead processes left is taken up at once."""

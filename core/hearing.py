@@ -20,7 +20,14 @@ def hear(course: Course, child: str) -> None:
     if row is None or row[1] != child or row[0] not in CHILD:
         return
     task, item = heard.task, heard.item
-    if heard.state == "succeeded":
+    is_over = heard.state in {"succeeded", "failed", "cancelled"}
+    if is_over and course.known.plan.steps[task].task.agent is not None:
+        stopped = course.state.wanted not in {None, "pause"}
+        if stopped:
+            course.moved(task, item, "cancelled")
+        else:
+            course.go_on(task, item)  # its agent hears what came of the call
+    elif heard.state == "succeeded":
         try:
             output = course.known.aside.load(course.conn, heard.output)
         except DrawbarError as error:

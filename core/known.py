@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from .access import Caller
+from .agents_config import ContextRights
 from .aside import Aside
 from .errors import InputError
 from .expressions import Path
@@ -61,7 +62,7 @@ class Known:
                 name: self._task(conn, name, paths, state, fresh) for name in tasks_named(paths, self.plan.steps)
             }
         if any(path[0] == "context" for path in paths):
-            env["context"] = _context(conn, paths)
+            env["context"] = _context(conn, paths, self.caller)
         return env
 
     def _task(
@@ -93,7 +94,7 @@ def _names_output(paths: frozenset[Path], name: str) -> bool:
     return any(path in short or path[:3] == ("tasks", name, "output") for path in paths)
 
 
-def _context(conn: Connection, paths: frozenset[Path]) -> dict[str, Any]:
+def _context(conn: Connection, paths: frozenset[Path], caller: Caller) -> dict[str, Any]:
     """Read the documents that the paths name; all of a scope where only the scope is named."""
     found: dict[str, dict[str, Any]] = {}
     for path in paths:
@@ -101,6 +102,7 @@ def _context(conn: Connection, paths: frozenset[Path]) -> dict[str, Any]:
             continue
         if len(path) < 2:
             raise InputError("an expression names the scope of the context that it reads: context.SCOPE.KEY")
+        caller.reads(path[1])
         bodies = runs.context_of(conn, path[1], path[2] if len(path) > 2 else None)
         found.setdefault(path[1], {}).update({key: load(body) for key, body in bodies.items()})
     return found
@@ -124,6 +126,7 @@ def read(conn: Connection, run_id: str, aside: Aside) -> Known | None:
             frozenset(caller["scopes"]),
             tuple(caller["approval"]),
             caller["claims"],
+            context=ContextRights.model_validate(caller["context"]) if "context" in caller else None,
         ),
         aside,
     )

@@ -11,6 +11,8 @@ import structlog
 
 from .aside import Aside
 from .claim import Claim
+from .context import Shelf
+from .context_config import ContextConfig
 from .course import Course
 from .errors import DrawbarError, InputError, Unavailable
 from .hearing import hear
@@ -41,6 +43,8 @@ class Record:
         self.memory = Memory()
         self.ring: Callable[[list[tuple[str, str, int, Queue]]], None] = lambda places: None
         self.wake: Callable[[], None] = _nobody
+        self.has_model: Callable[[str], bool] = lambda agent: False
+        self.shelf = Shelf(ContextConfig())
         self.news = threading.Condition()
         self._lock = threading.Lock()
         self._awaited: dict[str, list[threading.Event]] = {}
@@ -138,7 +142,9 @@ class Record:
 
     def course(self, conn: Connection, known: Known, version: int, state: State, room: int) -> Course:
         now = self.journal.now()
-        return Course(conn, known, version, state, now=now, owner=self.owner, room=room, queues=self.queues)
+        course = Course(conn, known, version, state, now=now, owner=self.owner, room=room, queues=self.queues)
+        course.has_model, course.shelf = self.has_model, self.shelf
+        return course
 
     def _heir(self, course: Course) -> Course | None:
         """Let the next run of the same key begin."""

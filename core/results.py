@@ -7,15 +7,13 @@ effect: the task fails, and what it did stays done.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .context import written
 from .errors import InputError
 from .interpreter import WHOLE
-from .store import documents, runs
-from .values import dump, load
+from .store import runs
+from .values import dump
 
 if TYPE_CHECKING:
     from .course import Course
@@ -52,7 +50,9 @@ def given(course: Course, task: str, item: int, output: str | None) -> Given:
         for name, value in said.save.items():
             field = f"save.{name}"
             scope, _, key = name.partition(".")
-            saved[scope, key] = written(value.fill(env))
+            course.known.caller.writes(scope)
+            saved[scope, key] = course.shelf.body(value.fill(env))
+            course.shelf.room(course.conn, scope, key, saved[scope, key])
     except InputError as error:
         error.message = f"it was done, but its {field} cannot be made: {error.message}"
         error.field = field
@@ -64,7 +64,8 @@ def with_item(course: Course, env: dict[str, Any], task: str, item: int) -> dict
     """Add the item of a for_each, by the name that the task gives it."""
     each = course.known.plan.steps[task].task.for_each
     if each is not None and item != WHOLE:
-        env[each.as_] = load(runs.item_value(course.conn, course.run_id, task, item))
+        text = runs.item_value(course.conn, course.run_id, task, item)
+        env[each.as_] = course.known.aside.load(course.conn, text)
         env["index"] = item
     return env
 
@@ -73,5 +74,5 @@ def save(course: Course, saved: Mapping[tuple[str, str], str], task: str, item: 
     """Write documents in the unit of the outcome; each is a version of its own."""
     by = course.known.caller.name
     for (scope, key), body in saved.items():
-        version = documents.write(course.conn, scope, key, body, by=by, now=time.time())
+        version = course.shelf.write(course.conn, scope, key, body, by)
         course.tell("context.changed", task, item, {"scope": scope, "key": key, "version": version, "by": by})

@@ -10,6 +10,7 @@ import structlog
 from tenacity import RetryCallState
 from tenacity.wait import wait_base
 
+from .agents_work import AgentWork
 from .aside import Kept
 from .children import Children
 from .claim import Came, Claim
@@ -70,6 +71,7 @@ class Work:
         self._wait = wait
         self._run_sync = run_sync
         self._children = children
+        self.agents: AgentWork | None = None
         self.pool: Pool | None = None
 
     def do(self, claim: Claim) -> list[Claim]:
@@ -88,6 +90,8 @@ class Work:
         try:
             if claim.step.task.workflow is not None:
                 return self._children.settle(claim, self._env(claim))
+            if claim.step.task.agent is not None:
+                return self._agent(claim)
             return self._sync(claim) if claim.step.task.sync is not None else self._tool(claim)
         except Held as error:
             return self._held(claim, error)
@@ -101,6 +105,11 @@ class Work:
             log.exception("task.defect", run=claim.run_id, task=claim.task)
             said = ConfigError(f"{type(error).__name__}: this is a defect of Drawbar, the log has it")
             return self._came(claim, "read", Outcome.of_error(said, {}))
+
+    def _agent(self, claim: Claim) -> Settle:
+        if self.agents is None:
+            raise ConfigError("this process has no models")
+        return self.agents.settle(claim, self._env(claim))
 
     def _sync(self, claim: Claim) -> Settle:
         name = claim.step.task.sync
@@ -126,7 +135,8 @@ class Work:
                 return unapproved
         prepared.tool.share.look(limit_s(claim, prepared))  # before an intent is recorded
         if not prepared.recorded:
-            outcome = self._perform(claim, prepared, ":".join(map(str, claim.place)))
+            outcome = self._perform(claim, prepared, call_id := ":".join(map(str, claim.place)))
+            self._guard.witness.called(prepared, call_id, outcome, run_id=claim.run_id, task=claim.task)
             return self._came(claim, prepared.tool.effect, outcome, kept=self._kept(claim, outcome, prepared))
         entry = claim.intent or new_id()
         now = self._record.journal.now()
@@ -179,8 +189,10 @@ class Work:
         outcome = self._perform(claim, prepared, entry)
         kept = self._kept(claim, outcome, prepared)
         came = self._came(claim, prepared.tool.effect, outcome, entry, kept)
+        audited = self._guard.witness.entry(prepared, entry, outcome, run_id=claim.run_id, task=claim.task)
 
         def settle(conn: Connection) -> Came:
+            self._guard.witness.write(conn, audited)
             self._guard.conclude(conn, prepared, entry, outcome, kept)
             return came(conn)
 
@@ -250,8 +262,10 @@ class Work:
         lost = OutcomeUnknown("the intent was recorded, and what came of it was not", tool=prepared.tool.name)
         outcome = Outcome.of_error(lost, {})
         came = self._came(claim, "write", outcome, entry)
+        audited = self._guard.witness.entry(prepared, entry, outcome, run_id=claim.run_id, task=claim.task)
 
         def settle(conn: Connection) -> Came:
+            self._guard.witness.write(conn, audited)
             self._guard.conclude(conn, prepared, entry, outcome)
             return came(conn)
 
@@ -269,7 +283,9 @@ class Work:
             if asked["args_hash"] == prepared.hash and asked["state"] != "waiting":
                 return self._came(claim, "write", Outcome.of_error(refusal(asked), {}))
         within_s = rule.within_h * 3600
-        kept = self._guard.kept(prepared.tool, prepared.arguments)
+        rules = prepared.tool.rules
+        hidden = (*rules.personal, *rules.secret)
+        kept = self._guard.to_keep(prepared.arguments, hidden, claim.run_id, of_run=True)
 
         def settle(conn: Connection) -> Came:
             now = journal.now()
@@ -284,7 +300,7 @@ class Work:
                 item=None if claim.item == WHOLE else claim.item,
                 tool=prepared.tool.name,
                 description=claim.step.task.description,
-                arguments=kept,
+                arguments=kept.store(conn),
                 args_hash=prepared.hash,
             )
             return Came("waiting", due_at=now + within_s, counts=False, approval=approval)

@@ -15,10 +15,14 @@ from .tables import documents, meta
 
 _HIGHEST = "documents.highest"
 _WRITE = Statement(
-    "INSERT INTO documents (scope, key, body, version, created_at, updated_at, updated_by)"
-    " VALUES (:scope, :key, :body, 0, :now, :now, :by)"
+    "INSERT INTO documents (scope, key, body, version, created_at, updated_at, updated_by, bytes)"
+    " VALUES (:scope, :key, :body, 0, :now, :now, :by, :bytes)"
     " ON CONFLICT (scope, key) DO UPDATE SET body = :body, version = documents.version + 1, updated_at = :now,"
-    " updated_by = :by RETURNING version"
+    " updated_by = :by, bytes = :bytes RETURNING version"
+)
+_SIZES = Statement(
+    "SELECT COALESCE(SUM(CASE WHEN key <> :key THEN bytes END), 0), COALESCE(SUM(CASE WHEN key = :key THEN bytes END), 0)"
+    " FROM documents WHERE scope = :scope"
 )
 _SHOWN = ("key", "body", "version", "updated_at", "updated_by")
 
@@ -30,6 +34,7 @@ class Kept:
     version: int
     changed_at: float
     by: str
+    deleted: bool = False
 
 
 def page(conn: Connection, scope: str, *, after: str | None, limit: int) -> list[Kept]:
@@ -46,7 +51,7 @@ def find(conn: Connection, scope: str, key: str, *, to_change: bool = False) -> 
 
 def add(conn: Connection, scope: str, key: str, body: str, *, by: str, now: float) -> int:
     """Make a document and give its version; InputError (stale) when there is one."""
-    values = {"scope": scope, "key": key, "body": body, "version": 0, "created_at": now}
+    values = {"scope": scope, "key": key, "body": body, "version": 0, "created_at": now, "bytes": _bytes(body)}
     try:
         conn.execute(documents.insert().values(**values, updated_at=now, updated_by=by))
     except IntegrityError as error:
@@ -59,7 +64,7 @@ def add(conn: Connection, scope: str, key: str, body: str, *, by: str, now: floa
 
 def write(conn: Connection, scope: str, key: str, body: str, *, by: str, now: float) -> int:
     """Make a document or write its next version, whichever it is; give the version."""
-    version: int = _WRITE(conn, scope=scope, key=key, body=body, by=by, now=now).fetchone()[0]
+    version: int = _WRITE(conn, scope=scope, key=key, body=body, by=by, now=now, bytes=_bytes(body)).fetchone()[0]
     if version:
         return version
     version = _highest(conn) + 1
@@ -70,7 +75,7 @@ def write(conn: Connection, scope: str, key: str, body: str, *, by: str, now: fl
 def change(conn: Connection, scope: str, key: str, body: str, *, seen: int, by: str, now: float) -> bool:
     """Write the next version of a document; False when it is no longer the version seen."""
     asked = (documents.c.scope == scope, documents.c.key == key, documents.c.version == seen)
-    values = {"body": body, "version": seen + 1, "updated_at": now, "updated_by": by}
+    values = {"body": body, "version": seen + 1, "updated_at": now, "updated_by": by, "bytes": _bytes(body)}
     done = cast("CursorResult[Any]", conn.execute(documents.update().where(*asked).values(**values)))
     return done.rowcount == 1
 
@@ -83,12 +88,29 @@ def remove(conn: Connection, scope: str, key: str, *, seen: int) -> bool:
     """
     asked = (documents.c.scope == scope, documents.c.key == key, documents.c.version == seen)
     done = cast("CursorResult[Any]", conn.execute(documents.delete().where(*asked)))
-    if done.rowcount == 1 and (known := _highest(conn, to_change=True)) < seen:
-        if known == 0:
-            conn.execute(meta.insert().values(name=_HIGHEST, value=str(seen)))
-        else:
-            conn.execute(meta.update().where(meta.c.name == _HIGHEST).values(value=str(seen)))
+    if done.rowcount == 1:
+        passed(conn, seen)
     return done.rowcount == 1
+
+
+def passed(conn: Connection, version: int) -> None:
+    """Remember that this version was deleted: what is made later has a higher one."""
+    if (known := _highest(conn, to_change=True)) >= version:
+        return
+    if known == 0:
+        conn.execute(meta.insert().values(name=_HIGHEST, value=str(version)))
+    else:
+        conn.execute(meta.update().where(meta.c.name == _HIGHEST).values(value=str(version)))
+
+
+def sizes(conn: Connection, scope: str, key: str) -> tuple[int, int]:
+    """Give the bytes of all other documents of a scope, and of this one."""
+    others, own = _SIZES(conn, scope=scope, key=key).fetchone()
+    return int(others), int(own)
+
+
+def _bytes(body: str) -> int:
+    return len(body.encode())
 
 
 def _highest(conn: Connection, *, to_change: bool = False) -> int:

@@ -6,9 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from drawbar.core.context import MAX_BYTES, Context
+from drawbar.core.context import Context
+from drawbar.core.context_config import ContextConfig
 from drawbar.core.errors import InputError
 from drawbar.core.store.journal import Journal
+
+
+MAX_BYTES = ContextConfig().document_bytes
 
 
 @pytest.fixture
