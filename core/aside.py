@@ -184,8 +184,12 @@ class Claims:
         with self._journal.read() as conn:
             row = _found(stored.find(conn, claim_id), claim_id)
         _still_there(row)
-        hidden = row.hidden is not None
-        return Claim(row.id, row.run_id, row.shown_bytes, row.content_type, row.sha256, hidden, row.created_at)
+        return _claim_of(row)
+
+    def of_owner(self, owner: str, most: int) -> list[Claim]:
+        """List the claims of direct calls whose owners begin so (letters, digits and `-` alone), the newest first."""
+        with self._journal.read() as conn:
+            return [_claim_of(row) for row in stored.of_owner(conn, owner, most)]
 
     def part(self, claim_id: str, start: int, end: int) -> bytes:
         """Give the bytes from one position to another; fewer where it ends."""
@@ -219,6 +223,11 @@ class Claims:
             with self._lock:
                 self._last = (row.id, shown)
         return shown
+
+
+def _claim_of(row: Row) -> Claim:
+    hidden = row.hidden is not None
+    return Claim(row.id, row.run_id, row.shown_bytes, row.content_type, row.sha256, hidden, row.created_at)
 
 
 def _found(row: Row | None, claim_id: str) -> Row:

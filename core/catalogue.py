@@ -9,7 +9,7 @@ from .adapter import Finding
 from .errors import DrawbarError, InputError
 from .landscape import Bound, Landscape
 from .register import Register
-from .shown import as_tool, exported
+from .shown import as_tool, exported, name_of
 from .store.definitions import Definitions
 from .values import moment
 
@@ -39,7 +39,11 @@ class Catalogue:
 
     def as_tool(self, bound: Bound, caller: Caller) -> dict[str, Any]:
         """Write a tool as models see it."""
-        return as_tool(bound, caller, self._landscape.config(bound.adapter).budget.hours)
+        return as_tool(bound, caller, self._landscape.config(bound.adapter).budget.hours, self._landscape.names())
+
+    def named(self, tool: str) -> str:
+        """Give the name by which models call a tool."""
+        return name_of(tool, self._landscape.names())
 
     def export(self, form: str, *, caller: Caller) -> Any:
         """Write the tools that this caller may call for the agents of others: mcp, openai, anthropic or openapi."""
@@ -84,6 +88,7 @@ class Catalogue:
         return found
 
     def adapters(self) -> list[dict[str, Any]]:
+        self._landscape.hear()
         return [self.adapter(name) for name in self._landscape.names()]
 
     def adapter(self, name: str) -> dict[str, Any]:

@@ -16,6 +16,12 @@ from .values import to_json
 Json = dict[str, Any]
 MAX_NAME = 64
 CODE = "confirmation_code"
+_OWN = "drawbar_"
+_FILE: Json = {
+    "type": ["object", "null"],
+    "description": "A file: what it holds is in the content.",
+    "properties": {"content_type": {"type": "string"}, "bytes": {"type": "integer"}},
+}
 _EFFECTS = {
     "read": "Changes nothing.",
     "idempotent": "Changes something; repeating it does no more.",
@@ -23,10 +29,17 @@ _EFFECTS = {
 }
 
 
-def name_of(tool: str) -> str:
-    """Give a tool's name as MCP clients and models take it: letters, digits and `_`, 64 at most."""
+def name_of(tool: str, adapters: Iterable[str] = ()) -> str:
+    """
+    Give a tool's name as MCP clients and models take it: letters, digits, `_` and `-`, 64 at most.
+
+    It depends on the tool and on the names of the adapters alone, never on what other tools are known just now: a name that
+    could be read as another adapter's tool, or as one of Drawbar's own, ends in a part of its hash.
+    """
+    adapter, _, own = tool.partition(".")
     plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "_-") else "_" for letter in tool)
-    if len(plain) <= MAX_NAME:
+    is_legal = plain[len(adapter) + 1 :] == own and len(plain) <= MAX_NAME and not plain.startswith(_OWN)
+    if is_legal and not any(len(other) > len(adapter) and plain.startswith(f"{other}_") for other in adapters):
         return plain
     return f"{plain[: MAX_NAME - 9]}_{hashlib.sha256(tool.encode()).hexdigest()[:8]}"
 
@@ -46,8 +59,8 @@ def description_of(bound: Bound, caller: Caller, hours: Hours | None = None) -> 
     return " ".join(parts)
 
 
-def as_tool(bound: Bound, caller: Caller, hours: Hours | None = None) -> dict[str, Any]:
-    """Write a tool as `tools/list` does."""
+def as_tool(bound: Bound, caller: Caller, hours: Hours | None = None, adapters: Iterable[str] = ()) -> dict[str, Any]:
+    """Write a tool as `tools/list` does; `adapters` are all that there are, for its name."""
     schema: dict[str, Any] = {"type": "object", "properties": {}, **bound.input_schema}
     schema.setdefault("additionalProperties", False)
     if bound.effect in caller.confirm:
@@ -56,7 +69,7 @@ def as_tool(bound: Bound, caller: Caller, hours: Hours | None = None) -> dict[st
     if bound.rules.examples:
         schema["examples"] = [to_json(one.get("arguments", one)) for one in bound.rules.examples]
     return {
-        "name": name_of(bound.name),
+        "name": name_of(bound.name, adapters),
         "title": bound.name,
         "description": description_of(bound, caller, hours),
         "inputSchema": schema,
@@ -71,9 +84,24 @@ def as_tool(bound: Bound, caller: Caller, hours: Hours | None = None) -> dict[st
     }
 
 
+def files_of(schema: Mapping[str, Any]) -> dict[str | None, str]:
+    """Name the media types of a result that is a file, or of its fields that are (None is the result itself)."""
+    fields = {None: schema, **(schema.get("properties") or {})}
+    return {
+        name: str(one["contentMediaType"])
+        for name, one in fields.items()
+        if isinstance(one, Mapping) and "contentMediaType" in one and one.get("contentEncoding") == "base64"
+    }
+
+
 def _output_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Give the schema of what a call answers: the result, or that it waits."""
     inner = {key: value for key, value in schema.items() if key not in {"$schema", "$defs", "$id"}}
+    for field in files_of(schema):
+        if field is None:
+            inner = _FILE
+        else:
+            inner["properties"] = {**inner["properties"], field: _FILE}
     said: Json = {
         "type": "object",
         "properties": {

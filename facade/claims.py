@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
-from ..core.aside import BYTES, JSON, Claim
+from ..core.aside import BYTES, JSON, Claim, Claims
 from ..core.errors import InputError
 from .documents import says
 from .exchange import Asked, Exchange
@@ -59,7 +59,7 @@ async def get_claim(
         said["Content-Range"] = f"bytes {start}-{end - 1}/{found.bytes}"
     said["Content-Length"] = str(end - start)
     if end - start <= _PART_BYTES:
-        return Response(await asked.do(_part, asked, found, start, end), status, said, found.content_type)
+        return Response(await asked.do(part, asked.app.claims, found, start, end), status, said, found.content_type)
     return StreamingResponse(_parts(asked, found, start, end), status, said, found.content_type)
 
 
@@ -88,32 +88,32 @@ def _unsatisfied(found: Claim) -> Response:
 
 async def _parts(asked: Exchange, found: Claim, start: int, end: int) -> AsyncIterator[bytes]:
     for at in range(start, end, _PART_BYTES):
-        yield await asked.do(_part, asked, found, at, min(at + _PART_BYTES, end))
+        yield await asked.do(part, asked.app.claims, found, at, min(at + _PART_BYTES, end))
 
 
-def _part(asked: Exchange, found: Claim, start: int, end: int) -> bytes:
+def part(claims: Claims, found: Claim, start: int, end: int) -> bytes:
     """Give a part in which no secret of the configuration can be read, one that lies across its ends neither."""
     from ..config.secrets import longest, scrub_bytes
 
     around = longest()
     first, last = max(start - around, 0), min(end + around, found.bytes)
-    return scrub_bytes(asked.app.claims.part(found.id, first, last))[start - first : end - first]
+    return scrub_bytes(claims.part(found.id, first, last))[start - first : end - first]
 
 
 def _page(asked: Exchange, found: Claim, offset: int, limit: int) -> dict[str, Any]:
     if offset > found.bytes:
         raise InputError(f"the value has {found.bytes} bytes", field="offset", next="ask for a part of it")
     end = min(offset + limit, found.bytes)
-    body = _part(asked, found, offset, end)
+    body = part(asked.app.claims, found, offset, end)
     said = {"claim": found.id, "bytes": found.bytes, "content_type": found.content_type, "offset": offset}
     if found.content_type == BYTES:
         return {**said, "next": end if end < found.bytes else None, "base64": base64.b64encode(body).decode()}
-    text, size = _whole_characters(body, at_end=end == found.bytes)
+    text, size = whole_characters(body, at_end=end == found.bytes)
     end = offset + size
     return {**said, "next": end if end < found.bytes else None, "text": text}
 
 
-def _whole_characters(body: bytes, *, at_end: bool) -> tuple[str, int]:
+def whole_characters(body: bytes, *, at_end: bool) -> tuple[str, int]:
     """Decode up to the last character that is whole, and say how many bytes that are."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     text = decoder.decode(body, final=at_end)

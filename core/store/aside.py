@@ -74,6 +74,10 @@ _ADD = Statement(
 _ADD_PIECE = insert(claim_pieces, "claim", "piece", "body")
 _FORGET = Statement("DELETE FROM claim_pieces WHERE claim = :id")
 _FIND = Statement(select(*(claims.c[name] for name in _COLUMNS)).where(claims.c.id == bindparam("id")))
+_OF_OWNER = Statement(
+    f"SELECT {', '.join(_COLUMNS)} FROM claims WHERE run_id IS NULL AND id LIKE :like AND removed_at IS NULL"
+    " ORDER BY created_at DESC LIMIT :most"
+)
 _PIECE = Statement("SELECT body FROM claim_pieces WHERE claim = :id AND piece = :piece")
 _WALK = Statement(
     "SELECT id, run_id, created_at, removed_at, pieces FROM claims"
@@ -106,6 +110,11 @@ def add(conn: Connection, row: Row, pieces: Iterable[bytes]) -> None:
 def find(conn: Connection, claim_id: str) -> Row | None:
     row = _FIND(conn, id=claim_id).fetchone()
     return None if row is None else Row(*row)
+
+
+def of_owner(conn: Connection, owner: str, most: int) -> list[Row]:
+    """Give claims of direct calls whose id begins so, the newest first."""
+    return [Row(*row) for row in _OF_OWNER(conn, like=f"{owner}%", most=most).fetchall()]
 
 
 def pieces(conn: Connection, claim_id: str, numbers: Iterable[int]) -> Iterator[bytes]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import orjson
 
 from ...core.access import Caller
 from ...core.errors import DrawbarError
@@ -11,10 +13,12 @@ from ...core.values import parse_json
 from .. import problems
 from .own import INSTRUCTIONS
 from .toolbox import Toolbox
+from .waiting import Waiting
 from .wire import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
+    NO_RESOURCE,
     NOT_CACHED,
     PARSE_ERROR,
     Question,
@@ -42,32 +46,45 @@ def unexpected(error: Exception, asked: Question | None) -> Refused:
 
 def is_short(asked: Question) -> bool:
     """Tell whether it is answered from memory, so that it needs no thread."""
-    return asked.method in {"initialize", "server/discover", "ping"}
+    return asked.method in {"initialize", "server/discover", "ping", "prompts/list", "resources/templates/list"}
 
 
-def answer(toolbox: Toolbox, asked: Question, caller: Caller) -> dict[str, Any]:
+def answer(toolbox: Toolbox, asked: Question, caller: Caller, waiting: Waiting) -> dict[str, Any]:
     """Give the result of a request. Raises Refused."""
+    if asked.method == "tools/call":
+        return _called(toolbox, asked.params, caller, waiting)
+    if (cached := _CACHED.get(asked.method)) is not None:
+        said = cached(toolbox, asked, caller)
+        return {**said, **NOT_CACHED} if asked.is_modern else said
     match asked.method, asked.is_modern:
-        case "tools/call", _:
-            return _called(toolbox, asked.params, caller)
-        case "tools/list", _:
-            return _listed(toolbox, asked, caller)
         case "initialize", False:
             return initialized(asked.params, INSTRUCTIONS)
         case "server/discover", True:
             return discovered(INSTRUCTIONS)
         case "ping", False:
             return {}
+        case "prompts/get", _:
+            raise Refused(INVALID_PARAMS, "there is no prompt of this name")
     raise Refused(METHOD_NOT_FOUND, f"there is no method {asked.method[:100]!r}")
 
 
-def _called(toolbox: Toolbox, params: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+def written(toolbox: Toolbox, asked: Question, caller: Caller, waiting: Waiting) -> tuple[bytes, int]:
+    """Give the whole message that answers a request, and the status that HTTP has for it."""
+    try:
+        return orjson.dumps(asked.answer(answer(toolbox, asked, caller, waiting))), 200
+    except Refused as error:
+        return orjson.dumps(asked.refused(error)), error.status if asked.is_modern else 200
+    except Exception as error:  # the outermost loop of a call: the others go on
+        return orjson.dumps(asked.refused(unexpected(error, asked))), 200
+
+
+def _called(toolbox: Toolbox, params: Mapping[str, Any], caller: Caller, waiting: Waiting) -> dict[str, Any]:
     name, arguments = params.get("name"), params.get("arguments")
     arguments = {} if arguments is None else arguments
     if not isinstance(name, str) or not isinstance(arguments, dict):
         raise Refused(INVALID_PARAMS, "name must be a string and arguments an object")
     try:
-        return toolbox.call(name, arguments, caller)
+        return toolbox.call(name, arguments, caller, waiting)
     except KeyError:
         raise Refused(INVALID_PARAMS, f"Unknown tool: {name[:100]!r}") from None
 
@@ -81,5 +98,40 @@ def _listed(toolbox: Toolbox, asked: Question, caller: Caller) -> dict[str, Any]
         raise Refused(INVALID_PARAMS, "there is no such cursor: begin again without one")
     start = 0 if cursor is None else names.index(cursor) + 1
     page = tools[start : start + _PAGE]
-    said: dict[str, Any] = {"tools": page, **(NOT_CACHED if asked.is_modern else {})}
-    return {**said, "nextCursor": page[-1]["name"]} if start + _PAGE < len(tools) else said
+    return {"tools": page, **({"nextCursor": page[-1]["name"]} if start + _PAGE < len(tools) else {})}
+
+
+def _resources(toolbox: Toolbox, asked: Question, caller: Caller) -> dict[str, Any]:
+    return {"resources": [one for shelf in toolbox.shelves for one in shelf.resources(caller)]}
+
+
+def _templates(toolbox: Toolbox, asked: Question, caller: Caller) -> dict[str, Any]:
+    return {"resourceTemplates": [one for shelf in toolbox.shelves for one in shelf.templates()]}
+
+
+def _read(toolbox: Toolbox, asked: Question, caller: Caller) -> dict[str, Any]:
+    uri = asked.params.get("uri")
+    if not isinstance(uri, str):
+        raise Refused(INVALID_PARAMS, "uri must be a string")
+    try:
+        for shelf in toolbox.shelves:
+            if (found := shelf.read(uri, caller)) is not None:
+                return {"contents": [found]}
+        said = "there is no resource at this URI"
+    except DrawbarError as error:
+        said = error.message
+    raise Refused(INVALID_PARAMS if asked.is_modern else NO_RESOURCE, said, {"uri": uri[:500]})
+
+
+def _prompts(toolbox: Toolbox, asked: Question, caller: Caller) -> dict[str, Any]:
+    return {"prompts": []}
+
+
+_CACHED: Mapping[str, Callable[[Toolbox, Question, Caller], dict[str, Any]]] = {
+    "tools/list": _listed,
+    "resources/list": _resources,
+    "resources/templates/list": _templates,
+    "resources/read": _read,
+    "prompts/list": _prompts,
+}
+"""What a client of 2026-07-28 may cache, and is told not to: it depends on who asks."""

@@ -7,20 +7,23 @@ processes give the same answers.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import anyio
-import anyio.to_thread
 import orjson
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...core.errors import InputError
 from .. import problems
-from ..exchange import Threads
+from ..exchange import SYSTEM_THREADS, Threads
 from ..identity import let_in
-from .dialogue import answer, is_short, parsed, unexpected
+from .crew import Crew
+from .dialogue import is_short, parsed, unexpected, written
 from .toolbox import Toolbox
+from .waiting import BEAT_S, Waiting
 from .wire import INVALID_PARAMS, Question, Refused, question_of
 
 if TYPE_CHECKING:
@@ -29,27 +32,35 @@ if TYPE_CHECKING:
 
 PATH = "/mcp"
 _TYPE = (b"content-type", b"application/json")
+_STREAM = [(b"content-type", b"text/event-stream"), (b"x-accel-buffering", b"no")]
+_LOOK_S = 0.1
+"""Calls that take longer than this are looked at: has their client gone?"""
+Written = tuple[bytes, int]
 
 
 class Mcp:
     """ASGI middleware that answers MCP's path, and leaves everything else to the application behind it."""
 
-    def __init__(self, app: ASGIApp, landscape: App, threads: Threads) -> None:
+    def __init__(self, app: ASGIApp, landscape: App, threads: Threads, toolbox: Toolbox | None = None) -> None:
         self._app = app
         self._landscape = landscape
         self._threads = threads
-        self._toolbox = Toolbox(landscape)
+        self._toolbox = toolbox or Toolbox(landscape)
+        self._crews: dict[str, Crew[Written]] = {}
+        self._running: dict[Waiting, tuple[Any, Receive]] = {}
+        self._looking: asyncio.Task[None] | None = None
+        self._listening: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "").removeprefix(scope.get("root_path", "")) if scope["type"] == "http" else ""
         if path != PATH:
             await self._app(scope, receive, send)
             return
-        request = Request(scope, receive)
-        if request.method != "POST":
+        if scope["method"] != "POST":
             # No stream is offered to GET, and there is no session that DELETE could end.
             await _send(send, 405, b"", [(b"allow", b"POST")])
             return
+        request = Request(scope, receive)
         try:
             caller = await let_in(self._landscape.door, self._threads.work, request)
         except InputError as error:
@@ -60,37 +71,131 @@ class Mcp:
     async def _answer(self, request: Request, caller: Caller, send: Send) -> None:
         asked: Question | None = None
         try:
-            asked = question_of(parsed(await request.body()), _single(request))
+            asked = question_of(parsed(await request.body()), _single(request.scope))
             if asked.id is None:
+                self._told(asked, request, caller)
                 await _send(send, 202, b"")
                 return
-            said, status = asked.answer(await self._result(asked, caller)), 200
         except Refused as error:
-            said = asked.refused(error) if asked is not None else error.as_json()
-            status = error.status if asked is None or asked.is_modern else 200
+            await _send(send, error.status, orjson.dumps(error.as_json()), [_TYPE])
+            return
         except Exception as error:  # what nobody expected: the log has more under the id
-            refused = unexpected(error, asked)
-            said, status = asked.refused(refused) if asked else refused.as_json(), 200
-        await _send(send, status, orjson.dumps(said), [_TYPE])
-
-    async def _result(self, asked: Question, caller: Caller) -> dict[str, Any]:
+            await _send(send, 200, orjson.dumps(unexpected(error, asked).as_json()), [_TYPE])
+            return
         if is_short(asked):
-            return answer(self._toolbox, asked, caller)
-        limiter = self._threads.work
-        arguments = asked.params.get("arguments")
-        if asked.method == "tools/call" and isinstance(arguments, (dict, type(None))):
-            system = self._toolbox.system_of(str(asked.params.get("name")), arguments or {})
-            limiter = self._threads.system(system or "", self._landscape.landscape.names())
-        return await anyio.to_thread.run_sync(answer, self._toolbox, asked, caller, limiter=limiter)
+            body, status = written(self._toolbox, asked, caller, Waiting())
+            await _send(send, status, body, [_TYPE])
+        elif asked.progress_token is not None and b"text/event-stream" in _accepts(request.scope):
+            await self._streamed(asked, request, caller, send)
+        else:
+            waiting = Waiting()
+            body, status = await self._work(asked, request, caller, waiting)
+            await _send(send, status, body, [_TYPE])
+
+    async def _work(self, asked: Question, request: Request, caller: Caller, waiting: Waiting) -> Written:
+        """Have it answered on a thread; while it runs, its client can take it back."""
+        self._running[waiting] = (self._mark(asked.id, request, caller), request.receive)
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        try:
+            return await self._crew(asked).do(partial(written, self._toolbox, asked, caller, waiting))
+        finally:
+            del self._running[waiting]
+
+    async def _streamed(self, asked: Question, request: Request, caller: Caller, send: Send) -> None:
+        """Answer with a stream of events, once there is something to say before the answer."""
+        loop = asyncio.get_running_loop()
+        said: asyncio.Queue[Any] = asyncio.Queue()
+        waiting = Waiting(asked.progress_token, partial(_post, loop, said))
+        work = asyncio.create_task(self._work(asked, request, caller, waiting))
+        work.add_done_callback(lambda done: said.put_nowait(None))
+        started = False
+        while (message := await _next(said, waiting.beat)) is not None:
+            if not started:
+                started = True
+                await send({"type": "http.response.start", "status": 200, "headers": list(_STREAM)})
+            await send({"type": "http.response.body", "body": _event(orjson.dumps(message)), "more_body": True})
+        body, status = await work
+        if started:
+            await send({"type": "http.response.body", "body": _event(body)})
+        else:
+            await _send(send, status, body, [_TYPE])
+
+    def _crew(self, asked: Question) -> Crew[Written]:
+        name = ""
+        if asked.method == "tools/call":
+            arguments = asked.params.get("arguments")
+            name = self._toolbox.system_of(
+                str(asked.params.get("name")), arguments if isinstance(arguments, dict) else {}
+            )
+        crew = self._crews.get(name)
+        if crew is None:
+            landscape = self._landscape.landscape
+            most = landscape.config(name).budget.concurrency if name in landscape.names() else 0
+            crew = Crew(name or "work", max(most, SYSTEM_THREADS), asyncio.get_running_loop())
+            self._crews[name] = crew
+        return crew
+
+    def _told(self, asked: Question, request: Request, caller: Caller) -> None:
+        """Hear a notification: the only one that asks for something takes a call back."""
+        if asked.method != "notifications/cancelled":
+            return
+        mark = self._mark(asked.params.get("requestId"), request, caller)
+        found = [waiting for waiting, (known, _) in self._running.items() if known == mark]
+        if len(found) == 1:  # ids are the client's own: two clients of one agent may use the same
+            found[0].take_back()
+
+    def _mark(self, known_as: Any, request: Request, caller: Caller) -> Any:
+        return known_as, type(known_as), caller.name, request.client.host if request.client else None
+
+    async def _look(self) -> None:
+        """Look which calls take long, and hear when the connections of those are closed."""
+        while self._running:
+            await asyncio.sleep(_LOOK_S)
+            for waiting, (_, receive) in list(self._running.items()):
+                if not waiting.is_heard and waiting.age_s > _LOOK_S:
+                    waiting.is_heard = True
+                    task = asyncio.create_task(_until_gone(waiting, receive))
+                    self._listening.add(task)
+                    task.add_done_callback(self._listening.discard)
 
 
-def _single(request: Request) -> dict[str, str]:
-    """Give the headers; one that routes and comes twice is refused, since two readers would read two things."""
+async def _until_gone(waiting: Waiting, receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    waiting.take_back()  # after the answer too, which changes nothing
+
+
+async def _next(said: asyncio.Queue[Any], beat: Callable[[], None]) -> Any:
+    while True:
+        try:
+            async with asyncio.timeout(BEAT_S):
+                return await said.get()
+        except TimeoutError:
+            beat()
+
+
+def _post(loop: asyncio.AbstractEventLoop, said: asyncio.Queue[Any], message: Any) -> None:
+    loop.call_soon_threadsafe(said.put_nowait, message)
+
+
+def _event(message: bytes) -> bytes:
+    return b"event: message\r\ndata: " + message + b"\r\n\r\n"
+
+
+def _accepts(scope: Scope) -> bytes:
+    return b",".join(value for name, value in scope["headers"] if name == b"accept").lower()
+
+
+def _single(scope: Scope) -> dict[str, str]:
+    """Give the headers that route; one that comes twice is refused, since two readers would read two things."""
     headers: dict[str, str] = {}
-    for name, value in request.headers.items():
-        if name in headers and name.startswith("mcp-"):
-            raise Refused(INVALID_PARAMS, f"the header {name} is sent twice")
-        headers[name] = value
+    for name, value in scope["headers"]:
+        if name.startswith(b"mcp-"):
+            key = name.decode("latin-1")
+            if key in headers:
+                raise Refused(INVALID_PARAMS, f"the header {key} is sent twice")
+            headers[key] = value.decode("latin-1").strip()
     return headers
 
 

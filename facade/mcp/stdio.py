@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, BinaryIO
 
 import orjson
 
-from .dialogue import answer, parsed, unexpected
+from ...core.pulse import Pulse
+from .dialogue import parsed, written
 from .toolbox import Toolbox
+from .waiting import BEAT_S, Waiting
 from .wire import PARSE_ERROR, Question, Refused, question_of
 
 if TYPE_CHECKING:
@@ -24,38 +27,50 @@ def serve_stdio(app: App, caller: Caller, given: BinaryIO, said: BinaryIO, *, on
     """Answer until the input ends; calls that run then are answered first."""
     toolbox = Toolbox(app, only_preview=only_preview)
     writing = threading.Lock()
-    cancelled: set[str | int] = set()
+    running: dict[str | int, Waiting] = {}
 
-    def write(message: object) -> None:
+    def write(message: bytes) -> None:
         with writing:
-            said.write(orjson.dumps(message) + b"\n")
+            said.write(message + b"\n")
             said.flush()
 
-    def ask(asked: Question) -> None:
-        try:
-            message = asked.answer(answer(toolbox, asked, caller))
-        except Refused as error:
-            message = asked.refused(error)
-        except Exception as error:  # the outermost loop of a call: the others go on
-            message = asked.refused(unexpected(error, asked))
-        if asked.id not in cancelled:
+    def tell(message: object) -> None:
+        write(orjson.dumps(message))
+
+    def ask(asked: Question, waiting: Waiting) -> None:
+        assert asked.id is not None
+        message, _ = written(toolbox, asked, caller, waiting)
+        if running.get(asked.id) is waiting:
+            del running[asked.id]
+        if not waiting.is_taken_back:
             write(message)
 
+    def beat() -> None:
+        for waiting in list(running.values()):
+            waiting.beat()
+
+    pulse = Pulse("mcp-progress", BEAT_S, beat).start()
     with ThreadPoolExecutor(_THREADS, "drawbar-mcp") as pool:
         while line := given.readline(_MAX_LINE_BYTES + 1):
             try:
                 asked = _read(line, given)
             except Refused as error:
-                write(error.as_json())
+                tell(error.as_json())
                 continue
             if asked is None:
                 continue
             if asked.method == "notifications/cancelled":
-                # What was sent to a system cannot be called back: it ends, and nobody hears of it here.
-                cancelled.add(asked.params.get("requestId", ""))
+                _take_back(running, asked)
             elif asked.id is not None:
-                cancelled.discard(asked.id)
-                pool.submit(ask, asked)
+                waiting = running[asked.id] = Waiting(asked.progress_token, tell)
+                pool.submit(ask, asked, waiting)
+    pulse.stop()
+
+
+def _take_back(running: Mapping[str | int, Waiting], asked: Question) -> None:
+    known_as = asked.params.get("requestId")
+    if isinstance(known_as, (str, int)) and (waiting := running.get(known_as)) is not None:
+        waiting.take_back()
 
 
 def _read(line: bytes, given: BinaryIO) -> Question | None:

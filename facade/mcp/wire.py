@@ -20,6 +20,8 @@ INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
+NO_RESOURCE = -32002
+TAKEN_BACK = -32800
 HEADER_MISMATCH = -32020
 UNSUPPORTED_VERSION = -32022
 _STATUS = {
@@ -62,6 +64,12 @@ class Question:
     method: str
     params: Mapping[str, Any]
     is_modern: bool
+
+    @property
+    def progress_token(self) -> Any:
+        """What the client wants to hear under how far it is; None when it does not."""
+        meta = self.params.get("_meta")
+        return meta.get("progressToken") if isinstance(meta, dict) else None
 
     def answer(self, result: Mapping[str, Any]) -> dict[str, Any]:
         if not self.is_modern:
@@ -162,5 +170,5 @@ def discovered(instructions: str) -> dict[str, Any]:
     }
 
 
-_CAPABILITIES: dict[str, Any] = {"tools": {}}
+_CAPABILITIES: dict[str, Any] = {"tools": {}, "resources": {}, "prompts": {}}
 NOT_CACHED = {"ttlMs": 0, "cacheScope": "private"}

@@ -1,0 +1,169 @@
+"""Answers as clients read them: bounded, in JSON twice as the protocol asks, but written once; errors that a model can act on."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from ...config.secrets import scrub, scrub_values
+from ...core.aside import Aside
+from ...core.errors import DrawbarError, InputError, OutcomeUnknown
+from ...core.shown import Json, files_of
+from ...core.store.ids import new_id
+from ...core.values import ClaimCheck, moment, to_json, write_json
+from .resources import link_to, owner_of
+
+if TYPE_CHECKING:
+    from ...app import App
+    from ...core.access import Caller
+
+_PIECE = 4096
+_INLINE_BYTES = 1_048_576
+
+
+class Results:
+    """Writes results; one that is too long is cut after a row, and the whole of it kept for its caller."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._aside = Aside(app.guard.vault, over_bytes=0)
+        self._most = app.config.mcp.max_result_bytes
+
+    def of_call(self, result: Any, caller: Caller, tool: str) -> Json:
+        """Write what a tool gave."""
+        blocks: list[Json] = []
+        if type(result) is bytes or (type(result) is dict and bytes in map(type, result.values())):
+            result, blocks = self._without_files(result, caller, tool)
+        text = write_json(result)
+        if len(text) <= self._most:
+            return done(b'"result":' + text, blocks)
+        return self._cut(text, caller, tool, blocks)
+
+    def more(self, following: str, caller: Caller) -> Json:
+        """Go on in a result that was cut."""
+        claim, _, place = following.partition("/")
+        field, _, start = place.rpartition(":")
+        if not claim.startswith(owner_of(caller)) or not start.isdecimal() or len(start) > 12:
+            raise InputError("there is nothing of yours by this `next`", reason="not_found", field="next")
+        value = self._app.claims.value(claim)
+        if field and field not in value:
+            raise InputError("there is nothing of yours by this `next`", reason="not_found", field="next")
+        rows = _rows(value, field or None)
+        shown = self._fitting(rows[int(start) :])
+        end = int(start) + shown
+        said = b'"result":' + orjson.dumps(rows[int(start) : end])
+        return done(said if end >= len(rows) else said + _going_on(f"{claim}/{field}:{end}"))
+
+    def _cut(self, text: bytes, caller: Caller, tool: str, blocks: list[Json]) -> Json:
+        result = orjson.loads(text)
+        hidden = self._app.landscape.hidden(tool)
+        kept = self._kept(result, caller, hidden)
+        field = _longest_list(result)
+        rows = _rows(result, field)
+        shown = self._fitting(rows)
+        cut = {**result, field: rows[:shown]} if field and isinstance(result, dict) else rows[:shown]
+        said = b'"result":' + orjson.dumps(cut) + _going_on(f"{kept.id}/{field or ''}:{shown}")
+        return done(said, [*blocks, link_to(kept.id, kept.bytes)])
+
+    def _kept(self, value: Any, caller: Caller, hidden: Sequence[str] = ()) -> ClaimCheck:
+        kept = self._aside.keep(value, f"{owner_of(caller)}{new_id()}", of_run=False, hidden=hidden)
+        self._app.journal.write(kept.store)
+        assert isinstance(kept.value, ClaimCheck)
+        return kept.value
+
+    def _without_files(self, result: Any, caller: Caller, tool: str) -> tuple[Any, list[Json]]:
+        """Take the files out of a result, where its schema says what they are: a text of base64 tells a model nothing."""
+        blocks: list[Json] = []
+        known = self._app.landscape.known(tool)
+        for field, content_type in files_of(known.tool.output_schema).items() if known else ():
+            body = result if field is None else result.get(field) if isinstance(result, dict) else None
+            if not isinstance(body, bytes):
+                continue
+            if len(body) <= _INLINE_BYTES:
+                blocks.append(_block(content_type, body))
+            else:
+                blocks.append(link_to(self._kept(body, caller).id, len(body), content_type))
+            said = {"content_type": content_type, "bytes": len(body)}
+            result = said if field is None else {**result, field: said}
+        return result, blocks
+
+    def _fitting(self, rows: Sequence[Any]) -> int:
+        """Count how many of these fit; one at least, since half a row is none."""
+        size = 0
+        for at, row in enumerate(rows):
+            size += len(orjson.dumps(row)) + 1
+            if size > self._most and at > 0:
+                return at
+        return len(rows)
+
+
+def done(said: bytes, blocks: Sequence[Json] = ()) -> Json:
+    """Write the answer of a call that was made; `said` is the inside of a JSON object."""
+    as_of = (moment(time.time()) or "").encode()
+    return answered(b'{"status":"done","as_of":"' + as_of + b'",' + said + b"}", blocks)
+
+
+def told(answer: Mapping[str, Any]) -> Json:
+    """Write any other answer."""
+    return answered(write_json(answer))
+
+
+def answered(text: bytes, blocks: Sequence[Json] = ()) -> Json:
+    text = _scrubbed(text)
+    return {
+        "content": [{"type": "text", "text": text.decode()}, *blocks],
+        "structuredContent": orjson.Fragment(text),
+    }
+
+
+def failed(error: DrawbarError) -> Json:
+    """Write an error that a model can act on."""
+    said = to_json(error.as_json())
+    if isinstance(error, OutcomeUnknown) and "do not call it again" not in said.get("next", ""):
+        said["next"] = "; ".join(filter(None, ("do not call it again", said.get("next"))))
+    text = orjson.dumps(scrub_values(said)).decode()
+    return {"content": [{"type": "text", "text": text}], "isError": True}
+
+
+def _going_on(following: str) -> bytes:
+    return b',"truncated":true,"next":' + orjson.dumps(following)
+
+
+def _block(content_type: str, body: bytes) -> Json:
+    """Write a file as the protocol has it: a picture, a sound, or anything else."""
+    data = base64.b64encode(body).decode()
+    kind = content_type.partition("/")[0]
+    if kind in {"image", "audio"}:
+        return {"type": kind, "data": data, "mimeType": content_type}
+    return {
+        "type": "resource",
+        "resource": {"uri": f"drawbar://results/{new_id()}", "mimeType": content_type, "blob": data},
+    }
+
+
+def _scrubbed(text: bytes) -> bytes:
+    plain = text.decode()
+    if scrub(plain) == plain:
+        return text
+    return orjson.dumps(scrub_values(orjson.loads(text)))  # a secret may be a number, or lie across two texts
+
+
+def _longest_list(result: Any) -> str | None:
+    lists = (
+        {name: value for name, value in result.items() if isinstance(value, list)} if isinstance(result, dict) else {}
+    )
+    return max(lists, key=lambda name: len(lists[name]), default=None)
+
+
+def _rows(result: Any, field: str | None) -> list[Any]:
+    """Give what is cut between: the rows of a result or, where it has none, pieces of its text."""
+    if field is not None:
+        return list(result[field])
+    if isinstance(result, list):
+        return result
+    text = orjson.dumps(result).decode()
+    return [text[at : at + _PIECE] for at in range(0, len(text), _PIECE)]
