@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -25,6 +26,7 @@ def mcp(
     It starts neither triggers nor schedules. The end of the input ends it, after calls that run were answered.
     """
     from ..app import open_app
+    from ..core.store.ids import new_id
     from ..facade.mcp import serve_stdio
     from .logs import talkative
 
@@ -35,6 +37,7 @@ def mcp(
         if agent != "local":
             app.agents.entry(agent)
         app.begin()
-        serve_stdio(app, app.caller(agent), sys.stdin.buffer, sys.stdout.buffer, only_preview=preview)
+        caller = replace(app.caller(agent), session=new_id())
+        serve_stdio(app, caller, sys.stdin.buffer, sys.stdout.buffer, only_preview=preview)
     finally:
         app.close()

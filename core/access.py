@@ -38,7 +38,10 @@ class AgentConfig(Strict):
         None, ge=1, le=1_000_000, description="Requests and calls that it may make in any minute, everywhere together."
     )
     concurrency: int | None = Field(
-        None, ge=1, le=10_000, description="Calls of tools that it may have under way at the same time, everywhere together."
+        None,
+        ge=1,
+        le=10_000,
+        description="Calls of tools that it may have under way at the same time, everywhere together.",
     )
     max_steps: int | None = Field(
         None, ge=1, le=10_000, description="Calls of tools that it may make for one task, or in one `Drawbar-Session`."
@@ -77,6 +80,8 @@ class Caller:
     per_minute: int | None = None
     concurrency: int | None = None
     max_steps: int | None = None
+    session: str | None = None
+    """Which of its sessions this call belongs to, where it says so: `max_steps` are counted in each."""
     context: ContextRights | None = None
 
     @classmethod
@@ -90,6 +95,11 @@ class Caller:
     @classmethod
     def agent(cls, name: str, config: AgentConfig) -> Caller:
         return _of_config(name, tuple(config.tools), config)
+
+    @property
+    def is_limited(self) -> bool:
+        """Tell whether its calls of tools are counted."""
+        return self.concurrency is not None or (self.max_steps is not None and self.session is not None)
 
     def may_call(self, tool: str, effect: Effect) -> bool:
         """Tell whether the tool is open to this caller: a write must be named in full, a glob is not enough."""

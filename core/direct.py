@@ -13,6 +13,7 @@ from .engine import Engine
 from .errors import InputError, OutcomeUnknown, Rejected, Unavailable, from_json
 from .guard import Answer, Guard
 from .intents import SEALED, call_of
+from .limits import Limits
 from .prepared import Prepared
 from .queues import named
 from .roster import is_served
@@ -26,10 +27,11 @@ _LOOK_S = 0.2
 
 
 class Direct:
-    def __init__(self, guard: Guard, engine: Engine, desk: Desk) -> None:
+    def __init__(self, guard: Guard, engine: Engine, desk: Desk, limits: Limits | None = None) -> None:
         self._guard = guard
         self._engine = engine
         self._desk = desk
+        self._limits = limits
 
     def call(
         self,
@@ -49,8 +51,16 @@ class Direct:
         leave. Raises one of the five.
         """
         prepared = self._guard.prepare(tool, arguments, caller, once=key, outside=outside)
+        if self._limits is None or not caller.is_limited:
+            return self._made(prepared, key, code, asker)
+        self._limits.step(caller)
+        with self._limits.at_work(caller):
+            return self._made(prepared, key, code, asker)
+
+    def _made(self, prepared: Prepared, key: str | None, code: str | None, asker: Asker) -> Answer:
+        """Make the call here, or where its system can be reached, or ask the person who must agree."""
         queues = self._guard.queues
-        if prepared.approval is None and queues.is_elsewhere(queue := queues.of_tool(tool)):
+        if prepared.approval is None and queues.is_elsewhere(queue := queues.of_tool(prepared.tool.name)):
             return self._sent(prepared, key, code, named(queue), asker)
         if prepared.approval is None:
             return self._guard.call(prepared, code=code, asker=asker)

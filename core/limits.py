@@ -141,13 +141,15 @@ class Limits:
         self._sweep()
         return minute.take()
 
-    def step(self, caller: Caller, session: str | None) -> None:
-        """Count one call of a tool in a session. InputError (rate) when it was the last one already."""
-        if caller.max_steps is None or session is None:
+    def step(self, caller: Caller) -> None:
+        """Count one call of a tool in the caller's session. InputError (rate) when the last one was made already."""
+        if caller.max_steps is None or caller.session is None:
             return
         self._sweep()
         now = self._holdings.now()
-        take = partial(allowances.take, name=f"steps:{caller.name}:{session}", slot=0, count=1, total=caller.max_steps)
+        take = partial(
+            allowances.take, name=f"steps:{caller.name}:{caller.session}", slot=0, count=1, total=caller.max_steps
+        )
         got, _, forgotten_at = self._holdings.write(lambda conn: take(conn, now=now, until=now + SESSION_S))
         if not got:
             raise InputError(

@@ -16,7 +16,7 @@ from ..core.access import Caller
 from ..core.errors import InputError
 from ..core.register import refused
 from ..core.values import parse_json, write_json
-from .identity import NOBODY, let_in
+from .identity import NOBODY, caller_of
 
 if TYPE_CHECKING:
     from ..app import App
@@ -155,7 +155,7 @@ class Exchange:
 async def exchange(request: Request) -> Exchange:
     """Make the exchange of a request; what is no parameter of the route is refused, since a typo changes a question."""
     state = request.app.state
-    caller = await let_in(state.drawbar.door, state.threads.work, request)
+    caller = await caller_of(request)
     _no_strange_parameters(request)
     return Exchange(state.drawbar, request, state.threads, caller)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Iterable
+import itertools
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,18 +14,20 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..core.errors import DrawbarError, InputError
+from ..core.store.ids import new_id
+from ..core.trace import REQUEST
 from . import problems
+from .outgoing import HSTS, Header, Outgoing
 
 BODY_LIMIT_BYTES = 1_000_000
 BODY_TIMEOUT_S = 30.0
 LINGER_BYTES = 256 * 1024 * 1024
 LINGER_S = 20.0
+REQUEST_ID = b"x-request-id"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-)
+_SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
+_MOST_KNOWN = 1000
+Headers = Mapping[bytes, bytes]
 
 
 class Gate:
@@ -41,79 +45,118 @@ class Gate:
         hosts: Iterable[str] = (),
         body_limit_bytes: int = BODY_LIMIT_BYTES,
         any_host: Callable[[], bool] = lambda: False,
+        origins: Iterable[str] = (),
+        believes: Callable[[str | None], bool] = lambda peer: False,
     ) -> None:
         self.app = app
         self.any_host = any_host
         self.hosts = frozenset(host.lower() for host in hosts) | {"localhost"}
         self.body_limit_bytes = body_limit_bytes
+        self.origins = frozenset(origins)
+        self.believes = believes
+        self._known: dict[bytes, bool] = {}
+        self._prefix = new_id()
+        self._numbers = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
         scope = _versioned(scope)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers: Headers = dict(scope["headers"])
+        known_as = self._id(headers)
+        REQUEST.set(known_as)  # each request has a task, and so a context, of its own
+        if scope["type"] == "websocket":
+            await self._websocket(scope, headers, receive, send)
+            return
+        own: list[Header] = [(REQUEST_ID, known_as.encode())]
+        if scope.get("scheme") == "https" or self._is_behind_tls(scope, headers):
+            own.append(HSTS)
+        outgoing = Outgoing(send, scope, own, gzips=b"gzip" in headers.get(b"accept-encoding", b""))
         try:
             self._admit(scope, headers)
         except InputError as error:
-            await _refuse(error, scope, receive, send)
+            await problems.respond(*problems.of_error(error))(scope, receive, outgoing)
             return
-        if scope["type"] == "websocket":
-            await self.app(scope, receive, send)
-        else:
-            await self._http(scope, headers, receive, send)
+        await self._http(scope, headers, receive, outgoing)
 
-    def _admit(self, scope: Scope, headers: dict[str, str]) -> None:
-        host = headers.get("host", "")
-        name = (urlsplit(f"//{host}").hostname or "") if _parses(host) else ""
-        if not (name in self.hosts or is_loopback(name)) and not self.any_host():
+    def _id(self, headers: Headers) -> str:
+        """Take the caller's id of the request when it is one that can stand in a log, else make one."""
+        said = headers.get(REQUEST_ID)
+        if said is not None and _SANE_ID.fullmatch(said):
+            return said.decode("ascii")
+        return f"{self._prefix}-{next(self._numbers):x}"
+
+    def _is_behind_tls(self, scope: Scope, headers: Headers) -> bool:
+        if headers.get(b"x-forwarded-proto") != b"https":
+            return False
+        return self.believes(scope["client"][0] if scope.get("client") else None)
+
+    def _admit(self, scope: Scope, headers: Headers) -> None:
+        host = headers.get(b"host", b"")
+        if not self._is_known(host) and not self.any_host():
             raise InputError(
                 "this service answers on loopback names only, and on those of server.names",
                 reason="forbidden",
                 field="Host",
                 next="use http://127.0.0.1, or add this name there",
             )
-        origin = headers.get("origin")
-        if origin is None or (scope["type"] == "http" and scope["method"] in _SAFE):
+        said = headers.get(b"origin")
+        if said is None or (scope["type"] == "http" and scope["method"] in _SAFE):
             return
-        if not _parses(origin) or urlsplit(origin).netloc.lower() != host.lower():
+        origin = said.decode("latin-1")
+        if origin in self.origins:
+            return
+        if not _parses(origin) or urlsplit(origin).netloc.lower() != host.decode("latin-1").lower():
             raise InputError("requests from pages of another origin are refused", reason="forbidden", field="Origin")
 
-    async def _http(self, scope: Scope, headers: dict[str, str], receive: Receive, send: Send) -> None:
-        started = False
+    def _is_known(self, host: bytes) -> bool:
+        """Tell whether a Host is loopback's or one of ours; each is looked at once."""
+        known = self._known.get(host)
+        if known is None:
+            said = host.decode("latin-1")
+            name = (urlsplit(f"//{said}").hostname or "") if _parses(said) else ""
+            known = name in self.hosts or is_loopback(name)
+            if len(self._known) < _MOST_KNOWN:
+                self._known[host] = known
+        return known
 
-        async def sending(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                own = {name for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *(pair for pair in _HEADERS if pair[0] not in own)]
-            await send(message)
+    async def _websocket(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        try:
+            self._admit(scope, headers)
+        except InputError as error:
+            await receive()
+            # Before the handshake is accepted, closing answers 403.
+            await send({"type": "websocket.close", "code": 1008, "reason": error.message})
+            return
+        await self.app(scope, receive, send)
 
+    async def _http(self, scope: Scope, headers: Headers, receive: Receive, outgoing: Outgoing) -> None:
         try:
             body = await self._body(headers, receive)
         except _TooLarge as error:
-            linger = "expect" not in headers
-            await _too_large(error, receive if linger else None, sending)
+            await _too_large(error, None if b"expect" in headers else receive, outgoing)
             return
         except DrawbarError as error:
-            await problems.respond(*problems.of_error(error))(scope, receive, sending)
+            await problems.respond(*problems.of_error(error))(scope, receive, outgoing)
             return
         if body is None:  # the client went away
             return
+        if scope["method"] == "HEAD":
+            scope["method"], receive = "GET", outgoing.gone
         try:
-            await self.app(scope, _replay(body, receive), sending)
+            await self.app(scope, _replay(body, receive), outgoing)
         except Exception as error:
             status, problem = problems.unexpected(error, f"{scope['method']} {scope['path']}")
-            if not started:
-                await problems.respond(status, problem)(scope, receive, sending)
+            if not outgoing.started:
+                await problems.respond(status, problem)(scope, receive, outgoing)
 
-    async def _body(self, headers: dict[str, str], receive: Receive) -> bytes | None:
+    async def _body(self, headers: Headers, receive: Receive) -> bytes | None:
         """Read the body, which is small or refused before it is read."""
-        said = headers.get("content-length", "")
+        said = headers.get(b"content-length", b"")
         if said.isdigit() and int(said) > self.body_limit_bytes:
             raise _TooLarge(self.body_limit_bytes)
-        if not said.strip("0") and "transfer-encoding" not in headers:
+        if not said.strip(b"0") and b"transfer-encoding" not in headers:
             return b""
         chunks: list[bytes] = []
         size = 0
@@ -178,16 +221,6 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return await receive()
 
     return again
-
-
-async def _refuse(error: InputError, scope: Scope, receive: Receive, send: Send) -> None:
-    response = problems.respond(*problems.of_error(error))
-    if scope["type"] == "http":
-        await response(scope, receive, send)
-        return
-    await receive()
-    # Before the handshake is accepted, closing answers 403.
-    await send({"type": "websocket.close", "code": 1008, "reason": error.message})
 
 
 async def _too_large(error: InputError, receive: Receive | None, send: Send) -> None:

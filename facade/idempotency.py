@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from ..core.answers import FirstAnswer
 from ..core.errors import DrawbarError, InputError
 from . import problems
-from .identity import let_in
+from .identity import caller_of
 
 HEADER = "idempotency-key"
 _KEY = re.compile(r"[!-~]{1,200}")
@@ -45,7 +45,7 @@ class Route(APIRoute):
 async def _once(request: Request, key: str, handle: Callable[[Request], Awaitable[Response]]) -> Response:
     state = request.app.state
     answers, work = state.drawbar.answers, state.threads.work
-    caller = (await let_in(state.drawbar.door, work, request)).name
+    caller = (await caller_of(request)).name
     said = f"{request.method} {request.scope['path']}?{request.url.query}\n".encode() + await request.body()
     first = await anyio.to_thread.run_sync(answers.begin, caller, key, hashlib.sha256(said).hexdigest(), limiter=work)
     if first is not None:

@@ -1,7 +1,10 @@
-"""Who sends a request: what it shows, brought to the door."""
+"""Who sends a request, and how often it may: what it shows, brought to the door."""
 
 from __future__ import annotations
 
+import math
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -10,22 +13,76 @@ import anyio.to_thread
 from ..core.access import Caller
 from ..core.door import Credentials
 from ..core.errors import InputError
+from ..core.limits import MINUTE_S, Standing
+from .outgoing import Header, note
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
     from ..core.door import Door
+    from ..core.limits import Limits
 
 NOBODY = Caller("nobody", scopes=frozenset())
+SESSION = "drawbar-session"
+_SESSION = re.compile(r"[!-~]{1,100}")
+_CALLER = "drawbar.caller"
+
+
+async def caller_of(asked: HTTPConnection) -> Caller:
+    """Give the caller of a request to the application, and count the request, once. InputError: unauthenticated, or rate."""
+    known: Caller | None = asked.scope.get(_CALLER)
+    if known is not None:
+        return known
+    state = asked.app.state
+    caller = await let_in(state.drawbar.door, state.threads.work, asked)
+    if caller.per_minute is not None:
+        await counted(state.drawbar.limits, state.threads.work, caller, asked)
+    asked.scope[_CALLER] = caller
+    return caller
+
+
+async def counted(limits: Limits, threads: anyio.CapacityLimiter, caller: Caller, asked: HTTPConnection) -> None:
+    """Count a request of a caller that may make so many a minute, and let the answer say how it stands."""
+    minute = limits.minute(caller)
+    if minute is None:
+        return
+    try:
+        standing = minute.spend()
+        if standing is None:
+            standing = await anyio.to_thread.run_sync(limits.count, caller, limiter=threads)
+    except InputError as error:
+        note(asked.scope, _rate_limit(Standing(minute.total, 0, error.retry_after_s or 0)))
+        raise
+    note(asked.scope, _rate_limit(standing))
+
+
+def _rate_limit(standing: Standing) -> list[Header]:
+    """Say it as draft-ietf-httpapi-ratelimit-headers does, and by the three fields of its earlier versions."""
+    limit, left, reset_s = standing.limit, standing.left, math.ceil(standing.reset_s)
+    return [
+        (b"ratelimit-policy", b'"minute";q=%d;w=%d' % (limit, MINUTE_S)),
+        (b"ratelimit", b'"minute";r=%d;t=%d' % (left, reset_s)),
+        (b"ratelimit-limit", b"%d" % limit),
+        (b"ratelimit-remaining", b"%d" % left),
+        (b"ratelimit-reset", b"%d" % reset_s),
+    ]
 
 
 async def let_in(door: Door, threads: anyio.CapacityLimiter, asked: HTTPConnection) -> Caller:
     """Give the caller of a request or of a WebSocket. InputError: unauthenticated, or rate."""
     shown = _credentials(door, asked)
     caller = door.remembered(shown)
-    if caller is not None:
+    if caller is None:
+        caller = await anyio.to_thread.run_sync(door.admit, shown, limiter=threads)
+    return caller if caller.max_steps is None else _in_session(caller, asked.headers.get(SESSION))
+
+
+def _in_session(caller: Caller, session: str | None) -> Caller:
+    if session is None:
         return caller
-    return await anyio.to_thread.run_sync(door.admit, shown, limiter=threads)
+    if _SESSION.fullmatch(session) is None:
+        raise InputError("Drawbar-Session is 1 to 100 printable letters without spaces", field="Drawbar-Session")
+    return replace(caller, session=session)
 
 
 def _credentials(door: Door, asked: HTTPConnection) -> Credentials:

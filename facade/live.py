@@ -16,7 +16,7 @@ from ..core.values import write_json
 from . import problems
 from .documents import says
 from .exchange import Asked, Threads
-from .identity import let_in
+from .identity import caller_of
 from .parameters import Limit
 from .shapes import EventPage
 
@@ -196,7 +196,7 @@ async def live(socket: WebSocket, topics: str | None = None, after: str | None =
     state = socket.app.state
     bell: Bell = state.bell
     try:
-        caller = await let_in(state.drawbar.door, state.threads.work, socket)
+        caller = await caller_of(socket)
     except InputError as error:
         await socket.close(1008, error.message[:100])  # before the handshake is accepted this answers 403
         return

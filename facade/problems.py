@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from fastapi import Response
 
 from ..core.errors import ConfigError, DrawbarError, InputError, Unavailable
 from ..core.store.ids import new_id
+from ..core.trace import REQUEST
 from ..core.values import write_json
 
 MEDIA_TYPE = "application/problem+json"
@@ -30,7 +32,7 @@ def of_error(error: DrawbarError) -> tuple[int, dict[str, Any]]:
         "field": said.pop("field", None),
         "next": said.pop("next", None),
         "retry_after_s": said.pop("retry_after_s", None),
-        "id": said.pop("id", None),
+        "id": said.pop("id", None) or REQUEST.get(),
     }
     if (more := said.pop("detail", None)) is not None:
         problem["errors" if _is_list_of_fields(more) else "evidence"] = more
@@ -50,13 +52,13 @@ def of_status(status: int, detail: str, *, next_: str | None = None, id_: str | 
         "field": None,
         "next": next_,
         "retry_after_s": None,
-        "id": id_,
+        "id": id_ or REQUEST.get(),
     }
 
 
 def unexpected(error: BaseException, doing: str) -> tuple[int, dict[str, Any]]:
     """Log what nobody expected, under an id that the answer names."""
-    known_as = new_id()
+    known_as = REQUEST.get() or new_id()
     _log.error("unexpected", id=known_as, doing=doing, error=type(error).__name__, exc_info=error)
     said = "an unexpected error; the log has more under this id"
     return 500, of_status(500, said, next_="give the id to who operates Drawbar", id_=known_as)
@@ -67,7 +69,7 @@ def respond(status: int, problem: Mapping[str, Any], headers: Mapping[str, str] 
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if problem.get("retry_after_s") is not None:
-        headers["Retry-After"] = str(max(1, round(problem["retry_after_s"])))
+        headers["Retry-After"] = str(max(1, math.ceil(problem["retry_after_s"])))
     elif status == Unavailable.status:
         headers["Retry-After"] = "5"
     return Response(write_json(_scrubbed(problem)), status, headers, MEDIA_TYPE)

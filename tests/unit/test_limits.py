@@ -119,24 +119,24 @@ def test_calls_under_way_are_counted_in_all_processes(processes):
 
 
 def test_a_session_ends_after_its_steps_wherever_they_were_made(processes):
-    caller = clerk(max_steps=3)
+    night = replace(clerk(max_steps=3), session="night")
     for one in (0, 1, 0):
-        processes[one].step(caller, "night")
+        processes[one].step(night)
 
     with pytest.raises(InputError) as refused:
-        processes[1].step(caller, "night")
+        processes[1].step(night)
 
     assert "call nothing more" in refused.value.next
-    processes[1].step(caller, "day")
-    processes[1].step(replace(caller, name="lead"), "night")
-    processes[0].step(caller, None)
+    processes[1].step(replace(night, session="day"))
+    processes[1].step(replace(night, name="lead"))
+    processes[0].step(replace(night, session=None))
 
 
 def test_what_is_over_is_swept_away(processes, monkeypatch):
     monkeypatch.setattr(limits, "SESSION_S", 0.01)
     monkeypatch.setattr(limits, "_SWEEP_S", 0.0)
     for name in "abc":
-        processes[0].step(clerk(max_steps=3), name)
+        processes[0].step(replace(clerk(max_steps=3), session=name))
     time.sleep(0.02)
     processes[0].count(clerk(per_minute=3))
 
