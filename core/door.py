@@ -13,8 +13,9 @@ from typing import Any
 
 from .access import Caller
 from .door_config import Authentication
-from .errors import InputError
+from .errors import DrawbarError, InputError
 from .keys import PREFIX, Key, Keys
+from .measure import LOGINS, METER
 
 _REMEMBERED_S = 1.0
 _MAX_REMEMBERED = 10_000
@@ -58,6 +59,8 @@ class Door:
         self._remembered: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
         self._wrong: OrderedDict[str, tuple[float, int]] = OrderedDict()
         self._networks = [ipaddress.ip_network(one) for one in (config.proxy.from_ if config.proxy else ())]
+        self.refused: Callable[[str | None, DrawbarError], None] = lambda peer, error: None
+        """Hears of who is not let in, and why."""
         self.on_loopback = True
         """False where the service listens elsewhere: then nobody is let in without credentials."""
 
@@ -80,12 +83,14 @@ class Door:
         """Give the caller. InputError: unauthenticated, or rate for who tries too many wrong keys."""
         caller = self.remembered(credentials)
         if caller is None:
-            self._look_at_guesses(credentials)
             try:
+                self._look_at_guesses(credentials)
                 caller = self._found(credentials)
             except InputError as error:
                 if error.reason == "unauthenticated" and credentials.bearer is not None:
                     self._note_guess(credentials)
+                METER.count(LOGINS)
+                self.refused(credentials.peer, error)
                 raise
             self._remember(credentials, caller)
         return caller

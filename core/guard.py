@@ -39,6 +39,7 @@ from .store.ids import new_id
 from .store.journal import Connection, Journal
 from .tool import PATIENT, Asker, Call, Progress, Seen, no_progress
 from .values import ClaimCheck, canonical, dump, load, moment
+from .witness import Witness
 
 log = structlog.get_logger("drawbar.guard")
 _TRIES = 3
@@ -76,6 +77,7 @@ class Guard:
         self.aside = aside or Aside(vault)
         self.holds = holds or Holds(journal)
         self.queues = Queues()
+        self.witness = Witness()
 
     def prepare(
         self, tool: str, arguments: Any, caller: Caller, *, outside: bool = True, once: str | None = None
@@ -87,6 +89,14 @@ class Guard:
 
         Raises InputError (unknown tool, forbidden, arguments against the schema), ConfigError, Unavailable.
         """
+        try:
+            return self._prepared(tool, arguments, caller, outside=outside, once=once)
+        except DrawbarError as error:
+            if outside:
+                self.witness.refused(tool, caller, arguments, error, self.landscape.hidden)
+            raise
+
+    def _prepared(self, tool: str, arguments: Any, caller: Caller, *, outside: bool, once: str | None) -> Prepared:
         bound = self._free(tool)
         self._permit(bound, caller)
         try:
@@ -147,6 +157,31 @@ class Guard:
         progress: Progress = no_progress,
     ) -> Outcome:
         """Make one attempt within the budget. Never raises: what came of it is the outcome."""
+        made = partial(
+            self._performed,
+            prepared,
+            call_id=call_id,
+            run_id=run_id,
+            task=task,
+            timeout_s=timeout_s,
+            leaving=leaving,
+            batch=batch,
+            progress=progress,
+        )
+        return self.witness.attempt(prepared, call_id, run_id, task, made)
+
+    def _performed(
+        self,
+        prepared: Prepared,
+        *,
+        call_id: str,
+        run_id: str | None,
+        task: str | None,
+        timeout_s: float | None,
+        leaving: Callable[[], None],
+        batch: bool,
+        progress: Progress,
+    ) -> Outcome:
         bound = prepared.tool
         limit = min(bound.timeout_s, timeout_s or bound.timeout_s)
         notes: dict[str, Any] = {}
@@ -154,7 +189,9 @@ class Guard:
         try:
             line = bound.share.line(bound.effect)
             line.look()
+            asked = time.perf_counter()
             with bound.share.slot(limit, batch=batch):
+                self.witness.waited(bound, time.perf_counter() - asked)
                 left_at = self.journal.now()  # the clock that decides when 'not seen' is 'not done'
                 leaving()
                 notes["left_at"] = left_at
@@ -275,16 +312,15 @@ class Guard:
         if prepared.recorded:
             intent = self.intent(prepared, call_id, self.journal.now(), timeout_s=timeout_s)
             leaving = partial(self._still_ours, intent.expires_at, asker)
-            admission = self.journal.write(lambda conn: self._admitted(conn, prepared, intent, code))
-            if isinstance(admission, ledger.Same):
-                return Answer(self.whole(admission.result), admission.entry, repeated=True)
-            if isinstance(admission, ledger.Busy):
-                raise busy_with(prepared, admission)
+            if (first := self._first_answer(prepared, intent, code)) is not None:
+                return first
         elif code is not None:
             self.journal.write(lambda conn: self.spend(conn, prepared, code))
         outcome = self._tried(prepared, call_id, timeout_s, replace(asker, leaving=leaving))
         if prepared.recorded:
             self._record(prepared, call_id, outcome)
+        else:
+            self.witness.called(prepared, call_id, outcome)
         if outcome.state == "done":
             return Answer(outcome.result, call_id)
         error = outcome.raised()
@@ -292,6 +328,20 @@ class Guard:
             error.id = call_id
             error.next = f"do not call it again: find out what happened, then drawbar dead settle {call_id}"
         raise error
+
+    def _first_answer(self, prepared: Prepared, intent: ledger.Intent, code: str | None) -> Answer | None:
+        """Record the intent; give the answer that its key had before, if any."""
+        try:
+            admission = self.journal.write(lambda conn: self._admitted(conn, prepared, intent, code))
+            if isinstance(admission, ledger.Busy):
+                raise busy_with(prepared, admission)
+        except DrawbarError as error:
+            self.witness.turned_away(prepared, intent.id, "refused", error)
+            raise
+        if isinstance(admission, ledger.Fresh):
+            return None
+        self.witness.turned_away(prepared, admission.entry, "repeated")
+        return Answer(self.whole(admission.result), admission.entry, repeated=True)
 
     def _admitted(
         self, conn: Connection, prepared: Prepared, intent: ledger.Intent, code: str | None
@@ -326,8 +376,10 @@ class Guard:
         """Keep the outcome. Where that fails the caller hears it all the same, and the ledger finds out that it knows nothing."""
         done = outcome.state == "done"
         kept = self.keep(prepared.tool, outcome.result, call_id, of_run=False) if done else None
+        audited = self.witness.entry(prepared, call_id, outcome)
 
         def unit(conn: Any) -> None:
+            self.witness.write(conn, audited)
             is_new = self.conclude(conn, prepared, call_id, outcome, kept)
             if is_new and outcome.state == "unknown" and prepared.tool.effect == "write":
                 events.add(conn, "dead.parked", body={"entry": call_id, "error": outcome.error})

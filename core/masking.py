@@ -40,6 +40,8 @@ class Vault:
             if state_key
             else None
         )
+        self.digest = digest
+        """What other keys are derived from; None without a `state_key`."""
         self._box = Fernet(base64.urlsafe_b64encode(digest)) if digest else None
 
     def seal(self, text: str) -> str:

@@ -16,6 +16,7 @@ from .claims_config import ClaimsConfig
 from .retention_config import History
 from .store import aside, holds, runs
 from .store import retention as stored
+from .store.events import AUDIT
 from .store.ids import first_id
 from .store.journal import Connection, Journal
 
@@ -143,7 +144,7 @@ class Retention:
             old = [
                 number
                 for number, run_id, kind, at in page
-                if at < (audit if kind in stored.AUDIT else cutoff) and (run_id is None or kind in stored.AUDIT)
+                if at < (audit if kind in AUDIT else cutoff) and (run_id is None or kind in AUDIT)
             ]
             self._each(old, stored.remove_event)
             if page[-1][3] >= cutoff:

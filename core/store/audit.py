@@ -16,11 +16,6 @@ from sqlalchemy import Column, Connection, Float, Index, Integer, String, Table,
 from .statement import Statement, insert
 from .tables import meta, metadata
 
-AUDITED = "drawbar.audited"
-"""Under this name a connection keeps what is told of events that are audited."""
-REQUEST = "drawbar.request"
-"""And under this one the request that its unit belongs to."""
-
 blocks = Table(
     "audit_blocks",
     metadata,
@@ -58,6 +53,7 @@ chains = Table(
     Column("link", String(64), nullable=False),
     Column("cut", Integer, nullable=False, server_default="0"),  # entries that are too old to be kept
     Column("cut_link", String(64), nullable=False),
+    Column("sealed", Integer, nullable=False, server_default="0"),  # entries that a seal stands for
     Column("digest", String(64), nullable=False),
 )
 
@@ -101,6 +97,10 @@ def left(conn: Connection, origin: str, signer: str, before: str) -> list[Any]:
     return found
 
 
+def any_left(conn: Connection, origin: str, signer: str, before: str) -> bool:
+    return _LEFT_HERE(conn, origin=origin, signer=signer, before=before).fetchone() is not None
+
+
 def link(conn: Connection, rows: Sequence[Row]) -> None:
     _LINK.many(conn, rows)
 
@@ -131,6 +131,17 @@ def count_chains(conn: Connection) -> int:
 
 def all_chains(conn: Connection) -> list[Row]:
     return [dict(row) for row in conn.execute(select(chains).order_by(chains.c.number)).mappings()]
+
+
+def grown(conn: Connection) -> list[tuple[str, int, str]]:
+    """Name chains that have grown since they were sealed, with their entries and their last link."""
+    query = select(chains.c.id, chains.c.entries, chains.c.link).where(chains.c.entries > chains.c.sealed)
+    return [(row[0], row[1], row[2]) for row in conn.execute(query.order_by(chains.c.number))]
+
+
+def is_sealed(conn: Connection, ids: Sequence[str]) -> None:
+    for one in ids:
+        conn.execute(update(chains).where(chains.c.id == one).values(sealed=chains.c.entries))
 
 
 def all_seals(conn: Connection) -> list[Row]:

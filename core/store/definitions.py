@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ..errors import InputError
 from ..values import dump, load
+from . import events
 from .journal import Journal
 from .tables import definitions, metadata
 
@@ -118,6 +119,9 @@ class Definitions:
                 by,
             )
             _supersede(connection, written)
+            what = "removed" if body is None else "changed" if last and last.body is not None else "created"
+            said = {"kind": kind, "id": thing, "version": written.version, "by": by, "name": written.name}
+            events.audited(connection, f"{kind}.{what}", body={**said, "hash": written.hash})
             return written
 
         try:

@@ -30,7 +30,10 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import NullPool
 
 from ..errors import ConfigError, DrawbarError, Unavailable
+from ..measure import COMMIT_SECONDS, METER
+from ..trace import REQUEST
 from . import clock, postgres, upgrade
+from .events import AUDITED, REQUEST_OF, Audited
 from .tables import meta
 from .turn import Turn
 
@@ -76,6 +79,10 @@ class Journal:
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise ConfigError(f"state: {error}", field="state") from error
 
+    def tell(self, audited: Audited) -> None:
+        """Let somebody hear, inside each unit, of the events that are audited."""
+        self._writer.audited(audited)
+
     @property
     def is_sqlite(self) -> bool:
         return self.path is not None
@@ -88,10 +95,15 @@ class Journal:
         """
         if self._closed:
             raise Away("the journal is closed")
+        if (request := REQUEST.get()) is not None:
+            unit = _asked_by(request, unit)
+        began = time.perf_counter()
         try:
             return self._writer.write(unit)
         except self._away as error:
             raise _unavailable(error) from error
+        finally:
+            METER.time(COMMIT_SECONDS, time.perf_counter() - began)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -272,8 +284,23 @@ def _prepare(driver: Any, *more: str) -> None:
         driver.execute(f"PRAGMA {pragma}")
 
 
+def _asked_by(request: str, unit: Callable[[Connection], T]) -> Callable[[Connection], T]:
+    """Tell a unit, which another thread may run, of the request that it is for."""
+
+    def asked(conn: Connection) -> T:
+        conn.info[REQUEST_OF] = request
+        try:
+            return unit(conn)
+        finally:
+            conn.info[REQUEST_OF] = None
+
+    return asked
+
+
 class _Writer(Protocol):
     def write(self, unit: Callable[[Connection], T]) -> T: ...
+
+    def audited(self, told: Audited) -> None: ...
 
     def close(self) -> None: ...
 
@@ -302,6 +329,9 @@ class _GroupCommit:
         self._waiting: list[_Ticket[Any]] = []
         self._led = False
         self._leader = 0
+
+    def audited(self, told: Audited) -> None:
+        self._conn.info[AUDITED] = told
 
     def write(self, unit: Callable[[Connection], T]) -> T:
         if self._leader == threading.get_ident():

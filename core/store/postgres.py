@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event
 
 from ..watch import watching
+from .events import AUDITED, Audited
 from .statement import LATER, Late
 
 T = TypeVar("T")
@@ -77,12 +78,16 @@ class Transactions:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._audited: Audited | None = None
+
+    def audited(self, told: Audited) -> None:
+        self._audited = told
 
     def write(self, unit: Callable[[Connection], T]) -> T:
         left = _TRIES
         while True:
             left -= 1
-            attempt = _Attempt(self._engine)
+            attempt = _Attempt(self._engine, self._audited)
             try:
                 return attempt.run(unit)
             except Exception as error:
@@ -98,8 +103,9 @@ class Transactions:
 class _Attempt:
     """One try of a unit, and what is known of it when it failed."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, audited: Audited | None) -> None:
         self._engine = engine
+        self._audited = audited
         self._committing = False
         self.died = False
 
@@ -109,6 +115,7 @@ class _Attempt:
             try:
                 later: list[Late] = []
                 conn.info[LATER] = later
+                conn.info[AUDITED] = self._audited
                 result = unit(conn)
                 self._committing = True
                 _commit(conn, transaction, later)

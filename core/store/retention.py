@@ -13,26 +13,12 @@ from sqlalchemy import Connection, delete, select
 
 from . import aside
 from .definitions import registrations
+from .events import AUDIT
 from .statement import Statement
 from .tables import definitions, meta, runs
 
 BITE = 500
-AUDIT = (
-    *(
-        "approval.approved",
-        "approval.rejected",
-        "assignment.answered",
-        "dead.settled",
-        "dead.sent",
-        "dead.dropped",
-        "hold.set",
-        "hold.released",
-    ),
-    *("file.retry", "file.release", "file.skip", "sync.cursor_set"),
-    *("run.cancelling", "run.pausing", "run.resumed", "run.retried"),
-)
-"""Events that say what a person did: they are kept for as long as the audit is."""
-_AUDIT = ", ".join(f"'{one}'" for one in AUDIT)
+_AUDIT = ", ".join(f"'{one}'" for one in sorted(AUDIT))
 _REMOVING = "removing:"
 _HAS_DEFINITION = Statement("SELECT 1 FROM definitions WHERE hash = :hash")
 _RUNS = Statement("SELECT id, finished_at FROM runs WHERE id > :after AND id < :before ORDER BY id LIMIT :most")

@@ -16,6 +16,7 @@ def upgrade() -> None:
     _agents()
     _documents()
     op.add_column("runs", sa.Column("trace", sa.Text()))
+    op.add_column("claims", sa.Column("entry", sa.String(200)))
     _audit()
     _allowances()
 

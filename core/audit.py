@@ -1,0 +1,340 @@
+"""
+The audit log: who called what with what outcome, and what operators did and why.
+
+What changes something is written in the commit of its outcome. Reads, refusals and logins are collected in memory and written
+within a second by a thread of its own, so that a read waits for no database: while the journal is away so many are kept, then
+the oldest are dropped, and how many is an entry too.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import structlog
+
+from .audit_chain import Signer, body_of, payloads_text
+from .errors import DrawbarError
+from .masking import masked
+from .pulse import Pulse
+from .store import audit as stored
+from .store.ids import first_id, new_id
+from .store.journal import Connection, Journal
+from .trace import REQUEST
+from .values import dump
+
+log = structlog.get_logger("drawbar.audit")
+KEPT = 20_000
+"""Entries that wait in memory while the journal is away."""
+_BEAT_S = 0.5
+_LOOKS_S = 5.0
+_BLOCK = 400
+_LEFT_S = 60.0
+_LONGEST_TEXT = 2000
+_LONGEST_LIST = 200
+_AGAIN_S = 60.0
+_MAX_REMEMBERED = 10_000
+Waiting = tuple[float, str, str, str, str | None, str, str | None, str | None, str | None, Any, Sequence[str]]
+"""at, kind, who, what, effect, outcome, call, run, request; what is to be its payload, and which fields of it are hidden."""
+
+
+class Audit:
+    """The audit of one process: one chain. `scrub` takes the configuration's secrets out of what is kept."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        signer: Callable[[], Signer],
+        *,
+        scrub: Callable[[Any], Any] = lambda value: value,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._journal = journal
+        self._find_signer = signer
+        self._signer: Signer | None = None
+        self._scrub = scrub
+        self._clock = clock
+        self._origin = new_id()
+        self._waiting: deque[Waiting] = deque()
+        self._lost = 0
+        self._look_until = 0.0
+        self._left_at = 0.0
+        self._day = ""
+        self._pulse: Pulse | None = None
+        self._lock = threading.Lock()
+        self._beating = threading.Lock()
+        self._closed = False
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+        journal.tell(self._event)
+
+    @property
+    def signer(self) -> Signer:
+        if self._signer is None:
+            with self._lock:
+                self._signer = self._signer or self._find_signer()
+        return self._signer
+
+    @property
+    def waiting(self) -> int:
+        """Say how many entries are in memory alone."""
+        return len(self._waiting)
+
+    @property
+    def lost(self) -> int:
+        """Say how many were dropped since one of them was told of."""
+        return self._lost
+
+    def begin(self) -> None:
+        """Take up what dead processes left unlinked, seal each day, and write soon what is collected."""
+        self._woken()
+
+    def note(
+        self,
+        kind: str,
+        who: str,
+        what: str,
+        outcome: str,
+        *,
+        effect: str | None = None,
+        call: str | None = None,
+        run: str | None = None,
+        payload: Mapping[str, Any] | None = None,
+        hidden: Sequence[str] = (),
+    ) -> None:
+        """Collect an entry. `hidden` are the fields of `payload`'s arguments that are not to be seen."""
+        if len(self._waiting) >= KEPT:
+            self._waiting.popleft()
+            self._lost += 1
+        request = REQUEST.get()
+        self._waiting.append((self._clock(), kind, who, what, effect, outcome, call, run, request, payload, hidden))
+        if self._pulse is None:
+            self._woken()
+
+    def row(
+        self,
+        kind: str,
+        who: str,
+        what: str,
+        outcome: str,
+        *,
+        effect: str | None = None,
+        call: str | None = None,
+        run: str | None = None,
+        payload: Mapping[str, Any] | None = None,
+        hidden: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        """Make the signed row of an entry, for `write` in the unit that it belongs to."""
+        said = (self._clock(), kind, who, what, effect, outcome, call, run, REQUEST.get(), payload, hidden)
+        return self._signed([said])
+
+    def write(self, conn: Connection, row: Mapping[str, Any]) -> None:
+        """Write an entry's row in a unit of the journal, and so in its commit."""
+        stored.add(conn, row)
+        self._look_until = time.monotonic() + _LOOKS_S
+        if self._pulse is None:
+            self._woken()
+
+    def refused_login(self, peer: str | None, error: DrawbarError) -> None:
+        """Collect that somebody was not let in: the first time at once, then once a minute with how often."""
+        about, now = (peer or "", error.message), time.monotonic()
+        with self._lock:
+            until, more = self._said.get(about, (0.0, 0))
+            if now < until:
+                self._said[about] = (until, more + 1)
+                return
+            if len(self._said) > _MAX_REMEMBERED:
+                self._said.clear()
+            self._said[about] = (now + _AGAIN_S, 0)
+        payload = {"peer": peer, "error": error.message, **({"before": more} if more else {})}
+        self.note("login", "nobody", "login", "refused", payload=payload)
+
+    def _event(
+        self, conn: Connection, kind: str, run_id: str | None, task: str | None, body: Any, request: str | None
+    ) -> None:
+        """Write an audited event's entry, in the unit that tells the event."""
+        said = body if isinstance(body, Mapping) else {}
+        who = str(said.get("by") or "drawbar")
+        rest = {name: value for name, value in said.items() if name != "by"}
+        payload = {**({"task": task} if task else {}), **rest}
+        call = next((str(said[name]) for name in ("entry", "approval", "assignment", "key") if said.get(name)), None)
+        entry = (self._clock(), "verb", who, kind, None, "done", call, run_id, request, payload, ())
+        self.write(conn, self._signed([entry]))
+
+    def _signed(self, waiting: Iterable[Waiting]) -> dict[str, Any]:
+        signer, block = self.signer, new_id()
+        entries: list[Any] = []
+        payloads: list[str] = []
+        for number, one in enumerate(waiting):
+            text = self._text(one[9], one[10])
+            payloads.append(text)
+            entries.append((*one[:9], signer.payload(block, number, text)))
+        row = {
+            "id": block,
+            "origin": self._origin,
+            "signer": signer.id,
+            "at": entries[0][0],
+            "entries": len(entries),
+            "body": body_of(entries),
+            "payload": payloads_text(payloads),
+        }
+        return {**row, "digest": signer.block(row)}
+
+    def _text(self, payload: Any, hidden: Sequence[str]) -> str:
+        if payload is None:
+            return "null"
+        if hidden:
+            payload = {**payload, "arguments": masked(payload.get("arguments"), hidden)}
+        try:
+            text = dump(payload)
+            if len(text) > _LONGEST_TEXT:
+                text = dump(_short(payload))
+            return text if self._scrub(text) == text else dump(self._scrub(orjson.loads(text)))
+        except (TypeError, ValueError, RecursionError):
+            return dump({"unwritten": "what belongs here cannot be written as JSON"})
+
+    def _woken(self) -> None:
+        with self._lock:
+            if self._pulse is None and not self._closed:
+                self._pulse = Pulse("audit", _BEAT_S, self.beat).start()
+
+    def beat(self) -> None:
+        """Write what is collected, and link what is written."""
+        with self._beating:
+            self._flush()
+            now = time.monotonic()
+            if now < self._look_until:
+                self._journal.write(self._linked)
+            if now - self._left_at > _LEFT_S:
+                self._left_at = now
+                self._adopt()
+                self._seal()
+
+    def close(self) -> None:
+        """Write and link what is left; a second call does nothing."""
+        with self._lock:
+            pulse, self._pulse = self._pulse, None
+            is_first, self._closed = not self._closed, True
+        if pulse is not None:
+            pulse.stop()
+        if not is_first or (not self._waiting and self._look_until == 0):
+            return
+        try:
+            with self._beating:
+                self._flush()
+                while self._journal.write(self._linked):
+                    pass
+        except DrawbarError as error:
+            log.warning("audit.unwritten", entries=len(self._waiting), error=error.message)
+
+    def _flush(self) -> None:
+        while self._waiting or self._lost:
+            lost = self._lost
+            taken = [self._waiting.popleft() for _ in range(min(_BLOCK, len(self._waiting)))]
+            if lost:
+                about: Waiting = (
+                    self._clock(), "audit", "drawbar", "lost", None, "dropped", None, None, None, {"entries": lost}, (),
+                )  # fmt: skip
+                taken.append(about)
+            row = self._signed(taken)
+            try:
+                self._journal.write(lambda conn, row=row: stored.add(conn, row))  # type: ignore[misc]  # mypy cannot see through the default
+            except DrawbarError:
+                self._waiting.extendleft(reversed(taken[: len(taken) - bool(lost)]))
+                raise
+            self._lost -= lost
+            self._look_until = time.monotonic() + _LOOKS_S
+
+    def _linked(self, conn: Connection) -> int:
+        """Link what this process wrote and is committed; give how many blocks."""
+        return self._link(conn, stored.own(conn, self._origin, self.signer.id))
+
+    def _adopt(self) -> None:
+        """Link what others wrote and did not come to link."""
+        before = first_id(time.time() - _LEFT_S)
+
+        def unit(conn: Connection) -> int:
+            return self._link(conn, stored.left(conn, self._origin, self.signer.id, before))
+
+        while self._any_left(before) and self._journal.write(unit):
+            pass
+
+    def _any_left(self, before: str) -> bool:
+        with self._journal.read() as conn:
+            return stored.any_left(conn, self._origin, self.signer.id, before)
+
+    def _link(self, conn: Connection, rows: Sequence[Any]) -> int:
+        if not rows:
+            return 0
+        signer, chain = self.signer, self._origin
+        head = stored.head(conn, chain) or self._begun(conn)
+        entries, link, cut, cut_link, number = head
+        links = []
+        for block, _, count, _, digest in rows:
+            no, entries = entries + 1, entries + count
+            link = signer.link(chain, no, link, block, digest)
+            links.append({"id": block, "chain": chain, "no": no, "link": link})
+        stored.link(conn, links)
+        said = {"id": chain, "number": number, "entries": entries, "link": link, "cut": cut, "cut_link": cut_link}
+        stored.grow(conn, chain, entries=entries, link=link, digest=signer.chain(said))
+        return len(rows)
+
+    def _begun(self, conn: Connection) -> tuple[int, str, int, str, int]:
+        """Begin this process's chain: chains are counted, so that none can be taken away whole."""
+        stored.take_turn(conn)
+        signer, number = self.signer, stored.count_chains(conn) + 1
+        first = signer.first(self._origin, number)
+        said = {"id": self._origin, "number": number, "entries": 0, "link": first, "cut": 0, "cut_link": first}
+        about = {"signer": signer.id, "host": socket.gethostname()[:200], "pid": os.getpid(), "began_at": time.time()}
+        stored.begin(conn, {**said, **about, "digest": signer.chain(said)})
+        stored.say(conn, "chains", f"{number}:{signer.id}:{signer.sign('chains', number)}")
+        return 0, first, 0, first, number
+
+    def _seal(self) -> None:
+        """Seal all chains, once a day, whichever process comes first."""
+        day = datetime.fromtimestamp(self._clock(), UTC).date().isoformat()
+        if day == self._day:
+            return
+        with self._journal.read() as conn:
+            last = stored.last_seal(conn)
+        if last is None or last["day"] < day:
+            sealed = self._journal.write(lambda conn: seal(conn, self.signer, day, self._clock()))
+            if sealed is not None:  # in a log that is kept elsewhere it shows what the state was that day
+                log.info("audit.sealed", day=day, seal=sealed)
+        self._day = day
+
+
+def seal(conn: Connection, signer: Signer, day: str, now: float) -> str | None:
+    """Sign where every chain stands; None when another process has, or when there is no chain."""
+    stored.take_turn(conn)
+    last = stored.last_seal(conn)
+    if last is not None and last["day"] >= day:
+        return None
+    standing = stored.grown(conn)
+    if not standing and last is None:
+        return None
+    number, before = (last["number"] + 1, last["digest"]) if last else (1, "")
+    body = orjson.dumps([list(one) for one in standing]).decode()
+    digest = signer.seal(number, day, before, body)
+    stored.seal(conn, {"number": number, "signer": signer.id, "day": day, "at": now, "body": body, "digest": digest})
+    stored.is_sealed(conn, [one[0] for one in standing])
+    stored.say(conn, "seals", f"{number}:{signer.id}:{signer.sign('seals', number, digest)}")
+    return digest
+
+
+def _short(value: Any) -> Any:
+    """Cut long texts and lists: what was called is to be seen, not all that was sent."""
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST_TEXT else f"{value[:_LONGEST_TEXT]}... ({len(value)} characters)"
+    if isinstance(value, Mapping):
+        return {str(name): _short(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        more = [] if len(value) <= _LONGEST_LIST else [f"... ({len(value)} items)"]
+        return [*map(_short, value[:_LONGEST_LIST]), *more]
+    return value

@@ -1,0 +1,259 @@
+"""What was done is written down, and who changes what is written is found out."""
+
+import json
+import sqlite3
+import time
+
+import pytest
+from scripted import ME, OTHER, House
+
+from drawbar.core import audit as audits
+from drawbar.core.audit import Audit, seal
+from drawbar.core.audit_chain import Signer
+from drawbar.core.audit_walk import Wanted, page, verify
+from drawbar.core.errors import InputError, Rejected, Unavailable
+from drawbar.core.witness import Witness
+
+SIGNER = Signer(b"a key of a test")
+WRITES = {
+    "do": {"tool": "sys.pay", "with": {"order": "${{ input.order }}"}},
+    "look": {"tool": "sys.look", "needs": ["do"]},
+}
+
+
+def fails(arguments):
+    raise Rejected("no")
+
+
+@pytest.fixture
+def house(tmp_path):
+    functions = {
+        "pay": ("write", lambda arguments: {"paid": True}),
+        "look": ("read", lambda arguments: {"rows": []}),
+        "fail": ("write", fails),
+    }
+    bad = {"tasks": {"fail": {"tool": "sys.fail", "retry": {"attempts": 1}}}}
+    house = House(tmp_path, functions, {"pay": {"tasks": WRITES}, "bad": bad})
+    house.audit = Audit(house.journal, lambda: SIGNER)
+    house.guard.witness = Witness(house.audit)
+    with house:
+        yield house
+        house.audit.close()
+
+
+def call(house, tool, arguments, caller=ME):
+    return house.guard.call(house.guard.prepare(tool, arguments, caller))
+
+
+def settled(house):
+    """Write and link everything that was collected."""
+    house.audit.beat()
+    house.audit.beat()
+    return house
+
+
+def entries(house, **wanted):
+    return page(settled(house).journal, Wanted(**wanted), limit=1000)[0]
+
+
+def broken(house, *statements):
+    """Do to the database what somebody with a text editor could, and see what is found."""
+    settled(house)
+    assert verify(house.journal, SIGNER).is_sound
+    with sqlite3.connect(house.journal.path, timeout=20) as database:
+        for statement in statements:
+            assert database.execute(statement).rowcount > 0, statement
+    return verify(house.journal, SIGNER)
+
+
+def test_a_writes_entry_is_in_its_outcomes_commit(house):
+    """Whoever sees the outcome sees the entry: no moment between them can be lost."""
+    answer = call(house, "sys.pay", {"order": 7})
+
+    with house.journal.read() as conn:
+        states = conn.exec_driver_sql("SELECT state FROM ledger").scalars().all()
+        bodies = conn.exec_driver_sql("SELECT body FROM audit_blocks").scalars().all()
+
+    assert states == ["done"]
+    [[_, kind, who, what, effect, outcome, call_id, *_]] = json.loads(bodies[0])
+    assert (kind, who, what, effect, outcome, call_id) == ("call", ME.name, "sys.pay", "write", "done", answer.id)
+
+
+def test_an_outcome_that_is_not_recorded_has_no_entry(house, monkeypatch):
+    def breaks(*args, **named):
+        raise Unavailable("the journal is away")
+
+    monkeypatch.setattr(house.guard, "conclude", breaks)
+
+    call(house, "sys.pay", {"order": 7})
+
+    with house.journal.read() as conn:
+        assert conn.exec_driver_sql("SELECT count(*) FROM audit_blocks").scalar() == 0
+
+
+def test_reads_are_written_within_a_second_and_wait_for_nothing(house, monkeypatch):
+    units = []
+    write = house.journal.write
+    monkeypatch.setattr(house.journal, "write", lambda unit: units.append(unit) or write(unit))
+
+    call(house, "sys.look", {})
+    in_the_call = len(units)
+    until = time.monotonic() + 5
+    while not (found := page(house.journal, Wanted(what="sys.look"))[0]) and time.monotonic() < until:
+        time.sleep(0.02)
+
+    assert in_the_call == 0
+    assert found[0]["outcome"] == "done"
+
+
+def test_a_run_a_refusal_and_a_verb_are_told_with_who_and_why(house):
+    run = house.run("pay", {"order": 1})
+    with pytest.raises(InputError):
+        house.guard.prepare("sys.nothing", {"a": 1}, OTHER)
+    with pytest.raises(Rejected):
+        call(house, "sys.fail", {})
+    failed = house.run("bad")
+    house.engine.retry(failed.id, caller=OTHER, reason="once more")
+
+    found = entries(house)
+
+    seen = [(one["kind"], one["who"], one["what"], one["outcome"]) for one in found]
+    assert ("call", OTHER.name, "sys.nothing", "refused") in seen
+    assert ("call", ME.name, "sys.fail", "rejected") in seen
+    retried = next(one for one in found if one["what"] == "run.retried")
+    assert (retried["who"], retried["run"], retried["about"]["reason"]) == (OTHER.name, failed.id, "once more")
+    assert {one["what"] for one in entries(house, run=run.id, kind="call")} == {"sys.pay", "sys.look"}
+
+
+def test_what_is_sound_is_found_sound(house):
+    for order in range(3):
+        call(house, "sys.pay", {"order": order})
+        call(house, "sys.look", {"order": order})
+    settled(house)
+
+    found = verify(house.journal, SIGNER)
+
+    assert found.is_sound, found.gaps
+    assert (found.entries, found.chains, found.unlinked) == (6, 1, 0)
+    assert found.seals == 1
+
+
+@pytest.fixture
+def written(house):
+    for order in range(5):
+        call(house, "sys.pay", {"order": order})
+        settled(house)
+    return house
+
+
+@pytest.mark.parametrize(
+    ("said", "statements"),
+    [
+        ("entry 2 (", ["UPDATE audit_blocks SET body = replace(body, 'done', 'rejected') WHERE no = 2"]),
+        ("entry 4", ["UPDATE audit_blocks SET payload = replace(payload, '3', '9') WHERE no = 4"]),
+        ("entries 3 to 3 are missing", ["DELETE FROM audit_blocks WHERE no = 3"]),
+        ("entries 4 to 5 are missing at its end", ["DELETE FROM audit_blocks WHERE no > 3"]),
+        (
+            "its row was changed",
+            [
+                "DELETE FROM audit_blocks WHERE no > 3",
+                "UPDATE audit_chains SET entries = 3, link = (SELECT link FROM audit_blocks WHERE no = 3)",
+            ],
+        ),
+        (
+            "does not follow",
+            [
+                "UPDATE audit_blocks SET no = 99 WHERE no = 2",
+                "UPDATE audit_blocks SET no = 2 WHERE no = 3",
+                "UPDATE audit_blocks SET no = 3 WHERE no = 99",
+            ],
+        ),
+        (
+            "was changed",
+            ["UPDATE audit_blocks SET payload = (SELECT payload FROM audit_blocks WHERE no = 1) WHERE no = 2"],
+        ),
+        ("what is told of entry 2", ["UPDATE audit_blocks SET payload = '[\"erased:00\"]' WHERE no = 2"]),
+        ("the newest were taken away", ["DELETE FROM audit_chains", "DELETE FROM audit_blocks"]),
+        ("there were seals", ["DELETE FROM audit_seals"]),
+        ("seal 1 of", ["UPDATE audit_seals SET body = replace(body, ',', ', ')"]),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+def test_what_was_tampered_with_is_named(written, said, statements):
+    found = broken(written, *statements)
+
+    assert not found.is_sound
+    assert any(said in gap for gap in found.gaps), found.gaps
+
+
+def test_the_end_that_was_cut_off_cannot_be_hidden_behind_an_old_head(written):
+    """A row of the chain as it stood before is as it was signed; the seal remembers that there was more."""
+    with sqlite3.connect(written.journal.path) as database:
+        [before] = database.execute("SELECT entries, link, digest FROM audit_chains").fetchall()
+    call(written, "sys.pay", {"order": 9})
+    settled(written)
+    written.journal.write(lambda conn: seal(conn, SIGNER, "2999-01-01", 0))
+
+    with sqlite3.connect(written.journal.path, timeout=20) as database:
+        database.execute("DELETE FROM audit_blocks WHERE no = 6")
+        database.execute("UPDATE audit_chains SET entries = ?, link = ?, digest = ?", before)
+    found = verify(written.journal, SIGNER)
+
+    assert any("had 6 entries on 2999-01-01, and now it has 5" in gap for gap in found.gaps), found.gaps
+
+
+def test_another_key_verifies_nothing(written):
+    found = verify(written.journal, Signer(b"another"))
+
+    assert not found.is_sound
+    assert "was signed with the key" in found.strange[0]
+
+
+def test_what_a_dead_process_left_is_linked_by_another(house, monkeypatch):
+    call(house, "sys.pay", {"order": 1})  # and it dies before it links anything
+    other = Audit(house.journal, lambda: SIGNER)
+    monkeypatch.setattr(audits, "_LEFT_S", -1.0)
+
+    other.beat()
+
+    found = verify(house.journal, SIGNER)
+    assert (found.is_sound, found.unlinked, found.entries) == (True, 0, 1)
+    other.close()
+
+
+def test_while_the_journal_is_away_a_bounded_number_waits_and_the_rest_is_counted(house, monkeypatch):
+    monkeypatch.setattr(audits, "KEPT", 10)
+    away = pytest.MonkeyPatch()
+    away.setattr(house.journal, "write", lambda unit: (_ for _ in ()).throw(Unavailable("away")))
+
+    for order in range(25):
+        call(house, "sys.look", {"order": order})
+    with pytest.raises(Unavailable):
+        house.audit.beat()
+    away.undo()
+
+    lost = entries(house, what="lost")
+    assert lost[0]["about"] == {"entries": 15}
+    assert [one["about"]["arguments"]["order"] for one in entries(house, what="sys.look")] == list(range(24, 14, -1))
+
+
+def test_pages_follow_each_other_without_a_gap(house):
+    for order in range(7):
+        call(house, "sys.look" if order % 2 else "sys.pay", {"order": order})
+    settled(house)
+
+    seen, after = [], None
+    while True:
+        found, after = page(house.journal, Wanted(), after=after, limit=2)
+        seen += [one["id"] for one in found]
+        if after is None:
+            break
+
+    assert len(seen) == len(set(seen)) == 7
+
+
+def test_a_flood_of_wrong_keys_is_a_few_entries(house):
+    for _ in range(500):
+        house.audit.refused_login("192.0.2.7", InputError("this key opens nothing", reason="unauthenticated"))
+
+    assert len(entries(house, kind="login")) == 1
