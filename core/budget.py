@@ -111,25 +111,25 @@ class Share:
         """Hold one place for a call of this length; NotNow, with when to come back, when none comes free in time."""
         self.look(wait_s)
         until = time.monotonic() + wait_s
-        if batch and self._batch is not None:
-            with self._held(self._batch, until, "places of batch work"), self._held(self._slots, until, "calls"):
+        of_batch = self._batch if batch else None
+        if of_batch is not None:
+            self._take(of_batch, until, "places of batch work")
+        try:
+            self._take(self._slots, until, "calls")
+            try:
                 self._start(until, wait_s)
                 yield
-        else:
-            with self._held(self._slots, until, "calls"):
-                self._start(until, wait_s)
-                yield
+            finally:
+                self._slots.release()
+        finally:
+            if of_batch is not None:
+                of_batch.release()
 
-    @contextmanager
-    def _held(self, slots: Slots, until: float, what: str) -> Iterator[None]:
+    def _take(self, slots: Slots, until: float, what: str) -> None:
         if not slots.acquire(until):
             raise NotNow(
                 f"{self._system}: all {slots.total} {what} of its budget are in use", retry_after_s=_BUSY_AGAIN_S
             )
-        try:
-            yield
-        finally:
-            slots.release()
 
     def _start(self, until: float, needed_s: float) -> None:
         if self._rate is not None:

@@ -73,7 +73,9 @@ class Holds:
             with self._lock:
                 if time.monotonic() >= self._until:
                     self._look()
-        now = self.now() if self._live else 0
+        if not self._live:
+            return self._live
+        now = self.now()
         return {target: row for target, row in self._live.items() if row["until"] is None or row["until"] > now}
 
     def refusal(self, *targets: str) -> Held | None:
@@ -90,6 +92,8 @@ class Holds:
 
     def require_tool(self, adapter: str, tool: str | None = None) -> None:
         """Raise Held when the system is, or the feed that this tool of it works on."""
+        if not self.live():
+            return
         verb, _, feed = (tool or "").partition("_")
         self.require(f"adapter:{adapter}", *([f"feed:{adapter}.{feed}"] if verb in FEED_VERBS else []))
 

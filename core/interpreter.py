@@ -23,7 +23,7 @@ journal knows the order, so that the state need not grow with what is done.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -52,6 +52,7 @@ CHILD: Mapping[str, str] = {"child": "running", "child_waits": "waiting", "child
 """A task that another run does, and the word for how that run stands; no cancel ends it before the other run has ended."""
 _BROKEN = FINAL - {"succeeded"}
 _NOT_BEGUN = frozenset({"ready", "delayed", "waiting", "held"})
+_READY, _HELD = frozenset({"ready"}), frozenset({"held"})
 WHOLE = -1
 """The item number of a task itself."""
 
@@ -208,10 +209,10 @@ def decide(graph: Graph, state: State) -> list[Decision]:
     if state.ended:
         return []
     if state.wanted in {"pause", "halt"}:
-        return list(_moves(state.tasks, frozenset({"ready"}), "held"))
+        return _moves(state.tasks, _READY, "held")
     if state.wanted == "cancel":
         return _cancelled(graph, state)
-    found: list[Decision] = list(_moves(state.tasks, frozenset({"held"}), "ready"))
+    found = _moves(state.tasks, _HELD, "ready")
     for node in graph.tasks.values():
         found += _next(node, state)
     if found or not _all_final(graph.tasks, state):
@@ -225,25 +226,22 @@ def decide(graph: Graph, state: State) -> list[Decision]:
     return found if found or not _all_final(graph.on_failure, state) else [End("failed")]
 
 
-def _next(node: Node, state: State) -> Iterator[Decision]:
+def _next(node: Node, state: State) -> Iterable[Decision]:
     task = state.tasks.get(node.name, _PENDING)
     if task.state == "pending":
-        yield from _begin(node, task, state)
-    elif task.state == "open":
-        yield from _go_on(node, task)
+        return _begin(node, task, state)
+    return _go_on(node, task) if task.state == "open" else ()
 
 
-def _begin(node: Node, task: TaskState, state: State) -> Iterator[Decision]:
+def _begin(node: Node, task: TaskState, state: State) -> Iterable[Decision]:
     needs = [state.tasks.get(need, _PENDING).state for need in node.needs]
-    if not node.always and any(need in _BROKEN for need in needs):
-        yield Move(node.name, WHOLE, "skipped")
-    elif all(need in FINAL for need in needs):
-        if node.condition and not task.holds:
-            yield Ask(node.name, "if")
-        elif node.concurrency is not None:
-            yield Ask(node.name, "for_each")
-        else:
-            yield Move(node.name, WHOLE, "ready")
+    if not node.always and not _BROKEN.isdisjoint(needs):
+        return (Move(node.name, WHOLE, "skipped"),)
+    if not FINAL.issuperset(needs):
+        return ()
+    if node.condition and not task.holds:
+        return (Ask(node.name, "if"),)
+    return (Move(node.name, WHOLE, "ready") if node.concurrency is None else Ask(node.name, "for_each"),)
 
 
 def _go_on(node: Node, task: TaskState) -> Iterator[Decision]:
@@ -265,10 +263,10 @@ def _cancelled(graph: Graph, state: State) -> list[Decision]:
     """
     undoing = set(graph.undo.values())
     doing = {name: task for name, task in state.tasks.items() if name not in undoing}
-    found: list[Decision] = list(_moves(doing, _NOT_BEGUN, "cancelled"))
+    found = _moves(doing, _NOT_BEGUN, "cancelled")
     found += [Move(name, WHOLE, "cancelled") for name, task in doing.items() if task.state == "open" and not task.live]
     held = {name: task for name, task in state.tasks.items() if name in undoing}
-    found += _moves(held, frozenset({"held"}), "ready")
+    found += _moves(held, _HELD, "ready")
     if found or any(task.state not in FINAL and task.state != "pending" for task in doing.values()):
         return found
     left = _undo(graph, state)
@@ -286,13 +284,13 @@ def _undo(graph: Graph, state: State) -> list[Decision] | None:
     return [Move(name, WHOLE, "failed" if task.failed else "succeeded") for name, task in ends.items()] or None
 
 
-def _moves(tasks: Mapping[str, TaskState], found: frozenset[str], to: TaskStates) -> Iterator[Move]:
+def _moves(tasks: Mapping[str, TaskState], when: frozenset[str], to: TaskStates) -> list[Decision]:
+    found: list[Decision] = []
     for name, task in tasks.items():
-        if task.state in found:
-            yield Move(name, WHOLE, to)
-        for item, item_state in task.live.items():
-            if item_state in found:
-                yield Move(name, item, to)
+        if task.state in when:
+            found.append(Move(name, WHOLE, to))
+        found += [Move(name, item, to) for item, state in task.live.items() if state in when]
+    return found
 
 
 def _all_final(nodes: Mapping[str, Node], state: State) -> bool:
@@ -314,8 +312,11 @@ def shown(state: State) -> str:
         return "paused"
     states: set[str] = set()
     for task in state.tasks.values():
-        found = task.live.values() if task.state == "open" else (task.state,)
-        states.update(CHILD.get(one, one) for one in found)
+        if task.state == "open":
+            states.update(task.live.values())
+        else:
+            states.add(task.state)
+    states.update(CHILD[one] for one in states & CHILD.keys())
     if states & {"running", "ready"}:
         return "running"
     if "parked" in states:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -21,10 +22,11 @@ class Refused(Exception):
 
 
 class _Errand(Generic[T]):
-    """What a thread is asked to do before it goes on with what that claimed; who asked waits for the answer."""
+    """What a thread is asked to do, as if who asked did it, before it goes on with what that claimed; who asked waits."""
 
     def __init__(self, act: Callable[[], tuple[T, list[Claim]]]) -> None:
         self._act = act
+        self._context = copy_context()
         self._answer: T | None = None
         self._error: BaseException | None = None
         self._over = threading.Lock()
@@ -33,7 +35,7 @@ class _Errand(Generic[T]):
     def run(self) -> list[Claim]:
         claims: list[Claim] = []
         try:
-            self._answer, claims = self._act()
+            self._answer, claims = self._context.run(self._act)
         except BaseException as error:  # who asked raises it
             self._error = error
         self._over.release()

@@ -23,6 +23,7 @@ from .values import to_json
 
 Convert = Callable[[Any], Any]
 _MAX_DIGITS = 15
+_SAME = frozenset((str, bool, int, float, type(None), Decimal))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,16 @@ class Checker:
 
     def _problems(self, form: Any, what: str) -> Any:
         try:
-            return self._validator.iter_errors(form)
+            return () if self._validator.is_valid(form) else self._validator.iter_errors(form)
         except UnicodeEncodeError as error:  # JSON can spell what UTF-8 cannot
             raise InputError(f"{what}: a text holds half a character (a lone surrogate)") from error
 
     def deviation(self, answer: Any) -> str | None:
         """Say in which way an answer breaks the schema; None when it does not."""
-        for problem in self._validator.iter_errors(to_json(answer)):
+        form = to_json(answer)
+        if self._validator.is_valid(form):
+            return None
+        for problem in self._validator.iter_errors(form):
             path = ".".join(map(str, problem.instance_path))
             return f"{path or 'answer'}: {_sentence(problem)}"
         return None
@@ -92,6 +96,11 @@ def _sentence(problem: Any) -> str:
 
 def _json_form(value: Any) -> Any:
     """Like `to_json`, but a decimal stays a number, which the validator takes and the converter looks at."""
+    kind = type(value)
+    if kind in _SAME:
+        return value
+    if kind is dict and all(type(name) is str for name in value):
+        return {name: _json_form(item) for name, item in value.items()}
     if isinstance(value, Decimal):
         return value
     if isinstance(value, Mapping):

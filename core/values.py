@@ -12,6 +12,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
@@ -76,6 +77,8 @@ def to_json(value: Any) -> Any:
     kind = type(value)
     if kind in _SAME:
         return str(value) if kind is int and not -(2**63) <= value < 2**64 else value
+    if kind is dict and all(type(name) is str for name in value):
+        return {name: to_json(item) for name, item in value.items()}
     if (convert := _OUTWARD.get(kind)) is not None:
         return convert(value)
     if isinstance(value, Mapping):
@@ -197,6 +200,8 @@ def _as_outward(found: re.Match[str]) -> str:
 
 def canonical(value: Any) -> bytes:
     """Give equal values equal bytes: for hashes of arguments, which must not depend on the order of keys."""
+    with suppress(TypeError):  # most have nothing that JSON does not know
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | _KEEP)
     try:
         return orjson.dumps(to_json(value), option=orjson.OPT_SORT_KEYS)
     except TypeError as error:  # arguments of a command line may hold bytes that are no UTF-8

@@ -7,6 +7,8 @@ import threading
 import time
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: no i, l, o, u, and ASCII order is number order
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_SHIFTS = range(120, -1, -10)
 _lock = threading.Lock()
 _last_ms = 0
 _last_tail = 0
@@ -30,8 +32,4 @@ def first_id(at: float) -> str:
 
 
 def _spelled(number: int) -> str:
-    letters = []
-    for _ in range(26):
-        letters.append(_ALPHABET[number & 31])
-        number >>= 5
-    return "".join(reversed(letters))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
