@@ -3,7 +3,7 @@ Large values are kept aside (Claim Check): a row holds a reference, and the body
 
 A value over `over_bytes` becomes a claim of its run, written in the same unit as the row that refers to it; equal bodies of one
 run are kept once. Expressions see the whole value, views show the claim. Bodies of tools with secret or personal fields are
-sealed, and those fields are masked when the claim is shown.
+sealed, and those fields are masked when the claim is shown. What the ledger keeps as sent lives as long as its entry does.
 """
 
 from __future__ import annotations
@@ -57,20 +57,31 @@ class Aside:
         self._vault = vault
         self.over_bytes = over_bytes
 
-    def keep(self, value: Any, owner: str, *, of_run: bool = True, hidden: Iterable[str] = ()) -> Kept:
-        """Make a value ready for a row of its owner: a run, or the ledger's entry of a direct call."""
+    def keep(
+        self, value: Any, owner: str, *, of_run: bool = True, of_entry: bool = False, hidden: Iterable[str] = ()
+    ) -> Kept:
+        """
+        Make a value ready for a row of its owner: a run, or the ledger's entry of a direct call.
+
+        `of_entry`: it is part of what the entry says, and goes with it.
+        """
         if isinstance(value, bytes) and len(value) > self.over_bytes:
-            return self._aside(value, owner, BYTES, of_run=of_run)
+            return self._aside(value, owner, BYTES, of_run=of_run, of_entry=of_entry)
         text = dump(value)
         paths = tuple(hidden)
-        if not self._is_large(text):
+        if not self.is_large(text):
             return Kept(value, text)
         shown = write_json(masked(value, paths)).decode() if paths else None
-        return self._aside(text.encode(), owner, JSON, text, of_run=of_run, hidden=paths, shown=shown)
+        said = {"of_run": of_run, "of_entry": of_entry}
+        return self._aside(text.encode(), owner, JSON, text, **said, hidden=paths, shown=shown)
+
+    def is_large(self, text: str) -> bool:
+        """Tell whether what `dump` wrote is too large for a row."""
+        return 4 * len(text) > self.over_bytes and (len(text) > self.over_bytes or len(text.encode()) > self.over_bytes)
 
     def keep_text(self, text: str, owner: str) -> Kept:
         """Do the same with what `dump` wrote; the value of a small one is not built."""
-        return self._aside(text.encode(), owner, JSON, text) if self._is_large(text) else Kept(None, text)
+        return self._aside(text.encode(), owner, JSON, text) if self.is_large(text) else Kept(None, text)
 
     def whole(self, conn: Connection, value: Any) -> Any:
         """Give a value with all that is kept aside in it. Raises InputError for what was removed, or cannot be opened."""
@@ -93,9 +104,6 @@ class Aside:
         for piece in stored.pieces(conn, row.id, range(first, row.pieces if end is None else min(end, row.pieces))):
             yield self._vault.open_bytes(piece) if row.sealed else piece
 
-    def _is_large(self, text: str) -> bool:
-        return 4 * len(text) > self.over_bytes and (len(text) > self.over_bytes or len(text.encode()) > self.over_bytes)
-
     def _aside(
         self,
         body: bytes,
@@ -104,6 +112,7 @@ class Aside:
         text: str | None = None,
         *,
         of_run: bool = True,
+        of_entry: bool = False,
         hidden: tuple[str, ...] = (),
         shown: str | None = None,
     ) -> Kept:
@@ -114,7 +123,7 @@ class Aside:
         vault = self._vault if hidden and self._vault.can_seal else None
         row = Row(
             id=f"{owner}.{sha[:32]}{'' if content_type == JSON else 'b'}",
-            run_id=owner if of_run else None,
+            run_id=owner if of_run and not of_entry else None,
             sha256=sha,
             bytes=len(body),
             shown_bytes=size,
@@ -124,6 +133,7 @@ class Aside:
             hidden=dump(list(hidden)) if hidden else None,
             pieces=-(-len(body) // PIECE_BYTES),
             created_at=time.time(),
+            entry=owner if of_entry else None,
         )
         begins = body[:_PREVIEW].decode("utf-8", "replace") if shown is None else shown[:_PREVIEW]
         check = ClaimCheck(row.id, size, begins)

@@ -17,7 +17,6 @@ from .interpreter import WHOLE
 from .store import ledger, runs, undoing
 from .store.ids import new_id
 from .store.journal import Connection
-from .values import dump
 
 Settle = Callable[[Connection], Came]
 
@@ -29,7 +28,7 @@ def seen(conn: Connection, guard: Guard, claim: Claim) -> dict[str, Any]:
     done = undoing.done(conn, run_id, claim.step.undoes, item)
     if done.arguments is None:
         return {"arguments": {}, "result": guard.aside.load(conn, done.output)}
-    return {"arguments": guard.opened(done.arguments), "result": guard.aside.load(conn, done.result)}
+    return {"arguments": guard.arguments_of(done.arguments, conn), "result": guard.aside.load(conn, done.result)}
 
 
 def lettered(guard: Guard, claim: Claim, settle: Settle) -> Settle:
@@ -53,19 +52,18 @@ def lettered(guard: Guard, claim: Claim, settle: Settle) -> Settle:
 def _unsent(guard: Guard, claim: Claim, entry: str) -> ledger.Intent:
     """Write what would have been sent; it was never prepared, which an empty hash says."""
     assert claim.step.task.tool is not None
-    text = dump(claim.arguments)
-    if claim.arguments and guard.landscape.hidden(claim.step.task.tool):
-        try:
-            text = guard.vault.seal(text)
-        except ConfigError:  # without a state_key it can be neither sealed nor kept
-            text = dump(None)
+    hidden = guard.landscape.hidden(claim.step.task.tool) if claim.arguments else ()
+    try:
+        kept = guard.to_keep(claim.arguments, hidden, entry)
+    except ConfigError:  # without a state_key it can be neither sealed nor kept
+        kept = guard.to_keep(None, (), entry)
     return ledger.Intent(
         id=entry,
         tool=claim.step.task.tool,
         effect="write",
         caller=claim.known.caller.name,
         hash="",
-        arguments=text,
+        arguments=kept,
         expires_at=guard.journal.now(),
         run_id=claim.run_id,
         task=claim.task,

@@ -13,7 +13,7 @@ from .masking import MASK, masked
 from .prepared import Prepared
 from .store import approvals, events, ledger, letters
 from .store.journal import Journal
-from .values import load, moment
+from .values import ClaimCheck, load, moment
 
 Verb = Literal["send", "drop", "settle"]
 
@@ -98,6 +98,8 @@ class Desk:
             arguments = self._guard.opened(kept)
         except ConfigError:  # state_key is not the one that it was sealed with: the rest can be read all the same
             return MASK
+        if isinstance(arguments, ClaimCheck):
+            return arguments  # what it shows of itself is masked
         hidden = self._guard.landscape.hidden(tool)
         if self._guard.vault.sealed(kept) and not hidden:
             return masked(arguments, list(arguments))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
@@ -210,6 +210,19 @@ class Guard:
         text = dump(arguments)
         return self.vault.seal(text) if bound.rules.personal or bound.rules.secret else text
 
+    def to_keep(self, arguments: Any, hidden: Iterable[str], owner: str, *, of_run: bool = False) -> Kept:
+        """Make arguments ready for the ledger's entry that they go with, or for a question of a run; a large body goes aside."""
+        paths = tuple(hidden)
+        kept = self.aside.keep(arguments, owner, of_run=of_run, of_entry=not of_run, hidden=paths)
+        return replace(kept, text=self.vault.seal(kept.text)) if paths else kept
+
+    def arguments_of(self, kept: str, conn: Connection | None = None) -> Any:
+        """Give back what `to_keep` wrote, whole; on the caller's own connection where it has one."""
+        arguments = self.opened(kept)
+        if conn is None or not isinstance(arguments, ClaimCheck):
+            return self.whole(arguments)
+        return self.aside.whole(conn, arguments)
+
     def keep(self, bound: Bound, result: Any, owner: str, *, of_run: bool) -> Kept:
         """Make an answer ready to be kept by its run, or by the ledger's entry of a direct call; a large one goes aside."""
         hidden = (*bound.rules.personal, *bound.rules.secret)
@@ -234,8 +247,8 @@ class Guard:
     def again(self, entry: Mapping[str, Any], caller: Caller) -> Prepared:
         """Prepare what the ledger keeps to be sent again as it was: nothing of it is filled in or looked at anew."""
         bound = self._free(entry["tool"])
-        arguments = self.opened(entry["arguments"])
         self._permit(bound, caller)
+        arguments = self.arguments_of(entry["arguments"])
         unsent = self._unsent(entry, arguments, caller) if entry["args_hash"] == "" else None
         arguments = unsent.arguments if unsent else arguments
         env = {"arguments": arguments, "caller": {"name": caller.name, "claims": caller.claims}}
@@ -282,7 +295,7 @@ class Guard:
             effect=prepared.tool.effect,
             caller=prepared.caller.name,
             hash=prepared.hash,
-            arguments=self.kept(prepared.tool, prepared.arguments),
+            arguments=self.to_keep(prepared.arguments, (*rules.personal, *rules.secret), entry_id),
             expires_at=now + min(prepared.tool.timeout_s, timeout_s or prepared.tool.timeout_s) * _TRIES + _MARGIN_S,
             key=prepared.key,
             key_s=rules.key_h * 3600,
@@ -468,7 +481,7 @@ class Guard:
     def probe(self, entry: Mapping[str, Any]) -> Seen | None:
         """Look whether the effect of a ledger entry is there. None: no answer, which is neither done nor not done."""
         bound = self._free(entry["tool"])
-        arguments = self.opened(entry["arguments"])
+        arguments = self.arguments_of(entry["arguments"])
         if bound.rules.probe is None and bound.tool.probe is None:
             return None
         if bound.rules.probe is None:

@@ -21,7 +21,6 @@ from .prepared import Prepared
 from .store import ledger, runs
 from .store.ids import new_id
 from .store.journal import Connection
-from .values import load
 
 SEALED = "sealed"
 """The one field of a run's input that stands for all arguments of a call, where they must not be seen."""
@@ -123,7 +122,7 @@ def env_of(conn: Connection, claim: Claim, state: State, fresh: Mapping[str, tup
     env = claim.known.env(conn, paths, state, fresh)
     if each is not None and claim.item != WHOLE:
         of = claim.step.undoes or claim.task
-        env[each.as_] = load(runs.item_value(conn, claim.run_id, of, claim.item))
+        env[each.as_] = claim.known.aside.load(conn, runs.item_value(conn, claim.run_id, of, claim.item))
         env["index"] = claim.item
     return env
 

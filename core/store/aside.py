@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Column, Connection, Float, Index, Integer, LargeBinary, String, Table, Text, bindparam, select
 
@@ -35,6 +35,7 @@ claims = Table(
     Column("pieces", Integer, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("removed_at", Float),
+    Column("entry", String(200)),  # the ledger's entry that it goes with: what was to be sent
 )
 Index("claims_by_run", claims.c.run_id)
 
@@ -45,6 +46,15 @@ claim_pieces = Table(
     Column("piece", Integer, primary_key=True),
     Column("body", LargeBinary, nullable=False),
 )
+
+
+class Ready(Protocol):
+    """A value that is ready for a row: `text` is what the row holds, `store` writes what of it is kept aside."""
+
+    @property
+    def text(self) -> str: ...
+
+    def store(self, conn: Connection) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,7 @@ class Row:
     pieces: int
     created_at: float
     removed_at: float | None = None
+    entry: str | None = None
 
 
 _COLUMNS = tuple(column.name for column in claims.columns)
@@ -81,7 +92,8 @@ _OF_OWNER = Statement(
 _PIECE = Statement("SELECT body FROM claim_pieces WHERE claim = :id AND piece = :piece")
 _WALK = Statement(
     "SELECT id, run_id, created_at, removed_at, pieces FROM claims"
-    " WHERE id > :after AND id < :before AND (removed_at IS NULL OR pieces > 0) ORDER BY id LIMIT :most"
+    " WHERE id > :after AND id < :before AND (removed_at IS NULL OR pieces > 0)"
+    " AND (entry IS NULL OR NOT EXISTS (SELECT 1 FROM ledger WHERE ledger.id = claims.entry)) ORDER BY id LIMIT :most"
 )
 _OVER = Statement(
     "SELECT parent_run FROM runs WHERE id = :id AND finished_at < :cutoff"
@@ -127,7 +139,11 @@ def pieces(conn: Connection, claim_id: str, numbers: Iterable[int]) -> Iterator[
 
 
 def old(conn: Connection, after: str, before: str, most: int) -> list[tuple[Any, ...]]:
-    """Walk over bodies that are kept and were made before an id: id, run, when, removed when, pieces."""
+    """
+    Walk over bodies that are kept and were made before an id: id, run, when, removed when, pieces.
+
+    What goes with an entry of the ledger is passed over while that is there.
+    """
     found: list[tuple[Any, ...]] = _WALK(conn, after=after, before=before, most=most).fetchall()
     return found
 

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, literal_colum
 
 from ..errors import InputError
 from ..values import dump, load
+from .aside import Ready
 from .effects import ledger
 from .statement import Statement
 
@@ -31,7 +32,7 @@ class Intent:
     effect: str
     caller: str
     hash: str
-    arguments: str
+    arguments: Ready
     expires_at: float
     key: str | None = None
     key_s: float = 0
@@ -103,12 +104,13 @@ def admit(conn: Connection, intent: Intent, now: float) -> Admission:
         "item": intent.item,
         "key": intent.key,
         "args_hash": intent.hash,
-        "arguments": intent.arguments,
+        "arguments": intent.arguments.text,
         "state": "intent",
         "intent_at": now,
         "expires_at": intent.expires_at,
     }
     if _INSERT(conn, **row).rowcount:
+        intent.arguments.store(conn)
         return Fresh()
     state, effect, attempts, result = _KNOWN(conn, id=intent.id).fetchone()
     if state == "done":
@@ -130,6 +132,7 @@ def admit(conn: Connection, intent: Intent, now: float) -> Admission:
             }
         )
     )
+    intent.arguments.store(conn)
     return Fresh()
 
 
@@ -311,7 +314,7 @@ def bury_unsent(conn: Connection, intent: Intent, error: Mapping[str, Any], now:
         **{name: getattr(intent, name) for name in ("id", "tool", "effect", "caller", "run_id", "task", "item")},
         key=None,
         args_hash=intent.hash,
-        arguments=intent.arguments,
+        arguments=intent.arguments.store(conn),
         state="failed",
         intent_at=now,
         expires_at=now,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -316,14 +316,18 @@ def item_value(conn: Connection, run_id: str, task: str, item: int) -> str | Non
     return row[0] if row else None
 
 
-def keep_items(conn: Connection, run_id: str, task: str, values: list[str]) -> None:
-    """Keep a for_each's list; an item whose value has changed since is begun anew, one that is done too."""
+def keep_items(conn: Connection, run_id: str, task: str, whole: Sequence[str], values: Sequence[str]) -> None:
+    """
+    Keep a for_each's list; an item whose value has changed since is begun anew, one that is done too.
+
+    `values` are what rows hold of the `whole` ones.
+    """
     before = dict(_VALUES(conn, run_id=run_id, task=task).fetchall())
     _FORGET_ITEMS(conn, run_id=run_id, task=task)
     rows = [{"run_id": run_id, "task": task, "item": item, "value": value} for item, value in enumerate(values)]
     _ADD_ITEM.many(conn, rows)
     for item, value in before.items():
-        if item >= len(values) or values[item] != value:
+        if item >= len(values) or value not in (values[item], whole[item]):
             _RESET_ITEM(conn, run_id=run_id, task=task, item=item)
 
 
