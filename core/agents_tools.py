@@ -81,7 +81,7 @@ class Outside:
 class Inside:
     """What one of Drawbar's own tools gives, in the unit that keeps it: it is done once."""
 
-    do: Callable[[Connection], Any]
+    do: Callable[[Connection], dict[str, Any]]
 
 
 Result = Callable[[str], Any]
@@ -152,7 +152,7 @@ class AgentTools:
 
     def _preview(self, given: Any, caller: Caller, result: Result) -> Inside:
         shown = self._guard.preview(self._named(_text(given, "name"), caller), given.get("arguments") or {}, caller)
-        return Inside(lambda conn: {"would": to_json(shown["would"]), "code": shown["code"]})
+        return Inside(lambda conn: {"result": {"would": to_json(shown["would"]), "code": shown["code"]}})
 
     def _search(self, given: Any, caller: Caller, result: Result) -> Inside:
         found = self._catalogue.offered(caller, q=_text(given, "q"))
@@ -160,26 +160,26 @@ class AgentTools:
             {"name": name_of(one.name), "effect": one.effect, "description": one.description[:200]}
             for one in found[:_MAX_FOUND]
         ]
-        return Inside(lambda conn: {"tools": shown, "found": len(found)})
+        return Inside(lambda conn: {"result": {"tools": shown, "found": len(found)}})
 
     def _describe(self, given: Any, caller: Caller, result: Result) -> Inside:
         wanted = self._named(_text(given, "name"), caller)
         [bound] = [one for one in self._catalogue.offered(caller) if one.name == wanted]
         tool = self._as_tool(bound, caller)
-        return Inside(lambda conn: {"description": tool.description, "arguments": tool.parameters})
+        return Inside(lambda conn: {"result": {"description": tool.description, "arguments": tool.parameters}})
 
     def _list(self, given: Any, caller: Caller, result: Result) -> Inside:
         scope = _text(given, "scope")
         caller.reads(scope)
         page = self._context.page(scope, limit=200)
         shown = [{"key": one.key, "version": one.version} for one in page]
-        return Inside(lambda conn: {"documents": shown})
+        return Inside(lambda conn: {"result": {"documents": shown}})
 
     def _get(self, given: Any, caller: Caller, result: Result) -> Inside:
         scope, key = _text(given, "scope"), _text(given, "key")
         caller.reads(scope)
         found = self._context.get(scope, key, version=_number(given, "version"))
-        return Inside(lambda conn: {"value": to_json(found.value), "version": found.version})
+        return Inside(lambda conn: {"result": {"value": to_json(found.value), "version": found.version}})
 
     def _put(self, given: Any, caller: Caller, result: Result) -> Inside:
         scope, key, version = _text(given, "scope"), _text(given, "key"), _number(given, "version")
@@ -187,9 +187,9 @@ class AgentTools:
             raise InputError("value is missing", field="value")
         caller.writes(scope)
 
-        def do(conn: Connection) -> Any:
+        def do(conn: Connection) -> dict[str, Any]:
             put = self._context.put_in(conn, scope, key, given["value"], expect=version or 0, by=caller.name)
-            return {"version": put.version}
+            return {"result": {"version": put.version}}
 
         return Inside(do)
 

@@ -236,7 +236,7 @@ class AgentWork:
             self._staff.count(job.caller)
             meant = self._staff.tools.meant(make.wish.tool, make.wish.arguments, job.caller, self._result(job))
             if isinstance(meant, Inside):
-                self._keep_result(job, make, lambda conn: {"status": "done", "result": meant.do(conn)})
+                self._keep_result(job, make, lambda conn: {"status": "done", **meant.do(conn)})
                 return None
             prepared = self._prepared(job, meant)
         except (Held, Away):

@@ -11,6 +11,15 @@ from ..errors import InputError
 from ..values import dump, load
 from .effects import approvals
 from .ids import new_id
+from .statement import Statement
+
+
+_CALLERS = Statement(
+    "WITH RECURSIVE above (id, parent, caller, depth) AS ("
+    " SELECT id, parent_run, caller, 0 FROM runs WHERE id = :id"
+    " UNION ALL SELECT r.id, r.parent_run, r.caller, a.depth + 1 FROM runs r JOIN above a ON r.id = a.parent"
+    " WHERE a.depth < 100) SELECT caller FROM above"
+)
 
 
 def ask(
@@ -62,7 +71,7 @@ def answer(
     if row["state"] != "waiting" or row["expires_at"] <= now:
         state = "expired" if row["state"] == "waiting" else row["state"]
         raise InputError(f"approval {approval_id} is not open: it is {state}", reason="conflict", id=approval_id)
-    if row["asked_by"] == caller.name:
+    if row["asked_by"] == caller.name or caller.name in _behind(conn, row["run_id"]):
         raise InputError(
             f"{caller.name} asked for this and cannot approve it",
             reason="forbidden",
@@ -149,6 +158,13 @@ def _answerable(conn: Connection, caller: Caller) -> ColumnElement[bool]:
     place = func.strpos if conn.dialect.name == "postgresql" else func.instr
     named = [place(approvals.c.by, dump(name)) > 0 for name in sorted({caller.name, *caller.roles})]
     return and_(not_own, or_(approvals.c.by == dump([]), *named))
+
+
+def _behind(conn: Connection, run_id: str | None) -> set[str]:
+    """Name who started a run, and the runs above it: an agent asks, and who gave it the task must not be the one who agrees."""
+    if run_id is None:
+        return set()
+    return {str(load(caller)["name"]) for (caller,) in _CALLERS(conn, id=run_id).fetchall()}
 
 
 def _plain(row: Any) -> dict[str, Any]:
