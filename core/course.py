@@ -332,8 +332,9 @@ class Course:
         elif step.task.agent is not None and not self.has_model(step.task.agent):
             self._assign(step, item)
         elif self.room > 0 and self._queues.serves(self._queue(task)):
+            before = self.state.tasks.get(task)
             self.take(Move(task, item, "ready"))
-            self.claim(task, item)
+            self.claim(task, item, is_first=item == WHOLE and (before is None or before.state == "pending"))
         else:
             self.moved(task, item, "ready", due_at=self.now)
 
@@ -399,11 +400,12 @@ class Course:
         else:
             self.claim(task, item)
 
-    def claim(self, task: str, item: int) -> None:
-        """Take a ready task for a thread of this process."""
+    def claim(self, task: str, item: int, *, is_first: bool = False) -> None:
+        """Take a ready task for a thread of this process; `is_first` when it has no row yet, as far as this run knows."""
         self.room -= 1
         held = runs.claim(
             self.conn,
+            is_first=is_first,
             run_id=self.run_id,
             task=task,
             item=item,

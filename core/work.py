@@ -383,7 +383,7 @@ class Work:
                 reserved = self.pool.reserve(claim.known.plan.width - 1)
                 room = 1 + reserved
             try:
-                claims = self._record.take(claim.run_id, tell, room=room, ahead=ahead)
+                claims = self._record.take(claim.run_id, tell, room=room, ahead=ahead, trusts=is_first)
             except Unavailable as error:
                 self._give([], reserved)
                 if self._leases.lost(claim):

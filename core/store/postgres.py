@@ -7,20 +7,21 @@ deadlock, a key that was taken between look and insert), or when its connection 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 
 from ..watch import watching
+from . import line
 from .events import AUDITED, Audited
-from .statement import LATER, Late
 
 T = TypeVar("T")
 _TRIES = 6
 _CONNECT_S = 10
-_MEETS = {"23505", "40001", "40P01"}  # unique violation, serialization failure, deadlock
+# Unique violation, serialization failure, deadlock; and a server that has forgotten what was prepared.
+_MEETS = {"23505", "40001", "40P01", line.FORGOTTEN}
 _MAKING = 0x44726177_0001  # any number that no one else locks
 _LIMITS_MS = {
     "lock_timeout": 20_000,
@@ -34,7 +35,9 @@ _POOL = {"pool_size": 20, "max_overflow": 40, "pool_timeout": 20}
 
 
 def writers(url: str) -> Engine:
-    return create_engine(url, connect_args=_said(), **_POOL)
+    engine = create_engine(url, connect_args=_said(), **_POOL)
+    event.listen(engine, "before_cursor_execute", _send_first)
+    return engine
 
 
 def readers(url: str) -> Engine:
@@ -55,6 +58,12 @@ def _said() -> dict[str, Any]:
         "keepalives_count": 3,
         "tcp_user_timeout": 30_000,
     }
+
+
+def _send_first(conn: Connection, *said: object) -> None:
+    """Keep the order of what SQLAlchemy runs in a unit, and of our own statements."""
+    if (waiting := line.line_of(conn)) is not None:
+        waiting.send()
 
 
 def _only_reads(driver: Any, record: object) -> None:
@@ -87,7 +96,7 @@ class Transactions:
         left = _TRIES
         while True:
             left -= 1
-            attempt = _Attempt(self._engine, self._audited)
+            attempt = _Attempt(self._engine, self._audited, trusts=left == _TRIES - 1)
             try:
                 return attempt.run(unit)
             except Exception as error:
@@ -103,9 +112,10 @@ class Transactions:
 class _Attempt:
     """One try of a unit, and what is known of it when it failed."""
 
-    def __init__(self, engine: Engine, audited: Audited | None) -> None:
+    def __init__(self, engine: Engine, audited: Audited | None, *, trusts: bool) -> None:
         self._engine = engine
         self._audited = audited
+        self._trusts = trusts
         self._committing = False
         self.died = False
 
@@ -113,12 +123,13 @@ class _Attempt:
         with self._engine.connect() as conn, watched(conn):
             transaction = conn.begin()
             try:
-                later: list[Late] = []
-                conn.info[LATER] = later
                 conn.info[AUDITED] = self._audited
+                own = line.opened(conn)
+                own.begin(trusts=self._trusts)
                 result = unit(conn)
                 self._committing = True
-                _commit(conn, transaction, later)
+                own.commit()
+                transaction.commit()  # which has nothing left to do
             except BaseException:
                 self.died = is_dead(conn)
                 if self.died:
@@ -130,17 +141,8 @@ class _Attempt:
 
     def may_be_repeated(self, error: Exception) -> bool:
         state = getattr(getattr(error, "orig", error), "sqlstate", None)
-        return state in _MEETS or (self.died and not self._committing)
-
-
-def _commit(conn: Connection, transaction: RootTransaction, later: Sequence[Late]) -> None:
-    """Send what is written last and the commit together, and wait once for both."""
-    driver: Any = conn.connection.driver_connection
-    with driver.pipeline():
-        cursor = driver.cursor()
-        for text, values in later:
-            cursor.execute(text, values)
-        transaction.commit()
+        repeats = state in _MEETS or (state == line.UNTRUE and self._trusts)
+        return repeats or (self.died and not self._committing)
 
 
 def watched(conn: Connection) -> AbstractContextManager[object]:
