@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, text
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg as postgres_dialect
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as sqlite_dialect
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import ClauseElement
 
-LATER = "drawbar.later"
-"""Under this name a connection keeps what its commit is to take with it."""
-Late = tuple[str, dict[str, Any]]
+from . import line as lines
+
+_VALUE = re.compile(r"%\((\w+)\)s|%%")
+_AT_ONCE = 50
 
 
 class Statement:
     """
     One statement; `statement(conn, name=value)` runs it and gives the driver's cursor (rows are plain tuples).
 
-    Values go to the driver as they are: text, numbers and None only.
+    Within a unit on PostgreSQL it is only asked: it leaves with the next one whose answer somebody looks at, or with the commit.
+    Values go to the driver as they are: text, numbers, bytes and None only.
     """
 
     def __init__(self, clause: ClauseElement | str) -> None:
@@ -30,6 +35,8 @@ class Statement:
         text = self._text(conn.dialect)
         if conn.dialect.name == "sqlite":  # whose driver makes the cursor in the same step
             return conn.connection.dbapi_connection.execute(text, values)  # type: ignore[union-attr]
+        if (line := lines.line_of(conn)) is not None:
+            return line.ask(self, values)
         cursor = conn.connection.cursor()
         cursor.execute(text, values)
         return cursor
@@ -38,17 +45,30 @@ class Statement:
         """Run it once for each row of values."""
         if len(rows) == 1:
             self(conn, **rows[0])
+            return
+        line = None if conn.dialect.name == "sqlite" else lines.line_of(conn)
+        if line is not None and len(rows) <= _AT_ONCE:
+            for row in rows:
+                line.ask(self, row)
         elif rows:
+            if line is not None:
+                line.send()
             conn.connection.cursor().executemany(self._text(conn.dialect), rows)
 
-    def later(self, conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
-        """Run it once for each row of values, together with the commit where that saves waiting: this unit does not read it."""
-        kept: list[Late] | None = None if conn.dialect.name == "sqlite" else conn.info.get(LATER)
-        if kept is None:
-            self.many(conn, rows)
-        else:
-            text = self._text(conn.dialect)
-            kept.extend((text, row) for row in rows)
+    later = many
+
+    @cached_property
+    def numbered(self) -> tuple[bytes, tuple[str, ...]]:
+        """The text for PostgreSQL itself, and the names of what stands in it as $1, $2 and so on."""
+        names: dict[str, int] = {}
+
+        def number(found: re.Match[str]) -> str:
+            name = found[1]
+            return "%" if name is None else f"${names.setdefault(name, len(names) + 1)}"
+
+        dialect: Dialect = postgres_dialect()  # type: ignore[no-untyped-call]
+        text = _VALUE.sub(number, self._text(dialect))
+        return text.encode(), tuple(names)
 
     def _text(self, dialect: Dialect) -> str:
         sql = self._texts.get(dialect.name)
@@ -61,3 +81,8 @@ class Statement:
 def insert(table: Table, *columns: str) -> Statement:
     """Give the statement that inserts a row of these columns."""
     return Statement(table.insert().values({column: bindparam(column) for column in columns}))
+
+
+def surely(text: str) -> Statement:
+    """Give a statement, for PostgreSQL, that fails as `line.UNTRUE` unless it finds a row; it returns what it changes."""
+    return Statement(f"WITH found AS ({text}) SELECT 1 / COUNT(*) FROM found")
