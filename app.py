@@ -45,6 +45,7 @@ from .core.engine import Engine
 from .core.errors import ConfigError, DrawbarError, InputError
 from .core.events import told
 from .core.feeds import Feeds
+from .core.forget import Forgetting
 from .core.guard import Guard
 from .core.holds import Brake, Holds, Intake
 from .core.keys import Keys
@@ -119,6 +120,7 @@ class App:
         self.audit_key = key_file(self.journal.path, config.base)
         self.audit = Audit(self.journal, partial(signer_of, vault, self.audit_key), scrub=scrub_values)
         self.guard.witness = Witness(self.audit)
+        self.forgetting = Forgetting(self.journal, self.guard, self.audit)
         self.claims = Claims(self.journal, aside)
         self.context = Context(self.journal, config.context)
         self.syncs = Syncs(config.syncs, self.landscape, self.journal, self.place, self.intake)
@@ -334,7 +336,9 @@ class App:
 
     def _retention(self) -> Retention:
         keep, claims = self.config.history, self.config.claims
-        return Retention(self.journal, keep, key_s=self._key_s, rejects=self._rejects, claims=claims)
+        return Retention(
+            self.journal, keep, key_s=self._key_s, rejects=self._rejects, claims=claims, audit=self.audit.cut
+        )
 
     def _key_s(self) -> float:
         """Say how long the ledger has to remember keys, those of callers too."""

@@ -13,6 +13,7 @@ from .. import __version__
 from ..core.errors import DrawbarError
 from . import (
     assignments,
+    audit,
     claims,
     configuration,
     desk,
@@ -52,6 +53,7 @@ for part in (
     syncs,
     desk,
     assignments,
+    audit,
     keys,
     serving,
     mcp,

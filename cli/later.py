@@ -9,13 +9,11 @@ import typer
 
 from ..core.errors import ConfigError
 
-_GATEWAY = "the gateway for agents"
 _BATCH = "fast batch syncs"
 _WIRES = "the deeper wires"
 LATER = {
     "show --wire": _WIRES, "pin": _WIRES, "drift": _WIRES,
     "resubmit": _BATCH, "cursor": _BATCH,
-    "audit": _GATEWAY, "forget": _GATEWAY,
 }  # fmt: skip
 
 

@@ -190,6 +190,25 @@ class Local:
     def status(self) -> Json:
         return self._app.status.page()
 
+    def audit(self, *, limit: int, since: str | None = None, **by: Any) -> list[Json]:
+        from ..core.audit_walk import Wanted, page
+
+        wanted = Wanted(**by, since=None if since is None else _moment(since))
+        found: list[Json] = []
+        after: str | None = None
+        while len(found) < limit:
+            some, after = page(self._app.journal, wanted, after=after, limit=limit - len(found))
+            found += some
+            if after is None:
+                break
+        return found
+
+    def verify_audit(self) -> Json:
+        from ..core.audit_key import known
+        from ..core.audit_walk import verify
+
+        return verify(self._app.journal, known(self._app.guard.vault, self._app.audit_key)).as_json()
+
     def close(self) -> None:
         self._app.close()
 

@@ -168,6 +168,12 @@ class Remote:
     def status(self) -> Json:
         return self._ask("GET", "/status")
 
+    def audit(self, *, limit: int, **by: Any) -> list[Json]:
+        return self._page("/audit", most=limit, **by)
+
+    def verify_audit(self) -> Json:
+        return self._ask("GET", "/audit/verify")
+
     def close(self) -> None:
         self._session.close()
 

@@ -95,4 +95,9 @@ class Service(Protocol):
 
     def status(self) -> Json: ...
 
+    def audit(self, *, limit: int, **by: Any) -> list[Json]:
+        """List entries of the audit, the newest first; `by` filters: who what kind outcome run since q."""
+
+    def verify_audit(self) -> Json: ...
+
     def close(self) -> None: ...

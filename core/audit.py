@@ -233,6 +233,10 @@ class Audit:
         except DrawbarError as error:
             log.warning("audit.unwritten", entries=len(self._waiting), error=error.message)
 
+    def cut(self, before: float) -> None:
+        """Remove what was made before then."""
+        cut(self._journal, self.signer, before)
+
     def _flush(self) -> None:
         while self._waiting or self._lost:
             lost = self._lost
@@ -273,7 +277,7 @@ class Audit:
         if not rows:
             return 0
         signer, chain = self.signer, self._origin
-        head = stored.head(conn, chain) or self._begun(conn)
+        head = stored.head(conn, chain, to_change=True) or self._begun(conn)
         entries, link, cut, cut_link, number = head
         links = []
         for block, _, count, _, digest in rows:
@@ -308,6 +312,24 @@ class Audit:
             if sealed is not None:  # in a log that is kept elsewhere it shows what the state was that day
                 log.info("audit.sealed", day=day, seal=sealed)
         self._day = day
+
+
+def cut(journal: Journal, signer: Signer, before: float) -> None:
+    """Remove entries that were made before then. What a chain's row signs says how many, so that they are no gap."""
+    with journal.read() as conn:
+        found = stored.old(conn, signer.id, first_id(before))
+    for chain in found:
+        journal.write(lambda conn, chain=chain: _cut(conn, signer, chain, first_id(before)))  # type: ignore[misc]  # mypy cannot see through the default
+
+
+def _cut(conn: Connection, signer: Signer, chain: str, before: str) -> None:
+    head = stored.head(conn, chain, to_change=True)
+    last = stored.last_old(conn, chain, before)
+    if head is None or last is None:
+        return
+    entries, link, _, _, number = head
+    said = {"id": chain, "number": number, "entries": entries, "link": link, "cut": last[0], "cut_link": last[1]}
+    stored.cut(conn, chain, cut=last[0], cut_link=last[1], digest=signer.chain(said))
 
 
 def seal(conn: Connection, signer: Signer, day: str, now: float) -> str | None:

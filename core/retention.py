@@ -33,7 +33,7 @@ class Retention:
     Removes what is old once an hour, whichever process comes first.
 
     `key_s` is how long business keys are remembered: an entry of the ledger stays at least so long. `rejects` names the
-    folders of reject files.
+    folders of reject files. `audit` removes what the audit has from before a moment.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Retention:
         rejects: Callable[[], Iterable[Path]] = tuple,
         clock: Callable[[], float] = time.time,
         claims: ClaimsConfig | None = None,
+        audit: Callable[[float], None] = lambda before: None,
     ) -> None:
         self._journal = journal
         self._keep = keep
@@ -52,6 +53,7 @@ class Retention:
         self._rejects = rejects
         self._clock = clock
         self._claims_d = (claims or ClaimsConfig()).keep_d
+        self._audit = audit
         self._stop = threading.Event()
 
     def stop(self) -> None:
@@ -73,6 +75,7 @@ class Retention:
         self._runs(cutoff)
         self._entries(now, cutoff)
         self._events(cutoff, now - self._keep.audit_d * _DAY_S)
+        self._audit(now - self._keep.audit_d * _DAY_S)
         before = first_id(cutoff)
         while not self._stop.is_set() and self._bite(lambda conn: stored.remove_sync_runs(conn, before, cutoff)):
             pass

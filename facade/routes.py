@@ -14,6 +14,7 @@ from . import (
     adapters,
     agents,
     assignments,
+    audit,
     claims,
     configuration,
     context,
@@ -44,6 +45,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     holds.router,
     configuration.router,
     live.router,
+    audit.router,
     health.router,
 )
 

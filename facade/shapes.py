@@ -452,6 +452,20 @@ class SystemsSeen(Seen):
     items: list[dict[str, Any]]
 
 
+class AuditPage(Seen):
+    items: list[dict[str, Any]]
+    next: str | None
+
+
+class AuditVerified(Seen):
+    sound: bool
+    entries: int
+    chains: int
+    seals: int
+    first_broken: str | None
+    gaps: list[str]
+
+
 class Exported(RootModel[list[dict[str, Any]] | dict[str, Any]]):
     """Tools in the form of a model: a list or an object."""
 

@@ -75,6 +75,7 @@ _LEFT = f"{_UNLINKED} AND origin <> :origin AND id < :before ORDER BY id LIMIT 1
 _LEFT_HERE, _LEFT_THERE = Statement(_LEFT), Statement(f"{_LEFT} FOR UPDATE SKIP LOCKED")
 _LINK = Statement("UPDATE audit_blocks SET chain = :chain, no = :no, link = :link WHERE id = :id")
 _CHAIN = Statement("SELECT entries, link, cut, cut_link, number FROM audit_chains WHERE id = :id")
+_CHAIN_THERE = Statement("SELECT entries, link, cut, cut_link, number FROM audit_chains WHERE id = :id FOR UPDATE")
 _GROW = Statement("UPDATE audit_chains SET entries = :entries, link = :link, digest = :digest WHERE id = :id")
 Row = dict[str, Any]
 
@@ -105,9 +106,10 @@ def link(conn: Connection, rows: Sequence[Row]) -> None:
     _LINK.many(conn, rows)
 
 
-def head(conn: Connection, chain: str) -> Any | None:
+def head(conn: Connection, chain: str, *, to_change: bool = False) -> Any | None:
     """Give a chain's number of entries, last link, how many were cut, the link there, and its number."""
-    return _CHAIN(conn, id=chain).fetchone()
+    ask = _CHAIN_THERE if to_change and conn.dialect.name == "postgresql" else _CHAIN
+    return ask(conn, id=chain).fetchone()
 
 
 def grow(conn: Connection, chain: str, *, entries: int, link: str, digest: str) -> None:
@@ -182,14 +184,34 @@ def page(conn: Connection, *, before: str | None, since: str | None, limit: int,
     return [dict(row) for row in conn.execute(query).mappings()]
 
 
+def find(conn: Connection, block: str) -> Row | None:
+    row = conn.execute(select(blocks).where(blocks.c.id == block)).mappings().first()
+    return None if row is None else dict(row)
+
+
 def erase(conn: Connection, block: str, payload: str, erased: int) -> None:
     """Write a payload without what is to be forgotten."""
     conn.execute(update(blocks).where(blocks.c.id == block).values(payload=payload, erased=blocks.c.erased + erased))
 
 
+def old(conn: Connection, signer: str, before: str) -> list[str]:
+    """Name chains that have blocks from before an id, in which nothing is unlinked."""
+    query = select(blocks.c.chain).where(blocks.c.id < before, blocks.c.chain.is_not(None), blocks.c.signer == signer)
+    return [str(one) for one in conn.execute(query.distinct()).scalars()]
+
+
+def last_old(conn: Connection, chain: str, before: str) -> tuple[int, str] | None:
+    """Give the last entry and its link up to which every block of a chain is from before an id."""
+    young = select(func.min(blocks.c.no)).where(blocks.c.chain == chain, blocks.c.id >= before).scalar_subquery()
+    query = select(blocks.c.no, blocks.c.entries, blocks.c.link).where(blocks.c.chain == chain)
+    query = query.where(blocks.c.no < func.coalesce(young, 2**31 - 1)).order_by(blocks.c.no.desc()).limit(1)
+    row = conn.execute(query).first()
+    return None if row is None else (row[0] + row[1] - 1, row[2])
+
+
 def cut(conn: Connection, chain: str, *, cut: int, cut_link: str, digest: str) -> None:
     """Remove the oldest blocks of a chain; its row remembers how many, and where it goes on."""
-    conn.execute(blocks.delete().where(blocks.c.chain == chain, blocks.c.no < cut))
+    conn.execute(blocks.delete().where(blocks.c.chain == chain, blocks.c.no <= cut))
     conn.execute(update(chains).where(chains.c.id == chain).values(cut=cut, cut_link=cut_link, digest=digest))
 
 
