@@ -14,7 +14,7 @@ from typing import Any
 from .access import Caller
 from .door_config import Authentication
 from .errors import DrawbarError, InputError
-from .keys import PREFIX, Key, Keys
+from .keys import PREFIX, Key, Keys, id_of
 from .measure import LOGINS, METER
 
 _REMEMBERED_S = 1.0
@@ -57,7 +57,8 @@ class Door:
         self._read_token = read_token
         self._lock = threading.Lock()
         self._remembered: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
-        self._wrong: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._wrong: OrderedDict[tuple[str, str | None], tuple[float, int]] = OrderedDict()
+        self._good: OrderedDict[str, None] = OrderedDict()
         self._networks = [ipaddress.ip_network(one) for one in (config.proxy.from_ if config.proxy else ())]
         self.refused: Callable[[str | None, DrawbarError], None] = lambda peer, error: None
         """Hears of who is not let in, and why."""
@@ -87,18 +88,21 @@ class Door:
                 self._look_at_guesses(credentials)
                 caller = self._found(credentials)
             except InputError as error:
+                refusal = error
                 if error.reason == "unauthenticated" and credentials.bearer is not None:
-                    self._note_guess(credentials)
+                    refusal = self._noted(credentials) or error
                 METER.count(LOGINS)
-                self.refused(credentials.peer, error)
-                raise
+                self.refused(credentials.peer, refusal)
+                if refusal is error:
+                    raise
+                raise refusal from error
             self._remember(credentials, caller)
         return caller
 
     def _found(self, credentials: Credentials) -> Caller:
         if credentials.bearer is not None:
             return self._of_bearer(credentials.bearer)
-        if credentials.subject is not None and self._is_proxy(credentials.peer):
+        if credentials.subject is not None and self.is_proxy(credentials.peer):
             assert self._config.proxy is not None
             return self._of_agent(self._config.proxy.agents.get(credentials.subject), None, {})
         if self.on_loopback and (self._config.anonymous == "loopback" or not self.has_locks()):
@@ -125,7 +129,8 @@ class Door:
             )
         return replace(caller, claims=dict(claims), scopes=caller.scopes if scopes is None else caller.scopes & scopes)
 
-    def _is_proxy(self, peer: str | None) -> bool:
+    def is_proxy(self, peer: str | None) -> bool:
+        """Tell whether a request from this address may say what the proxy before us has seen."""
         try:
             address = ipaddress.ip_address(peer or "")
         except ValueError:
@@ -133,28 +138,79 @@ class Door:
         return any(address in network for network in self._networks)
 
     def _remember(self, credentials: Credentials, caller: Caller) -> None:
+        digest = _digest(credentials)
         with self._lock:
-            self._remembered[_digest(credentials)] = (time.monotonic() + _REMEMBERED_S, caller)
+            self._remembered[digest] = (time.monotonic() + _REMEMBERED_S, caller)
             if len(self._remembered) > _MAX_REMEMBERED:
                 self._remembered.popitem(last=False)
+            if credentials.bearer is not None:
+                self._good[digest] = None
+                self._good.move_to_end(digest)
+                if len(self._good) > _MAX_REMEMBERED:
+                    self._good.popitem(last=False)
 
     def _look_at_guesses(self, credentials: Credentials) -> None:
-        """Refuse who tried too many wrong keys; who shows none is not stopped."""
+        """
+        Refuse what is shown at an address where many wrong keys were tried, unlooked at.
+
+        Many callers may come from one address, that of a proxy. So who was let in before is not stopped, nor who shows another
+        key than those that are guessed at; a token is looked at always, since its signature leaves nothing to guess.
+        """
         if credentials.bearer is None:
             return
+        place = _place(credentials.peer)
+        left_s = self._left_s(place, None)
+        if left_s <= 0:
+            return
         with self._lock:
-            since, count = self._wrong.get(credentials.peer or "", (0.0, 0))
-        left = since + _GUESSES_S - time.monotonic()
-        if count >= _GUESSES and left > 0:
-            raise InputError("too many wrong keys from this address", reason="rate", retry_after_s=left)
+            if _digest(credentials) in self._good:
+                return
+        if not self._is_key(credentials.bearer):
+            return
+        key_id = id_of(credentials.bearer)
+        if self._left_s(place, key_id) <= 0 and self._keys.is_known(key_id):
+            return
+        raise _guesses(left_s)
 
-    def _note_guess(self, credentials: Credentials) -> None:
-        now, peer = time.monotonic(), credentials.peer or ""
+    def _is_key(self, bearer: str) -> bool:
+        return bearer.startswith(PREFIX) or self._read_token is None
+
+    def _left_s(self, place: str, key_id: str | None) -> float:
+        """Say for how long nothing more is looked at; `key_id` None: of all that was wrong from there."""
         with self._lock:
-            since, count = self._wrong.pop(peer, (now, 0))
-            self._wrong[peer] = (since, count + 1) if now < since + _GUESSES_S else (now, 1)
-            if len(self._wrong) > _MAX_REMEMBERED:
+            since, count = self._wrong.get((place, key_id), (0.0, 0))
+        return since + _GUESSES_S - time.monotonic() if count >= _GUESSES else 0.0
+
+    def _noted(self, credentials: Credentials) -> InputError | None:
+        """Count a wrong one, at its address and for its key; give what is said when there were too many."""
+        place, bearer, now = _place(credentials.peer), credentials.bearer or "", time.monotonic()
+        left_s = self._left_s(place, None)
+        guessed = (None, id_of(bearer)) if self._is_key(bearer) else (None,)
+        with self._lock:
+            for key_id in guessed:
+                since, count = self._wrong.pop((place, key_id), (now, 0))
+                self._wrong[place, key_id] = (since, count + 1) if now < since + _GUESSES_S else (now, 1)
+            while len(self._wrong) > _MAX_REMEMBERED:
                 self._wrong.popitem(last=False)
+        return _guesses(left_s) if left_s > 0 else None
+
+
+def _guesses(left_s: float) -> InputError:
+    return InputError(
+        "too many wrong keys from this address",
+        reason="rate",
+        retry_after_s=round(left_s, 3),
+        next="come back then, with a key that opens something",
+    )
+
+
+def _place(peer: str | None) -> str:
+    """Give an address as guesses are counted: of IPv6 the network, in which one machine has addresses without end."""
+    try:
+        address = ipaddress.ip_address((peer or "").partition("%")[0])
+    except ValueError:
+        return peer or ""
+    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else peer or ""
 
 
 def _digest(credentials: Credentials) -> str:

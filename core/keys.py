@@ -26,6 +26,7 @@ from .values import moment
 PREFIX = "drawbar_"
 _DAY_S = 86_400
 _USED_S = 60.0
+_IDS_S = 1.0
 _NOBODY = hashlib.sha256(b"").hexdigest()
 
 
@@ -42,6 +43,8 @@ class Keys:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._used: dict[str, float] = {}
+        self._ids: frozenset[str] = frozenset()
+        self._ids_until = 0.0
 
     def add(
         self, agent: str, *, scopes: Sequence[Scope] | None, days: float | None, by: str, reason: str | None = None
@@ -80,9 +83,19 @@ class Keys:
         with self._journal.read() as conn:
             return stored.live(conn, time.time()) > 0
 
+    def is_known(self, key_id: str) -> bool:
+        """Tell whether there is a key of this id, as of a second ago: who asks often looks once."""
+        now = time.monotonic()
+        if now >= self._ids_until:
+            with self._journal.read() as conn:
+                self._ids = frozenset(row["id"] for row in stored.page(conn))
+            self._ids_until = now + _IDS_S
+        return key_id in self._ids
+
     def opened(self, given: str) -> Key:
         """Give what a key opens; InputError (unauthenticated) for every key that opens nothing, without saying why."""
-        key_id, _, secret = given.removeprefix(PREFIX).partition("_")
+        key_id = id_of(given)
+        secret = given.removeprefix(PREFIX).partition("_")[2]
         with self._journal.read() as conn:
             row = stored.find(conn, key_id)
         fits = hmac.compare_digest(row["hash"] if row else _NOBODY, _hashed(secret))
@@ -109,6 +122,11 @@ class Keys:
         times = {name: moment(row[name]) for name in ("created_at", "expires_at", "revoked_at", "used_at")}
         named = {name: row[name] for name in ("id", "agent", "scopes", "created_by", "revoked_by")}
         return {**named, **times, "state": state}
+
+
+def id_of(given: str) -> str:
+    """Give the part of a key that is no secret."""
+    return given.removeprefix(PREFIX).partition("_")[0]
 
 
 def _hashed(secret: str) -> str:

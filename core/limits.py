@@ -136,8 +136,10 @@ class Limits:
     def count(self, caller: Caller) -> Standing | None:
         """Count one call of a caller's minute. InputError (rate) when there is none left."""
         minute = self.minute(caller)
-        if minute is None:
-            return None
+        return None if minute is None else self.counted(minute)
+
+    def counted(self, minute: Minute) -> Standing:
+        """Count one call of a minute, from the state where none is at hand. InputError (rate) when there is none left."""
         self._sweep()
         return minute.take()
 

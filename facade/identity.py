@@ -49,7 +49,7 @@ async def counted(limits: Limits, threads: anyio.CapacityLimiter, caller: Caller
     try:
         standing = minute.spend()
         if standing is None:
-            standing = await anyio.to_thread.run_sync(limits.count, caller, limiter=threads)
+            standing = await anyio.to_thread.run_sync(limits.counted, minute, limiter=threads)
     except InputError as error:
         note(asked.scope, _rate_limit(Standing(minute.total, 0, error.retry_after_s or 0)))
         raise
