@@ -99,7 +99,8 @@ def question_of(body: Any, headers: Mapping[str, str] | None = None) -> Question
     meta = params.get("_meta")
     meta = meta if isinstance(meta, dict) else {}
     version = (headers or {}).get("mcp-protocol-version") or meta.get(f"{_META}protocolVersion")
-    is_modern = version is not None and version not in HANDSHAKE_VERSIONS and body["method"] != "initialize"
+    begins = body["method"] == "initialize"  # of the past, whatever version it asks for
+    is_modern = version in MODERN_VERSIONS if begins else version is not None and version not in HANDSHAKE_VERSIONS
     asked = Question(known_as, body["method"], params, is_modern)
     if is_modern and known_as is not None:
         _look_at_envelope(asked, meta, headers)
@@ -144,7 +145,7 @@ def _plain(value: str | None) -> str | None:
 
 
 def _unsupported(version: Any, known_as: str | int | None) -> Refused:
-    data = {"supported": [*MODERN_VERSIONS, *HANDSHAKE_VERSIONS], "requested": version}
+    data = {"supported": [*MODERN_VERSIONS], "requested": version}
     return Refused(UNSUPPORTED_VERSION, "Unsupported protocol version", data, id=known_as)
 
 
