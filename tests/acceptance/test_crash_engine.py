@@ -13,11 +13,25 @@ from pathlib import Path
 
 import crashing
 import pytest
-from scripted import ME, OTHER
+from scripted import ME, OTHER, House
 
 from drawbar.core.context import Context
 
 TESTS = Path(crashing.__file__).parent
+
+
+def times(few, many, few_there, many_there):
+    """Give how often something is killed: embedded, and workers on PostgreSQL, of which each kill costs a lease."""
+    return pytest.mark.parametrize(
+        ("engines", "kills"),
+        [
+            ("sqlite", few),
+            pytest.param("sqlite", many, marks=pytest.mark.slow),
+            ("postgresql", few_there),
+            pytest.param("postgresql", many_there, marks=pytest.mark.slow),
+        ],
+        indirect=["engines"],
+    )
 
 
 class Engines:
@@ -26,10 +40,11 @@ class Engines:
     def __init__(self, folder):
         self.folder = folder
         self.kills = 0
+        self.pause_s = 1.2 if House.state else 0.3  # one that opens a database is not at work at once
         crashing.prepare(folder)
         crashing.house(folder).end()
         self._forker = subprocess.Popen(
-            [sys.executable, crashing.__file__, str(folder)],
+            [sys.executable, crashing.__file__, str(folder), *([House.state] if House.state else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -43,6 +58,7 @@ class Engines:
         return int(self._forker.stdout.readline())
 
     def kill_one(self):
+        time.sleep(random.uniform(0, self.pause_s))
         os.kill(self.pids.pop(0), signal.SIGKILL)
         self.kills += 1
         self.pids.append(self.fork())
@@ -59,7 +75,9 @@ class Engines:
 
 
 @pytest.fixture
-def engines(tmp_path):
+def engines(tmp_path, request, monkeypatch):
+    if request.param == "postgresql":
+        monkeypatch.setattr(House, "state", request.getfixturevalue("pg_url"))
     engines = Engines(tmp_path)
     yield engines
     engines.close()
@@ -85,7 +103,7 @@ def to_the_end(house, engines, ids):
     return parked
 
 
-@pytest.mark.parametrize("kills", [60, pytest.param(400, marks=pytest.mark.slow)])
+@times(60, 400, 10, 100)
 def test_kill_9_at_random_moments_loses_nothing_and_doubles_no_write(engines, tmp_path, kills):
     """
     Writes with a probe find out by themselves; without one they are parked, and a person settles them.
@@ -96,7 +114,6 @@ def test_kill_9_at_random_moments_loses_nothing_and_doubles_no_write(engines, tm
     ids = []
     while engines.kills < kills:
         ids += [house.engine.start(name, {}, caller=ME).id for name in ("sure", "unsure", "sure", "sure")]
-        time.sleep(random.uniform(0, 0.25))
         engines.kill_one()
 
     parked = to_the_end(house, engines, ids)
@@ -129,14 +146,13 @@ def done_and_undone(house, engines, run_id):
     return done, [place.removesuffix("/undone") for (place,) in seen]
 
 
-@pytest.mark.parametrize("kills", [40, pytest.param(300, marks=pytest.mark.slow)])
+@times(40, 300, 10, 100)
 def test_kill_9_in_the_middle_of_undoing_undoes_each_thing_once_and_backward(engines, tmp_path, kills):
     """Whoever goes on knows from the journal what is left to be undone, and in which order."""
     house = crashing.house(tmp_path)
     ids = []
     while engines.kills < kills:
         ids += [house.engine.start(name, {}, caller=ME).id for name in ("back_sure", "back_unsure", "back_sure")]
-        time.sleep(random.uniform(0, 0.3))
         engines.kill_one()
 
     parked = to_the_end(house, engines, ids)
@@ -155,14 +171,13 @@ def test_kill_9_in_the_middle_of_undoing_undoes_each_thing_once_and_backward(eng
     house.end()
 
 
-@pytest.mark.parametrize("kills", [40, pytest.param(300, marks=pytest.mark.slow)])
+@times(40, 300, 10, 100)
 def test_kill_9_between_children_and_their_parents_loses_no_child_and_doubles_none(engines, tmp_path, kills):
     """Each task has one child, each child tells its end once, and what a task saves is saved once."""
     house = crashing.house(tmp_path)
     ids = []
     while engines.kills < kills:
         ids += [house.engine.start("above", {}, caller=ME).id for _ in range(2)]
-        time.sleep(random.uniform(0, 0.3))
         engines.kill_one()
 
     to_the_end(house, engines, ids)
