@@ -46,6 +46,7 @@ from .core.errors import ConfigError, DrawbarError, InputError
 from .core.events import told
 from .core.feeds import Feeds
 from .core.forget import Forgetting
+from .core.gauges import Gauges
 from .core.guard import Guard
 from .core.holds import Brake, Holds, Intake
 from .core.keys import Keys
@@ -148,6 +149,7 @@ class App:
         self.feeds = Feeds(self.landscape, self.journal)
         self.brake = Brake(self.journal, self.intake.holds, self._known)
         self.status = Status(self.journal, self.catalogue, self.syncs.list, floor=self.floor, held=self.brake.list)
+        self.gauges = Gauges(self.journal, self.floor, self.catalogue.systems, self.syncs.names)
         self.starts = Starts(
             self.journal,
             self.landscape,

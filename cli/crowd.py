@@ -34,18 +34,23 @@ _USAGE = 2
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a child is told: the sockets of the port, its end of the line to its parent, and the file of who starts."""
+    """
+    What a child is told: the sockets of the port, its end of the line to its parent, the file of who starts, its place.
+
+    The file stands in a folder of all children of a parent.
+    """
 
     sockets: list[int]
     line: int
     starter: str
+    place: int = 0
 
     @classmethod
     def read(cls, said: str) -> Part:
         return cls(*json.loads(said))
 
     def spelled(self) -> str:
-        return json.dumps([self.sockets, self.line, self.starter])
+        return json.dumps([self.sockets, self.line, self.starter, self.place])
 
     def ready(self) -> None:
         """Tell the parent that we answer."""
@@ -136,7 +141,7 @@ class Crowd:
         child = self._places[place]
         if child is None:
             if time.monotonic() >= self._not_before[place]:
-                self._places[place] = self._born()
+                self._places[place] = self._born(place)
         elif child.process.poll() is not None:
             self._places[place] = None
             self._buried(place, child)
@@ -144,9 +149,9 @@ class Crowd:
             self._said = True
             self._ready()
 
-    def _born(self) -> _Child:
+    def _born(self, place: int) -> _Child:
         ours, theirs = socket.socketpair()
-        part = Part(self._sockets, theirs.fileno(), str(Path(self._folder.name) / "starter"))
+        part = Part(self._sockets, theirs.fileno(), str(Path(self._folder.name) / "starter"), place)
         process = subprocess.Popen(
             [sys.executable, "-m", "drawbar", *self._command, "--part", part.spelled()],
             pass_fds=[*self._sockets, theirs.fileno()],

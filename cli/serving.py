@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -109,14 +110,18 @@ def _serve_part(
     from ..app import open_app
     from ..core.pulse import Pulse
     from ..facade import serve as answer
+    from ..facade.metrics import WRITE_S, Shared
 
     part.watch_parent()
     app = open_app(config, queues=queues)
     starter = Pulse("starter", _STARTER_S, Starter(part.starter, app.begin_starts).beat)
     reloader = Reloader(app, watch=watch)
+    shared = Shared(str(part.place), Path(part.starter).parent)
+    numbers = Pulse("numbers", WRITE_S, shared.write)
 
     def begin() -> None:
         app.begin()
+        numbers.start()
         starter.start()
         reloader.start()
 
@@ -128,8 +133,10 @@ def _serve_part(
             begin=begin,
             ready=lambda url: part.ready(),
             opened=[socket.socket(fileno=fd) for fd in part.sockets],
+            shared=shared,
         )
     finally:
+        numbers.stop()
         reloader.stop()
         starter.stop()
         app.close()

@@ -45,6 +45,10 @@ class Server(Strict):
     port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 takes a free one.")
     names: list[str] = Field(default_factory=list, description="Names that requests may use for it, beside loopback's.")
     authentication: Authentication = Field(Authentication(), description="How callers show who they are.")
+    metrics: Literal["operate", "open"] = Field(
+        "operate",
+        description="Who reads `/metrics`: callers with the scope `operate`; `open`: whoever asks from loopback, too.",
+    )
     adapters_over_rest: bool = Field(False, description="Let callers with the scope `administer` register adapters.")
     min_free_mb: int = Field(
         100, ge=0, description="Below so many free MB where the state lives no new run is accepted; what runs, ends."

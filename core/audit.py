@@ -23,6 +23,7 @@ import structlog
 from .audit_chain import Signer, body_of, payloads_text
 from .errors import DrawbarError
 from .masking import masked
+from .measure import AUDIT_LOST, METER
 from .pulse import Pulse
 from .store import audit as stored
 from .store.ids import first_id, new_id
@@ -112,6 +113,7 @@ class Audit:
         if len(self._waiting) >= KEPT:
             self._waiting.popleft()
             self._lost += 1
+            METER.count(AUDIT_LOST)
         request = REQUEST.get()
         self._waiting.append((self._clock(), kind, who, what, effect, outcome, call, run, request, payload, hidden))
         if self._pulse is None:

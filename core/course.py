@@ -31,6 +31,7 @@ from .interpreter import (
     standing,
 )
 from .known import Known
+from .measure import METER, RUNS_ENDED
 from .plan import Step
 from .queues import Queue, Queues
 from .store import agents, approvals, assignments, children, events, runs, undoing
@@ -460,6 +461,7 @@ class Course:
             error = {**load(first[2]), "task": first[0]} if first else None
         self.take(end)
         self._ended = {"output": output, "error": error}
+        METER.count(RUNS_ENDED, self.known.header.workflow, self.state.ended or "")
         self.tell(f"run.{end.state}", body={"error": error} if error else None)
 
     def _output(self) -> str | None:

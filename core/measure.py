@@ -7,14 +7,18 @@ spells them; labels take names of the configuration, kinds and states only, neve
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 Labels = tuple[str, ...]
 SHORT_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 MAX_SERIES = 5000
 """Of one metric; what comes later is counted under the label `other`."""
 
@@ -53,10 +57,13 @@ HTTP_SECONDS = Metric(
 )
 RUNS_ENDED = Metric("drawbar_runs_ended", "Runs that ended in this process.", ("drawbar_workflow", "drawbar_run_state"))
 LOGINS = Metric("drawbar_login_refusals", "Requests whose credentials opened nothing.")
+AUDIT_LOST = Metric("drawbar_audit_lost", "Entries of the audit that were dropped while the journal was away.")
+CPU = Metric("process_cpu_time_seconds", "CPU time of this process.")
+MEMORY = Metric("process_memory_usage_bytes", "Resident memory of this process.", (), "gauge")
 TOKENS = Metric("gen_ai_client_token_usage", "Tokens that models used.", ("gen_ai_request_model", "gen_ai_token_type"))
 MEASURED = (
     *(TOOL_CALLS, TOOL_ERRORS, TOOL_SECONDS, REFUSALS, BUDGET_SECONDS, COMMIT_SECONDS, HTTP_SECONDS, RUNS_ENDED),
-    *(LOGINS, TOKENS),
+    *(LOGINS, AUDIT_LOST, TOKENS, CPU, MEMORY),
 )
 
 
@@ -102,7 +109,15 @@ class Meter:
                 name: [[list(labels), list(each.counts), each.sum] for labels, each in one.items()]
                 for name, one in self._times.items()
             }
-        return {**counts, **times}
+        counts[CPU.name] = [[[], time.process_time()]]
+        return {**counts, **times, MEMORY.name: [[[], float(_resident())]]}
+
+
+def _resident() -> int:
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES
+    except (OSError, ValueError, IndexError):  # not a Linux
+        return 0
 
 
 METER = Meter()

@@ -16,6 +16,7 @@ from .documents import describe
 from .exchange import Threads
 from .gate import Gate
 from .mcp import Mcp
+from .metrics import Shared
 from .reference import routes_lines
 from .routes import methods_of, routed
 
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
     from ..app import App
 
 
-def web(app: App, *, hosts: Iterable[str] = ()) -> FastAPI:
-    """Make the web application of a landscape; `hosts` are names beside loopback's that requests may use."""
+def web(app: App, *, hosts: Iterable[str] = (), shared: Shared | None = None) -> FastAPI:
+    """
+    Make the web application of a landscape.
+
+    `hosts` are names beside loopback's that requests may use, `shared` is what the processes of one port tell each other.
+    """
     threads = Threads()
 
     @asynccontextmanager
@@ -38,6 +43,7 @@ def web(app: App, *, hosts: Iterable[str] = ()) -> FastAPI:
     _documented(api)
     api.state.drawbar = app
     api.state.threads = threads
+    api.state.metrics = shared or Shared()
     api.state.bell = live.Bell(app, threads)
     api.add_middleware(Mcp, landscape=app, threads=threads)
     names = (*hosts, *app.config.server.names)

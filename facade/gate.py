@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import itertools
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,8 +15,9 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..core.errors import DrawbarError, InputError
+from ..core.measure import HTTP_SECONDS, METER
 from ..core.store.ids import new_id
-from ..core.trace import REQUEST
+from ..core.trace import PARENT, REQUEST, traceparent_of
 from . import problems
 from .outgoing import HSTS, Header, Outgoing
 
@@ -27,6 +29,8 @@ REQUEST_ID = b"x-request-id"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
 _MOST_KNOWN = 1000
+_TRACEPARENT = b"traceparent"
+_METHODS = _SAFE | {"POST", "PUT", "PATCH", "DELETE"}
 Headers = Mapping[bytes, bytes]
 
 
@@ -66,6 +70,7 @@ class Gate:
         headers: Headers = dict(scope["headers"])
         known_as = self._id(headers)
         REQUEST.set(known_as)  # each request has a task, and so a context, of its own
+        PARENT.set(traceparent_of(headers.get(_TRACEPARENT)))
         if scope["type"] == "websocket":
             await self._websocket(scope, headers, receive, send)
             return
@@ -73,12 +78,14 @@ class Gate:
         if scope.get("scheme") == "https" or self._is_behind_tls(scope, headers):
             own.append(HSTS)
         outgoing = Outgoing(send, scope, own, gzips=b"gzip" in headers.get(b"accept-encoding", b""))
+        began = time.perf_counter()
         try:
             self._admit(scope, headers)
+            await self._http(scope, headers, receive, outgoing)
         except InputError as error:
             await problems.respond(*problems.of_error(error))(scope, receive, outgoing)
-            return
-        await self._http(scope, headers, receive, outgoing)
+        finally:
+            _time(scope, outgoing.status, time.perf_counter() - began)
 
     def _id(self, headers: Headers) -> str:
         """Take the caller's id of the request when it is one that can stand in a log, else make one."""
@@ -185,6 +192,13 @@ class _Slow(InputError):
 class _TooLarge(InputError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"the body is larger than {limit} bytes", reason="too_large", next="send less, or in parts")
+
+
+def _time(scope: Scope, status: int, seconds: float) -> None:
+    """Time a request by its route: paths and methods are whatever callers send."""
+    method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
+    route = getattr(scope.get("route"), "path", None) or ("/mcp" if scope["path"].endswith("/mcp") else "none")
+    METER.time(HTTP_SECONDS, seconds, method, route, str(status))
 
 
 def is_loopback(name: str) -> bool:

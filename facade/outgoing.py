@@ -48,7 +48,7 @@ class Outgoing:
     A body is compressed when its length is known and the whole of it comes at once: never a stream.
     """
 
-    __slots__ = ("_finished", "_gzips", "_held", "_is_head", "_noted", "_send", "started")
+    __slots__ = ("_finished", "_gzips", "_held", "_is_head", "_noted", "_send", "started", "status")
 
     def __init__(self, send: Send, scope: MutableMapping[str, Any], own: list[Header], *, gzips: bool) -> None:
         self._send = send
@@ -58,10 +58,12 @@ class Outgoing:
         self._held: Message | None = None
         self._finished: asyncio.Event | None = asyncio.Event() if self._is_head else None
         self.started = False
+        self.status = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
+            self.status = message["status"]
             headers = message["headers"] = [*message["headers"], *self._noted]
             said = {name for name, _ in message["headers"]}
             headers += ALWAYS if said.isdisjoint(_NAMES) else [pair for pair in ALWAYS if pair[0] not in said]

@@ -22,6 +22,7 @@ from . import (
     health,
     holds,
     live,
+    metrics,
     runs,
     syncs,
     tasks,
@@ -46,6 +47,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     configuration.router,
     live.router,
     audit.router,
+    metrics.router,
     health.router,
 )
 

@@ -17,6 +17,7 @@ import uvicorn
 
 from ..core.errors import ConfigError, raise_as
 from .application import web
+from .metrics import Shared
 
 if TYPE_CHECKING:
     from ..app import App
@@ -34,6 +35,7 @@ def serve(
     begin: Callable[[], None] = lambda: None,
     ready: Callable[[str], None] = lambda url: None,
     opened: Sequence[socket.socket] | None = None,
+    shared: Shared | None = None,
 ) -> None:
     """
     Answer requests until SIGTERM or SIGINT; what has begun is answered first, for half a minute at most.
@@ -49,7 +51,7 @@ def serve(
         sockets = list(opened)
     begin()
     bound = sockets[0].getsockname()[1]
-    api = web(app)
+    api = web(app, shared=shared)
     config = uvicorn.Config(
         api,
         http="h11",
