@@ -25,6 +25,7 @@ from .core.access import AgentConfig, Caller, local
 from .core.adapter import AdapterConfig, Place, find
 from .core.agents_config import ModelConfig
 from .core.agents_model import Question, Said
+from .core.agents_runs import AgentRuns
 from .core.agents_tools import AgentTools
 from .core.agents_work import Staff
 from .core.announce import MEDIA_TYPE, Announcer
@@ -64,6 +65,7 @@ from .core.rules import ToolRules
 from .core.slices import Holdings
 from .core.starts import Starts
 from .core.status import Status
+from .core.store import events
 from .core.store.budgets import Budgets
 from .core.store.definitions import Definitions
 from .core.store.journal import Journal
@@ -108,7 +110,7 @@ class App:
                 self.config, name, one, Registered(self.workflows.find, self.agents.find)
             ),
         )
-        self.agents: Register[AgentConfig] = Register("agent", config.agents, self.definitions, _agent)
+        self.agents: Register[AgentConfig] = Register("agent", config.agents, self.definitions, self._agent)
         self.adapters: Register[Any] = Register("adapter", config.adapters, self.definitions, self._adapter)
         self.tasks = Tasks(self.workflows)
         self.holdings = Holdings(Budgets(self.journal))
@@ -137,6 +139,7 @@ class App:
             queues=self.queues,
             shelf=self.context.shelf,
         )
+        self.agent_runs = AgentRuns(self.journal, self.engine, self.agents)
         self.desk = Desk(self.journal, self.guard, self.engine)
         self.assignments = Assignments(self.journal, self.engine.take)
         self.letters = Letters(self.desk, self.journal)
@@ -284,6 +287,11 @@ class App:
         except DrawbarError as error:
             log.warning("config.refused", error=error.message, next=error.next)
 
+    def restored(self, *, caller: Caller, reason: str | None) -> None:
+        """Tell in the history that the state was made from a backup."""
+        said = {"by": caller.name, "reason": reason}
+        self.journal.write(lambda conn: events.add(conn, "state.restored", body=said))
+
     def close(self, *, drain_s: float = 10) -> None:
         """Stop what was begun, let calls that run end (so long at most), and close every line; twice is once."""
         self._end_tellers()
@@ -339,7 +347,13 @@ class App:
     def _retention(self) -> Retention:
         keep, claims = self.config.history, self.config.claims
         return Retention(
-            self.journal, keep, key_s=self._key_s, rejects=self._rejects, claims=claims, audit=self.audit.cut
+            self.journal,
+            keep,
+            key_s=self._key_s,
+            rejects=self._rejects,
+            claims=claims,
+            context=self.config.context,
+            audit=self.audit.cut,
         )
 
     def _key_s(self) -> float:
@@ -372,12 +386,15 @@ class App:
         """Name everything that can be held, by kind."""
         configs = {name: self.landscape.config(name) for name in self.landscape.names()}
         return {
-            "adapter": list(configs),
+            "adapter": sorted({*configs, *self.landscape.systems()}),
             "feed": [f"{name}.{feed}" for name, one in configs.items() for feed in _feeds(one)],
             "sync": self.syncs.names(),
             "workflow": [entry.id for entry in self.workflows.every()],
             "trigger": self.starts.names(),
         }
+
+    def _agent(self, name: str, body: dict[str, Any]) -> AgentConfig:
+        return config_parts.agent(name, body, base=self.config.base)
 
     def _adapter(self, name: str, body: dict[str, Any]) -> Any:
         return config_parts.adapter(name, body, base=self.config.base)
@@ -438,10 +455,6 @@ def _bell(queue: str) -> Bell | None:
 
 def _workflow(name: str, body: dict[str, Any]) -> Workflow:
     return Workflow.model_validate(body)
-
-
-def _agent(name: str, body: dict[str, Any]) -> AgentConfig:
-    return AgentConfig.model_validate(body)
 
 
 def open_app(config: Config | Path | str | None = None, *, queues: Collection[str] = (DEFAULT,)) -> App:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..core.access import AgentConfig
 from ..core.adapter import AdapterConfig
 from ..core.errors import InputError
 from .explain import explain, places
@@ -25,17 +26,34 @@ def adapter(
 
     Raises InputError that names the field; a secret that is no reference is refused, since the body is kept and shown.
     """
-    document = Document(data={"adapters": {name: dict(body)}}, start=Spot("body", 1, 1))
+    found: AdapterConfig = _checked("adapters", name, body, base, environ)
+    return found
+
+
+def agent(
+    name: str, body: Mapping[str, Any], *, base: FilePath, environ: Mapping[str, str] | None = None
+) -> AgentConfig:
+    """Check one agent in the same way. Most have no model, and so nothing secret and nothing to fill."""
+    if "model" not in body:
+        return AgentConfig.model_validate(body)
+    found: AgentConfig = _checked("agents", "agent", body, base, environ)
+    return found
+
+
+def _checked(
+    section: str, name: str, body: Mapping[str, Any], base: FilePath, environ: Mapping[str, str] | None
+) -> Any:
+    document = Document(data={section: {name: dict(body)}}, start=Spot("body", 1, 1))
     resolved = resolve(document, base, environ)
     if document.problems:
         raise _refused(document.problems)
     try:
-        found = Config.model_validate(document.data).adapters[name]
+        found = getattr(Config.model_validate(document.data), section)[name]
     except ValidationError as error:
         first = min(places(error, document.data), key=lambda path: (path[-1] not in body, len(path), str(path)))
         raise _refused(explain(error, document, document.data, resolved), first[2:]) from error
     for path, secret in secret_fields(found):
-        if ("adapters", name, *path) not in resolved.at and secrets_in(secret, "password"):
+        if (section, name, *path) not in resolved.at and secrets_in(secret, "password"):
             field = ".".join(map(str, path))
             raise InputError(
                 f"{field}: a secret must be a reference",

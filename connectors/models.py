@@ -131,7 +131,9 @@ def _anthropic(config: ModelConfig, client: httpx2.AsyncClient) -> Wire:
     from pydantic_ai.providers.anthropic import AnthropicProvider
 
     url = config.base_url or "https://api.anthropic.com"
-    line = AsyncAnthropic(api_key=_key(config), base_url=url, max_retries=0, http_client=client)
+    # The library sends the key as a bearer; servers that are compatible look for it where it used to be.
+    also = {} if config.base_url is None else {"x-api-key": _key(config)}
+    line = AsyncAnthropic(api_key=_key(config), base_url=url, max_retries=0, http_client=client, default_headers=also)
     return AnthropicModel(config.name, provider=AnthropicProvider(anthropic_client=line))
 
 

@@ -27,7 +27,7 @@ class ModelConfig(Strict):
     )
     name: str = Field(min_length=1, max_length=200, description="The model's name there.")
     base_url: str | None = Field(
-        None, pattern=r"^https?://", description="Where it is served; absent: at the provider itself."
+        None, pattern=r"^(https?://|\$\{)", description="Where it is served; absent: at the provider itself."
     )
     api_key: SecretStr = Field(SecretStr(""), description="The key; a server of your own may need none.")
     timeout_s: float = Field(120, gt=0, le=3600, description="Limit of one answer, in seconds.")
@@ -40,7 +40,9 @@ class ModelConfig(Strict):
         False,
         description="Ask for an answer with a schema by the provider's own structured output; else in words, which every model understands. It is checked here in both cases.",
     )
-    price_per_million: Price | None = Field(None, description="Prices, for the costs of a run; absent: none are counted.")
+    price_per_million: Price | None = Field(
+        None, description="Prices, for the costs of a run; absent: none are counted."
+    )
 
 
 class ContextRights(Strict):

@@ -13,8 +13,9 @@ from typing import Any
 import structlog
 
 from .claims_config import ClaimsConfig
+from .context_config import ContextConfig
 from .retention_config import History
-from .store import aside, holds, runs
+from .store import aside, holds, runs, versions
 from .store import retention as stored
 from .store.events import AUDIT
 from .store.ids import first_id
@@ -45,6 +46,7 @@ class Retention:
         rejects: Callable[[], Iterable[Path]] = tuple,
         clock: Callable[[], float] = time.time,
         claims: ClaimsConfig | None = None,
+        context: ContextConfig | None = None,
         audit: Callable[[float], None] = lambda before: None,
     ) -> None:
         self._journal = journal
@@ -53,6 +55,7 @@ class Retention:
         self._rejects = rejects
         self._clock = clock
         self._claims_d = (claims or ClaimsConfig()).keep_d
+        self._versions_d = (context or ContextConfig()).versions_d
         self._audit = audit
         self._stop = threading.Event()
 
@@ -80,6 +83,9 @@ class Retention:
         while not self._stop.is_set() and self._bite(lambda conn: stored.remove_sync_runs(conn, before, cutoff)):
             pass
         while not self._stop.is_set() and self._bite(lambda conn: stored.remove_codes(conn, now - _DAY_S)):
+            pass
+        old = now - self._versions_d * _DAY_S
+        while not self._stop.is_set() and self._bite(lambda conn: versions.remove_old(conn, old)):
             pass
         self._definitions(now)
         self._reject_files(now - self._keep.rejects_d * _DAY_S)

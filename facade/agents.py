@@ -1,4 +1,4 @@
-"""Agents: named callers and what they may. Running one with a model comes with the gateway."""
+"""Agents: named callers, what they may, and the tasks that they are given."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from ..core.register import Entry
 from .documents import says
 from .exchange import Asked, Exchange, checked
 from .idempotency import Route
-from .parameters import After, Id, Limit
-from .shapes import AgentNew, AgentPage, AgentSeen, Patch
+from .parameters import After, Id, Limit, WaitS
+from .runs import once, started_answer
+from .shapes import AgentNew, AgentPage, AgentSeen, AgentTask, Patch, RunSeen
 
 router = APIRouter(tags=["agents"], route_class=Route)
 _EXAMPLE = {"name": "clerk", "description": "Answers questions about orders.", "tools": ["erp.find_*"]}
@@ -37,7 +38,7 @@ async def list_(asked: Asked, after: After = None, limit: Limit = 100) -> Respon
     return asked.answer({"items": [entry.as_json() for entry in page.items], "next": page.next})
 
 
-@router.get("/agents/{id}", **says("getAgent", "Show an agent", {200: AgentSeen}, errors=[404], etag=True))
+@router.get("/agents/{id}", **says("getAgent", "Show an agent", {200: AgentSeen, 304: None}, errors=[404], etag=True))
 async def get(asked: Asked, id: Id) -> Response:  # noqa: A002 - the word of the contract
     asked.caller.require("read")
     return _shown(asked, await asked.do(asked.app.agents.entry, id))
@@ -92,6 +93,38 @@ async def delete(asked: Asked, id: Id) -> Response:  # noqa: A002
     asked.caller.require("administer")
     await asked.do(asked.app.agents.delete, id, by=asked.caller.name, expect=asked.expected())
     return Response(status_code=204)
+
+
+@router.post(
+    "/agents/{id}/run",
+    **says(
+        "runAgent",
+        "Give an agent a task",
+        {202: RunSeen, 200: RunSeen},
+        errors=[404, 409],
+        body=AgentTask,
+        example={"task": "Which orders of today are not billed?"},
+    ),
+)
+async def run(asked: Asked, id: Id, wait_s: WaitS = 0) -> Response:  # noqa: A002
+    """
+    Give it a task and answer at once, or wait for its end; its model does it, or whoever answers for it.
+
+    With `wait_s` the answer is 200 with the final status when the run ended in time, else 202.
+    """
+    asked.caller.require("run")
+    said = await asked.body(AgentTask)
+    started = await asked.do(
+        asked.app.agent_runs.start,
+        id,
+        said.task,
+        caller=asked.caller,
+        given=said.input,
+        output=said.output,
+        within_h=said.within_h,
+        trigger_id=once(asked, f"agent:{id}"),
+    )
+    return await started_answer(asked, started, wait_s)
 
 
 def _parted(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:

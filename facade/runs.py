@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -21,6 +22,28 @@ router = APIRouter(tags=["runs"], route_class=Route)
 def run_json(run: Run) -> dict[str, Any]:
     """Give a run with its own numbers, for who prefers them exact."""
     return {**run.as_json(), "input": run.input, "output": run.output}
+
+
+def once(asked: Exchange, what: str) -> str | None:
+    """Make one run of one Idempotency-Key of one caller."""
+    key = asked.request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    return "http:" + hashlib.sha256(f"{asked.caller.name}\n{what}\n{key}".encode()).hexdigest()
+
+
+async def started_answer(asked: Exchange, started: Run, wait_s: float) -> Response:
+    """Answer with a run at once (202), or with its final status (200) when it ended in time."""
+    ended = await asked.wait(asked.app.engine.wait, started.id, wait_s) if wait_s else None
+    final = ended is not None and ended.is_final
+    answer = run_json(started) if ended is None else await with_usage(asked, ended)
+    return asked.answer(answer, 200 if final else 202, headers=asked.location(f"/runs/{started.id}"))
+
+
+async def with_usage(asked: Exchange, run: Run) -> dict[str, Any]:
+    """Give a run, with what the models of agents used up in it."""
+    usage = await asked.do(asked.app.agent_runs.usage, run.id)
+    return run_json(run) if usage is None else {**run_json(run), "usage": usage}
 
 
 def status_json(run: Run | None) -> dict[str, Any]:
@@ -71,10 +94,10 @@ async def list_runs(
     return await runs_page(asked, limit, after=after, **by)
 
 
-@router.get("/runs/{id}", **says("getRun", "Show a run", {200: RunSeen}, errors=[404]))
+@router.get("/runs/{id}", **says("getRun", "Show a run", {200: RunSeen, 304: None}, errors=[404], etag=True))
 async def get_run(asked: Asked, id: Id) -> Response:  # noqa: A002 - the word of the contract
     asked.caller.require("read")
-    return asked.answer(run_json(await asked.do(asked.app.engine.run, id)))
+    return asked.answer(await with_usage(asked, await asked.do(asked.app.engine.run, id)), tagged=True)
 
 
 @router.get("/runs/{id}/tasks", **says("listRunTasks", "Show the steps of a run", {200: Rows}, errors=[404]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, RootModel, StringConstraints
 
@@ -41,7 +41,9 @@ class Problem(Seen):
     field: str | None = Field(description="Which part of the request.")
     next: str | None = Field(description="What to do.")
     retry_after_s: float | None
-    id: str | None = Field(description="Of the dead letter, of the first call, or of the log entry.")
+    id: str | None = Field(
+        description="Of the dead letter or the first call, else of the request: the log has more under it."
+    )
 
 
 class WorkflowNew(Workflow):
@@ -88,6 +90,8 @@ class Status(Seen):
 
 
 class RunSeen(Seen):
+    """A run; `usage` is there where a model of an agent worked in it."""
+
     run_id: str
     status: State
     workflow: str
@@ -144,8 +148,16 @@ class TaskPage(Seen):
 class AgentNew(AgentConfig):
     """A named caller to make."""
 
-    later: ClassVar[dict[str, str]] = AgentConfig.later
     name: Text
+
+
+class AgentTask(Strict):
+    """A task for an agent."""
+
+    task: Prose = Field(min_length=1, description="What it is to do, in words.")
+    input: Any = Field(None, description="What it works on, as data.")
+    output: dict[str, Any] | None = Field(None, description="JSON Schema of the answer; absent: a text.")
+    within_h: float | None = Field(None, gt=0, le=87_600, description="The agent's time; after it the task fails.")
 
 
 class AgentSeen(Seen):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -14,7 +13,7 @@ from .documents import says
 from .exchange import Asked, Exchange, checked
 from .idempotency import Route
 from .parameters import After, Id, Limit, RunId, WaitS
-from .runs import AfterEvent, Items, events_page, run_json, runs_page, status_json, tasks_page
+from .runs import AfterEvent, Items, events_page, once, run_json, runs_page, started_answer, status_json, tasks_page
 from .shapes import (
     EventPage,
     Patch,
@@ -57,7 +56,9 @@ async def list_(asked: Asked, after: After = None, limit: Limit = 100) -> Respon
     return asked.answer({"items": [entry.as_json() for entry in page.items], "next": page.next})
 
 
-@router.get("/workflows/{id}", **says("getWorkflow", "Show a workflow", {200: WorkflowSeen}, errors=[404], etag=True))
+@router.get(
+    "/workflows/{id}", **says("getWorkflow", "Show a workflow", {200: WorkflowSeen, 304: None}, errors=[404], etag=True)
+)
 async def get(asked: Asked, id: Id) -> Response:  # noqa: A002 - the word of the contract
     asked.caller.require("read")
     return _shown(asked, await asked.do(asked.app.workflows.entry, id))
@@ -136,23 +137,20 @@ async def run(asked: Asked, id: Id, wait_s: WaitS = 0) -> Response:  # noqa: A00
     """
     asked.caller.require("run")
     said = await asked.body(Start)
-    key = asked.request.headers.get("idempotency-key")
     started = await asked.do(
-        asked.app.start, id, said.input or {}, caller=asked.caller, key=said.key, trigger_id=_once(asked, id, key)
+        asked.app.start, id, said.input or {}, caller=asked.caller, key=said.key, trigger_id=once(asked, id)
     )
-    ended = await asked.wait(asked.app.engine.wait, started.id, wait_s) if wait_s else None
-    final = ended is not None and ended.is_final
-    answer = run_json(ended or started)
-    return asked.answer(answer, 200 if final else 202, headers=asked.location(f"/runs/{started.id}"))
+    return await started_answer(asked, started, wait_s)
 
 
 @router.get(
-    "/workflows/{id}/status", **says("getWorkflowStatus", "Show how the last run stands", {200: Status}, errors=[404])
+    "/workflows/{id}/status",
+    **says("getWorkflowStatus", "Show how the last run stands", {200: Status, 304: None}, errors=[404], etag=True),
 )
 async def status(asked: Asked, id: Id) -> Response:  # noqa: A002
     asked.caller.require("read")
     await asked.do(asked.app.workflows.entry, id)
-    return asked.answer(status_json(await asked.do(asked.app.engine.latest, id)))
+    return asked.answer(status_json(await asked.do(asked.app.engine.latest, id)), tagged=True)
 
 
 @router.get(
@@ -173,10 +171,10 @@ async def workflow_runs(
 
 @router.get(
     "/workflows/{id}/runs/{run_id}",
-    **says("getWorkflowRun", "Show a run of a workflow", {200: RunSeen}, errors=[404]),
+    **says("getWorkflowRun", "Show a run of a workflow", {200: RunSeen, 304: None}, errors=[404], etag=True),
 )
 async def workflow_run(asked: Asked, id: Id, run_id: RunId) -> Response:  # noqa: A002
-    return asked.answer(run_json(await _run_of(asked, id, run_id)))
+    return asked.answer(run_json(await _run_of(asked, id, run_id)), tagged=True)
 
 
 @router.get(
@@ -217,10 +215,3 @@ def _shown(
     asked: Exchange, entry: Entry[Workflow], status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     return asked.answer(entry.as_json(), status, etag=entry.version, headers=headers)
-
-
-def _once(asked: Exchange, workflow: str, key: str | None) -> str | None:
-    """Make one run of one Idempotency-Key of one caller."""
-    if key is None:
-        return None
-    return "http:" + hashlib.sha256(f"{asked.caller.name}\n{workflow}\n{key}".encode()).hexdigest()

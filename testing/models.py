@@ -137,14 +137,14 @@ def _handler(model: ScriptedModel) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+        def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-            forms = {"/v1/chat/completions": (_openai, "Authorization"), "/v1/messages": (_anthropic, "x-api-key")}
-            if self.path.partition("?")[0] not in forms:
+            form = {"/v1/chat/completions": _openai, "/v1/messages": _anthropic}.get(self.path.partition("?")[0])
+            if form is None:
                 self._answer(404, {"error": {"message": f"no {self.path}", "type": "not_found_error"}})
                 return
-            form, header = forms[self.path.partition("?")[0]]
-            if model.refuses(self.headers.get(header, "").removeprefix("Bearer ")):
+            bearer = self.headers.get("Authorization", "").removeprefix("Bearer ")
+            if model.refuses(bearer or self.headers.get("x-api-key")):
                 self._answer(401, {"error": {"message": "Incorrect API key", "type": "authentication_error"}})
                 return
             turn = model.turn(body)

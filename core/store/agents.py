@@ -34,7 +34,7 @@ _ADD = Statement(
 )
 _FORGET = Statement("DELETE FROM agent_steps WHERE run_id = :run_id AND task = :task")
 _USED = Statement(
-    "SELECT input_tokens, output_tokens, cost FROM agent_steps WHERE run_id = :run_id AND kind IN ('said', 'given')"
+    "SELECT kind, input_tokens, output_tokens, cost FROM agent_steps WHERE run_id = :run_id AND kind IN ('said', 'heard')"
 )
 
 
@@ -63,7 +63,8 @@ def forget(conn: Connection, run_id: str, task: str) -> None:
     _FORGET(conn, run_id=run_id, task=task)
 
 
-def used(conn: Connection, run_id: str) -> list[tuple[int, int, str | None]]:
-    """Give the tokens and the costs of every answer that models gave in a run; nothing where no model worked."""
-    found: list[tuple[int, int, str | None]] = _USED(conn, run_id=run_id).fetchall()
-    return found
+def used(conn: Connection, run_id: str) -> tuple[list[tuple[int, int, str | None]], int]:
+    """Give the tokens and the cost of every answer that models gave in a run, and how many calls they had made."""
+    rows = _USED(conn, run_id=run_id).fetchall()
+    said = [(read, written, cost) for kind, read, written, cost in rows if kind == "said"]
+    return said, len(rows) - len(said)

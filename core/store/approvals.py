@@ -13,7 +13,6 @@ from .effects import approvals
 from .ids import new_id
 from .statement import Statement
 
-
 _CALLERS = Statement(
     "WITH RECURSIVE above (id, parent, caller, depth) AS ("
     " SELECT id, parent_run, caller, 0 FROM runs WHERE id = :id"

@@ -40,6 +40,7 @@ _PARTS = tuple(
         ("task_runs", "run_id, task, item", ""),
         ("approvals", "id", ""),
         ("assignments", "id", ""),
+        ("agent_steps", "run_id, task, item, no", ""),
         ("events", "id", f" AND type NOT IN ({_AUDIT})"),
     )
 )

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import threading
+import time
 from decimal import Decimal
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from drawbar.core.context import Context
 from drawbar.core.context_config import ContextConfig
 from drawbar.core.errors import InputError
+from drawbar.core.retention import Retention
+from drawbar.core.retention_config import History
 from drawbar.core.store.journal import Journal
 
 
@@ -144,3 +147,59 @@ def test_changes_without_a_version_lose_nothing(context):
 
     assert context.get("s", "k").value == {f"k{n}": n for n in range(40)}
     assert context.get("s", "k").version == 41
+
+
+def test_what_a_document_was_stays_for_a_while(tmp_path):
+    journal = Journal.open(f"sqlite:///{tmp_path}/state.db")
+    context = Context(journal, ContextConfig(versions=2))
+    for number in range(5):
+        context.put("s", "k", number, expect=number, by=f"w{number}")
+
+    assert [(one.version, one.value, one.by) for one in context.versions("s", "k")] == [
+        *((5, 4, "w4"), (4, 3, "w3"), (3, 2, "w2")),
+    ]
+    assert context.get("s", "k", version=3).value == 2
+    assert refused(context.get, "s", "k", version=2).status == 404
+    assert [one.version for one in context.versions("s", "k", before=5, limit=1)] == [4]
+    assert refused(context.versions, "s", "other").status == 404
+    journal.close()
+
+
+def test_a_deleted_document_can_be_read_as_it_was(context):
+    context.put("s", "k", {"a": 1}, expect=0, by="a")
+    context.delete("s", "k", expect=1, by="b")
+
+    assert refused(context.get, "s", "k").status == 404
+    assert context.get("s", "k", version=1).value == {"a": 1}
+    assert [(one.version, one.deleted, one.by) for one in context.versions("s", "k")] == [
+        (2, True, "b"),
+        (1, False, "a"),
+    ]
+    assert context.put("s", "k", {"a": 2}, expect=0, by="a").version == 3
+
+
+def test_a_scope_has_an_end(tmp_path):
+    journal = Journal.open(f"sqlite:///{tmp_path}/state.db")
+    context = Context(journal, ContextConfig(document_bytes=1000, scope_bytes=2000))
+    for key in "ab":
+        context.put("s", key, "x" * 900, expect=0, by="a")
+
+    full = refused(context.put, "s", "c", "x" * 900, expect=0, by="a")
+    assert (full.status, "scope s" in full.message) == (413, True)
+    context.put("other", "c", "x" * 900, expect=0, by="a")
+    context.put("s", "a", "x", expect=1, by="a")
+    context.put("s", "c", "x" * 900, expect=0, by="a")
+    journal.close()
+
+
+def test_versions_that_are_old_are_removed(tmp_path):
+    journal = Journal.open(f"sqlite:///{tmp_path}/state.db")
+    context = Context(journal)
+    for number in range(3):
+        context.put("s", "k", number, expect=number, by="a")
+
+    later = time.time() + 31 * 86_400
+    Retention(journal, History(), clock=lambda: later).clean()
+
+    assert [one.version for one in context.versions("s", "k")] == [3]
+    journal.close()
