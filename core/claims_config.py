@@ -8,7 +8,7 @@ from .strict import Strict
 
 
 class ClaimsConfig(Strict):
-    """What becomes of large values: outputs, inputs and answers. The row of a run shows a claim; expressions see all of it."""
+    """What becomes of large values: inputs, outputs, items, answers, what is to be sent. A row holds a claim; expressions see all of it."""
 
     over_bytes: int = Field(
         65536, ge=1024, le=2**30, description="A value of more bytes (as JSON) is kept aside, once."

@@ -76,6 +76,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--gap", type=float, nargs=2, metavar="S", help="between two faults; 1 4, and 0.3 1.5 in less than two minutes"
     )
+    parser.add_argument(
+        "--sabotage", action="store_true", help="send writes without an answer again: the count must see it"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the folder with the logs in any case")
     asked = parser.parse_args()
     asked.gap = asked.gap or ((0.3, 1.5) if asked.minutes < 2 else (1.0, 4.0))
@@ -87,7 +90,7 @@ def _chaos(console: Console, kind: Kind, asked: argparse.Namespace) -> Report:
     seconds = asked.minutes * 60
     drawn = orders(asked.runs or round(seconds * RUNS_A_SECOND), asked.seed)
     console.print(f"[dim]{kind}: {sum(one.runs for one in drawn)} runs in {seconds:.0f} s, seed {asked.seed}[/]")
-    with Landscape(kind, workers=3 if kind == "distributed" else 2) as landscape:
+    with Landscape(kind, workers=3 if kind == "distributed" else 2, sabotage=asked.sabotage) as landscape:
         landscape.keep = asked.keep
         load, books, bus = Load(landscape, drawn, seconds), Books(landscape.state), Bus()
         faults = Faults(landscape, asked.seed, tuple(asked.gap))

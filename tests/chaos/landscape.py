@@ -133,10 +133,11 @@ def _tell(programs: list[Program], number: signal.Signals) -> None:
 class Landscape:
     """Everything, in one folder that is removed unless `keep` is set."""
 
-    def __init__(self, kind: Kind, workers: int) -> None:
+    def __init__(self, kind: Kind, workers: int, *, sabotage: bool = False) -> None:
         self.kind = kind
         self.folder = process.folder(f"chaos-{kind}")
         self.keep = False
+        self._sabotage = sabotage
         self._stack = ExitStack()
         self._workers = workers
         self.proxies: dict[str, Proxy] = {}
@@ -204,6 +205,7 @@ class Landscape:
         kept = {name: said for name, said in os.environ.items() if not name.startswith("DRAWBAR_")}
         return kept | {
             "CHAOS_LEASE_S": str(LEASE_S),
+            "CHAOS_SABOTAGE": "yes" if self._sabotage else "",
             "CHAOS_STATE": self._state(swap),
             "CHAOS_QUEUE": self.rabbitmq.make_vhost().replace(*swap["queue"]) if "queue" in swap else "threads",
             "CHAOS_ERP": self.erp.replace(*swap["postgres"]),

@@ -186,7 +186,7 @@ class Load:
             return {}
 
     def _close(self, order: Order, run_id: str, assignment: str | None) -> None:
-        if assignment is None or order.verdict == "cancel":
+        if assignment is None or order.verdict in {"cancel", "cancel at once"}:
             reason = {"reason": "nobody wants it any more"}
             self._until_answered(order, "cancelled", partial(self._tell, f"/runs/{run_id}/cancel", reason, "cancel"))
         elif order.verdict == "no":

@@ -28,6 +28,21 @@ runs.LEASE_S = float(os.environ["CHAOS_LEASE_S"])  # before anybody copies it
 
 from drawbar.cli import main  # noqa: E402
 
+if os.environ["CHAOS_SABOTAGE"]:
+    from drawbar.core import policy
+    from drawbar.core.store import ledger
+
+    care = ledger.admit
+
+    def careless(conn: Any, intent: ledger.Intent, now: float) -> ledger.Admission:
+        """Take what has no outcome for what was never sent."""
+        said = care(conn, intent, now)
+        return ledger.Fresh() if isinstance(said, ledger.Busy) and said.entry == intent.id else said
+
+    ledger.admit = careless
+    ledger.is_open = lambda conn, entry_id: False
+    policy._VERDICTS["reconcile", "write"] = "again"
+
 _lines: list[sqlite3.Connection] = []
 
 
