@@ -72,6 +72,8 @@ from .core.store.journal import Journal
 from .core.store.taken import Taken
 from .core.syncs import Syncs
 from .core.tasks import Tasks
+from .core.trace import Spans
+from .core.trace_config import Traces
 from .core.views import Run
 from .core.witness import Witness
 from .core.workflow import Workflow
@@ -122,7 +124,8 @@ class App:
         self.guard = Guard(self.landscape, self.journal, vault, self.intake.holds, aside)
         self.audit_key = key_file(self.journal.path, config.base)
         self.audit = Audit(self.journal, partial(signer_of, vault, self.audit_key), scrub=scrub_values)
-        self.guard.witness = Witness(self.audit)
+        self.spans = _spans(config.traces)
+        self.guard.witness = Witness(self.audit, self.spans)
         self.forgetting = Forgetting(self.journal, self.guard, self.audit)
         self.claims = Claims(self.journal, aside)
         self.context = Context(self.journal, config.context)
@@ -148,7 +151,7 @@ class App:
         self.catalogue = Catalogue(self.landscape, self.adapters, self.definitions)
         self.models = _Models()
         tools = AgentTools(self.catalogue, self.guard, self.context)
-        self.engine.employ(Staff(self.agents.find, self.caller, tools, self.models, scrub_values))
+        self.engine.employ(Staff(self.agents.find, self.caller, tools, self.models, scrub_values, self._count))
         self.feeds = Feeds(self.landscape, self.journal)
         self.brake = Brake(self.journal, self.intake.holds, self._known)
         self.status = Status(self.journal, self.catalogue, self.syncs.list, floor=self.floor, held=self.brake.list)
@@ -305,6 +308,8 @@ class App:
         self.landscape.close()
         self.holdings.close()
         self.audit.close()
+        if self.spans is not None:
+            self.spans.close()
         self.journal.close()
 
     def local(self) -> Caller:
@@ -317,6 +322,10 @@ class App:
             return self.local()
         config = self.agents.find(name)
         return Caller(name, scopes=frozenset()) if config is None else Caller.agent(name, config)
+
+    def _count(self, caller: Caller) -> object:
+        """Take one call of a caller's minute."""
+        return self.limits.count(caller)
 
     def _registered(self, name: str) -> Caller | None:
         """Give an agent that is registered, never the one without credentials."""
@@ -427,6 +436,17 @@ def _reader(config: Authentication, base: Path) -> ReadToken | None:
     from .connectors.oidc import Providers  # loads what proves signatures
 
     return Providers(config.oidc, base).read
+
+
+def _spans(config: Traces) -> Spans | None:
+    if not config.otlp:
+        return None
+    try:
+        from .connectors.tracing import Otel  # loads OpenTelemetry
+    except ImportError as error:
+        said = f"traces: {error}"
+        raise ConfigError(said, field="traces.otlp", next="pip install 'drawbar[otel]'") from error
+    return Otel(config)
 
 
 def _post(url: str, body: bytes, headers: dict[str, str]) -> None:

@@ -67,8 +67,8 @@ class AgentRuns:
         if not found:
             return None
         costs = [Decimal(cost) for _, _, cost in found if cost is not None]
-        read, written = (sum(row[at] for row in found) for at in (0, 1))
         cost = sum(costs, Decimal(0)) if costs else None
+        read, written = sum(row[0] for row in found), sum(row[1] for row in found)
         return Usage(len(found), calls, read, written, cost).as_json()
 
 

@@ -31,12 +31,13 @@ from .claim import Came, Claim
 from .course import Course
 from .cutting import cut
 from .errors import ConfigError, DrawbarError, InputError, Rejected, Unavailable
-from .guard import Guard, Prepared
+from .guard import Guard
 from .holds import Held
 from .intents import Stale, call_of
 from .interpreter import standing
 from .masking import masked
 from .plan import plan_of
+from .prepared import Prepared
 from .record import Record
 from .schema import Checker
 from .store import agents as stored
@@ -137,7 +138,8 @@ class AgentWork:
         with self._record.journal.read() as conn:
             for row in stored.steps(conn, *claim.place):
                 talk.take(self._read(row))
-        job = _Job(claim, config, config.model, self._staff.caller(name), talk)
+        caller = self._staff.caller(name).of_tenant(claim.known.caller.tenant, "tenant")
+        job = _Job(claim, config, config.model, caller, talk)
         if talk.last < 0:
             text = _told(claim.step.task.description, claim.step.arguments.fill(env))
             self._keep(job, "given", {"text": text, "agent": name})
@@ -158,7 +160,8 @@ class AgentWork:
         tells: Mapping[str, Any] | None = None,
     ) -> None:
         """Commit the next step, and its event, as long as the task is ours; a `body` may be made in the same unit."""
-        claim, kept = job.claim, []
+        claim = job.claim
+        kept: list[Step] = []
 
         def unit(course: Course) -> None:
             row = runs.current(course.conn, *claim.place)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .guard import Guard, Prepared
+from .guard import Guard
 from .intents import SEALED
+from .prepared import Prepared
 from .workflow import Task, Workflow
 
 TASK = "call"

@@ -53,8 +53,8 @@ class Fails:
 Turn = Says | Fails | Callable[[Json], "Says | Fails"]
 
 
-def says(text: str, **tokens: int) -> Says:
-    return Says(text, **tokens)
+def says(text: str, *, input_tokens: int = 100, output_tokens: int = 10, cut: bool = False) -> Says:
+    return Says(text, (), input_tokens, output_tokens, cut)
 
 
 def calls(tool: str, /, **arguments: Any) -> Says:

@@ -375,7 +375,7 @@ BAD = {
     "a task that is nothing": ("POST", "/workflows", {"json": {"name": "x", "tasks": {"a": {}}}}, 422, "tasks.a"),
     "a cycle": ("POST", "/workflows", {"json": {"name": "x", "tasks": {"a": {"wait_s": 1, "needs": ["b"]}, "b": {"wait_s": 1, "needs": ["a"]}}}}, 422, "a"),
     "an unknown tool in a workflow": ("POST", "/workflows", {"json": {"name": "x", "tasks": {"a": {"tool": "erp.find_ordr"}}}}, 422, "find_order"),
-    "what comes later": ("POST", "/agents", {"json": {"name": "x", "model": {"name": "y"}}}, 422, "until then"),
+    "a model of nobody": ("POST", "/agents", {"json": {"name": "x", "model": {"name": "y"}}}, 422, "provider"),
     "an input that is no schema": ("POST", "/workflows", {"json": {"name": "x", "input": {"type": "objekt"}}}, 422, "input"),
     "deep nesting": ("POST", "/workflows", {"data": "[" * 100_000, "headers": {"Content-Type": "application/json"}}, 422, ""),
     "nested 300 deep": ("POST", "/workflows", {"data": "[" * 300 + "]" * 300, "headers": {"Content-Type": "application/json"}}, 422, "deep"),
