@@ -1,4 +1,4 @@
-"""What the conformance suite of MCP asks a server to have, as tools of an adapter behind our own MCP; `python everything.py PORT`."""
+"""What the conformance suite of MCP asks a server to have, as tools of an adapter behind our own MCP; `python everything.py PORT`, or `stdio`."""
 
 import base64
 import json
@@ -65,6 +65,18 @@ def slowly(arguments: dict[str, Any], call: Call) -> str:
     return "done"
 
 
+def note(arguments: dict[str, Any], call: Call) -> int:
+    call.leaving()
+    time.sleep(arguments.get("seconds", 0))
+    with Path("notes").open("a") as notes:
+        return notes.write(arguments["text"] + "\n")
+
+
+def wait(arguments: dict[str, Any], call: Call) -> str:
+    time.sleep(arguments["seconds"])
+    return "waited"
+
+
 class Everything(Adapter[AdapterConfig]):
     kind = "everything"
     Config = AdapterConfig
@@ -72,6 +84,11 @@ class Everything(Adapter[AdapterConfig]):
     def tools(self) -> Iterable[Tool]:
         if self.name == "json":
             yield Tool("schema_2020_12_tool", "Keep a schema as it is", "read", DIALECT, {}, lambda given, call: given)
+            return
+        if self.name == "line":
+            seconds = {"seconds": {"type": "number"}}
+            yield Tool("note", "Note", "write", {"properties": {"text": {"type": "string"}, **seconds}}, {}, note)
+            yield Tool("wait", "Wait", "read", {"properties": seconds}, {}, wait)
             return
         data = json.dumps({"test": "data", "value": 123}).encode()
         answers: dict[str, tuple[dict[str, Any], Any]] = {
@@ -107,24 +124,39 @@ class Statics:
         return None
 
 
-def main(port: int) -> None:
-    import uvicorn
+LANDSCAPE = """\
+version: 1
+adapters:
+  test: { kind: everything }
+  json: { kind: everything }
+  line: { kind: everything, budget: { concurrency: 1 } }
+agents:
+  local: { tools: [line.note], scopes: [read, run, operate] }
+"""
 
-    from drawbar.facade.application import web
-    from drawbar.facade.exchange import Threads
-    from drawbar.facade.gate import Gate
-    from drawbar.facade.mcp import Mcp
-    from drawbar.facade.mcp.toolbox import Toolbox
+
+def main(to: str) -> None:
+    from drawbar.facade.mcp import Mcp, serve_stdio
 
     adapter._BUILT_IN["everything"] = "everything:Everything"
-    Path("drawbar.yaml").write_text(
-        "version: 1\nadapters: { test: { kind: everything }, json: { kind: everything } }\n"
-    )
-    app = open_app("drawbar.yaml")
-    toolbox = Toolbox(app)
-    toolbox.shelves.append(Statics())
-    uvicorn.run(Gate(Mcp(web(app), app, Threads(), toolbox)), host="127.0.0.1", port=port, log_config=None)
+    Path("drawbar.yaml").write_text(LANDSCAPE)
+    with open_app("drawbar.yaml") as app:
+        app.begin()
+        if to == "stdio":
+            serve_stdio(app, app.local(), sys.stdin.buffer, sys.stdout.buffer)
+            return
+        import uvicorn
+
+        from drawbar.facade.application import web
+        from drawbar.facade.exchange import Threads
+        from drawbar.facade.gate import Gate
+        from drawbar.facade.mcp.toolbox import Toolbox
+
+        toolbox = Toolbox(app)
+        toolbox.shelves.append(Statics())
+        service = Gate(Mcp(web(app), app, Threads(), toolbox))
+        uvicorn.run(service, host="127.0.0.1", port=int(to), log_config=None)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(sys.argv[1])

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from ...app import App
     from ...core.access import Caller
 
-_PIECE = 4096
+_PIECE = 512
+_AROUND_BYTES = 256
 _INLINE_BYTES = 1_048_576
 
 
@@ -96,7 +97,7 @@ class Results:
         size = 0
         for at, row in enumerate(rows):
             size += len(orjson.dumps(row)) + 1
-            if size > self._most and at > 0:
+            if size > self._most - _AROUND_BYTES and at > 0:
                 return at
         return len(rows)
 

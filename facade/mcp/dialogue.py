@@ -28,6 +28,8 @@ from .wire import (
 )
 
 _PAGE = 50
+TENANT = "drawbar/tenant"
+"""The key of `_meta` that names the tenant, where systems have some."""
 
 
 def parsed(text: bytes) -> Any:
@@ -51,6 +53,7 @@ def is_short(asked: Question) -> bool:
 
 def answer(toolbox: Toolbox, asked: Question, caller: Caller, waiting: Waiting) -> dict[str, Any]:
     """Give the result of a request. Raises Refused."""
+    caller = _for_tenant(asked.params, caller)
     if asked.method == "tools/call":
         return _called(toolbox, asked.params, caller, waiting)
     if (cached := _CACHED.get(asked.method)) is not None:
@@ -66,6 +69,20 @@ def answer(toolbox: Toolbox, asked: Question, caller: Caller, waiting: Waiting) 
         case "prompts/get", _:
             raise Refused(INVALID_PARAMS, "there is no prompt of this name")
     raise Refused(METHOD_NOT_FOUND, f"there is no method {asked.method[:100]!r}")
+
+
+def _for_tenant(params: Mapping[str, Any], caller: Caller) -> Caller:
+    """Give the caller as it calls for the tenant that the request names, beside or instead of a header."""
+    meta = params.get("_meta")
+    tenant = meta.get(TENANT) if isinstance(meta, dict) else None
+    if tenant is None:
+        return caller
+    if not isinstance(tenant, str) or caller.tenant not in {None, tenant}:
+        raise Refused(INVALID_PARAMS, f"_meta.{TENANT} is another tenant than the request's")
+    try:
+        return caller.of_tenant(tenant, f"_meta.{TENANT}")
+    except DrawbarError as error:
+        raise Refused(INVALID_PARAMS, error.message) from None
 
 
 def written(toolbox: Toolbox, asked: Question, caller: Caller, waiting: Waiting) -> tuple[bytes, int]:

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...core.errors import InputError
+from ...core.tenants import OF
 from .. import problems
 from ..exchange import SYSTEM_THREADS, Threads
 from ..identity import let_in
@@ -98,7 +99,7 @@ class Mcp:
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         try:
-            return await self._crew(asked).do(partial(written, self._toolbox, asked, caller, waiting))
+            return await self._crew(asked, caller).do(partial(written, self._toolbox, asked, caller, waiting))
         finally:
             del self._running[waiting]
 
@@ -121,17 +122,18 @@ class Mcp:
         else:
             await _send(send, status, body, [_TYPE])
 
-    def _crew(self, asked: Question) -> Crew[Written]:
-        name = ""
+    def _crew(self, asked: Question, caller: Caller) -> Crew[Written]:
+        name, landscape = "", self._landscape.landscape
         if asked.method == "tools/call":
             arguments = asked.params.get("arguments")
             name = self._toolbox.system_of(
                 str(asked.params.get("name")), arguments if isinstance(arguments, dict) else {}
             )
+        if caller.tenant is not None and f"{name}{OF}{caller.tenant}" in landscape.systems():
+            name = f"{name}{OF}{caller.tenant}"
         crew = self._crews.get(name)
         if crew is None:
-            landscape = self._landscape.landscape
-            most = landscape.config(name).budget.concurrency if name in landscape.names() else 0
+            most = landscape.config(name).budget.concurrency if name in landscape.systems() else 0
             crew = Crew(name or "work", max(most, SYSTEM_THREADS), asyncio.get_running_loop())
             self._crews[name] = crew
         return crew

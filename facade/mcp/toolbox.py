@@ -90,7 +90,7 @@ class Toolbox:
         if CODE in arguments:
             given = {field: value for field, value in arguments.items() if field != CODE}
             code = arguments[CODE]
-        if self._only_preview and self._app.landscape.tool(tool).effect != "read":
+        if self._only_preview and self._app.catalogue.bound(tool, caller).effect != "read":
             return self._previewed(tool, given, caller)
         answer = self._app.direct.call(tool, given, caller=caller, code=code, asker=waiting.asker())
         if answer.state == "waiting":
@@ -114,7 +114,7 @@ class Toolbox:
         return told({"status": "done", "result": {"tools": shown, "found": len(found)}})
 
     def _describe(self, arguments: Mapping[str, Any], caller: Caller, waiting: Waiting) -> Json:
-        bound = self._app.landscape.tool(self._named(arguments))
+        bound = self._app.catalogue.bound(self._named(arguments), caller)
         if not caller.may_call(bound.name, bound.effect):
             raise _no_tool(arguments["name"])
         return told({"status": "done", "result": self._app.catalogue.as_tool(bound, caller)})

@@ -240,14 +240,69 @@ def test_a_long_result_is_cut_after_a_row_and_read_on_to_its_end():
     assert size < 40_000
 
 
-def test_another_agent_reads_nothing_of_a_result_that_is_not_its_own():
+def test_a_long_result_is_read_whole_as_a_resource_and_by_its_own_caller_alone():
     at = make_place(orders=2000)
 
-    token = call(stdio(at), "erp_all_orders").structured_content["next"]
-    stolen = call(stdio(at, "--agent", "lead"), "drawbar_more", next=token)
+    async def ask(client):
+        called = await client.call_tool("erp_all_orders", {})
+        uri = called.content[1].uri
+        listed = [one.uri for one in (await client.list_resources()).resources]
+        templates = [one.uri_template for one in (await client.list_resource_templates()).resource_templates]
+        return called, uri, listed, templates, (await client.read_resource(uri)).contents[0]
 
+    async def steal(client):
+        with pytest.raises(MCPError, match="yours"):
+            await client.read_resource(uri)
+        return (await client.list_resources()).resources, await client.call_tool("drawbar_more", {"next": token})
+
+    called, uri, listed, templates, whole = with_client(stdio(at), ask)
+    token = called.structured_content["next"]
+    others, stolen = with_client(stdio(at, "--agent", "lead"), steal)
+
+    assert (listed, templates) == ([uri], ["drawbar://claims/{id}{?offset}"])
+    assert called.content[1].size == len(whole.text)
+    assert [row["id"] for row in json.loads(whole.text)["rows"]] == list(range(1, 2001))
+    assert others == []
     assert stolen.is_error
     assert "C0" not in stolen.content[0].text
+
+
+def test_how_long_an_answer_may_be_and_how_many_tools_are_listed_is_configured():
+    at = make_place(orders=100)
+    (at / "drawbar.yaml").write_text(f"{LANDSCAPE}mcp: {{ max_tools: 3, max_result_bytes: 1024 }}\n")
+
+    async def ask(client):
+        names = {tool.name for tool in (await client.list_tools()).tools}
+        return names, await client.call_tool("drawbar_call", {"name": "erp_all_orders"})
+
+    names, called = with_client(stdio(at), ask)
+
+    assert {"drawbar_search", "drawbar_describe", "drawbar_call"} <= names
+    assert "erp_find_order" not in names
+    assert called.structured_content["truncated"]
+    assert len(called.content[0].text) <= 1024
+
+
+def test_permission_preview_and_approval_hold_through_the_tools_that_find_others():
+    at = make_place()
+    (at / "drawbar.yaml").write_text(f"{LANDSCAPE}mcp: {{ max_tools: 1 }}\n")
+
+    async def ask(client):
+        set_customer = {"name": "erp_set_customer", "arguments": {"id": 1, "customer": "NEW"}}
+        said = [
+            await client.call_tool("drawbar_search", {"q": "hidden"}),
+            await client.call_tool("drawbar_call", {"name": "erp_hidden", "arguments": {}}),
+            await client.call_tool("drawbar_call", set_customer),
+            await client.call_tool("drawbar_preview", set_customer),
+        ]
+        code = said[-1].structured_content["code"]
+        return [*said, await client.call_tool("drawbar_call", {**set_customer, "confirmation_code": code})]
+
+    found, hidden, without, preview, done = with_client(stdio(at, "--agent", "careful"), ask)
+
+    assert found.structured_content["result"]["tools"] == []
+    assert (hidden.is_error, without.is_error, preview.is_error, done.is_error) == (True, True, False, False)
+    assert customers(at)[1] == "NEW"
 
 
 def test_hundreds_of_tools_are_found_by_search():
