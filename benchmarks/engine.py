@@ -25,7 +25,7 @@ from _table import Row, at_most, peak_mb, percentiles, show
 
 RUNS = 40
 AT_ONCE = 16
-COMMITS = {"reads": 6, "writes": 7}  # of one run: its start and each outcome; the first write's intent
+COMMITS = 6  # of one run: its start and each outcome; intents are in them
 WORKERS = {1: 0.5, 2: 0.35, 4: None}
 DISK = "append 4 KiB and fdatasync"
 CHAIN = "Celery chain on RabbitMQ, no results"
@@ -123,7 +123,7 @@ def _embedded_rows(seen: Seen) -> list[Row]:
     rows = []
     for kind, goal in (("reads", 0.35), ("writes", None)):
         one, work = f"{kind} 1", f"five {kind}, one run at a time"
-        rows.append(compared(seen, work, one, "disk", DISK, goal, commits=COMMITS[kind]))
+        rows.append(compared(seen, work, one, "disk", DISK, goal, commits=COMMITS))
         rows.append(compared(seen, work, one, "dbos 1", "dbos on SQLite", 4))
         rows.append(compared(seen, work, one, "flow 1", "Prefect, local", 10))
         rows.append(compared(seen, work, one, "chain 1", CHAIN, None))

@@ -51,7 +51,7 @@ class Beginning:
         day = date or datetime.fromtimestamp(wall, UTC).date().isoformat()
         header = runs.Header(run_id, workflow, plan.hash, _caller(caller), key, day, wall, parent)
         kept = aside.keep(given, run_id)
-        return cls(Known(header, plan, kept.value, caller, aside), kept)
+        return cls(Known(header, plan, kept.value, caller, aside, is_ours=True), kept)
 
     @property
     def run_id(self) -> str:

@@ -79,9 +79,10 @@ class Course:
         self.left_ready: list[tuple[str, str, int, Queue]] = []
         self.set_timer = False
         self._queues = queues
-        self._wall = time.time()
+        self.wall = time.time()
         self._events: list[dict[str, Any]] = []
-        self._ended: dict[str, Any] | None = None
+        self.ended: dict[str, Any] | None = None
+        """The output, as a row holds it, and the error of a run that ends here."""
 
     @property
     def run_id(self) -> str:
@@ -118,7 +119,7 @@ class Course:
             due_at=came.due_at,
             outcome=output,
             error=error,
-            finished_at=self._wall if final else None,
+            finished_at=self.wall if final else None,
             approval=came.approval,
             child=came.child,
             rings=int(not came.counts),
@@ -135,7 +136,7 @@ class Course:
             error=error,
             notes=dump(came.notes) if came.notes else None,
             started_at=claim.started_at,
-            ended_at=self._wall,
+            ended_at=self.wall,
         )
         if not accepted:
             self.tell("task.stale", claim.task, claim.item, {"state": came.state, "error": came.error})
@@ -200,7 +201,7 @@ class Course:
             if given.error is not None:
                 state, said["error"] = "failed", given.error
         if state in {"succeeded", "failed", "skipped", "cancelled"}:
-            said.setdefault("finished_at", self._wall)
+            said.setdefault("finished_at", self.wall)
         if said.get("outcome") is not None:
             said["outcome"] = self._keep(said["outcome"])
         error = said.get("error")
@@ -414,7 +415,7 @@ class Course:
             owner=self.owner,
             lease_until=self.now + runs.LEASE_S,
             now=self.now,
-            wall=self._wall,
+            wall=self.wall,
         )
         until = time.monotonic() + runs.LEASE_S
         first_at = held.first_at if held.first_at is not None else self.now
@@ -430,7 +431,7 @@ class Course:
                 held.child,
                 first_at,
                 until,
-                self._wall,
+                self.wall,
             )
         )
         self.tell(self._type(task, "started"), task, item, {"attempt": held.attempt + 1})
@@ -460,7 +461,7 @@ class Course:
             first = runs.first_error(self.conn, self.run_id)
             error = {**load(first[2]), "task": first[0]} if first else None
         self.take(end)
-        self._ended = {"output": output, "error": error}
+        self.ended = {"output": output, "error": error}
         METER.count(RUNS_ENDED, self.known.header.workflow, self.state.ended or "")
         self.tell(f"run.{end.state}", body={"error": error} if error else None)
 
@@ -481,7 +482,7 @@ class Course:
         self._store_cursors()
         version, wanted = self.version + 1, self.state.wanted
         said = shown(self.state)
-        if self._ended is None:
+        if self.ended is None:
             if said in {"parked", "waiting", "paused"} and said != shown(self.before):
                 self.tell(f"run.{said}")
             if said == self.stood and wanted == self.before.wanted:
@@ -489,19 +490,19 @@ class Course:
             else:
                 runs.save(self.conn, self.run_id, version, said, wanted)
         else:
-            error = self._ended["error"]
+            error = self.ended["error"]
             runs.save_end(
                 self.conn,
                 self.run_id,
                 version=version,
                 state=said,
                 wanted=wanted,
-                output=self._ended["output"],
+                output=self.ended["output"],
                 error=None if error is None else dump(error),
-                finished_at=self._wall,
+                finished_at=self.wall,
             )
             self.freed_key = self.known.header.key is not None and not self.queued
-        if self.known.header.parent is not None and (self._ended is not None or standing(said) != standing(self.stood)):
+        if self.known.header.parent is not None and (self.ended is not None or standing(said) != standing(self.stood)):
             children.tell(self.conn, self.run_id)
             self.tells_parent = True
         self.version = version

@@ -245,7 +245,7 @@ class Engine:
             if self._pool is not None and self._record.memory.get(run_id) is not None:
                 over.wait(min(timeout_s, _WAIT_S))  # it was not over when this process last saw it
             while True:
-                run = self.run(run_id)
+                run = over.run or self.run(run_id)
                 left = until - time.monotonic()
                 if run.is_final or left <= 0:
                     return run
@@ -333,6 +333,7 @@ class Engine:
 
         def told(course: Course) -> None:
             may(course)
+            course.known.is_ours = False
             said(course, body)
             if reason is not None:
                 runs.give_reason(course.conn, run_id, reason)
@@ -342,6 +343,7 @@ class Engine:
                 may(course)
             except InputError:
                 return False
+            course.known.is_ours = False
             said(course, {"parent": run_id})
             return True
 

@@ -446,6 +446,7 @@ class Guard:
             state=state,
             now=now,
             result=outcome.result if kept is None else kept.value,
+            text=None if kept is None else kept.text,
             error=outcome.error,
             notes=outcome.notes,
             probe_at=now + (probe.after_s if probe else 5) if looks else None,

@@ -42,6 +42,8 @@ class Known:
     aside: Aside
     point: tuple[int, State] = (-1, State())
     outputs: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    is_ours: bool = False
+    """All that ever happened to it happened here, and no operator had a hand in it."""
     is_shared: bool = False
     """Others take facts of it too: what is remembered is looked at before it is relied on."""
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from weakref import ReferenceType, ref
 
 from .expressions import Path, Template, template
 from .interpreter import Graph, Node
@@ -48,9 +49,19 @@ class Plan:
     """How many tasks one fact can make ready."""
 
 
+_made: dict[int, tuple[ReferenceType[Workflow], Plan]] = {}
+"""The plans of the models that are alive, by their identity: what is configured is replaced and never changed."""
+
+
 def plan_of(workflow: Workflow) -> Plan:
     """Make the plan of a workflow as it is configured now."""
-    return _plan(dump(workflow.model_dump(mode="json", by_alias=True, exclude_unset=True)))
+    made = _made.get(id(workflow))
+    if made is not None and made[0]() is workflow:
+        return made[1]
+    plan = _plan(dump(workflow.model_dump(mode="json", by_alias=True, exclude_unset=True)))
+    known = id(workflow)
+    _made[known] = ref(workflow, lambda _: _made.pop(known, None)), plan
+    return plan
 
 
 @lru_cache(maxsize=1000)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import structlog
 
+from . import views
 from .aside import Aside
 from .claim import Claim
 from .context import Shelf
@@ -21,11 +22,18 @@ from .known import Known, Memory, read
 from .queues import Queue, Queues
 from .store import children, runs
 from .store.journal import Connection, Journal
+from .views import Run
 
 log = structlog.get_logger("drawbar.record")
 Tell = Callable[[Course], None]
 BETWEEN = "\x1f"
 """Stands between workflow and key in a held key."""
+
+
+class Over(threading.Event):
+    """Set when a run is over; `run` is what it came to, where this process knows all of it."""
+
+    run: Run | None = None
 
 
 class Record:
@@ -47,7 +55,7 @@ class Record:
         self.shelf = Shelf(ContextConfig())
         self.news = threading.Condition()
         self._lock = threading.Lock()
-        self._awaited: dict[str, list[threading.Event]] = {}
+        self._awaited: dict[str, list[Over]] = {}
 
     def take(
         self,
@@ -151,6 +159,7 @@ class Record:
             state = known.point[1]
         else:
             known.outputs.clear()
+            known.is_ours = False
             state = runs.state_of(conn, run_id, wanted, said if finished_at is not None else None)
         course = self.course(conn, known, version, state, room)
         course.queued = said == "queued"
@@ -210,7 +219,7 @@ class Record:
             self.wake()
         for course in courses:
             if course.state.ended:
-                self._tell_end(course.run_id)
+                self._tell_end(course)
         with self.news:
             self.news.notify_all()
         for course in courses:
@@ -240,9 +249,9 @@ class Record:
             return []
 
     @contextmanager
-    def end_of(self, run_id: str) -> Iterator[threading.Event]:
+    def end_of(self, run_id: str) -> Iterator[Over]:
         """Give what is set when this process ends the run; another process sets nothing here."""
-        over = threading.Event()
+        over = Over()
         with self._lock:
             self._awaited.setdefault(run_id, []).append(over)
         try:
@@ -254,10 +263,14 @@ class Record:
                 if not left:
                     del self._awaited[run_id]
 
-    def _tell_end(self, run_id: str) -> None:
+    def _tell_end(self, course: Course) -> None:
         with self._lock:
-            for over in self._awaited.get(run_id, ()):
-                over.set()
+            awaited = self._awaited.get(course.run_id)
+            if awaited:
+                run = views.ended(course)
+                for over in awaited:
+                    over.run = run
+                    over.set()
 
 
 def held_key(workflow: str, key: str) -> str:

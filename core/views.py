@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
@@ -12,7 +12,7 @@ from .plan import plan_of_body
 from .store import history
 from .store.history import Row
 from .store.journal import Connection
-from .values import load, moment, to_json
+from .values import dump, load, moment, to_json
 
 if TYPE_CHECKING:
     from .course import Course
@@ -119,6 +119,15 @@ def run(conn: Connection, run_id: str) -> Run:
     if row is None:
         raise InputError(f"there is no run {run_id!r}", reason="not_found", next="see drawbar runs")
     return _run(row)
+
+
+def ended(course: Course) -> Run | None:
+    """Give a run that has just ended as it was stored; None where others may have said something of it."""
+    known, came = course.known, course.ended
+    if came is None or not known.is_ours:
+        return None
+    run = fresh(course, dump(known.input))
+    return replace(run, output=load(came["output"]), error=came["error"], finished_at=course.wall)
 
 
 def fresh(course: Course, given: str) -> Run:

@@ -97,7 +97,7 @@ class Budgets:
         try:
             with self._lock:
                 conn, turn = self._opened(self._file)
-                with turn.taken():
+                with turn:
                     return _committed(conn, unit)
         except (sqlite3.Error, DatabaseError, OSError) as error:
             self._begin_anew(error)
@@ -143,7 +143,7 @@ class Budgets:
                 f"sqlite:///{file}", connect_args={"check_same_thread": False, "timeout": _BUSY_S}, poolclass=NullPool
             )
             event.listen(engine, "connect", _prepare)
-            with turn.taken():
+            with turn:
                 conn = engine.connect()
                 for table in (budget_slots, budget_rates, breakers, allowances):
                     table.create(conn, checkfirst=True)

@@ -10,6 +10,9 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: no i, l, o, u, an
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _SHIFTS = range(120, -1, -10)
 _lock = threading.Lock()
+_AT_ONCE = 10 * 64
+_random = b""
+_at = 0
 _last_ms = 0
 _last_tail = 0
 
@@ -18,12 +21,30 @@ def new_id() -> str:
     """Give an id of 26 characters (a ULID in small letters): ids of one process never sort before an older one."""
     global _last_ms, _last_tail
     now_ms = time.time_ns() // 1_000_000
-    tail = int.from_bytes(os.urandom(10), "big") >> 1  # the top bit stays free for counting up
     with _lock:
+        tail = _random_tail()
         if now_ms <= _last_ms:
             now_ms, tail = _last_ms, _last_tail + 1 + (tail >> 40)
         _last_ms, _last_tail = now_ms, tail
     return _spelled((now_ms << 80) | tail)
+
+
+def _random_tail() -> int:
+    """Give 79 random bits, of many that the system was asked for at once; the top bit stays free for counting up."""
+    global _random, _at
+    if _at >= len(_random):
+        _random, _at = os.urandom(_AT_ONCE), 0
+    _at += 10
+    return int.from_bytes(_random[_at - 10 : _at], "big") >> 1
+
+
+def _forget_random() -> None:
+    """Draw anew: a fork must not give the ids of its parent."""
+    global _random
+    _random = b""
+
+
+os.register_at_fork(after_in_child=_forget_random)
 
 
 def first_id(at: float) -> str:

@@ -41,6 +41,10 @@ log = structlog.get_logger("drawbar.journal")
 T = TypeVar("T")
 __all__ = ["Away", "Connection", "Journal"]
 _BUSY_S = 10
+_KEPT_READERS = 16
+_PAGE_BYTES = 2048
+"""A commit changes a row or two on each of a dozen pages and writes those whole: small ones cost less."""
+_CHECKPOINT_BYTES = 32_000_000
 
 
 class Away(Unavailable):
@@ -60,6 +64,7 @@ class Journal:
         self._engine = engine
         self._writer = writer
         self._closed = False
+        self._idle: list[Connection] = []
         self.path = path
         self.upgraded: upgrade.Upgraded | None = None
         """What opening it made or changed."""
@@ -109,14 +114,31 @@ class Journal:
     def read(self) -> Iterator[Connection]:
         """Give a connection that sees one moment and can write nothing."""
         try:
-            with self._engine.connect() as conn:
-                if self.is_sqlite:
-                    yield conn
-                    return
-                with postgres.watched(conn):
-                    yield from self._read_there(conn)
+            if self.is_sqlite:
+                yield from self._read_here()
+                return
+            with self._engine.connect() as conn, postgres.watched(conn):
+                yield from self._read_there(conn)
         except self._away as error:
             raise _unavailable(error) from error
+
+    def _read_here(self) -> Iterator[Connection]:
+        """Give a connection that was kept open: to take one from the pool and to give it back costs as much as a look."""
+        try:
+            conn = self._idle.pop()
+        except IndexError:
+            conn = self._engine.connect()
+        try:
+            yield conn
+            if conn.in_transaction():
+                conn.rollback()
+        except BaseException:
+            conn.close()
+            raise
+        if self._closed or len(self._idle) >= _KEPT_READERS:
+            conn.close()
+        else:
+            self._idle.append(conn)
 
     def _read_there(self, conn: Connection) -> Iterator[Connection]:
         try:
@@ -159,6 +181,8 @@ class Journal:
         if not self._closed:
             self._closed = True
             self._writer.close()
+            while self._idle:
+                self._idle.pop().close()
             self._engine.dispose()
 
 
@@ -263,9 +287,10 @@ def _open_sqlite(path: Path) -> Journal:
         with ExitStack() as opened:
             turn = Turn(path)
             opened.callback(turn.close)
-            with turn.taken():
+            with turn:
                 conn = writer.connect()
                 opened.callback(conn.close)
+                conn.exec_driver_sql(f"PRAGMA page_size={_PAGE_BYTES}")  # of a file that is made now
                 conn.exec_driver_sql("PRAGMA journal_mode=WAL")
                 upgraded = upgrade.embedded(conn, path)
             journal = Journal(readers, _GroupCommit(conn, turn), path)
@@ -279,8 +304,9 @@ def _open_sqlite(path: Path) -> Journal:
 
 def _prepare(driver: Any, *more: str) -> None:
     driver.isolation_level = None  # the driver begins nothing
-    # A checkpoint every 8,000 pages: what many commits write to one page is carried over once.
-    for pragma in ("synchronous=FULL", "cache_size=-16000", "temp_store=MEMORY", "wal_autocheckpoint=8000", *more):
+    # A checkpoint every 32 MB: what many commits write to one page is carried over once.
+    checkpoint = f"wal_autocheckpoint={_CHECKPOINT_BYTES // _PAGE_BYTES}"
+    for pragma in ("synchronous=FULL", "cache_size=-16000", "temp_store=MEMORY", checkpoint, *more):
         driver.execute(f"PRAGMA {pragma}")
 
 
@@ -355,7 +381,7 @@ class _GroupCommit:
             group, self._waiting = [own, *self._waiting], []
         self._leader = threading.get_ident()
         try:
-            with self._turn.taken():
+            with self._turn:
                 self._commit(group)
         except BaseException as error:
             for ticket in group:

@@ -169,20 +169,22 @@ def conclude(
     state: str,
     now: float,
     result: Any = None,
+    text: str | None = None,
     error: Mapping[str, Any] | None = None,
     notes: Mapping[str, Any] | None = None,
     probe_at: float | None = None,
 ) -> bool:
     """
-    Record what came of an intent. False when it is no longer open: then nothing is changed, and what came late is kept as
-    evidence in the notes.
+    Record what came of an intent; `text` is the result as `dump` writes it, where that was done before.
+
+    False when it is no longer open: then nothing is changed, and what came late is kept as evidence in the notes.
     """
     changed = _CONCLUDE(
         conn,
         id=entry_id,
         state=state,
         now=now,
-        result=dump(result) if state == "done" else None,
+        result=(text or dump(result)) if state == "done" else None,
         error=dump(dict(error)) if error else None,
         notes=dump(dict(notes)) if notes else None,
         probe_at=probe_at if state == "unknown" else None,

@@ -191,10 +191,12 @@ _CLAIM = Statement(
     " started_at = COALESCE(task_runs.started_at, :wall), rings = 0"
     " RETURNING fence, attempt, intent, approval, first_at, child"
 )
-_CLAIM_FIRST = Statement(
+_CLAIM_FIRST_TEXT = (
     "INSERT INTO task_runs (run_id, task, item, kind, state, attempt, fence, owner, lease_until, first_at, started_at)"
     " VALUES (:run_id, :task, :item, :kind, 'running', 0, 1, :owner, :lease_until, :now, :wall)"
 )
+_CLAIM_FIRST = Statement(_CLAIM_FIRST_TEXT)
+_CLAIM_NEW = Statement(f"{_CLAIM_FIRST_TEXT} ON CONFLICT DO NOTHING")
 _PUT = Statement(
     "INSERT INTO task_runs (run_id, task, item, kind, state, queue, due_at, finished_at, outcome, error, total, cursor,"
     " approval) VALUES (:run_id, :task, :item, :kind, :state, :queue, :due_at, :finished_at, :outcome, :error, :total,"
@@ -284,6 +286,8 @@ def claim(conn: Connection, *, is_first: bool = False, **said: Any) -> Held:
     """Take a task for a thread; the caller has seen that it is free, and perhaps that nobody has had it before."""
     if is_first and _trusting(conn):
         _CLAIM_FIRST(conn, **said)
+        return Held(1, 0, None, None, said["now"], None)
+    if is_first and conn.dialect.name == "sqlite" and _CLAIM_NEW(conn, **said).rowcount:
         return Held(1, 0, None, None, said["now"], None)
     return Held(*_CLAIM(conn, **said).fetchone())
 

@@ -9,29 +9,25 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 
 class Turn:
-    """Two lock files beside the database. A process that dies gives both back."""
+    """Two lock files beside the database; it is ours within `with`. A process that dies gives both back."""
 
     def __init__(self, database: Path) -> None:
         self._gate = _opened(database, "gate")
         self._turn = _opened(database, "turn")
 
-    @contextmanager
-    def taken(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         fcntl.flock(self._gate, fcntl.LOCK_EX)
         try:
             fcntl.flock(self._turn, fcntl.LOCK_EX)
         finally:
             fcntl.flock(self._gate, fcntl.LOCK_UN)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._turn, fcntl.LOCK_UN)
+
+    def __exit__(self, *failed: object) -> None:
+        fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     def close(self) -> None:
         for fd in (self._gate, self._turn):
