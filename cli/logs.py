@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from ..config.secrets import scrub_event
+from ..core.trace import where
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
@@ -30,6 +31,7 @@ def _configure(level: int) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            where,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *([] if terminal else [structlog.processors.format_exc_info]),

@@ -30,6 +30,7 @@ from ..core.notify_config import Notify
 from ..core.retention_config import History
 from ..core.strict import Strict
 from ..core.sync_config import SyncConfig
+from ..core.trace_config import Traces
 from ..core.workflow import Workflow
 from .problems import Problem, Spot
 
@@ -98,6 +99,7 @@ class Config(Strict):
     server: Server = Server()
     events: EventsConfig = Field(EventsConfig(), description="What becomes of events beside the journal.")
     notify: list[Notify] = Field(default_factory=list, description="Who is told of what, by webhook.")
+    traces: Traces = Field(Traces(), description="Where spans of tool calls go.")
     history: History = Field(History(), description="For how long what is over is kept.")
     claims: ClaimsConfig = Field(ClaimsConfig(), description="What becomes of large values.")
     context: ContextConfig = Field(ContextConfig(), description="How much of the shared documents is kept.")

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from ..core.endpoints import Endpoints
 from ..core.errors import ConfigError, InputError
 from ..core.tool import Call, Effect
+from ..core.trace import CARRIED
 from .discovery import Look
 from .soap_contract import Contract, Operation, load
 from .soap_documents import Documents
@@ -33,6 +34,7 @@ from .soap_write import Unfit, Writers, escaped
 from .soap_xml import SOAP_11, SOAP_12, local, namespace
 
 T = TypeVar("T")
+_TRACE_CONTEXT = "https://www.w3.org/TR/trace-context/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,8 @@ class Service:
     ) -> T:
         """Post an envelope, to `address` or to one of several, and read the answer."""
         body = envelope.encode()
+        if (carried := CARRIED.get()) is not None:
+            http_headers = f"{http_headers}traceparent: {carried.traceparent}\r\n"
         if self.ways is not None:
             return self.ways.ask(body, http_headers, call, effect, read)
         url = address()
@@ -210,6 +214,8 @@ class Bound:
                     write(given[name], out)
             said += "".join(out)
         said += self._service.security_header(masked=masked)
+        if (carried := CARRIED.get()) is not None and carried.soap_header:
+            said += f'<t:traceparent xmlns:t="{_TRACE_CONTEXT}">{carried.traceparent}</t:traceparent>'
         return f"<soap:Header>{said}</soap:Header>" if said else ""
 
 

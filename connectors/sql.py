@@ -18,6 +18,7 @@ from sqlalchemy import event, exc
 from sqlalchemy.engine import URL, Connection, make_url
 
 from ..core.errors import ConfigError
+from ..core.trace import CARRIED
 from ..core.watch import watching
 from .sql_errors import committing, connecting, executing
 
@@ -121,6 +122,7 @@ class Database:
                 connect_args=self._connect_args(),
                 hide_parameters=True,
             )
+            event.listen(engine, "before_cursor_execute", _commented, retval=True)
         except ModuleNotFoundError as missing:
             extra = _EXTRAS.get(self.dialect)
             hint = f"pip install 'drawbar[{extra}]'" if extra else f"pip install {missing.name}"
@@ -287,3 +289,13 @@ def _release(connection: Connection) -> None:
         connection.close()
     except _LOST:
         connection.invalidate()
+
+
+def _commented(
+    connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+) -> tuple[str, Any]:
+    """Carry the trace in a comment of the statement (sqlcommenter's form), where the configuration says so."""
+    carried = CARRIED.get()
+    if carried is None or not carried.sql_comment:
+        return statement, parameters
+    return f"{statement} /*traceparent='{carried.traceparent}'*/", parameters

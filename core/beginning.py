@@ -20,6 +20,7 @@ from .store import agents, children, ledger, retention, runs, undoing
 from .store.ids import new_id
 from .store.journal import Connection
 from .store.tables import VERSION
+from .trace import PARENT
 from .values import dump, to_json
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Beginning:
         """Make it of a checked input. `date` is the business date, today (UTC) when absent."""
         run_id, wall = new_id(), time.time()
         day = date or datetime.fromtimestamp(wall, UTC).date().isoformat()
-        header = runs.Header(run_id, workflow, plan.hash, _caller(caller), key, day, wall, parent)
+        header = runs.Header(run_id, workflow, plan.hash, _caller(caller), key, day, wall, parent, PARENT.get())
         kept = aside.keep(given, run_id)
         return cls(Known(header, plan, kept.value, caller, aside, is_ours=True), kept)
 
@@ -91,6 +92,7 @@ class Beginning:
             parent_run=parent,
             parent_task=task,
             parent_item=item,
+            trace=header.trace,
         )
         course = record.course(conn, self.known, 0, State(), room)
         by = None if parent is None else {"parent": parent, "task": task}

@@ -76,6 +76,7 @@ class Engine:
         shelf: Shelf | None = None,
     ) -> None:
         self._journal = journal
+        self._guard = guard
         self._queues = queues or Queues()
         self._definitions = definitions
         self._intake = intake or Intake(guard.holds)
@@ -175,7 +176,8 @@ class Engine:
         plan = plan_of(definition)
         given = checked(plan, {} if input is None else input)
         key = key_of(plan, given) if key is None else key
-        beginning = Beginning.of(self._record.aside, workflow, plan, given, caller, key=key, date=date)
+        with self._guard.witness.beginning(workflow):
+            beginning = Beginning.of(self._record.aside, workflow, plan, given, caller, key=key, date=date)
 
         begun = self._on_a_thread(plan.width, partial(self._begin, beginning, trigger_id, before))
         return self.run(begun) if isinstance(begun, str) else begun

@@ -50,7 +50,7 @@ class Spans(Protocol):
     def call(self, name: str, parent: str | None, about: About) -> AbstractContextManager[Span]:
         """Begin the span of a tool call; it ends with the `with`."""
 
-    def mark(self, name: str, parent: str | None, about: About) -> str | None:
+    def mark(self, name: str, parent: str | None, about: About) -> str:
         """Record that something began and give its traceparent, which everything that follows belongs to."""
 
     def close(self) -> None: ...

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -18,6 +19,7 @@ from .errors import DrawbarError, InputError, Unavailable
 from .expressions import Template
 from .store import events
 from .store.journal import Journal
+from .trace import in_trace, traceparent_of
 
 log = structlog.get_logger("drawbar.triggers")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
@@ -61,14 +63,27 @@ class StartRun:
         given = None if self.input is None else self.input.fill(env)
         own = f"{self.name}:"
         trigger_id = occurrence.id if occurrence.id.startswith(own) else own + occurrence.id
+        start = partial(
+            self.engine.start,
+            self.workflow,
+            given,
+            caller=self.caller,
+            trigger_id=trigger_id,
+            date=today.date().isoformat(),
+        )
         try:
-            self.engine.start(
-                self.workflow, given, caller=self.caller, trigger_id=trigger_id, date=today.date().isoformat()
-            )
+            in_trace(_trace_of(occurrence.env), start)
         except InputError as error:
             if error.reason == "not_found":  # the workflow was deleted a moment ago: the message is not to blame
                 raise Unavailable(error.message, retry_after_s=5) from error
             raise
+
+
+def _trace_of(env: Mapping[str, Any]) -> str | None:
+    """Give the trace that a message came in."""
+    message = env.get("message")
+    headers = message.get("headers") if isinstance(message, Mapping) else None
+    return traceparent_of(headers.get("traceparent")) if isinstance(headers, Mapping) else None
 
 
 @dataclass(slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from .access import Caller
@@ -70,7 +71,7 @@ class Witness:
             METER.count(REFUSALS, error.reason if isinstance(error, InputError) else "other")
         if self.audit is not None:
             payload = _payload(prepared, None if error is None else _said(error))
-            self.audit.note("call", prepared.caller.name, prepared.tool.name, outcome, call=call_id, **_about(prepared), payload=payload)  # fmt: skip
+            self.audit.note("call", prepared.caller.name, prepared.tool.full_name, outcome, call=call_id, **_about(prepared), payload=payload)  # fmt: skip
 
     def called(
         self, prepared: Prepared, call_id: str, outcome: Outcome, *, run_id: str | None = None, task: str | None = None
@@ -78,7 +79,7 @@ class Witness:
         """Note a call that the ledger does not keep."""
         if self.audit is not None and (outcome.counts or run_id is None):
             payload = _payload(prepared, _brief(outcome), task)
-            self.audit.note("call", prepared.caller.name, prepared.tool.name, outcome.state, call=call_id, run=run_id, **_about(prepared), payload=payload)  # fmt: skip
+            self.audit.note("call", prepared.caller.name, prepared.tool.full_name, outcome.state, call=call_id, run=run_id, **_about(prepared), payload=payload)  # fmt: skip
 
     def entry(
         self, prepared: Prepared, call_id: str, outcome: Outcome, *, run_id: str | None = None, task: str | None = None
@@ -87,11 +88,23 @@ class Witness:
         if self.audit is None or not (outcome.counts or run_id is None):
             return None
         payload = _payload(prepared, _brief(outcome), task)
-        return self.audit.row("call", prepared.caller.name, prepared.tool.name, outcome.state, call=call_id, run=run_id, **_about(prepared), payload=payload)  # fmt: skip
+        return self.audit.row("call", prepared.caller.name, prepared.tool.full_name, outcome.state, call=call_id, run=run_id, **_about(prepared), payload=payload)  # fmt: skip
 
     def write(self, conn: Connection, entry: Mapping[str, Any] | None) -> None:
         if self.audit is not None and entry is not None:
             self.audit.write(conn, entry)
+
+    @contextmanager
+    def beginning(self, workflow: str) -> Iterator[None]:
+        """Begin a run in here: it belongs to the trace of who starts it, or to one of its own."""
+        if self.spans is None:
+            yield
+            return
+        token = PARENT.set(self.spans.mark(f"run {workflow}", PARENT.get(), {"drawbar.workflow": workflow}))
+        try:
+            yield
+        finally:
+            PARENT.reset(token)
 
     def _traced(
         self,

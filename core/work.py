@@ -32,6 +32,7 @@ from .store import approvals, ledger, runs
 from .store.ids import new_id
 from .store.journal import Away, Connection
 from .tool import Effect
+from .trace import PARENT, RUN
 
 log = structlog.get_logger("drawbar.work")
 _BUSY_S = 0.5
@@ -76,6 +77,8 @@ class Work:
 
     def do(self, claim: Claim) -> list[Claim]:
         """Do one claim; give the tasks that its outcome claimed for this thread."""
+        RUN.set(claim.run_id)
+        PARENT.set(claim.known.header.trace)
         try:
             settle = self._settled(claim)
             return self._finish(claim, settle if claim.step.undoes is None else lettered(self._guard, claim, settle))
@@ -83,6 +86,8 @@ class Work:
             log.warning("task.stale", run=claim.run_id, task=claim.task)
             return []
         finally:
+            RUN.set(None)
+            PARENT.set(None)
             self._leases.drop(claim)  # whatever went wrong: what nobody works on must not be renewed
 
     def _settled(self, claim: Claim) -> Settle:

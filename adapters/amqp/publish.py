@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ...core.errors import ConfigError, InputError
+from ...core.trace import CARRIED
 from ...core.values import parse_json
 from .bodies import encode, schema_of
 from .config import PublishConfig
@@ -25,6 +26,8 @@ def outgoing(publication: PublishConfig, arguments: Mapping[str, Any], message_i
     if not isinstance(key, str) or len(key.encode()) > 255:
         raise InputError("the routing key is not a text of at most 255 bytes", field="routing_key")
     headers = {name: template.fill(env) for name, template in publication.headers.items()}
+    if (carried := CARRIED.get()) is not None:
+        headers = {"traceparent": carried.traceparent, **headers}
     properties = {
         "content_type": publication.content_type,
         "message_id": arguments.get("message_id") or message_id,

@@ -34,6 +34,8 @@ class Header:
     created_at: float
     parent: tuple[str, str, int] | None = None
     """The run, its task and the task's item that started this one."""
+    trace: str | None = None
+    """The trace that it belongs to, as W3C's traceparent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ _HEADER = Statement(
         runs.c.parent_item,
         runs.c.input,
         definitions.c.body,
+        runs.c.trace,
     )
     .join(definitions, definitions.c.hash == runs.c.definition)
     .where(runs.c.id == bindparam("id"))
@@ -75,6 +78,7 @@ _INSERT_RUN = insert(
     runs,
     *("id", "workflow", "definition", "state", "version", "input", "caller", "key", "key_held", "trigger_id"),
     *("date", "journal_version", "created_at", "started_at", "parent_run", "parent_task", "parent_item"),
+    "trace",
 )
 _KEEP_DEFINITION = Statement("INSERT INTO definitions (hash, body) VALUES (:hash, :body) ON CONFLICT DO NOTHING")
 # That a run is as this process remembers it.
@@ -134,9 +138,9 @@ def header(conn: Connection, run_id: str) -> tuple[Header, str | None, str] | No
     row = _HEADER(conn, id=run_id).fetchone()
     if row is None:
         return None
-    id_, workflow, definition, caller, key, date, created_at, parent, task, item, given, body = row
+    id_, workflow, definition, caller, key, date, created_at, parent, task, item, given, body, trace = row
     above = None if parent is None else (parent, task, item)
-    return Header(id_, workflow, definition, caller, key, date, created_at, above), given, body
+    return Header(id_, workflow, definition, caller, key, date, created_at, above, trace), given, body
 
 
 def add_run(conn: Connection, **row: Any) -> None:
