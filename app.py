@@ -66,6 +66,7 @@ from .core.slices import Holdings
 from .core.starts import Starts
 from .core.status import Status
 from .core.store import events
+from .core.store import events
 from .core.store.budgets import Budgets
 from .core.store.definitions import Definitions
 from .core.store.journal import Journal
@@ -289,6 +290,11 @@ class App:
             self._reload()
         except DrawbarError as error:
             log.warning("config.refused", error=error.message, next=error.next)
+
+    def restored(self, *, caller: Caller, reason: str | None) -> None:
+        """Tell in the history that the state was made from a backup."""
+        said = {"by": caller.name, "reason": reason}
+        self.journal.write(lambda conn: events.add(conn, "state.restored", body=said))
 
     def restored(self, *, caller: Caller, reason: str | None) -> None:
         """Tell in the history that the state was made from a backup."""

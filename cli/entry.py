@@ -23,6 +23,7 @@ from . import (
     migrating,
     runs,
     serving,
+    state,
     syncs,
     tools,
     working,
@@ -59,6 +60,7 @@ for part in (
     mcp,
     working,
     migrating,
+    state,
     later,
 ):
     part.register(cli)

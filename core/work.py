@@ -27,6 +27,7 @@ from .policy import verdict
 from .pool import Pool
 from .prepared import Prepared
 from .record import Record
+from .restored import Restored
 from .rules import ApprovalRule
 from .store import approvals, ledger, runs
 from .store.ids import new_id
@@ -72,6 +73,7 @@ class Work:
         self._wait = wait
         self._run_sync = run_sync
         self._children = children
+        self._restored = Restored(record.journal)
         self.agents: AgentWork | None = None
         self.pool: Pool | None = None
 
@@ -191,7 +193,7 @@ class Work:
         return self._called(claim, begun.prepared, begun.entry)
 
     def _called(self, claim: Claim, prepared: Prepared, entry: str) -> Settle:
-        outcome = self._perform(claim, prepared, entry)
+        outcome = self._doubted(claim, prepared, entry) or self._perform(claim, prepared, entry)
         kept = self._kept(claim, outcome, prepared)
         came = self._came(claim, prepared.tool.effect, outcome, entry, kept)
         audited = self._guard.witness.entry(prepared, entry, outcome, run_id=claim.run_id, task=claim.task)
@@ -202,6 +204,9 @@ class Work:
             return came(conn)
 
         return settle
+
+    def _doubted(self, claim: Claim, prepared: Prepared, entry: str) -> Outcome | None:
+        return self._restored.doubt(claim.known.header, entry) if prepared.tool.effect == "write" else None
 
     def _env(self, claim: Claim) -> dict[str, Any]:
         """Give what the arguments see, as of now."""

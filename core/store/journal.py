@@ -79,7 +79,7 @@ class Journal:
         A file of an earlier version is migrated; a database that many machines share only with `migrate`.
         """
         try:
-            path = _file_of(url)
+            path = file_of(url)
             return _open_sqlite(path) if path else _open_postgres(url, migrate=migrate)
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise ConfigError(f"state: {error}", field="state") from error
@@ -216,7 +216,7 @@ def reach(url: str) -> None:
 
 def planned(url: str) -> str | None:
     """Give the SQL that brings a journal up to date, and run none of it; None when it is, or when there is no journal."""
-    path = _file_of(url)
+    path = file_of(url)
     if path is not None and not path.exists():
         return None
     with _looking(url) as conn:
@@ -226,7 +226,7 @@ def planned(url: str) -> str | None:
 @contextmanager
 def _looking(url: str) -> Iterator[Connection]:
     """Connect to a journal that is left as it is."""
-    path = _file_of(url)
+    path = file_of(url)
     try:
         engine = create_engine(f"sqlite:///file:{path}?mode=ro&uri=true") if path else postgres.readers(url)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
@@ -244,7 +244,7 @@ def _looking(url: str) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _file_of(url: str) -> Path | None:
+def file_of(url: str) -> Path | None:
     """Give the file of an embedded journal; None for one on a server."""
     try:
         parsed = make_url(url)
