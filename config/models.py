@@ -36,6 +36,8 @@ from .problems import Problem, Spot
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 
+Origin = Annotated[str, StringConstraints(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$", max_length=255)]
+
 
 class Server(Strict):
     """Where the facade listens."""
@@ -45,6 +47,10 @@ class Server(Strict):
     )
     port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 takes a free one.")
     names: list[str] = Field(default_factory=list, description="Names that requests may use for it, beside loopback's.")
+    cors: list[Origin] = Field(
+        default_factory=list,
+        description="Origins of web pages that may call it, as `https://desk.example.com`; absent: no page of another origin.",
+    )
     authentication: Authentication = Field(Authentication(), description="How callers show who they are.")
     metrics: Literal["operate", "open"] = Field(
         "operate",

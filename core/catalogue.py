@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .access import Caller
@@ -56,12 +57,25 @@ class Catalogue:
         return found.as_json()
 
     def change_tool(
-        self, name: str, *, caller: Caller, enabled: bool | None = None, description: str | None = None
+        self,
+        name: str,
+        *,
+        caller: Caller,
+        enabled: bool | None = None,
+        description: str | None = None,
+        agree: Callable[[Any], None] | None = None,
     ) -> dict[str, Any]:
-        """Switch a tool on or off or describe it anew, for every process of this state."""
+        """
+        Switch a tool on or off or describe it anew, for every process of this state.
+
+        `agree` looks at the tool as it is now, and raises when that is not what the caller has seen.
+        """
         caller.require("administer")
         self._landscape.tool(name)
         stored = self._definitions.get(_TOOL, name)
+        if agree is not None:
+            self.reload()  # what another process has changed since; what comes between here and the change is refused there
+            agree(self._landscape.tool(name).as_json())
         said = {**((stored.body if stored else None) or {})}
         said.update(
             {key: value for key, value in (("enabled", enabled), ("description", description)) if value is not None}

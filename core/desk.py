@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
 from .access import Caller
@@ -201,9 +201,22 @@ class Desk:
             )
         return self._guard.again(row, caller)
 
-    def drop(self, entry_id: str, *, caller: Caller, reason: str | None = None) -> None:
-        """Take a settled letter off the list; refused while its outcome is unknown."""
+    def drop(
+        self,
+        entry_id: str,
+        *,
+        caller: Caller,
+        reason: str | None = None,
+        agree: Callable[[Any], None] | None = None,
+    ) -> None:
+        """
+        Take a settled letter off the list; refused while its outcome is unknown.
+
+        `agree` looks at the letter, and raises when that is not what the caller has seen.
+        """
         caller.require("operate")
+        if agree is not None:
+            agree(self.dead_letter(entry_id))
 
         def unit(conn: Any) -> None:
             ledger.drop(conn, entry_id)

@@ -187,9 +187,28 @@ class Brake:
         self._holds.forget()
         return _shown(row)
 
-    def release(self, name: str, *, caller: Caller, reason: str | None = None) -> dict[str, Any]:
-        """Let it take new work again."""
+    def release(
+        self,
+        name: str,
+        *,
+        caller: Caller,
+        reason: str | None = None,
+        agree: Callable[[Any], None] | None = None,
+    ) -> dict[str, Any]:
+        """Let it take new work again. `agree` looks at the hold, and raises when it is not the one that the caller has seen."""
         caller.require("operate")
+        row = self._one(name)
+        if agree is not None:
+            agree(_shown(row))
+        self._journal.write(lambda conn: ended(conn, row, self._holds.now(), by=caller.name, reason=reason))
+        self._holds.forget()
+        return _shown(row)
+
+    def find(self, name: str) -> dict[str, Any]:
+        """Show one hold."""
+        return _shown(self._one(name))
+
+    def _one(self, name: str) -> dict[str, Any]:
         self._holds.forget()
         live = self._holds.live()
         found = [row for row in live.values() if name in {row["name"], row["target"]}]
@@ -199,10 +218,7 @@ class Brake:
             raise InputError(f"{name!r} is not held; {hint}", reason="not_found")
         if len(found) > 1:
             raise _many(name, [row["target"] for row in found])
-        row = found[0]
-        self._journal.write(lambda conn: ended(conn, row, self._holds.now(), by=caller.name, reason=reason))
-        self._holds.forget()
-        return _shown(row)
+        return found[0]
 
     def _target(self, name: str) -> tuple[str, str]:
         known = self._known()

@@ -218,8 +218,20 @@ class Syncs:
             kept = sink.cursor() if sink.keeps_cursor else self._state_cursor(name)
             return {"name": name, "cursor": kept, "kept_by": "target" if sink.keeps_cursor else "state"}
 
-    def set_cursor(self, name: str, value: Any, *, caller: Caller, reason: str | None = None) -> dict[str, Any]:
-        """Let the next run go on from there; refused where the target keeps its own cursor."""
+    def set_cursor(
+        self,
+        name: str,
+        value: Any,
+        *,
+        caller: Caller,
+        reason: str | None = None,
+        agree: Callable[[Any], None] | None = None,
+    ) -> dict[str, Any]:
+        """
+        Let the next run go on from there; refused where the target keeps its own cursor.
+
+        `agree` looks at what is there now, and raises when that is not what the caller has seen.
+        """
         caller.require("operate")
         before = self.cursor(name)
         if before["kept_by"] == "target":
@@ -231,6 +243,8 @@ class Syncs:
         said = {"sync": name, "by": caller.name, "before": before["cursor"], "after": value, "reason": reason}
 
         def unit(conn: Any) -> None:
+            if agree is not None:
+                agree({**before, "cursor": syncs.cursor(conn, name)})
             syncs.set_cursor(conn, name, value)
             events.add(conn, "sync.cursor_set", body=said)
 

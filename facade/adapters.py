@@ -28,7 +28,15 @@ async def list_(asked: Asked, after: After = None, limit: Limit = 100) -> Respon
 
 @router.post(
     "/adapters",
-    **says("createAdapter", "Register an adapter", {201: AdapterSeen}, errors=[409], body=AdapterNew, example=_EXAMPLE),
+    **says(
+        "createAdapter",
+        "Register an adapter",
+        {201: AdapterSeen},
+        errors=[409],
+        body=AdapterNew,
+        example=_EXAMPLE,
+        etag=True,
+    ),
 )
 async def create(asked: Asked) -> Response:
     """
@@ -46,15 +54,18 @@ async def create(asked: Asked) -> Response:
         await asked.do(asked.app.catalogue.adapter, name),
         201,
         etag=made.version,
+        tagged=True,
         headers=asked.location(f"/adapters/{name}"),
     )
 
 
-@router.get("/adapters/{name}", **says("getAdapter", "Show an adapter", {200: AdapterSeen}, errors=[404], etag=True))
+@router.get(
+    "/adapters/{name}", **says("getAdapter", "Show an adapter", {200: AdapterSeen, 304: None}, errors=[404], etag=True)
+)
 async def get(asked: Asked, name: Id) -> Response:
     asked.caller.require("read")
     shown = await asked.do(asked.app.catalogue.adapter, name)
-    return asked.answer(shown, etag=await asked.do(_version, asked, name))
+    return asked.answer(shown, etag=await asked.do(_version, asked, name), tagged=True)
 
 
 @router.put(
@@ -81,7 +92,7 @@ async def replace(asked: Asked, name: Id) -> Response:
         asked.app.adapters.replace, name, name, body, by=asked.caller.name, expect=asked.expected()
     )
     await asked.do(asked.app.follow_changes)
-    return asked.answer(await asked.do(asked.app.catalogue.adapter, name), etag=changed.version)
+    return asked.answer(await asked.do(asked.app.catalogue.adapter, name), etag=changed.version, tagged=True)
 
 
 @router.delete(

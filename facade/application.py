@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from ..core.errors import DrawbarError, InputError
 from . import live, problems
@@ -24,6 +25,42 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from ..app import App
+
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_SENT = (
+    "Authorization",
+    "Content-Type",
+    "Drawbar-Session",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "Last-Event-ID",
+    "Mcp-Method",
+    "Mcp-Name",
+    "Mcp-Protocol-Version",
+    "Prefer",
+    "Range",
+    "Traceparent",
+    "X-Request-Id",
+)
+_SHOWN = (
+    "Content-Range",
+    "Deprecation",
+    "ETag",
+    "Idempotent-Replayed",
+    "Link",
+    "Location",
+    "Preference-Applied",
+    "RateLimit",
+    "RateLimit-Limit",
+    "RateLimit-Policy",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "Retry-After",
+    "Sunset",
+    "X-Request-Id",
+)
 
 
 def web(app: App, *, hosts: Iterable[str] = (), shared: Shared | None = None) -> FastAPI:
@@ -47,7 +84,19 @@ def web(app: App, *, hosts: Iterable[str] = (), shared: Shared | None = None) ->
     api.state.bell = live.Bell(app, threads)
     api.add_middleware(Mcp, landscape=app, threads=threads)
     names = (*hosts, *app.config.server.names)
-    api.add_middleware(Gate, hosts=names, any_host=lambda: not names and not app.door.on_loopback)
+    origins = app.config.server.cors
+    api.add_middleware(
+        Gate,
+        hosts=names,
+        any_host=lambda: not names and not app.door.on_loopback,
+        origins=origins,
+        believes=app.door.is_proxy,
+    )
+    if origins:
+        # A key is sent by a page that has one; nothing that a browser sends by itself opens anything: no credentials.
+        api.add_middleware(
+            CORSMiddleware, allow_origins=origins, allow_methods=_METHODS, allow_headers=_SENT, expose_headers=_SHOWN
+        )
     api.add_exception_handler(DrawbarError, _of_error)
     api.add_exception_handler(RequestValidationError, _of_parameters)
     api.add_exception_handler(HTTPException, _of_framework)
@@ -83,6 +132,8 @@ async def _of_framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
         allowed = ", ".join(sorted(methods_of(request.scope)))
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": allowed})
         said = f"{request.method} is not for {request.url.path}"
         return problems.respond(405, problems.of_status(405, said, next_=f"use {allowed}"), {"Allow": allowed})
     said = f"there is nothing at {request.url.path}" if error.status_code == 404 else str(error.detail)

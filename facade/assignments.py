@@ -75,9 +75,12 @@ async def _page(asked: Exchange, agent: str | None, state: str, after: str | Non
     return asked.page(found, limit, lambda row: row["id"])
 
 
-@router.get("/assignments/{id}", **says("getAssignment", "Show an assignment", {200: AssignmentSeen}, errors=[404]))
+@router.get(
+    "/assignments/{id}",
+    **says("getAssignment", "Show an assignment", {200: AssignmentSeen, 304: None}, errors=[404], etag=True),
+)
 async def get(asked: Asked, id: Id) -> Response:  # noqa: A002
-    return asked.answer(await asked.do(asked.app.assignments.find, id, caller=asked.caller))
+    return asked.answer(await asked.do(asked.app.assignments.find, id, caller=asked.caller), tagged=True)
 
 
 @router.post(

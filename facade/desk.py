@@ -46,10 +46,12 @@ async def list_approvals(
     return asked.page(found, limit, lambda row: row["id"])
 
 
-@router.get("/approvals/{id}", **says("getApproval", "Show a question", {200: ApprovalSeen}, errors=[404]))
+@router.get(
+    "/approvals/{id}", **says("getApproval", "Show a question", {200: ApprovalSeen, 304: None}, errors=[404], etag=True)
+)
 async def get_approval(asked: Asked, id: Id) -> Response:  # noqa: A002 - the word of the contract
     asked.caller.require("read")
-    return asked.answer(await asked.do(asked.app.desk.approval, id))
+    return asked.answer(await asked.do(asked.app.desk.approval, id), tagged=True)
 
 
 _ANSWERED = {200: ApprovalSeen}
@@ -74,6 +76,7 @@ async def reject(asked: Asked, id: Id) -> Response:  # noqa: A002
 
 
 async def _answer(asked: Exchange, approval: str, *, approved: bool) -> Response:
+    asked.caller.require("approve")
     said = await asked.body(Reason)
     return asked.answer(
         await asked.do(asked.app.desk.answer, approval, approved=approved, caller=asked.caller, reason=said.reason)
@@ -108,11 +111,14 @@ async def list_letters(
     return asked.page(found, limit, lambda row: row["id"])
 
 
-@router.get("/dead-letters/{id}", **says("getDeadLetter", "Show a dead letter", {200: LetterSeen}, errors=[404]))
+@router.get(
+    "/dead-letters/{id}",
+    **says("getDeadLetter", "Show a dead letter", {200: LetterSeen, 304: None}, errors=[404], etag=True),
+)
 async def get_letter(asked: Asked, id: Id) -> Response:  # noqa: A002
     """Show what was sent, when it left, what came back, what probes said, and what each verb would do."""
     asked.caller.require("read")
-    return asked.answer(await asked.do(asked.app.desk.dead_letter, id))
+    return asked.answer(await asked.do(asked.app.desk.dead_letter, id), tagged=True)
 
 
 _MANY = {"filter": {"tool": "erp.*", "until": "2030-01-01T06:30:00+01:00"}, "dry_run": True}
@@ -124,6 +130,7 @@ _MANY = {"filter": {"tool": "erp.*", "until": "2030-01-01T06:30:00+01:00"}, "dry
 )
 async def send_many(asked: Asked) -> Response:
     """Send again all that were settled as not done, the oldest first; a dry run only says what would come of each."""
+    asked.caller.require("operate")
     return await _many(asked, "send", await asked.body(Many))
 
 
@@ -133,6 +140,7 @@ async def send_many(asked: Asked) -> Response:
 )
 async def drop_many(asked: Asked) -> Response:
     """Take settled letters off the list; those whose outcome is unknown are refused, each for itself."""
+    asked.caller.require("operate")
     return await _many(asked, "drop", await asked.body(Many))
 
 
@@ -148,6 +156,7 @@ async def drop_many(asked: Asked) -> Response:
 )
 async def settle_many(asked: Asked) -> Response:
     """End unknown outcomes by one finding."""
+    asked.caller.require("operate")
     said = await asked.body(ManySettle)
     return await _many(asked, "settle", said, done=said.done, result=said.result)
 
@@ -193,6 +202,7 @@ async def _many(asked: Exchange, verb: Verb, said: Many, **more: Any) -> Respons
 )
 async def send(asked: Asked, id: Id) -> Response:  # noqa: A002
     """Send again what was settled as not done; refused while the outcome is unknown."""
+    asked.caller.require("operate")
     said = await asked.body(Reason)
     answer = await asked.do(asked.app.desk.send, id, caller=asked.caller, reason=said.reason)
     return asked.answer({"result": answer.result, "id": answer.id})
@@ -211,6 +221,7 @@ async def send(asked: Asked, id: Id) -> Response:  # noqa: A002
 )
 async def settle(asked: Asked, id: Id) -> Response:  # noqa: A002
     """End an unknown outcome: done lets its run go on with that result, not done frees the write to be sent again."""
+    asked.caller.require("operate")
     said = await asked.body(Settle)
     return asked.answer(
         await asked.do(
@@ -219,8 +230,12 @@ async def settle(asked: Asked, id: Id) -> Response:  # noqa: A002
     )
 
 
-@router.delete("/dead-letters/{id}", **says("dropDeadLetter", "Take it off the list", {204: None}, errors=[404, 409]))
+@router.delete(
+    "/dead-letters/{id}",
+    **says("dropDeadLetter", "Take it off the list", {204: None}, errors=[404, 409, 412], headers=["If-Match"]),
+)
 async def drop(asked: Asked, id: Id, reason: Word = None) -> Response:  # noqa: A002
     """Take a settled letter off the list; refused while its outcome is unknown. The ledger keeps it."""
-    await asked.do(asked.app.desk.drop, id, caller=asked.caller, reason=reason)
+    asked.caller.require("operate")
+    await asked.do(asked.app.desk.drop, id, caller=asked.caller, reason=reason, agree=asked.agreed())
     return Response(status_code=204)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fastapi import FastAPI, Response
+from fastapi import Depends, FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from .. import __version__
 from . import problems
+from .deprecation import Deprecated
 from .shapes import Problem
 
 _REF = "#/components/schemas/{model}"
@@ -43,7 +44,8 @@ _SAID: dict[int, str] = {
 _PROSE = """
 Every error is `application/problem+json` (RFC 9457) with `kind`, `happened` (no, yes, unknown), `field`, `next`,
 `retry_after_s` and `id`. Decimals and wide integers are strings; `Prefer: numbers=exact` writes them as JSON numbers.
-Lists answer `{items, next}`: `next` is the `after` of the following page. Every path exists under `/v1` too.
+Lists answer `{items, next}`: `next` is the `after` of the following page. Every path exists under `/v1` too. `X-Request-Id`
+is taken from the request or made, and stands in the log. HEAD answers as GET without the body, OPTIONS says what is allowed.
 """.strip()
 _models: set[type[BaseModel]] = {Problem}
 
@@ -62,6 +64,7 @@ def says(
     example: Any = None,
     etag: bool = False,
     always: Iterable[int] = _ALWAYS,
+    deprecated: Deprecated | None = None,
 ) -> dict[str, Any]:
     """Give the arguments of a route's decorator. An answer is a model, a media type, or nothing."""
     failures = {*always, *errors, *(_WITH_BODY if body is not None else ())}
@@ -70,7 +73,8 @@ def says(
         for status in answers:
             responses[status]["headers"] = {"ETag": {"description": "The version.", "schema": {"type": "string"}}}
     responses |= {status: _failure(status) for status in sorted(failures)}
-    extra: dict[str, Any] = {"parameters": [_HEADERS[name] for name in (*headers, "Prefer")]}
+    seen = ("Seen",) if etag and 304 in answers else ()
+    extra: dict[str, Any] = {"parameters": [_HEADERS[name] for name in (*headers, *seen, "Prefer")]}
     if body is not None:
         content: dict[str, Any] = {"schema": _schema(body)}
         if example is not None:
@@ -83,6 +87,7 @@ def says(
         "status_code": next(iter(answers)),
         "responses": responses,
         "openapi_extra": extra,
+        **({} if deprecated is None else {"deprecated": True, "dependencies": [Depends(deprecated)]}),
     }
 
 
@@ -102,6 +107,9 @@ def describe(api: FastAPI) -> dict[str, Any]:
         document["security"] = [{"bearer": []}, {}]
         for operation in (item["post"] for item in document["paths"].values() if "post" in item):
             _says_once(operation)
+        for operation in (one for item in document["paths"].values() for one in item.values()):
+            _says_headers(operation["responses"])
+        document["components"]["headers"] = _SAID_OF
         document["servers"] = [{"url": "/", "description": "The newest version."}, {"url": "/v1"}]
         api.openapi_schema = document
     return api.openapi_schema
@@ -111,6 +119,18 @@ def _says_once(operation: dict[str, Any]) -> None:
     """Say of a POST that it takes an Idempotency-Key."""
     operation["parameters"].append(_HEADERS["Idempotency-Key"])
     operation["responses"].setdefault("409", _failure(409))
+
+
+def _says_headers(responses: dict[str, Any]) -> None:
+    """Say which headers every answer has, and which those of a caller with a limit."""
+    for status, said in responses.items():
+        names = ["X-Request-Id"]
+        if status.startswith("2") or status == "429":
+            names += ["RateLimit", "RateLimit-Policy"]
+        if status in {"429", "503"}:
+            names.append("Retry-After")
+        told = said.setdefault("headers", {})
+        told.update({name: {"$ref": f"#/components/headers/{name}"} for name in names if name not in told})
 
 
 def _answer(status: int, is_: type[BaseModel] | str | None) -> dict[str, Any]:
@@ -123,13 +143,10 @@ def _answer(status: int, is_: type[BaseModel] | str | None) -> dict[str, Any]:
 
 
 def _failure(status: int) -> dict[str, Any]:
-    said: dict[str, Any] = {
+    return {
         "description": _SAID[status],
         "content": {problems.MEDIA_TYPE: {"schema": _schema(Problem)}},
     }
-    if status == 503:
-        said["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string"}}}
-    return said
 
 
 def _schema(model: type[BaseModel] | Mapping[str, Any]) -> dict[str, Any]:
@@ -143,10 +160,23 @@ def _header(name: str, said: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "header", "required": False, "description": said, "schema": dict(schema)}
 
 
-_ETAG = {"type": "string", "pattern": r'^(\*|(W/)?"[0-9]{1,9}")$'}
+_ETAG = {"type": "string", "pattern": r'^(\*|(W/)?"[0-9a-f-]{1,40}")$'}
+_TEXT = {"type": "string"}
+_SAID_OF = {
+    "X-Request-Id": {"description": "The request's own, or one made for it; the log has it too.", "schema": _TEXT},
+    "RateLimit": {"description": "What is left of a limit (`r`), and for how many seconds (`t`).", "schema": _TEXT},
+    "RateLimit-Policy": {"description": "The limit (`q`) in so many seconds (`w`).", "schema": _TEXT},
+    "Retry-After": {"description": "Seconds.", "schema": _TEXT},
+}
 _HEADERS = {
     "If-Match": _header("If-Match", "The ETag of what the caller has seen.", _ETAG),
     "If-None-Match": _header("If-None-Match", "`*`: only when there is none yet.", {"type": "string", "enum": ["*"]}),
+    "Seen": _header("If-None-Match", "The ETag of what the caller has: 304 when that is still so.", _ETAG),
+    "Drawbar-Session": _header(
+        "Drawbar-Session",
+        "The session that this call belongs to: an agent's `max_steps` are counted in each.",
+        {"type": "string", "minLength": 1, "maxLength": 100, "pattern": "^[!-~]+$"},
+    ),
     "Idempotency-Key": _header(
         "Idempotency-Key",
         "The same key has one effect and one answer.",

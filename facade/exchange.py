@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,10 @@ WAITING_THREADS = 256
 
 _JSON = re.compile(r"application/(?:[\w.+-]+\+)?json\Z")
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"\Z')
+_VERSION = re.compile(r"([0-9]{1,9})(?:-[0-9a-f]+)?\Z")
+_NEVER = 2**31 - 1
+"""A version that nobody can have: what is there has changed since."""
+Agree = Callable[[Any], None]
 
 
 class UnsupportedMediaType(InputError):
@@ -107,14 +112,42 @@ class Exchange:
 
     def expected(self) -> int | None:
         """Give the version that If-Match names; None when any will do or nothing is said."""
+        seen = self._seen()
+        if seen is None:
+            return None
+        found = _VERSION.match(seen)
+        return int(found[1]) if found else _NEVER
+
+    def _seen(self) -> str | None:
+        """Give what stands in the ETag of If-Match; one of a compressed answer, which is weak, is as good."""
         said = self.request.headers.get("if-match", "").strip()
         if not said or said == "*":
             return None
         found = _ETAG.match(said)
         if found is None:
-            raise InputError("If-Match is no ETag", field="If-Match", next='send the ETag as it was given: "3"')
-        # A version that nobody can have: what is there has changed since.
-        return int(found[1]) if found[1].isdigit() and 0 < len(found[1]) < 10 else 2**31 - 1
+            raise InputError(
+                "If-Match is not one ETag",
+                field="If-Match",
+                next='send the ETag that you have seen, as it was given: "3"',
+            )
+        return found[1]
+
+    def agreed(self) -> Agree | None:
+        """Give what refuses to change a thing without a version when it is not what If-Match names; None: nothing is named."""
+        seen = self._seen()
+        if seen is None:
+            return None
+
+        def agree(thing: Any) -> None:
+            if seen not in {_tag(write_json(_scrubbed(thing), exact=exact)) for exact in (False, True)}:
+                raise InputError(
+                    "it was changed by somebody else",
+                    reason="stale",
+                    field="If-Match",
+                    next="read it again and repeat the change",
+                )
+
+        return agree
 
     def required(self) -> int | None:
         """Give If-Match's version where the route must know what the caller has seen; 0 says that nothing may be there."""
@@ -130,17 +163,30 @@ class Exchange:
         return self.expected()
 
     def answer(
-        self, value: Any, status: int = 200, *, etag: int | None = None, headers: Mapping[str, str] | None = None
+        self,
+        value: Any,
+        status: int = 200,
+        *,
+        etag: int | None = None,
+        tagged: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """Answer in the outward form; `Prefer: numbers=exact` writes numbers as they are."""
+        """
+        Answer in the outward form; `Prefer: numbers=exact` writes numbers as they are.
+
+        `etag` is the version of what is shown; `tagged` takes what is said of it into the ETag, where more changes than versions.
+        """
         exact = "numbers=exact" in self.request.headers.get("prefer", "").replace(" ", "")
         said = {**(headers or {}), **({"Preference-Applied": "numbers=exact"} if exact else {})}
-        if etag is not None:
-            said["ETag"] = f'"{etag}"'
-            seen = self.request.headers.get("if-none-match", "")
-            if self.request.method == "GET" and said["ETag"] in seen:
-                return Response(None, 304, said)
-        return Response(write_json(_scrubbed(value), exact=exact), status, said, "application/json")
+        if etag is None and not tagged:
+            return Response(write_json(_scrubbed(value), exact=exact), status, said, "application/json")
+        body = write_json(_scrubbed(value), exact=exact)
+        parts = [*([str(etag)] if etag is not None else ()), *([_tag(body)] if tagged else ())]
+        said["ETag"] = f'"{"-".join(parts)}"'
+        seen = self.request.headers.get("if-none-match", "") if self.request.method == "GET" else ""
+        if said["ETag"] in seen or seen.strip() == "*":
+            return Response(None, 304, said)
+        return Response(body, status, said, "application/json")
 
     def page(self, items: Sequence[Any], limit: int, cursor: Callable[[Any], Any]) -> Response:
         """Answer a page of a list that was asked for one row more than fits."""
@@ -176,6 +222,10 @@ def checked(model: type[M], given: Any) -> M:
         return model.model_validate(given)
     except ValidationError as error:
         raise refused(error) from error
+
+
+def _tag(body: bytes) -> str:
+    return hashlib.blake2b(body, digest_size=8).hexdigest()
 
 
 def as_json(item: Any) -> Any:

@@ -35,15 +35,26 @@ async def list_(asked: Asked, after: After = None, limit: Limit = 100) -> Respon
 )
 async def hold(asked: Asked) -> Response:
     """Hold an adapter, ADAPTER.FEED, a sync, a workflow or a trigger; what runs, ends. Again says anew until when and why."""
+    asked.caller.require("operate")
     said = await asked.body(Hold)
     return asked.answer(
         await asked.do(asked.app.brake.hold, said.name, caller=asked.caller, until=said.until, reason=said.reason)
     )
 
 
-@router.delete("/holds/{name}", **says("release", "Let it take new work again", {204: None}, errors=[404, 409]))
+@router.get("/holds/{name}", **says("getHold", "Show a hold", {200: HoldSeen, 304: None}, errors=[404, 409], etag=True))
+async def get(asked: Asked, name: Id) -> Response:
+    asked.caller.require("read")
+    return asked.answer(await asked.do(asked.app.brake.find, name), tagged=True)
+
+
+@router.delete(
+    "/holds/{name}",
+    **says("release", "Let it take new work again", {204: None}, errors=[404, 409, 412], headers=["If-Match"]),
+)
 async def release(asked: Asked, name: Id, reason: Word = None) -> Response:
-    await asked.do(asked.app.brake.release, name, caller=asked.caller, reason=reason)
+    asked.caller.require("operate")
+    await asked.do(asked.app.brake.release, name, caller=asked.caller, reason=reason, agree=asked.agreed())
     return Response(status_code=204)
 
 

@@ -79,4 +79,5 @@ def methods_of(scope: Mapping[str, Any]) -> set[str]:
     for route in (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)):
         if route.matches({**scope, "type": "http"})[0] != Match.NONE:
             by_path.setdefault(route.path, set()).update(route.methods or ())
-    return by_path[min(by_path, key=lambda path: path.count("{"))] if by_path else {"GET"}
+    found = by_path[min(by_path, key=lambda path: path.count("{"))] if by_path else {"GET"}
+    return {*found, "OPTIONS", *(["HEAD"] if "GET" in found else [])}

@@ -24,10 +24,10 @@ async def list_(asked: Asked, after: After = None, limit: Limit = 100) -> Respon
     return asked.page(rest, limit, lambda one: one["name"])
 
 
-@router.get("/syncs/{name}", **says("getSync", "Show a sync", {200: SyncSeen}, errors=[404]))
+@router.get("/syncs/{name}", **says("getSync", "Show a sync", {200: SyncSeen, 304: None}, errors=[404], etag=True))
 async def get(asked: Asked, name: Id) -> Response:
     asked.caller.require("read")
-    return asked.answer(await asked.do(asked.app.syncs.get, name))
+    return asked.answer(await asked.do(asked.app.syncs.get, name), tagged=True)
 
 
 @router.post(
@@ -61,10 +61,13 @@ async def runs(asked: Asked, name: Id, after: After = None, limit: Limit = 100) 
     return asked.page(found, limit, lambda one: one.id)
 
 
-@router.get("/syncs/{name}/cursor", **says("getCursor", "Show where reading goes on", {200: CursorSeen}, errors=[404]))
+@router.get(
+    "/syncs/{name}/cursor",
+    **says("getCursor", "Show where reading goes on", {200: CursorSeen, 304: None}, errors=[404], etag=True),
+)
 async def cursor(asked: Asked, name: Id) -> Response:
     asked.caller.require("read")
-    return asked.answer(await asked.do(asked.app.syncs.cursor, name))
+    return asked.answer(await asked.do(asked.app.syncs.cursor, name), tagged=True)
 
 
 @router.put(
@@ -73,17 +76,25 @@ async def cursor(asked: Asked, name: Id) -> Response:
         "setCursor",
         "Say where reading goes on",
         {200: CursorSeen},
-        errors=[404, 409],
+        errors=[404, 409, 412],
         body=CursorSet,
         example={"cursor": None, "reason": "load everything again"},
+        headers=["If-Match"],
+        etag=True,
     ),
 )
 async def set_cursor(asked: Asked, name: Id) -> Response:
     asked.caller.require("operate")
     said = await asked.body(CursorSet)
-    return asked.answer(
-        await asked.do(asked.app.syncs.set_cursor, name, said.cursor, caller=asked.caller, reason=said.reason)
+    changed = await asked.do(
+        asked.app.syncs.set_cursor,
+        name,
+        said.cursor,
+        caller=asked.caller,
+        reason=said.reason,
+        agree=asked.agreed(),
     )
+    return asked.answer(changed, tagged=True)
 
 
 @router.get("/feeds/{feed}/files", **says("listFiles", "List the files of a feed", {200: Rows}, errors=[404, 504]))

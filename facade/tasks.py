@@ -39,7 +39,7 @@ async def list_(asked: Asked, workflow_id: Word = None, after: After = None, lim
     return asked.answer({"items": [task.as_json() for task in items], "next": following})
 
 
-@router.get("/tasks/{id}", **says("getTask", "Show a task", {200: TaskSeen}, errors=[404], etag=True))
+@router.get("/tasks/{id}", **says("getTask", "Show a task", {200: TaskSeen, 304: None}, errors=[404], etag=True))
 async def get(asked: Asked, id: Id) -> Response:  # noqa: A002 - the word of the contract
     asked.caller.require("read")
     return _shown(asked, await asked.do(asked.app.tasks.entry, id))

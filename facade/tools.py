@@ -52,10 +52,10 @@ async def export(
     return asked.answer(await asked.do(asked.app.catalogue.export, form, caller=asked.caller))
 
 
-@router.get("/tools/{name}", **says("getTool", "Show a tool", {200: ToolSeen}, errors=[404]))
+@router.get("/tools/{name}", **says("getTool", "Show a tool", {200: ToolSeen, 304: None}, errors=[404], etag=True))
 async def get(asked: Asked, name: Id) -> Response:
     asked.caller.require("read")
-    return asked.answer(await asked.do(asked.app.catalogue.tool, name, caller=asked.caller))
+    return asked.answer(await asked.do(asked.app.catalogue.tool, name, caller=asked.caller), tagged=True)
 
 
 @router.post(
@@ -68,6 +68,7 @@ async def get(asked: Asked, name: Id) -> Response:
         body=ToolCall,
         body_required=False,
         example=_EXAMPLE,
+        headers=["Drawbar-Session"],
     ),
 )
 async def call(asked: Asked, name: Id) -> Response:
@@ -115,9 +116,11 @@ async def preview(asked: Asked, name: Id) -> Response:
         "changeTool",
         "Switch a tool off or on, or describe it",
         {200: ToolSeen},
-        errors=[404, 409],
+        errors=[404, 409, 412],
         body=ToolChange,
         example={"enabled": False},
+        headers=["If-Match"],
+        etag=True,
     ),
 )
 async def change(asked: Asked, name: Id) -> Response:
@@ -127,6 +130,11 @@ async def change(asked: Asked, name: Id) -> Response:
     if not said.model_fields_set:
         raise InputError("nothing is to be changed", next="send enabled or description")
     changed = await asked.do(
-        asked.app.catalogue.change_tool, name, enabled=said.enabled, description=said.description, caller=asked.caller
+        asked.app.catalogue.change_tool,
+        name,
+        enabled=said.enabled,
+        description=said.description,
+        caller=asked.caller,
+        agree=asked.agreed(),
     )
-    return asked.answer(changed)
+    return asked.answer(changed, tagged=True)
