@@ -314,11 +314,17 @@ class Course:
         except InputError as error:
             self.moved(task, WHOLE, "failed", error=_about(error, "for_each.in"))
             return
-        whole = [dump(value) for value in values]
-        runs.keep_items(self.conn, self.run_id, task, whole, [self._keep(text) for text in whole])
+        self._keep_items(task, [dump(value) for value in values])
         self.moved(task, WHOLE, "open", total=len(values), cursor=0)
         self.take(Counts(task, len(values)))
         self.tell("task.started", task, WHOLE, {"items": len(values)})
+
+    def _keep_items(self, task: str, whole: list[str]) -> None:
+        """Keep the items of a for_each, the large ones aside; but not of a run that programs may do which cannot read that."""
+        values = whole
+        if any(map(self.known.aside.is_large, whole)) and not runs.is_of_version(self.conn, self.run_id, before=3):
+            values = [self._keep(text) for text in whole]
+        runs.keep_items(self.conn, self.run_id, task, whole, values)
 
     def env(self, paths: Any) -> dict[str, Any]:
         return self.known.env(self.conn, paths, self.state, self.fresh)

@@ -254,6 +254,7 @@ _OUTPUT = Statement("SELECT outcome, error FROM task_runs WHERE run_id = :run_id
 _OUTPUTS = Statement(
     "SELECT item, outcome FROM task_runs WHERE run_id = :run_id AND task = :task AND item >= 0 AND state = 'succeeded'"
 )
+_OF_VERSION = Statement("SELECT 1 FROM runs WHERE id = :id AND journal_version < :before")
 _ITEM = Statement("SELECT value FROM items WHERE run_id = :run_id AND task = :task AND item = :item")
 _FORGET_ITEMS = Statement("DELETE FROM items WHERE run_id = :run_id AND task = :task")
 _ADD_ITEM = insert(items, "run_id", "task", "item", "value")
@@ -366,6 +367,11 @@ def output(conn: Connection, run_id: str, task: str) -> tuple[str | None, str | 
 
 def item_outputs(conn: Connection, run_id: str, task: str) -> Mapping[int, str | None]:
     return dict(_OUTPUTS(conn, run_id=run_id, task=task).fetchall())
+
+
+def is_of_version(conn: Connection, run_id: str, *, before: int) -> bool:
+    """Tell whether a program of an earlier version began a run, so that such ones may go on with it."""
+    return _OF_VERSION(conn, id=run_id, before=before).fetchone() is not None
 
 
 def item_value(conn: Connection, run_id: str, task: str, item: int) -> str | None:

@@ -226,6 +226,31 @@ def test_an_item_that_an_older_version_kept_whole_is_not_done_again(tmp_path):
         assert seen == [*items, items[1]]
 
 
+def test_items_of_a_run_that_an_older_version_began_stay_in_their_rows(tmp_path):
+    """Programs of that version work beside us, and would take the claim for the item."""
+    flow = {
+        "tasks": {
+            "ask": {"approval": {}},
+            "each": {
+                "tool": "sys.do",
+                "needs": ["ask"],
+                "for_each": {"in": "${{ input.items }}"},
+                "with": {"item": "${{ item }}"},
+            },
+        }
+    }
+    items = ["a" * 100_000, "b"]
+    with House(tmp_path, {"do": ("read", lambda given: len(given["item"]))}, {"w": flow}) as one:
+        run = one.engine.start("w", {"items": items}, caller=ME)
+        one.until(run.id, "waiting")
+        one.journal.write(lambda conn: conn.execute(text("update runs set journal_version = 2")))
+        [asked] = one.desk.approvals()
+        one.desk.answer(asked["id"], approved=True, caller=OTHER)
+
+        assert one.engine.wait(run.id, 10).state == "succeeded"
+        assert scalar(one.journal, "select max(length(value)) from items") == 100_002
+
+
 def test_secret_fields_of_what_is_sent_are_sealed_and_masked(tmp_path, monkeypatch):
     monkeypatch.setattr(scripted, "Vault", lambda _: Vault("k" * 20))
     sent = []
