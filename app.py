@@ -66,7 +66,6 @@ from .core.slices import Holdings
 from .core.starts import Starts
 from .core.status import Status
 from .core.store import events
-from .core.store import events
 from .core.store.budgets import Budgets
 from .core.store.definitions import Definitions
 from .core.store.journal import Journal
@@ -151,8 +150,10 @@ class App:
         self.direct = Direct(self.guard, self.engine, self.desk, self.limits)
         self.catalogue = Catalogue(self.landscape, self.adapters, self.definitions)
         self.models = _Models()
-        tools = AgentTools(self.catalogue, self.guard, self.context)
-        self.engine.employ(Staff(self.agents.find, self.caller, tools, self.models, scrub_values, self._count))
+        self.agent_tools = AgentTools(self.catalogue, self.guard, self.context)
+        self.engine.employ(
+            Staff(self.agents.find, self.caller, self.agent_tools, self.models, scrub_values, self._count)
+        )
         self.feeds = Feeds(self.landscape, self.journal)
         self.brake = Brake(self.journal, self.intake.holds, self._known)
         self.status = Status(self.journal, self.catalogue, self.syncs.list, floor=self.floor, held=self.brake.list)
@@ -290,11 +291,6 @@ class App:
             self._reload()
         except DrawbarError as error:
             log.warning("config.refused", error=error.message, next=error.next)
-
-    def restored(self, *, caller: Caller, reason: str | None) -> None:
-        """Tell in the history that the state was made from a backup."""
-        said = {"by": caller.name, "reason": reason}
-        self.journal.write(lambda conn: events.add(conn, "state.restored", body=said))
 
     def restored(self, *, caller: Caller, reason: str | None) -> None:
         """Tell in the history that the state was made from a backup."""

@@ -42,6 +42,7 @@ PREVIEW = _tool(
     {"name": _NAME},
     {"arguments": _ARGUMENTS},
 )
+WRITES = "context_put"
 DOCUMENTS = (
     _tool("context_list", "List the shared documents of a scope. Changes nothing.", {"scope": _TEXT}),
     _tool(
@@ -51,7 +52,7 @@ DOCUMENTS = (
         {"version": {"type": "integer"}},
     ),
     _tool(
-        "context_put",
+        WRITES,
         "Write a shared document. Give the version that you have read; leave it out to make a new one.",
         {**_PLACE, "value": _VALUE},
         {"version": {"type": "integer"}},
@@ -86,6 +87,14 @@ class Inside:
 
 Result = Callable[[str], Any]
 """Gives what the run of an earlier call gave."""
+Own = Callable[[Any, Caller, Result], Inside]
+
+
+def documents_for(caller: Caller) -> list[Tool]:
+    """Give the tools for shared documents that a caller has: none where its configuration names no scopes."""
+    if caller.context is None:
+        return []
+    return [one for one in DOCUMENTS if caller.context.write or one.name != WRITES]
 
 
 class AgentTools:
@@ -100,8 +109,7 @@ class AgentTools:
         """Give what this agent's model may call now."""
         found = self._catalogue.offered(caller)
         listed = [self._as_tool(one, caller) for one in found] if len(found) <= MAX_LISTED else list(FINDERS)
-        if caller.context is not None:
-            listed += [one for one in DOCUMENTS if caller.context.write or one.name != "context_put"]
+        listed += documents_for(caller)
         if caller.confirm:
             listed.append(PREVIEW)
         return [*listed, MORE] if found else listed
@@ -120,17 +128,23 @@ class AgentTools:
         code = given.pop(CODE, None)
         return Outside(tool, given, str(code) if code is not None else None)
 
-    def _own(self, caller: Caller) -> Mapping[str, Callable[[Any, Caller, Result], Inside]]:
-        own: dict[str, Callable[[Any, Caller, Result], Inside]] = {
+    def document(self, name: str, arguments: Mapping[str, Any], caller: Caller) -> Inside:
+        """Say what a call of one of the tools for documents does."""
+        return self._documents()[name](arguments, caller, _nothing)
+
+    def _documents(self) -> Mapping[str, Own]:
+        return {"context_list": self._list, "context_get": self._get, WRITES: self._put}
+
+    def _own(self, caller: Caller) -> Mapping[str, Own]:
+        own: dict[str, Own] = {
             "drawbar_more": self._more,
             "drawbar_search": self._search,
             "drawbar_describe": self._describe,
         }
         if caller.confirm:
             own["drawbar_preview"] = self._preview
-        if caller.context is not None:
-            own |= {"context_list": self._list, "context_get": self._get, "context_put": self._put}
-        return own
+        documents = self._documents()
+        return own | {one.name: documents[one.name] for one in documents_for(caller)}
 
     def _as_tool(self, bound: Bound, caller: Caller) -> Tool:
         shown = self._catalogue.as_tool(bound, caller)
@@ -139,7 +153,7 @@ class AgentTools:
     def _named(self, name: str, caller: Caller) -> str:
         """Give a tool's own name; what the agent may not see is as unknown as what there is not."""
         for one in self._catalogue.offered(caller):
-            if name in {name_of(one.name), one.name}:
+            if name in {self._catalogue.named(one.name), one.name}:
                 return one.name
         raise InputError(f"there is no tool {name[:100]!r} for you", reason="not_found", next="use the tools you have")
 
@@ -157,7 +171,7 @@ class AgentTools:
     def _search(self, given: Any, caller: Caller, result: Result) -> Inside:
         found = self._catalogue.offered(caller, q=_text(given, "q"))
         shown = [
-            {"name": name_of(one.name), "effect": one.effect, "description": one.description[:200]}
+            {"name": self._catalogue.named(one.name), "effect": one.effect, "description": one.description[:200]}
             for one in found[:_MAX_FOUND]
         ]
         return Inside(lambda conn: {"result": {"tools": shown, "found": len(found)}})
@@ -192,6 +206,10 @@ class AgentTools:
             return {"result": {"version": put.version}}
 
         return Inside(do)
+
+
+def _nothing(key: str) -> Any:
+    raise InputError("there is nothing by this `next`", reason="not_found", field="next")
 
 
 def truncated(said: dict[str, Any], key: str, following: int | None) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...core.agents_model import Tool
+from ...core.agents_tools import WRITES
 from ...core.shown import CODE, Json
 
 INSTRUCTIONS = (
@@ -64,3 +66,15 @@ FINDERS: list[Json] = [
         openWorldHint=True,
     ),
 ]
+
+
+def shared(tool: Tool) -> Json:
+    """Write a tool for shared documents as `tools/list` does."""
+    reads = tool.name != WRITES
+    annotations = {"readOnlyHint": reads, "destructiveHint": not reads, "openWorldHint": False}
+    return {
+        "name": tool.name,
+        "description": tool.description,
+        "inputSchema": tool.parameters,
+        "annotations": annotations,
+    }

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...core.access import Caller
+from ...core.agents_tools import WRITES, documents_for
 from ...core.errors import DrawbarError, InputError, from_json
 from ...core.intents import call_of
 from ...core.schema import Checker
 from ...core.shown import CODE, Json
 from .content import Results, failed, told
-from .own import FINDERS, OWN
+from .own import FINDERS, OWN, shared
 from .resources import Kept, Shelf
 from .waiting import Waiting
 
@@ -44,9 +45,10 @@ class Toolbox:
     def tools(self, caller: Caller) -> list[dict[str, Any]]:
         """List what this caller may call; where that is too much, the tools that find the others."""
         found = self._app.catalogue.offered(caller)
+        own = [*OWN, *map(shared, documents_for(caller))]
         if len(found) > self._app.config.mcp.max_tools:
-            return [*FINDERS, *OWN]
-        return [*(self._app.catalogue.as_tool(bound, caller) for bound in found), *OWN]
+            return [*FINDERS, *own]
+        return [*(self._app.catalogue.as_tool(bound, caller) for bound in found), *own]
 
     def system_of(self, name: str, arguments: Mapping[str, Any]) -> str:
         """Name the system that a call is for, so that it waits on threads of that system's own; `""` for none."""
@@ -61,6 +63,8 @@ class Toolbox:
         try:
             if caller.per_minute is not None:
                 self._app.limits.count(caller)
+            if any(name == one.name for one in documents_for(caller)):
+                return self._document(name, arguments, caller)
             if own is not None:
                 return own(_CHECKS[name].arguments(arguments), caller, waiting)
             return self._of_tool(self._tool(name), arguments, caller, waiting)
@@ -142,6 +146,13 @@ class Toolbox:
         outputs = {task.task: task.output for task in self._app.engine.tasks(run.id)}
         result = self._app.guard.whole(outputs.get("call", outputs))
         return self._results.of_call(result, caller, run.workflow.removeprefix(call_of("")))
+
+    def _document(self, name: str, arguments: Mapping[str, Any], caller: Caller) -> Json:
+        """Read or write a shared document, as the agent may."""
+        if self._only_preview and name == WRITES:
+            raise InputError("here every write only previews, and a document has no preview", reason="forbidden")
+        meant = self._app.agent_tools.document(name, arguments, caller)
+        return told({"status": "done", **self._app.journal.write(meant.do)})
 
     def _named(self, arguments: Mapping[str, Any]) -> str:
         try:
