@@ -400,8 +400,8 @@ class Course:
 
     def claim_ready(self, task: str, item: int) -> None:
         """Take a task that was found ready; one that has been pinned to other machines since is left to them."""
-        row = runs.current(self.conn, self.run_id, task, item)
-        if row is None or row[0] != "ready":
+        whole = self.state.tasks.get(task)
+        if whole is None or (whole.state if item == WHOLE else whole.live.get(item)) != "ready":
             return
         if self._queues.is_elsewhere(self._queue(task)):
             self.moved(task, item, "ready", due_at=self.now)

@@ -370,7 +370,7 @@ class Engine:
         if self._stopping or pool is None:
             return
         try:
-            claims = self._record.take(run_id, lambda course: course.claim_ready(task, item), room=1)
+            claims = self._record.take(run_id, lambda course: course.claim_ready(task, item), room=1, of=(task, item))
         except runs.Newer:  # a process of that version hears the next ring
             return
         self._leases.take(claims)

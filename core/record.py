@@ -66,17 +66,19 @@ class Record:
         ahead: Tell | None = None,
         below: Callable[[Course], bool] | None = None,
         trusts: bool = False,
+        of: tuple[str, int] | None = None,
     ) -> list[Claim]:
         """
         Commit what `tell` takes into the run's course and all that follows; give the tasks that were claimed by it.
 
         `ahead` adds to the commit what is good to have in it; should that fail, the commit is made without it. What
         `below` takes goes into the courses of the runs that do tasks of this one, where it says true. `trusts` is for who
-        holds a task of the run: mostly nobody else has changed it since, and so nobody looks before.
+        holds a task of the run: mostly nobody else has changed it since, and so nobody looks before. `of` is the task, and
+        its item, that is going to be claimed.
         """
 
         def unit(conn: Connection) -> list[Course]:
-            courses = self.within(conn, run_id, tell, room=room, trusts=trusts)
+            courses = self.within(conn, run_id, tell, room=room, trusts=trusts, of=of)
             return courses if below is None else [*courses, *self._below(conn, run_id, below)]
 
         return self.committed(self.write(unit, ahead))
@@ -106,10 +108,19 @@ class Record:
             log.warning("ahead.fails", error=f"{type(error).__name__}: {error}")
             return self.journal.write(with_more)
 
-    def within(self, conn: Connection, run_id: str, tell: Tell, *, room: int = 0, trusts: bool = False) -> list[Course]:
+    def within(
+        self,
+        conn: Connection,
+        run_id: str,
+        tell: Tell,
+        *,
+        room: int = 0,
+        trusts: bool = False,
+        of: tuple[str, int] | None = None,
+    ) -> list[Course]:
         """Do the same inside a unit of the caller, who calls `committed` after its commit."""
         course = self._trusted(conn, run_id, room) if trusts else None
-        return self.follow(course or self.open(conn, run_id, room), tell)
+        return self.follow(course or self.open(conn, run_id, room, of), tell)
 
     def _trusted(self, conn: Connection, run_id: str, room: int) -> Course | None:
         """Give the course of a run as it is remembered; None where that has been wrong, or cannot be relied on."""
@@ -146,10 +157,10 @@ class Record:
                 yield from self.follow(course, lambda course: None)
             yield from self._below(conn, child, tell)
 
-    def open(self, conn: Connection, run_id: str, room: int = 0) -> Course:
+    def open(self, conn: Connection, run_id: str, room: int = 0, of: tuple[str, int] | None = None) -> Course:
         """Lock a run and give its course, as of now, to who calls `follow` on it."""
         known = self.memory.get(run_id)
-        found = runs.lock(conn, run_id, is_known=known is not None)
+        found = runs.lock(conn, run_id, is_known=known is not None, of=of)
         if found is None:
             raise InputError(f"there is no run {run_id!r}", reason="not_found", next="see drawbar runs")
         version, said, wanted, finished_at = found

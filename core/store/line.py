@@ -97,10 +97,8 @@ class Line:
 
     def ask(self, statement: Statement, values: Values) -> Answer:
         """Let a statement leave with what is waited for next; one that was foreseen has been asked already."""
-        if self._foreseen:
-            foreseen = self._foreseen.pop((statement, *values.values()), None)
-            if foreseen is not None:
-                return foreseen
+        if (foreseen := self.foreseen(statement, values)) is not None:
+            return foreseen
         answer = self._answer(statement, values)
         self._waiting.append(answer)
         return answer
@@ -108,6 +106,10 @@ class Line:
     def foresee(self, statement: Statement, values: Values) -> None:
         """Let what this unit is going to ask leave with what is waited for before."""
         self._foreseen[statement, *values.values()] = self.ask(statement, values)
+
+    def foreseen(self, statement: Statement, values: Values) -> Answer | None:
+        """Give what was foreseen and nobody has asked yet."""
+        return self._foreseen.pop((statement, *values.values()), None) if self._foreseen else None
 
     def guard(self, of: str, statement: Statement, values: Values) -> None:
         """Ask what fails unless a row is as it is remembered."""
@@ -234,8 +236,8 @@ class Line:
 
 
 def line_of(conn: Connection) -> Line | None:
-    """Give the line of the unit that runs on a connection; None where statements go one by one."""
-    line: Line | None = conn.info.get(_LINE)
+    """Give the line of the unit that runs on a connection; None where statements go one by one, as on SQLite."""
+    line: Line | None = None if conn.dialect.name == "sqlite" else conn.info.get(_LINE)
     return line
 
 

@@ -105,17 +105,22 @@ _WHOLE = Statement(
 _LIVE = Statement(f"SELECT task, item, state FROM task_runs WHERE run_id = :run_id AND {LIVE_ITEMS}")
 
 
-def lock(conn: Connection, run_id: str, *, is_known: bool = True) -> tuple[int, str, str | None, float | None] | None:
+def lock(
+    conn: Connection, run_id: str, *, is_known: bool = True, of: tuple[str, int] | None = None
+) -> tuple[int, str, str | None, float | None] | None:
     """
     Give version, state, wanted and finished_at of a run; facts of one run are taken one at a time.
 
-    Of a run that is not known, all the rest is going to be asked as well.
+    Of a run that is not known, all the rest is going to be asked as well; and so is what a claim of this task takes over.
     """
     found = _LOCK(conn, id=run_id)
-    if not is_known and (line := lines.line_of(conn)) is not None:
+    line = lines.line_of(conn)
+    if line is not None and not is_known:
         line.foresee(_HEADER, {"id": run_id})
         line.foresee(_WHOLE, {"run_id": run_id})
         line.foresee(_LIVE, {"run_id": run_id})
+    if line is not None and of is not None:
+        line.foresee(_BEFORE, {"run_id": run_id, "task": of[0], "item": of[1]})
     row = found.fetchone()
     if row is None:
         return None
@@ -201,6 +206,16 @@ _CLAIM_FIRST_TEXT = (
 )
 _CLAIM_FIRST = Statement(_CLAIM_FIRST_TEXT)
 _CLAIM_NEW = Statement(f"{_CLAIM_FIRST_TEXT} ON CONFLICT DO NOTHING")
+# What a claim takes over: asked as soon as its run is locked, so that nobody waits for the claim itself.
+_BEFORE = Statement(
+    "SELECT fence, attempt, intent, approval, first_at, child FROM task_runs"
+    " WHERE run_id = :run_id AND task = :task AND item = :item"
+)
+_CLAIM_AGAIN = surely(
+    "UPDATE task_runs SET state = 'running', fence = :fence, owner = :owner, lease_until = :lease_until, due_at = NULL,"
+    " first_at = :first_at, started_at = COALESCE(started_at, :wall), rings = 0"
+    " WHERE run_id = :run_id AND task = :task AND item = :item AND fence = :fence - 1 AND state = 'ready' RETURNING 1"
+)
 _PUT = Statement(
     "INSERT INTO task_runs (run_id, task, item, kind, state, queue, due_at, finished_at, outcome, error, total, cursor,"
     " approval) VALUES (:run_id, :task, :item, :kind, :state, :queue, :due_at, :finished_at, :outcome, :error, :total,"
@@ -294,7 +309,22 @@ def claim(conn: Connection, *, is_first: bool = False, **said: Any) -> Held:
         return Held(1, 0, None, None, said["now"], None)
     if is_first and conn.dialect.name == "sqlite" and _CLAIM_NEW(conn, **said).rowcount:
         return Held(1, 0, None, None, said["now"], None)
-    return Held(*_CLAIM(conn, **said).fetchone())
+    return _foreseen(conn, said) or Held(*_CLAIM(conn, **said).fetchone())
+
+
+def _foreseen(conn: Connection, said: dict[str, Any]) -> Held | None:
+    """Take a task of which is known already what the claim takes over."""
+    if not _trusting(conn):
+        return None
+    place = {name: said[name] for name in ("run_id", "task", "item")}
+    before = lines.opened(conn).foreseen(_BEFORE, place)
+    row = None if before is None else before.fetchone()
+    if row is None:
+        return None
+    fence, attempt, intent, approval, begun, child = row
+    first_at = said["now"] + min(begun or 0, 0) if begun is None or begun <= 0 else begun
+    _CLAIM_AGAIN(conn, fence=fence + 1, first_at=first_at, **said)
+    return Held(fence + 1, attempt, intent, approval, first_at, child)
 
 
 def put(conn: Connection, run_id: str, task: str, item: int, kind: str, state: str, **said: Any) -> None:
