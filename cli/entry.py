@@ -33,7 +33,7 @@ from .logs import quiet
 from .output import say
 from .session import Session
 
-_WITH_VALUE = {"-c", "--config", "--server"}
+_WITH_VALUE = {"-c", "--config", "--server", "--tenant"}
 _STOPPED = 130
 
 cli = typer.Typer(
@@ -83,11 +83,14 @@ def root(
         str | None, typer.Option("--server", help="Ask a running service; its key is in $DRAWBAR_KEY.", envvar="DRAWBAR_URL")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON. Works with every verb.")] = False,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", help="Whose systems are called, where tenants have their own.", envvar="DRAWBAR_TENANT")
+    ] = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
 ) -> None:  # fmt: skip
     found = ctx.find_object(Session)
     assert found is not None
-    found.config, found.server, found.as_json = config, server, as_json
+    found.config, found.server, found.as_json, found.tenant = config, server, as_json, tenant
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -124,7 +127,7 @@ def _hoisted(arguments: Sequence[str]) -> list[str]:
     for word in ahead:
         if word == "--":
             rest += [word, *ahead]
-        elif word == "--json" or word.startswith(("--config=", "--server=")):
+        elif word == "--json" or word.startswith(("--config=", "--server=", "--tenant=")):
             front.append(word)
         elif word in _WITH_VALUE:
             front += [word, *[value for value in [next(ahead, None)] if value is not None]]

@@ -29,13 +29,13 @@ class Local:
 
     works = True
 
-    def __init__(self, path: str | None, queues: Collection[str] = (DEFAULT,)) -> None:
+    def __init__(self, path: str | None, queues: Collection[str] = (DEFAULT,), tenant: str | None = None) -> None:
         from ..app import open_app
 
         self._app: App = open_app(path, queues=queues)
         if (upgraded := self._app.journal.upgraded) is not None and upgraded.before is not None:
             say(str(upgraded), style="dim", stderr=True)
-        self._caller = self._app.owner()
+        self._caller = self._app.owner().of_tenant(tenant, "--tenant")
         self._begun = False
 
     def adapters(self) -> list[Json]:
@@ -61,7 +61,7 @@ class Local:
         return self._app.catalogue.export(form, caller=caller)
 
     def call(self, tool: str, arguments: Any, *, key: str | None, code: str | None) -> Json:
-        if self._app.landscape.tool(tool).rules.approval is not None:
+        if self._app.catalogue.bound(tool, self._caller).rules.approval is not None:
             self._begin()  # a question is asked by a run
         answer = self._app.direct.call(tool, arguments, caller=self._caller, key=key, code=code)
         if answer.state == "waiting":

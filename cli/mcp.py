@@ -37,7 +37,7 @@ def mcp(
         if agent != "local":
             app.agents.entry(agent)
         app.begin()
-        caller = replace(app.caller(agent), session=new_id())
+        caller = replace(app.caller(agent), session=new_id()).of_tenant(session(ctx).tenant, "--tenant")
         serve_stdio(app, caller, sys.stdin.buffer, sys.stdout.buffer, only_preview=preview)
     finally:
         app.close()

@@ -23,11 +23,11 @@ _REASONS |= {428: "condition_required", 429: "rate"}
 
 
 class Remote:
-    """One service at a URL; `key` is its API key."""
+    """One service at a URL; `key` is its API key, `tenant` the one that is called for."""
 
     works = False
 
-    def __init__(self, url: str, key: str | None) -> None:
+    def __init__(self, url: str, key: str | None, tenant: str | None = None) -> None:
         if not url.startswith(("http://", "https://")):
             raise ConfigError(f"{url!r} is no URL of a service", next="write --server http://127.0.0.1:8000")
         self._url = url.rstrip("/").removesuffix("/v1") + "/v1"
@@ -36,6 +36,8 @@ class Remote:
         self._session.trust_env = urlsplit(url).hostname not in {"localhost", "127.0.0.1", "::1"}
         if key:
             self._session.headers["Authorization"] = f"Bearer {key}"
+        if tenant:
+            self._session.headers["X-Tenant"] = tenant
 
     def adapters(self) -> list[Json]:
         return self._page("/adapters")

@@ -29,6 +29,7 @@ class Session:
     config: str | None = None
     server: str | None = None
     as_json: bool = False
+    tenant: str | None = None
 
     @contextmanager
     def service(self) -> Iterator[Service]:
@@ -43,10 +44,10 @@ class Session:
         if self.server:
             from .remote import Remote
 
-            return Remote(self.server, os.environ.get("DRAWBAR_KEY") or None)
+            return Remote(self.server, os.environ.get("DRAWBAR_KEY") or None, self.tenant)
         from .local import Local
 
-        return Local(self.config, self.queues())
+        return Local(self.config, self.queues(), self.tenant)
 
     def queues(self, said: str | None = None) -> list[str]:
         """Give the queues that this process serves: as said, or by $DRAWBAR_QUEUES, or the default queue."""

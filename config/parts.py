@@ -53,7 +53,7 @@ def _checked(
         first = min(places(error, document.data), key=lambda path: (path[-1] not in body, len(path), str(path)))
         raise _refused(explain(error, document, document.data, resolved), first[2:]) from error
     for path, secret in secret_fields(found):
-        if (section, name, *path) not in resolved.at and secrets_in(secret, "password"):
+        if _is_written(body, path) and (section, name, *path) not in resolved.at and secrets_in(secret, "password"):
             field = ".".join(map(str, path))
             raise InputError(
                 f"{field}: a secret must be a reference",
@@ -62,6 +62,13 @@ def _checked(
             )
     remember(resolved.values)
     return found
+
+
+def _is_written(body: Any, path: Path) -> bool:
+    """Tell whether a value stands at this place of a body, and did not get there from what tenants have in common."""
+    for step in path:
+        body = body.get(step) if isinstance(body, Mapping) else body[int(step)] if isinstance(body, list) else None
+    return body is not None
 
 
 def _refused(problems: list[Problem], path: Path = ()) -> InputError:

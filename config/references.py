@@ -13,6 +13,7 @@ from ..core.adapter import Adapter, AdapterConfig, find
 from ..core.errors import ConfigError
 from ..core.queues import queue_of
 from ..core.schema import Checker
+from ..core.tenants import systems_of
 from ..core.workflow import Task, Workflow, check_workflow
 from .models import Config
 from .positions import Document, Path
@@ -97,6 +98,9 @@ class _References:
         self.tools = tools
         self.broken = broken
         self.adapters = {*config.adapters, *broken.names("adapters")}
+        self.systems = {
+            system: own for name, one in config.adapters.items() for system, own in systems_of(name, one).items()
+        }
         self.syncs = {*config.syncs, *broken.names("syncs")}
         self.registered = registered
 
@@ -122,13 +126,13 @@ class _References:
                     yield from self._tool(glob, ("agents", name, "tools", at))
 
     def _one_queue(self, sync: str, *ends: str) -> Iterator[Misfit]:
-        configs = [self.config.adapters[end] for end in ends if end in self.config.adapters]
+        configs = [self.systems[end] for end in ends if end in self.systems]
         queues = {queue for one in configs if (queue := queue_of(one.queue)) is not None}
         if len(queues) > 1:
             first, second = ends
             said = (
-                f"{first} is pinned to the queue {self.config.adapters[first].queue!r} and {second} to"
-                f" {self.config.adapters[second].queue!r}: no process need reach both"
+                f"{first} is pinned to the queue {self.systems[first].queue!r} and {second} to"
+                f" {self.systems[second].queue!r}: no process need reach both"
             )
             hint = "pin both to one queue, or let two syncs meet at a system that both sides reach"
             yield Misfit(("syncs", sync, "to", "adapter"), said, hint)
@@ -193,13 +197,17 @@ class _References:
         name = getattr(spec, "adapter", None)
         if name is None:
             return
-        if name not in self.adapters:
-            hint = meant(name, self.adapters, what="adapters")
-            yield Misfit((*path, "adapter"), f"there is no adapter {name!r}", hint)
-            return
         if name in self.broken.names("adapters"):
             return
-        adapter = self.config.adapters[name]
+        if name in self.config.adapters and name not in self.systems:
+            known = ", ".join(systems_of(name, self.config.adapters[name]))
+            yield Misfit((*path, "adapter"), f"{name} is another system for each tenant", f"name one of {known}")
+            return
+        if name not in self.systems:
+            hint = meant(name, {*self.adapters, *self.systems}, what="adapters")
+            yield Misfit((*path, "adapter"), f"there is no adapter {name!r}", hint)
+            return
+        adapter = self.systems[name]
         endpoints = find(adapter.kind).endpoints(adapter)
         for place in _PLACES:
             said = getattr(spec, place, None)

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from ..core.adapter import Adapter, Finding, Place, find
 from ..core.errors import ConfigError, DrawbarError
 from ..core.queues import DEFAULT, Queues, queue_of
+from ..core.tenants import OF, systems_of
 from .load import check, locate, read
 from .models import Config
 from .positions import Document
@@ -75,7 +76,10 @@ def _opened(config: Config, queues: Queues) -> Iterator[dict[str, Adapter[Any]]]
     with tempfile.TemporaryDirectory(prefix="drawbar-validate-") as state, ExitStack() as stack:
         place = Place(config.base, Path(state))
         adapters = {}
-        for name, one in config.adapters.items():
+        systems = {
+            system: own for name, one in config.adapters.items() for system, own in systems_of(name, one).items()
+        }
+        for name, one in systems.items():
             if queues.is_elsewhere(queue_of(one.queue)):
                 continue
             adapters[name] = find(one.kind)(name, one, place)
@@ -90,15 +94,19 @@ def _connected(
     tools = dict(catalogue(config))
     yield from _state_reached(config, document)
     with ThreadPoolExecutor(16) as pool:
-        tried = {name: pool.submit(_try, adapter, tools[name] is None) for name, adapter in adapters.items()}
+        tried = {
+            name: pool.submit(_try, adapter, tools[name.partition(OF)[0]] is None) for name, adapter in adapters.items()
+        }
         for name, one in tried.items():
             failure, offered = one.result()
             seen(name)
             if failure is not None:
                 said = f"{name}: {failure.what}: {failure.found}" if failure.found else f"{name}: {failure.what} failed"
-                yield Problem(document.key(("adapters", name)), scrub(said), scrub(failure.next), "connect")
+                yield Problem(
+                    document.key(("adapters", name.partition(OF)[0])), scrub(said), scrub(failure.next), "connect"
+                )
             if offered is not None:
-                tools[name] = offered
+                tools[name.partition(OF)[0]] = offered
     yield from check_references(config, document, tools)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,8 @@ from .tool import Effect
 
 _EVERY_READ = "read:*"  # no tool is named so
 Scope = Literal["read", "run", "approve", "operate", "administer"]
+_TENANT = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+TenantName = Annotated[str, StringConstraints(pattern=f"^{_TENANT}$")]
 Role = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,99}$")]
 SCOPES: frozenset[Scope] = frozenset({"read", "run", "approve", "operate", "administer"})
 
@@ -57,6 +60,10 @@ class AgentConfig(Strict):
         None,
         description="Agents or roles that may give it tasks by POST /agents/{id}/run; absent: everybody with the scope `run`.",
     )
+    tenants: list[TenantName] | None = Field(
+        None,
+        description="Tenants whose systems it may call; absent: whichever it names. A single one need not be named.",
+    )
     context: ContextRights | None = Field(
         None,
         description="Scopes of the context that are open to it; absent: all that its scopes `read` and `run` allow, and none for its model.",
@@ -83,6 +90,10 @@ class Caller:
     session: str | None = None
     """Which of its sessions this call belongs to, where it says so: `max_steps` are counted in each."""
     context: ContextRights | None = None
+    tenant: str | None = None
+    """Whose systems its calls go to, where a system is there for each tenant."""
+    tenants: frozenset[str] | None = None
+    """The tenants that it may name; None: any."""
 
     @classmethod
     def cli(cls, user: str) -> Caller:
@@ -110,6 +121,20 @@ class Caller:
         if effect == "read" and _EVERY_READ in self.tools:
             return True
         return any(fnmatchcase(tool, glob) for glob in self.tools)
+
+    def of_tenant(self, tenant: str | None, field_name: str) -> Caller:
+        """Give it as it calls for a tenant, or for the only one that it is bound to; InputError, forbidden, for another's."""
+        if tenant is None:
+            only = next(iter(self.tenants)) if self.tenants and len(self.tenants) == 1 else None
+            return self if only is None or self.tenant == only else replace(self, tenant=only)
+        if re.fullmatch(_TENANT, tenant) is None:
+            raise InputError(f"{field_name} is no name of a tenant", field=field_name)
+        if not self.may_be_of(tenant):
+            raise InputError(f"{self.name} may not call for this tenant", reason="forbidden", field=field_name)
+        return self if self.tenant == tenant else replace(self, tenant=tenant)
+
+    def may_be_of(self, tenant: str) -> bool:
+        return self.tenants is None or tenant in self.tenants
 
     def may_answer(self, by: Iterable[str], asked_by: str) -> bool:
         """Tell whether a question to these roles or names (nobody named: anybody) may be answered; never by who asked."""
@@ -158,6 +183,7 @@ def _of_config(name: str, tools: tuple[str, ...], config: AgentConfig) -> Caller
         scopes=frozenset(config.scopes),
         approval=tuple(config.approval),
         roles=frozenset(config.roles),
+        tenants=None if config.tenants is None else frozenset(config.tenants),
         confirm=frozenset(config.confirm),
         per_minute=config.per_minute,
         concurrency=config.concurrency,

@@ -12,9 +12,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 
-from pydantic import Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, ModelWrapValidatorHandler, StringConstraints, ValidationError, model_validator
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, PydanticKnownError
 
+from .access import TenantName
 from .batch import Sink, Source
 from .endpoints import Endpoints
 from .errors import ConfigError, DrawbarError, InputError
@@ -23,6 +24,7 @@ from .policy import Budget
 from .queues import QUEUE_NAME
 from .rules import ToolRules
 from .strict import Strict
+from .tenants import SHARED, merged
 from .tool import Tool, marked_tools
 
 _BUILT_IN = {
@@ -60,6 +62,38 @@ class AdapterConfig(Strict):
     tools: dict[str, ToolRules] = Field(
         default_factory=dict, description="What is said about one tool, by its own name."
     )
+    tenants: dict[TenantName, Any] = Field(
+        default_factory=dict,
+        description="Where each tenant has a system of its own: by tenant, what is different there (address, login, budget).",
+    )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _of_each_tenant(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Make the configuration of each tenant's system; the adapter's own is that of the first."""
+        if not isinstance(given, dict) or not isinstance(given.get("tenants"), dict) or not given["tenants"]:
+            return handler(given)
+        common = {key: value for key, value in given.items() if key != "tenants"}
+        made: dict[str, Any] = {}
+        for tenant, own in given["tenants"].items():
+            made[tenant] = cls._of_tenant(tenant, common, {} if own is None else own)
+        first = next(iter(given["tenants"].values())) or {}
+        shown = handler({**merged(common, first), "tenants": dict.fromkeys(made)})
+        return shown.model_copy(update={"tenants": made})
+
+    @classmethod
+    def _of_tenant(cls, tenant: str, common: dict[str, Any], own: Any) -> Self:
+        if not isinstance(own, dict):
+            raise _of_tenants(own, ("tenants", tenant), "dict_type")
+        for key in SHARED:
+            if key in own:
+                said = PydanticCustomError("tenant", "{key} is the same for all tenants", {"key": key})
+                raise _of_tenants(own, ("tenants", tenant, key), said)
+        try:
+            return cls.model_validate(merged(common, own))
+        except ValidationError as error:
+            lines = [_of_tenant(one, tenant, own) for one in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data("adapter", lines) from None
 
     @property
     def has_endpoints(self) -> bool:
@@ -73,6 +107,22 @@ class AdapterConfig(Strict):
             said = "the system is never open for as long as a call may take ({limit_s} s)"
             raise PydanticCustomError("hours", said, {"limit_s": f"{self.call_timeout_s:g}"})
         return self
+
+
+def _of_tenants(given: Any, at: tuple[str, ...], error: Any) -> ValidationError:
+    return ValidationError.from_exception_data("adapter", [InitErrorDetails(type=error, loc=at, input=given)])
+
+
+def _of_tenant(error: ErrorDetails, tenant: str, own: Mapping[str, Any]) -> InitErrorDetails:
+    """Place an error of a tenant's configuration where it is written: at the tenant, or at what is common."""
+    at = error["loc"]
+    place = ("tenants", tenant, *at) if at and at[0] in own else at
+    said = InitErrorDetails(type=error["type"], loc=place, input=error["input"], ctx=error.get("ctx", {}))
+    try:
+        PydanticKnownError(error["type"], said["ctx"])  # type: ignore[arg-type]  # where it is none, it says so
+    except KeyError:
+        said["type"] = PydanticCustomError(error["type"], "{said}", {**said["ctx"], "said": error["msg"]})
+    return said
 
 
 C = TypeVar("C", bound=AdapterConfig)

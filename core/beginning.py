@@ -48,6 +48,7 @@ class Beginning:
         parent: tuple[str, str, int] | None = None,
     ) -> Beginning:
         """Make it of a checked input. `date` is the business date, today (UTC) when absent."""
+        caller = _tenanted(plan, given, caller)
         run_id, wall = new_id(), time.time()
         day = date or datetime.fromtimestamp(wall, UTC).date().isoformat()
         header = runs.Header(run_id, workflow, plan.hash, _caller(caller), key, day, wall, parent, PARENT.get())
@@ -119,6 +120,17 @@ def key_of(plan: Plan, given: Any) -> str | None:
     return None if key is None else str(to_json(key))
 
 
+def _tenanted(plan: Plan, given: Any, caller: Caller) -> Caller:
+    """Give who a run of this input is for: of the tenant that the workflow's own rule names."""
+    if plan.workflow.tenant is None:
+        return caller
+    try:
+        tenant = plan.workflow.tenant.fill({"input": given})
+    except EvaluationError as error:
+        raise InputError(f"tenant: {error.message}", field="tenant") from error
+    return caller.of_tenant(str(tenant or ""), "tenant")
+
+
 def to_repeat(course: Course, from_task: str | None) -> frozenset[str]:
     """Name what a retry does again: what did not succeed or was undone, all on_failure tasks, what follows `from_task`."""
     plan = course.known.plan
@@ -187,6 +199,8 @@ def _caller(caller: Caller) -> str:
             "scopes": sorted(caller.scopes),
             "approval": list(caller.approval),
             "claims": caller.claims,
+            **({"tenant": caller.tenant} if caller.tenant is not None else {}),
+            **({"tenants": sorted(caller.tenants)} if caller.tenants is not None else {}),
             **({"context": caller.context.model_dump()} if caller.context is not None else {}),
         }
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from .access import Caller
@@ -12,9 +13,11 @@ from .landscape import Bound, Landscape
 from .register import Register
 from .shown import as_tool, exported, name_of
 from .store.definitions import Definitions
+from .tenants import OF, systems_of
 from .values import moment
 
 _TOOL = "tool"
+_RANK = {"up": 0, "unopened": 1, "closed": 2, "down": 3}
 _OF_SYSTEM = ("name", "kind", "state", "owner", "error", "since", "closed_until", "calls", "endpoints", "discovery")
 
 
@@ -30,12 +33,12 @@ class Catalogue:
         self, *, caller: Caller, adapter: str | None = None, effect: str | None = None, q: str | None = None
     ) -> list[dict[str, Any]]:
         """List the tools that this caller may call, by name; operators see all of them."""
-        found = self._landscape.tools(adapter=adapter, effect=effect, q=q)
+        found = self._landscape.tools(adapter=adapter, effect=effect, q=q, tenant=caller.tenant, tenants=caller.tenants)
         return [tool.as_json() for tool in found if _visible(tool, caller)]
 
     def offered(self, caller: Caller, **by: str | None) -> list[Bound]:
         """Give the tools that this caller may call now, by name; `by` is as for `tools`."""
-        found = self._landscape.tools(**by)
+        found = self._landscape.tools(**by, tenant=caller.tenant, tenants=caller.tenants)
         return [one for one in found if one.rules.enabled and caller.may_call(one.name, one.effect)]
 
     def as_tool(self, bound: Bound, caller: Caller) -> dict[str, Any]:
@@ -51,10 +54,19 @@ class Catalogue:
         return exported((self.as_tool(one, caller) for one in self.offered(caller)), form)
 
     def tool(self, name: str, *, caller: Caller) -> dict[str, Any]:
-        found = self._landscape.tool(name)
+        found = self.bound(name, caller)
         if not _visible(found, caller):
             raise InputError(f"there is no tool {name!r} for {caller.name}", reason="not_found", tool=name)
         return found.as_json()
+
+    def bound(self, name: str, caller: Caller) -> Bound:
+        """Find a tool as this caller would call it; one that names no tenant sees that of the first."""
+        adapter = name.partition(".")[0]
+        if caller.tenant is None and adapter in self._landscape.names() and self._landscape.config(adapter).tenants:
+            for found in self._landscape.tools(adapter=adapter, tenants=caller.tenants):
+                if found.name == name:
+                    return found
+        return self._landscape.tool(name, caller.tenant)
 
     def change_tool(
         self,
@@ -71,18 +83,18 @@ class Catalogue:
         `agree` looks at the tool as it is now, and raises when that is not what the caller has seen.
         """
         caller.require("administer")
-        self._landscape.tool(name)
+        self.bound(name, caller)
         stored = self._definitions.get(_TOOL, name)
         if agree is not None:
             self.reload()  # what another process has changed since; what comes between here and the change is refused there
-            agree(self._landscape.tool(name).as_json())
+            agree(self.bound(name, caller).as_json())
         said = {**((stored.body if stored else None) or {})}
         said.update(
             {key: value for key, value in (("enabled", enabled), ("description", description)) if value is not None}
         )
         self._definitions.put(_TOOL, name, name, said, by=caller.name, expect=stored.version if stored else 0)
         self.reload()
-        return self._landscape.tool(name).as_json()
+        return self.bound(name, caller).as_json()
 
     def reload(self) -> None:
         """Take over what other processes changed: tools, and adapters made over REST."""
@@ -103,16 +115,28 @@ class Catalogue:
 
     def adapters(self) -> list[dict[str, Any]]:
         self._landscape.hear()
-        return [self.adapter(name) for name in self._landscape.names()]
+        return [self._adapter(name) for name in self._landscape.systems()]
 
     def adapter(self, name: str) -> dict[str, Any]:
+        """Show an adapter; of one with tenants the system of each."""
+        config = self._landscape.config(name)
+        if not config.tenants:
+            return self._adapter(name)
+        each = {
+            tenant: self._adapter(system)
+            for tenant, system in zip(config.tenants, systems_of(name, config), strict=True)
+        }
+        best = min(each.values(), key=lambda one: _RANK.get(one["state"], 9))
+        return {**best, "name": name, "tenants": each}
+
+    def _adapter(self, name: str) -> dict[str, Any]:
         config = self._landscape.config(name)
         state, error = self._landscape.state(name)
         said: dict[str, Any] = {
             "name": name,
             "kind": config.kind,
             "owner": config.owner,
-            "origin": "yaml" if name in self._adapters.fixed else "rest",
+            "origin": "yaml" if name.partition(OF)[0] in self._adapters.fixed else "rest",
             "state": state,
             "budget": config.budget.model_dump(exclude_none=True),
         }
@@ -135,7 +159,10 @@ class Catalogue:
 
     def check(self, name: str, *, write: bool = False) -> list[Finding]:
         """Try the connection step by step; what is raised is the last finding."""
-        self._landscape.config(name)  # a name that nobody knows is the caller's mistake, not a finding
+        config = self._landscape.config(name)  # a name that nobody knows is the caller's mistake, not a finding
+        if config.tenants and OF not in name:
+            of_each = [(one, self.check(one, write=write)) for one in systems_of(name, config)]
+            return [replace(finding, what=f"{one}: {finding.what}") for one, found in of_each for finding in found]
         findings: list[Finding] = []
         try:
             findings += self._landscape.adapter(name).check(write=write)

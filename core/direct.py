@@ -126,7 +126,7 @@ class Direct:
             call_of(name),
             sent,
             caller=prepared.caller,
-            trigger_id=f"call:{prepared.caller.name}:{name}:{key}" if key else None,
+            trigger_id=f"call:{prepared.caller.name}:{prepared.tool.full_name}:{key}" if key else None,
             definition=definition,
             before=lambda conn: self._guard.spend(conn, prepared, code),
         )

@@ -70,6 +70,11 @@ class Door:
         """Name the header in which the proxy says whose certificate it saw."""
         return self._config.proxy.header if self._config.proxy else None
 
+    @property
+    def tenant_header(self) -> str:
+        """Name the header in which a request says for which tenant it is."""
+        return self._config.tenants.header
+
     def has_locks(self) -> bool:
         """Tell whether callers can show who they are at all."""
         return bool(self._config.oidc) or self._config.proxy is not None or self._keys.any()
@@ -117,7 +122,17 @@ class Door:
         if bearer.startswith(PREFIX) or self._read_token is None:
             key: Key = self._keys.opened(bearer)
             return self._of_agent(key.agent, key.scopes, {})
-        return self._of_agent(*self._read_token(bearer))
+        agent, scopes, claims = self._read_token(bearer)
+        return self._of_tenants(self._of_agent(agent, scopes, claims))
+
+    def _of_tenants(self, caller: Caller) -> Caller:
+        """Bind a caller to the tenants that its token names."""
+        claim = self._config.tenants.claim
+        if claim is None:
+            return caller
+        said = caller.claims.get(claim)
+        named = frozenset(map(str, said if isinstance(said, list) else [] if said is None else [said]))
+        return replace(caller, tenants=named if caller.tenants is None else caller.tenants & named)
 
     def _of_agent(self, name: str | None, scopes: frozenset[str] | None, claims: Claims) -> Caller:
         caller = None if name is None else self._agent(name)

@@ -55,6 +55,18 @@ class Proxy(Strict):
         return given
 
 
+class Tenants(Strict):
+    """Whose systems a caller's calls go to, where adapters have `tenants`."""
+
+    header: str = Field(
+        "X-Tenant", pattern=r"^[A-Za-z0-9-]+$", description="The header in which a request names its tenant."
+    )
+    claim: str | None = Field(
+        None,
+        description="The claim of a token that binds its caller to a tenant, or to several; a token without it has none.",
+    )
+
+
 class Authentication(Strict):
     """How callers show who they are, beside API keys (`drawbar keys add AGENT`)."""
 
@@ -64,3 +76,4 @@ class Authentication(Strict):
     )
     oidc: list[Oidc] = Field(default_factory=list, description="OpenID providers whose tokens are accepted.")
     proxy: Proxy | None = Field(None, description="A proxy that checks client certificates.")
+    tenants: Tenants = Field(Tenants(), description="How callers say for which tenant they call.")

@@ -97,8 +97,8 @@ class Guard:
             raise
 
     def _prepared(self, tool: str, arguments: Any, caller: Caller, *, outside: bool, once: str | None) -> Prepared:
-        bound = self._free(tool)
-        self._permit(bound, caller)
+        bound = self._free(tool, caller.tenant)
+        caller = self._permit(bound, caller)
         try:
             checked = bound.arguments.arguments({} if arguments is None else arguments, outside=outside)
         except InputError as error:
@@ -121,20 +121,31 @@ class Guard:
 
     def look(self, prepared: Prepared) -> None:
         """Raise Held when somebody holds by now what was prepared."""
-        self.holds.require_tool(prepared.tool.adapter, prepared.tool.tool.name)
+        self._unheld(prepared.tool)
 
-    def _free(self, tool: str) -> Bound:
+    def _free(self, tool: str, tenant: str | None = None) -> Bound:
         """Find a tool whose system, and whose feed, nobody holds."""
         self.holds.require_tool(tool.partition(".")[0])
-        bound = self.landscape.tool(tool)
-        self.holds.require_tool(bound.adapter, bound.tool.name)
+        bound = self.landscape.tool(tool, tenant)
+        self._unheld(bound)
         return bound
 
-    def _permit(self, bound: Bound, caller: Caller) -> None:
+    def _unheld(self, bound: Bound) -> None:
+        self.holds.require_tool(bound.adapter, bound.tool.name)
+        if bound.tenant is not None:  # who holds the adapter holds it for all tenants
+            self.holds.require_tool(bound.name.partition(".")[0], bound.tool.name)
+
+    def _permit(self, bound: Bound, caller: Caller) -> Caller:
+        """Give who calls, with the tenant whose system it is; InputError where it may not."""
+        if bound.tenant is not None and bound.tenant != caller.tenant:
+            if caller.tenant is not None and caller.kind != "cli":
+                raise InputError(f"{bound.full_name} is another tenant's", reason="forbidden", tool=bound.name)
+            caller = caller.of_tenant(bound.tenant, "tenant")
         if not bound.rules.enabled:
             raise InputError(f"{bound.name} is switched off", reason="forbidden", tool=bound.name)
         if not caller.may_call(bound.name, bound.effect):
             raise forbidden(bound, caller)
+        return caller
 
     def _key(self, bound: Bound, env: Mapping[str, Any]) -> str | None:
         if bound.rules.key is None:
@@ -247,7 +258,7 @@ class Guard:
     def again(self, entry: Mapping[str, Any], caller: Caller) -> Prepared:
         """Prepare what the ledger keeps to be sent again as it was: nothing of it is filled in or looked at anew."""
         bound = self._free(entry["tool"])
-        self._permit(bound, caller)
+        caller = self._permit(bound, caller)
         arguments = self.arguments_of(entry["arguments"])
         unsent = self._unsent(entry, arguments, caller) if entry["args_hash"] == "" else None
         arguments = unsent.arguments if unsent else arguments
@@ -291,7 +302,7 @@ class Guard:
         rules = prepared.tool.rules
         return ledger.Intent(
             id=entry_id,
-            tool=prepared.tool.name,
+            tool=prepared.tool.full_name,
             effect=prepared.tool.effect,
             caller=prepared.caller.name,
             hash=prepared.hash,
@@ -369,7 +380,8 @@ class Guard:
         name = prepared.tool.name
         if code is not None:
             now = self.journal.now()
-            codes.spend(conn, code, caller=prepared.caller.name, tool=name, args_hash=prepared.hash, now=now)
+            tool = prepared.tool.full_name
+            codes.spend(conn, code, caller=prepared.caller.name, tool=tool, args_hash=prepared.hash, now=now)
         elif prepared.needs_code:
             raise InputError(
                 f"{prepared.caller.name} calls {name} only with the code of its preview",
@@ -464,11 +476,9 @@ class Guard:
         paths = [f"{place}{path}" for path in secret for place in ("", "arguments.", "parameters.")]
         would = masked(_would(prepared), paths)
         code = secrets.token_urlsafe(18)
-        now = self.journal.now()
+        now, of = self.journal.now(), {"tool": prepared.tool.full_name, "args_hash": prepared.hash}
         self.journal.write(
-            lambda conn: codes.keep(
-                conn, code, caller=caller.name, tool=tool, args_hash=prepared.hash, expires_at=now + _CODE_S, now=now
-            )
+            lambda conn: codes.keep(conn, code, caller=caller.name, **of, expires_at=now + _CODE_S, now=now)
         )
         return {
             "would": would,
@@ -492,7 +502,8 @@ class Guard:
                 return bound.tool.probe(arguments, call)
         rule = bound.rules.probe
         env: dict[str, Any] = {"arguments": arguments, "caller": {"name": entry["caller"], "claims": {}}}
-        asked = self.prepare(rule.tool, rule.with_.fill(env), Caller.cli("probe"), outside=False)
+        who = Caller.cli("probe").of_tenant(bound.tenant, "tenant")
+        asked = self.prepare(rule.tool, rule.with_.fill(env), who, outside=False)
         if asked.tool.effect != "read":
             raise ConfigError(f"the probe of {bound.name} must be a read, {rule.tool} is {asked.tool.effect}")
         outcome = self.perform(asked, call_id=f"probe-{new_id()}")

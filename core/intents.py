@@ -96,7 +96,7 @@ class Intents:
 
     def _foreseen(self, course: Course, claim: Claim) -> tuple[Prepared, ledger.Intent] | None:
         """Prepare a write whose call can leave at once; None where anything stands before it, or goes wrong."""
-        bound = self._guard.landscape.known(claim.step.task.tool or "")
+        bound = self._guard.landscape.known(claim.step.task.tool or "", claim.known.caller.tenant)
         if bound is None or (bound.effect == "read" and bound.rules.key is None):
             return None
         if not bound.share.is_free(bound.effect, bound.timeout_s):

@@ -60,6 +60,7 @@ class Known:
             "key": header.key,
             "date": date.fromisoformat(header.date),
             "started_at": datetime.fromtimestamp(header.created_at, UTC),
+            "tenant": self.caller.tenant,
         }
         if any(path[0] == "tasks" for path in paths):
             env["tasks"] = {
@@ -131,6 +132,8 @@ def read(conn: Connection, run_id: str, aside: Aside) -> Known | None:
             tuple(caller["approval"]),
             caller["claims"],
             context=ContextRights.model_validate(caller["context"]) if "context" in caller else None,
+            tenant=caller.get("tenant"),
+            tenants=frozenset(caller["tenants"]) if "tenants" in caller else None,
         ),
         aside,
     )

@@ -20,6 +20,7 @@ from .queues import Queue, queue_of
 from .rules import ToolRules
 from .schema import Checker
 from .slices import Holdings
+from .tenants import OF, systems_of
 from .tool import Effect, Tool
 
 log = structlog.get_logger("drawbar.landscape")
@@ -44,6 +45,12 @@ class Bound:
     answer: Checker
     timeout_s: float
     share: Share
+    tenant: str | None = None
+
+    @property
+    def full_name(self) -> str:
+        """Name it with the system that it is of: what the ledger, dead letters and the audit keep of a tenant's own."""
+        return self.name if self.tenant is None else f"{self.adapter}.{self.name.partition('.')[2]}"
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -64,6 +71,8 @@ class _Entry:
 
     def __init__(self, name: str, config: AdapterConfig, place: Place, tell: Tell, holdings: Holdings | None) -> None:
         self.name = name
+        self.public, _, tenant = name.partition(OF)
+        self.tenant = tenant or None
         self.config = config
         self.place = place
         self.lock = threading.RLock()
@@ -173,7 +182,7 @@ def _wait_for(entries: Collection[_Entry]) -> None:
 
 
 def _bound(entry: _Entry, tool: Tool, rules: ToolRules) -> Bound:
-    name = f"{entry.name}.{rules.as_ or tool.name}"
+    name = f"{entry.public}.{rules.as_ or tool.name}"
     visible = _without(tool.input_schema, rules.bind)
     limits = (rules.timeout_s, tool.timeout_s, entry.config.call_timeout_s)
     return Bound(
@@ -188,6 +197,7 @@ def _bound(entry: _Entry, tool: Tool, rules: ToolRules) -> Bound:
         answer=Checker.of(tool.output_schema, f"the output schema of {name}"),
         timeout_s=next(limit for limit in limits if limit is not None),
         share=entry.share,
+        tenant=entry.tenant,
     )
 
 
@@ -213,20 +223,44 @@ class Landscape:
         self.place = place
         self._tell = tell
         self._holdings = holdings
-        self._entries = {name: _Entry(name, config, place, tell, holdings) for name, config in adapters.items()}
+        self._entries: dict[str, _Entry] = {}
+        self._configs: dict[str, AdapterConfig] = {}
+        for name, config in adapters.items():
+            self.put(name, config)
         self.changes: Mapping[str, Mapping[str, Any]] = {}
         """What was changed about single tools while running, by full name: `enabled`, `description`."""
 
     def names(self) -> list[str]:
+        """Name the adapters as they are configured."""
+        return sorted(self._configs)
+
+    def systems(self) -> list[str]:
+        """Name the systems: of an adapter with tenants, that of each."""
         return sorted(self._entries)
 
+    def system(self, name: str, tenant: str | None) -> str:
+        """Name the system that an adapter is for a tenant; InputError where there is one for each and this is none of them."""
+        config = self._configs.get(name)
+        if config is None or not config.tenants:
+            return name
+        if tenant is None:
+            raise InputError(
+                f"{name} is another system for each tenant: say for which",
+                field="tenant",
+                next="send the header X-Tenant; drawbar --tenant; drawbar/tenant in the _meta of MCP; tenant: of a workflow",
+            )
+        if tenant not in config.tenants:
+            raise InputError(f"{name} has no such tenant", field="tenant", next="see that the tenant is spelt right")
+        return f"{name}{OF}{tenant}"
+
     def config(self, name: str) -> AdapterConfig:
-        return self._entry(name).config
+        found = self._configs.get(name)
+        return self._entry(name).config if found is None else found
 
     def queue(self, name: str) -> Queue:
         """Give the queue that a system is pinned to."""
-        entry = self._entries.get(name)
-        return None if entry is None else queue_of(entry.config.queue)
+        config = self._configs.get(name.partition(OF)[0])
+        return None if config is None else queue_of(config.queue)
 
     def share(self, name: str) -> Share:
         """Give the budget of a system in this process."""
@@ -246,33 +280,47 @@ class Landscape:
         """Give the adapter, created but not yet connected."""
         return self._entry(name).open()
 
-    def tool(self, name: str) -> Bound:
-        """Find a tool; InputError with the nearest name, Unavailable when its system cannot say what it offers."""
-        adapter = name.partition(".")[0]
-        if adapter not in self._entries:
+    def tool(self, name: str, tenant: str | None = None) -> Bound:
+        """
+        Find a tool; InputError with the nearest name, Unavailable when its system cannot say what it offers.
+
+        Where each tenant has its own system, `tenant` says which; a name with the tenant in it (`full_name`) says so itself.
+        """
+        adapter, _, own = name.partition(".")
+        entry = self._entries.get(adapter) or self._entries.get(self.system(adapter, tenant))
+        if entry is None:
             raise self._unknown(name)
-        found = self._entries[adapter].bound().get(name)
+        found = entry.bound().get(f"{entry.public}.{own}")
         if found is None:
             raise self._unknown(name)
         return self._changed(found)
 
-    def known(self, name: str) -> Bound | None:
+    def known(self, name: str, tenant: str | None = None) -> Bound | None:
         """Find a tool without asking its system; None while nobody has asked it."""
-        entry = self._entries.get(name.partition(".")[0])
+        adapter = name.partition(".")[0]
+        config = self._configs.get(adapter)
+        entry = self._entries.get(f"{adapter}{OF}{tenant}" if config is not None and config.tenants else adapter)
         found = entry.tools.get(name) if entry is not None and entry.tools is not None else None
         return None if found is None else self._changed(found)
 
     def hidden(self, tool: str) -> list[str]:
         """Name the fields of a tool that must not be shown, from the configuration alone: its system may be away."""
-        name = tool.partition(".")[0]
-        if name not in self._entries:
+        adapter, _, called = tool.partition(".")
+        config = self._configs.get(adapter.partition(OF)[0])
+        if config is None:
             return []
-        of_tool = [rules for own, rules in self.config(name).tools.items() if f"{name}.{rules.as_ or own}" == tool]
+        of_tool = [rules for own, rules in config.tools.items() if (rules.as_ or own) == called]
         return [path for rules in of_tool for path in (*rules.personal, *rules.secret)]
 
     def bound(self, name: str) -> Mapping[str, Bound]:
-        """Derive the tools of one system, or say why that fails."""
-        return self._entry(name).bound()
+        """Derive the tools of one system, or say why that fails; of an adapter with tenants, those of the first that answers."""
+        failure: DrawbarError | None = None
+        for entry in self._of(name):
+            try:
+                return entry.bound()
+            except DrawbarError as error:
+                failure = error
+        raise failure or self._entry_unknown(name)
 
     def state(self, name: str) -> tuple[str, DrawbarError | None]:
         """Tell how a system was when it was last used: `unopened`, `up` or `down` with its error."""
@@ -291,14 +339,24 @@ class Landscape:
         rules = bound.rules.model_copy(update={"enabled": change.get("enabled", bound.rules.enabled)})
         return replace(bound, rules=rules, description=change.get("description") or bound.description)
 
-    def tools(self, *, adapter: str | None = None, effect: str | None = None, q: str | None = None) -> list[Bound]:
+    def tools(
+        self,
+        *,
+        adapter: str | None = None,
+        effect: str | None = None,
+        q: str | None = None,
+        tenant: str | None = None,
+        tenants: Collection[str] | None = None,
+    ) -> list[Bound]:
         """
         List the tools of all systems that answer; `failures` says which do not.
 
-        All are asked at the same time, and waited for as long as one after the other answers.
+        All are asked at the same time, and waited for as long as one after the other answers. Of an adapter with tenants it
+        lists those of `tenant`, or, without one, of the first among `tenants`: they have one contract.
         """
         words = (q or "").lower().split()
-        entries = [self._entry(adapter)] if adapter else list(self._entries.values())
+        names = [adapter] if adapter else self.names()
+        entries = [entry for name in names if (entry := self._for(name, tenant, tenants)) is not None]
         _wait_for(entries)
         found = []
         for entry in entries:
@@ -314,27 +372,55 @@ class Landscape:
 
     def put(self, name: str, config: AdapterConfig) -> None:
         """Register or replace an adapter; calls that run keep the old one until they end."""
-        old = self._entries.get(name)
-        self._entries[name] = _Entry(name, config, self.place, self._tell, self._holdings)
-        if old:
-            old.close()
+        old = self._of(name)
+        made = {
+            system: _Entry(system, one, self.place, self._tell, self._holdings)
+            for system, one in systems_of(name, config).items()
+        }
+        self._configs[name] = config
+        self._entries.update(made)
+        for entry in old:
+            if entry.name not in made:
+                del self._entries[entry.name]
+            entry.close()
 
     def remove(self, name: str) -> None:
-        entry = self._entry(name)
-        del self._entries[name]
-        entry.close()
+        old = self._of(name) or [self._entry(name)]
+        self._configs.pop(name, None)
+        for entry in old:
+            del self._entries[entry.name]
+            entry.close()
 
     def close(self) -> None:
         for entry in self._entries.values():
             entry.close()
 
+    def _of(self, name: str) -> list[_Entry]:
+        """Give the systems of an adapter: one, or one for each tenant."""
+        return [entry for entry in list(self._entries.values()) if name in {entry.name, entry.public}]
+
+    def _for(self, name: str, tenant: str | None, tenants: Collection[str] | None) -> _Entry | None:
+        config = self._configs.get(name)
+        if config is None or not config.tenants:
+            return self._entry(name)
+        if tenant is None:
+            tenant = next((one for one in config.tenants if tenants is None or one in tenants), None)
+        return self._entries.get(f"{name}{OF}{tenant}")
+
     def _entry(self, name: str) -> _Entry:
         entry = self._entries.get(name)
         if entry is None:
-            near = difflib.get_close_matches(name, self._entries, 1)
-            hint = f"did you mean {near[0]!r}?" if near else "see drawbar adapters"
-            raise InputError(f"there is no adapter {name!r}; {hint}", reason="not_found")
+            raise self._entry_unknown(name)
         return entry
+
+    def _entry_unknown(self, name: str) -> InputError:
+        config = self._configs.get(name)
+        if config is not None:
+            known = ", ".join(f"{name}{OF}{tenant}" for tenant in config.tenants)
+            return InputError(f"{name} is another system for each tenant", reason="not_found", next=f"known: {known}")
+        near = difflib.get_close_matches(name, self._entries, 1)
+        hint = f"did you mean {near[0]!r}?" if near else "see drawbar adapters"
+        return InputError(f"there is no adapter {name!r}; {hint}", reason="not_found")
 
     def _unknown(self, name: str) -> InputError:
         known = [tool for entry in self._entries.values() for tool in (entry.tools or ())]

@@ -40,7 +40,7 @@ class Reconciler:
     def _elsewhere(self) -> list[str]:
         """Name the systems that only other machines reach."""
         landscape, queues = self._guard.landscape, self._guard.queues
-        return [name for name in landscape.names() if queues.is_elsewhere(landscape.queue(name))]
+        return [name for name in landscape.systems() if queues.is_elsewhere(landscape.queue(name))]
 
     def _lose(self, entry: Mapping[str, Any], now: float) -> bool:
         """A direct call whose process died between intent and outcome."""

@@ -16,7 +16,7 @@ from .children import Children
 from .claim import Came, Claim
 from .compensating import lettered, seen
 from .course import Course
-from .errors import ConfigError, DrawbarError, InputError, OutcomeUnknown, Rejected, Unavailable
+from .errors import ConfigError, DrawbarError, InputError, NotNow, OutcomeUnknown, Rejected, Unavailable
 from .guard import Guard
 from .holds import Held
 from .intents import Begun, Intents, Stale, env_of, limit_s
@@ -28,6 +28,7 @@ from .pool import Pool
 from .prepared import Prepared
 from .record import Record
 from .restored import Restored
+from .rooms import Rooms
 from .rules import ApprovalRule
 from .store import approvals, ledger, runs
 from .store.ids import new_id
@@ -37,6 +38,7 @@ from .trace import PARENT, RUN
 
 log = structlog.get_logger("drawbar.work")
 _BUSY_S = 0.5
+_CROWDED_S = 1.0
 _HELD_S = 900.0
 _MARGIN_S = 1.0
 Settle = Callable[[Connection], Came]
@@ -63,7 +65,9 @@ class Work:
         wait: wait_base,
         run_sync: RunSync | None,
         children: Children,
+        threads: int = 16,
     ) -> None:
+        """`threads` is how many of this process may work for one system."""
         self._record = record
         self._leases = leases
         self._guard = guard
@@ -76,6 +80,7 @@ class Work:
         self._restored = Restored(record.journal)
         self.agents: AgentWork | None = None
         self.pool: Pool | None = None
+        self.rooms = Rooms(threads)
 
     def do(self, claim: Claim) -> list[Claim]:
         """Do one claim; give the tasks that its outcome claimed for this thread."""
@@ -141,6 +146,17 @@ class Work:
             if unapproved is not None:
                 return unapproved
         prepared.tool.share.look(limit_s(claim, prepared))  # before an intent is recorded
+        with self.rooms.entered(prepared.tool.adapter) as is_in:
+            return self._made(claim, prepared) if is_in else self._crowded(claim, prepared)
+
+    def _crowded(self, claim: Claim, prepared: Prepared) -> Settle:
+        """Come back later: as many threads of this process as may wait for one system do; that uses up no attempt."""
+        said = NotNow(f"{prepared.tool.adapter} keeps all the threads busy that it may have").as_json()
+        due_at = self._record.journal.now() + min(_CROWDED_S * 2 ** min(claim.fence, 8), 30)
+        return lambda conn: Came("delayed", error=said, due_at=due_at, counts=False)
+
+    def _made(self, claim: Claim, prepared: Prepared) -> Settle:
+        """Make the call, with an intent before it where it has an effect."""
         if not prepared.recorded:
             outcome = self._perform(claim, prepared, call_id := ":".join(map(str, claim.place)))
             self._guard.witness.called(prepared, call_id, outcome, run_id=claim.run_id, task=claim.task)
@@ -190,7 +206,8 @@ class Work:
             self._guard.look(begun.prepared)
         except Held as error:
             return self._not_left(begun.entry, begun.at, error, self._held(claim, error))
-        return self._called(claim, begun.prepared, begun.entry)
+        with self.rooms.entered(begun.prepared.tool.adapter, must=True):
+            return self._called(claim, begun.prepared, begun.entry)
 
     def _called(self, claim: Claim, prepared: Prepared, entry: str) -> Settle:
         outcome = self._doubted(claim, prepared, entry) or self._perform(claim, prepared, entry)
@@ -308,7 +325,7 @@ class Work:
                 run_id=claim.run_id,
                 task=claim.task,
                 item=None if claim.item == WHOLE else claim.item,
-                tool=prepared.tool.name,
+                tool=prepared.tool.full_name,
                 description=claim.step.task.description,
                 arguments=kept.store(conn),
                 args_hash=prepared.hash,

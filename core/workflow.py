@@ -246,6 +246,9 @@ class Workflow(Strict):
     description: str | None = None
     input: dict[str, Any] | None = Field(None, description="JSON Schema of the input.")
     key: Annotated[Template, Sees("input")] | None = Field(None, description="One run a key at a time; others queue.")
+    tenant: Annotated[Template, Sees("input")] | None = Field(
+        None, description="Whose systems its tasks call, where each tenant has its own; absent: those of who starts it."
+    )
     triggers: list[TriggerConfig] = Field(default_factory=list)
     tasks: dict[Name, Task] = Field(default_factory=dict)
     on_failure: dict[Name, Task] = Field(default_factory=dict, description="Tasks that run when the run has failed.")

@@ -116,7 +116,7 @@ async def check(asked: Asked, name: Id) -> Response:
     """Try the connection step by step; the first finding that is not ok explains what fails."""
     asked.caller.require("operate")
     said = await asked.body(CheckAsked)
-    limiter = asked.threads.system(name, asked.app.landscape.names())
+    limiter = asked.threads.system(name, asked.app.landscape)
     findings = [as_finding(one) for one in await asked.on(limiter, asked.app.catalogue.check, name, write=said.write)]
     return asked.answer({"ok": all(one["ok"] for one in findings), "findings": findings})
 

@@ -21,6 +21,7 @@ from .identity import NOBODY, caller_of
 
 if TYPE_CHECKING:
     from ..app import App
+    from ..core.landscape import Landscape
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -28,7 +29,7 @@ M = TypeVar("M", bound=BaseModel)
 WORK_THREADS = 64
 """Threads for short work on the journal."""
 SYSTEM_THREADS = 64
-"""Threads for calls of one system: a slow one fills its own and no other's."""
+"""Threads for calls of one system, beside those that its budget lets run: a slow one fills its own and no other's."""
 MANY_THREADS = 8
 """Threads for what is done to many letters, one call after the other."""
 WAITING_THREADS = 256
@@ -59,11 +60,14 @@ class Threads:
     waiting: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(WAITING_THREADS))
     _systems: dict[str, anyio.CapacityLimiter] = field(default_factory=dict)
 
-    def system(self, name: str, known: Sequence[str]) -> anyio.CapacityLimiter:
+    def system(self, name: str, landscape: Landscape) -> anyio.CapacityLimiter:
         """Give the threads of one system; a name that nobody registered gets those of short work."""
-        if name not in known:
+        if name not in landscape.systems():
             return self.work
-        return self._systems.setdefault(name, anyio.CapacityLimiter(SYSTEM_THREADS))
+        most = SYSTEM_THREADS + landscape.config(name).budget.concurrency
+        limiter = self._systems.setdefault(name, anyio.CapacityLimiter(most))
+        limiter.total_tokens = most
+        return limiter
 
 
 @dataclass(frozen=True, slots=True)

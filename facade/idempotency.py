@@ -45,8 +45,9 @@ class Route(APIRoute):
 async def _once(request: Request, key: str, handle: Callable[[Request], Awaitable[Response]]) -> Response:
     state = request.app.state
     answers, work = state.drawbar.answers, state.threads.work
-    caller = (await caller_of(request)).name
-    said = f"{request.method} {request.scope['path']}?{request.url.query}\n".encode() + await request.body()
+    who = await caller_of(request)
+    caller, of = who.name, f"tenant {who.tenant}\n" if who.tenant is not None else ""
+    said = f"{of}{request.method} {request.scope['path']}?{request.url.query}\n".encode() + await request.body()
     first = await anyio.to_thread.run_sync(answers.begin, caller, key, hashlib.sha256(said).hexdigest(), limiter=work)
     if first is not None:
         return Response(first.body, first.status, {**first.headers, "Idempotent-Replayed": "true"})

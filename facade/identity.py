@@ -74,7 +74,11 @@ async def let_in(door: Door, threads: anyio.CapacityLimiter, asked: HTTPConnecti
     caller = door.remembered(shown)
     if caller is None:
         caller = await anyio.to_thread.run_sync(door.admit, shown, limiter=threads)
-    return caller if caller.max_steps is None else _in_session(caller, asked.headers.get(SESSION))
+    caller = caller if caller.max_steps is None else _in_session(caller, asked.headers.get(SESSION))
+    said = asked.headers.getlist(door.tenant_header)
+    if len(said) > 1:
+        raise InputError(f"{door.tenant_header} is sent twice", field=door.tenant_header)
+    return caller.of_tenant(said[0] if said else None, door.tenant_header)
 
 
 def _in_session(caller: Caller, session: str | None) -> Caller:

@@ -102,7 +102,7 @@ async def files(asked: Asked, feed: Id, state: Word = None, after: After = None,
     """List them by name; a feed is named `adapter.feed`."""
     asked.caller.require("read")
     adapter, name = _parted(feed)
-    limiter = asked.threads.system(adapter, asked.app.landscape.names())
+    limiter = asked.threads.system(adapter, asked.app.landscape)
     found = await asked.on(limiter, asked.app.feeds.files, adapter, name, state=state)
     rest = [one for one in map(as_json, found) if after is None or one["name"] > after]
     return asked.page(rest, limit, lambda one: one["name"])
@@ -113,7 +113,7 @@ def _acts(action: str, summary: str) -> None:
         asked.caller.require("operate")
         said = await asked.body(Reason)
         adapter, name = _parted(feed)
-        limiter = asked.threads.system(adapter, asked.app.landscape.names())
+        limiter = asked.threads.system(adapter, asked.app.landscape)
         done = await asked.on(
             limiter, asked.app.feeds.act, adapter, name, file, action, caller=asked.caller, reason=said.reason
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from anyio import CapacityLimiter
 from fastapi import APIRouter, Query, Response
 
 from ..core.errors import InputError
@@ -25,6 +26,13 @@ from .shapes import (
 
 router = APIRouter(tags=["tools"], route_class=Route)
 _EXAMPLE = {"arguments": {"id": 42}}
+
+
+def _threads(asked: Asked, tool: str) -> CapacityLimiter:
+    """Give the threads of the system that a tool is of."""
+    name, landscape, tenant = tool.partition(".")[0], asked.app.landscape, asked.caller.tenant
+    system = landscape.system(name, tenant) if tenant is not None else name
+    return asked.threads.system(system, landscape)
 
 
 @router.get("/tools", **says("listTools", "List tools", {200: ToolPage}, errors=[404]))
@@ -55,7 +63,8 @@ async def export(
 @router.get("/tools/{name}", **says("getTool", "Show a tool", {200: ToolSeen, 304: None}, errors=[404], etag=True))
 async def get(asked: Asked, name: Id) -> Response:
     asked.caller.require("read")
-    return asked.answer(await asked.do(asked.app.catalogue.tool, name, caller=asked.caller), tagged=True)
+    limiter = _threads(asked, name)  # a system that is silent may be asked
+    return asked.answer(await asked.on(limiter, asked.app.catalogue.tool, name, caller=asked.caller), tagged=True)
 
 
 @router.post(
@@ -80,7 +89,7 @@ async def call(asked: Asked, name: Id) -> Response:
     """
     said = await asked.body(ToolCall)
     key = asked.request.headers.get("idempotency-key")
-    limiter = asked.threads.system(name.partition(".")[0], asked.app.landscape.names())
+    limiter = _threads(asked, name)
     answer = await asked.on(
         limiter, asked.app.direct.call, name, said.arguments, caller=asked.caller, key=key, code=said.code
     )
@@ -106,7 +115,7 @@ async def call(asked: Asked, name: Id) -> Response:
 async def preview(asked: Asked, name: Id) -> Response:
     """Show exactly what would be sent, send nothing, and give a one-use code that is good for ten minutes."""
     said = await asked.body(ToolPreviewed)
-    limiter = asked.threads.system(name.partition(".")[0], asked.app.landscape.names())
+    limiter = _threads(asked, name)
     return asked.answer(await asked.on(limiter, asked.app.guard.preview, name, said.arguments, asked.caller))
 
 
@@ -129,7 +138,9 @@ async def change(asked: Asked, name: Id) -> Response:
     said = await asked.body(ToolChange)
     if not said.model_fields_set:
         raise InputError("nothing is to be changed", next="send enabled or description")
-    changed = await asked.do(
+    limiter = _threads(asked, name)
+    changed = await asked.on(
+        limiter,
         asked.app.catalogue.change_tool,
         name,
         enabled=said.enabled,

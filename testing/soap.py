@@ -192,6 +192,7 @@ class SoapService:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 1024  # hundreds of callers may come at the same moment
     service: SoapService
     closed = False
 
