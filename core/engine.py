@@ -37,6 +37,7 @@ from .pool import Pool, Refused
 from .pulse import Pulse
 from .queues import Queues
 from .record import Record
+from .rooms import SPARE
 from .roster import BEAT_S, Roster
 from .store import approvals, assignments, runs
 from .store import claims as stored
@@ -80,7 +81,7 @@ class Engine:
         self._queues = queues or Queues()
         self._definitions = definitions
         self._intake = intake or Intake(guard.holds)
-        self._threads = threads
+        self._threads = threads + SPARE if threads > SPARE else threads
         self._poll_s = poll_s
         self._leases = Leases(journal)
         self._record = Record(journal, self._leases.owner, guard.aside, self._queues)
@@ -96,6 +97,7 @@ class Engine:
             wait,
             run_sync,
             Children(self._record, definitions, guard.holds),
+            threads,
         )
         # A start or a pull is not made again when the answer to its commit was lost: on a server it claims, and no more.
         self._ahead = self._work.ahead if journal.is_sqlite else None
