@@ -36,6 +36,7 @@ from .holds import Held
 from .intents import Stale, call_of
 from .interpreter import standing
 from .masking import masked
+from .measure import METER, TOKENS
 from .plan import plan_of
 from .prepared import Prepared
 from .record import Record
@@ -69,6 +70,8 @@ class Staff:
     model: Model
     scrub: Scrub = lambda value: value
     count: Callable[[Caller], object] = lambda caller: None
+    agreed: Callable[[str], bool] = lambda workflow: True
+    """Tells whether a workflow is the configuration's: what stands there may give every agent tasks."""
 
     def has_model(self, agent: str) -> bool:
         config = self.find(agent)
@@ -134,6 +137,10 @@ class AgentWork:
         config = self._staff.find(name)
         if config is None or config.model is None:
             raise ConfigError(f"agent {name} has no model", field=f"agents.{name}.model")
+        run = claim.known
+        if run.caller.kind == "agent" and run.header.workflow != name_of_run(name):
+            if not self._staff.agreed(run.header.workflow):
+                allow(self._staff.caller(run.caller.name), name, config)
         talk = Talk()
         with self._record.journal.read() as conn:
             for row in stored.steps(conn, *claim.place):
@@ -178,6 +185,8 @@ class AgentWork:
     def _step(self, job: _Job, kind: Kind, body: Any, said: Said | None = None) -> Step:
         if said is None:
             return Step(job.talk.last + 1, kind, body)
+        METER.count(TOKENS, job.model.name, "input", by=said.input_tokens)
+        METER.count(TOKENS, job.model.name, "output", by=said.output_tokens)
         cost, price = None, job.model.price_per_million
         if price is not None:
             cost = (said.input_tokens * price.input + said.output_tokens * price.output) / _MILLION
@@ -357,6 +366,19 @@ class AgentWork:
         said = {**error.as_json(), "agent": job.name}
         self._keep(job, "failed", {"error": said}, tells={"error": said, "usage": job.talk.usage.as_json()})
         return lambda conn: Came("failed", error=said)
+
+
+def name_of_run(agent: str) -> str:
+    """Name the run of a task that was given to an agent directly, which no workflow defines."""
+    return f"agent:{agent}"
+
+
+def allow(caller: Caller, agent: str, config: AgentConfig) -> None:
+    """Who gives an agent a task has its tools used: where it says who may, nobody else does."""
+    may = config.run_by
+    if may is None or caller.kind == "cli" or {caller.name, *caller.roles} & set(may):
+        return
+    raise InputError(f"{caller.name} may not give {agent} tasks", reason="forbidden", next=f"see agents.{agent}.run_by")
 
 
 def _instructions(job: _Job) -> str:

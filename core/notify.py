@@ -36,6 +36,7 @@ _FAILURES = {
     "trigger.failed": "trigger",
     "schedule.failed": "schedule",
 }
+_ASKED = frozenset({"approval.asked", "assignment.made"})
 _OVER = {"hold.released": "held", "disk.ok": "disk"}
 
 
@@ -151,6 +152,12 @@ class Outlet:
             if on == "parked":
                 count = outbox.open_letters(conn, what)
                 return count > 0, f"{count} writes of {what} wait for a person"
+            if on == "waiting":
+                kind, _, whose = what.partition(" ")
+                count = (
+                    outbox.open_assignments(conn, whose) if kind == "assignment" else outbox.open_approvals(conn, whose)
+                )
+                return count > 0, f"{count} {kind}s of {whose} wait"
         return False, f"{what} has failed again"
 
     def _notice(self, event: RunEvent) -> Notice | None:
@@ -160,6 +167,8 @@ class Outlet:
             tool = str((body.get("error") or {}).get("tool") or body.get("tool") or event.task)
             message = f"nobody knows whether {tool} happened: {_message(body)}"
             return Notice("parked", tool, message, f"drawbar dead show {body.get('entry')}")
+        if event.type in _ASKED and "waiting" in on:
+            return self._asked(event, body)
         if event.type in _FAILURES and "failed" in on:
             if event.type == "sync.failed" and event.run_id is not None:
                 return None  # its run tells it
@@ -175,6 +184,16 @@ class Outlet:
             message = f"the disk is too full for new runs: {body.get('free_mb')} MB free, {body.get('floor_mb')} wanted"
             return Notice("disk", "disk", message, "free some disk")
         return None
+
+    def _asked(self, event: RunEvent, body: dict[str, Any]) -> Notice:
+        """Tell what waits: a person's answer, or an agent's."""
+        workflow = self._workflow(event.run_id) if event.run_id else "a call"
+        if event.type == "assignment.made":
+            agent = str(body.get("agent"))
+            message = f"{event.task} of {workflow} is assigned to {agent}"
+            return Notice("waiting", f"assignment {agent}", message, f"drawbar assignments {agent}")
+        message = f"{event.task} of {workflow} waits for an approval"
+        return Notice("waiting", f"approval {workflow}", message, f"drawbar approve {body.get('approval')}, or reject")
 
     def _workflow(self, run_id: str) -> str:
         with self._journal.read() as conn:

@@ -22,8 +22,9 @@ from sqlalchemy import (
     update,
 )
 
-from .effects import ledger
-from .tables import metadata
+from .assignments import assignments
+from .effects import approvals, ledger
+from .tables import metadata, runs
 
 outbox = Table(
     "outbox",
@@ -125,6 +126,19 @@ def open_letters(conn: Connection, tool: str) -> int:
     """Count the writes of a tool whose outcome nobody knows."""
     query = select(func.count()).select_from(ledger).where(ledger.c.tool == tool)
     return int(conn.execute(query.where(text("state = 'unknown'"))).scalar_one())
+
+
+def open_assignments(conn: Connection, agent: str) -> int:
+    """Count what an agent has still to answer."""
+    query = select(func.count()).select_from(assignments).where(assignments.c.agent == agent)
+    return int(conn.execute(query.where(text("state = 'open'"))).scalar_one())
+
+
+def open_approvals(conn: Connection, workflow: str) -> int:
+    """Count the questions of a workflow's runs that wait."""
+    query = select(func.count()).select_from(approvals.join(runs, runs.c.id == approvals.c.run_id))
+    waits = approvals.c.state == "waiting"
+    return int(conn.execute(query.where(runs.c.workflow == workflow, waits)).scalar_one())
 
 
 def _count(conn: Connection, query: Any) -> int:

@@ -257,3 +257,24 @@ def test_a_webhook_that_says_no_is_no_outage_and_its_path_is_not_named(desk):
     with pytest.raises(Unavailable) as away:
         post("http://127.0.0.1:1/s3cret", b"{}", {})
     assert "s3cret" not in away.value.message
+
+
+def test_what_waits_for_an_answer_is_told_and_told_again_while_it_waits(tmp_path, desk):
+    ask = {"tasks": {"ask": {"approval": {"within_h": 1}}, "think": {"agent": "clerk"}}}
+    with House(tmp_path, {}, {"ask": ask}) as house:
+        told = outlet(house.journal, desk, on=["waiting"], again_after_h=0.000001)
+        run = house.engine.start("ask", {}, caller=ME)
+        house.until(run.id, "waiting")
+
+        beats(told, lambda: len({one["what"] for one in desk.taken}) == 2)
+        beats(told, lambda: any(one.get("again") for one in desk.taken))
+        house.engine.cancel(run.id, caller=ME)
+        house.until(run.id, "cancelled")
+        told.beat()
+        before = len(desk.taken)
+        told.beat()
+
+    said = {one["what"]: one["next"] for one in desk.taken if not one.get("again")}
+    assert set(said) == {"approval ask", "assignment clerk"}
+    assert said["approval ask"].startswith("drawbar approve ")
+    assert len(desk.taken) == before
