@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
@@ -21,6 +21,9 @@ from ..core.errors import ConfigError
 from ..core.trace import CARRIED
 from ..core.watch import watching
 from .sql_errors import committing, connecting, executing
+
+if TYPE_CHECKING:
+    from .sql_pinned import Pins
 
 CONNECT_TIMEOUT_S = 10.0
 IDLE_S = 1.0
@@ -51,6 +54,36 @@ class Database:
         self._connections = connections
         self._lock = threading.Lock()
         self._engine: sa.Engine | None = None
+        self._pins: Pins | None = None
+
+    @property
+    def pins(self) -> Pins | None:
+        """Connections for reads in one round trip; None where the driver has none."""
+        if self._url.get_driver_name() != "psycopg":
+            return None
+        with self._lock:
+            if self._pins is None:
+                from .sql_pinned import Pins  # loads psycopg
+
+                self._pins = Pins(self, self._connections)
+            return self._pins
+
+    def connect_apart(self, limit_ms: int) -> Any:
+        """Open a connection of psycopg that belongs to nobody's pool and can only read."""
+        import psycopg
+
+        dialect = self.engine.dialect
+        words, named = dialect.create_connect_args(self._url)
+        given = {**named, **self._connect_args()}
+        only = f"-c default_transaction_read_only=on -c statement_timeout={limit_ms}"
+        given["options"] = f"{given.get('options', '')} {only}".strip()
+        line = psycopg.connect(*words, **given, autocommit=True)
+        found = line.execute("show default_transaction_read_only").fetchone()
+        if found is None or found[0] != "on":  # somebody between us and the database kept the options to himself
+            line.close()
+            raise ConfigError(f"{self.name}: startup options do not reach the database")
+        _exact_json(line, None)
+        return line
 
     @property
     def dialect(self) -> str:
@@ -76,6 +109,9 @@ class Database:
     def close(self) -> None:
         with self._lock:
             engine, self._engine = self._engine, None
+            pins, self._pins = self._pins, None
+        if pins is not None:
+            pins.close()
         if engine is not None:
             engine.dispose()
 

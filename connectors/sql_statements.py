@@ -22,7 +22,7 @@ _DESCRIBE_S = 5.0
 _STREAMED = frozenset({"select", "with", "values", "table"})
 _PLANNED = frozenset({"select", "with", "insert", "update", "delete", "replace"})
 # Type codes of cursor descriptions, where the driver gives them. PostgreSQL's are OIDs.
-_POSTGRES: dict[int, Kind] = {
+POSTGRES: dict[int, Kind] = {
     16: "boolean", 17: "bytes", 20: "bigint", 21: "integer", 23: "integer", 25: "text", 114: "json", 700: "float",
     701: "float", 1042: "text", 1043: "text", 1082: "date", 1083: "time", 1114: "timestamp", 1184: "timestamptz",
     1186: "interval", 1700: "decimal", 2950: "uuid", 3802: "json", 18: "text", 19: "text", 26: "bigint",
@@ -184,7 +184,7 @@ def sqlite_kinds(database: Database, text: Text) -> dict[str, Column]:
 
 
 def _described(result: CursorResult[Any], dialect: str) -> Iterator[Column]:
-    codes = _POSTGRES if dialect == "postgresql" else _MYSQL
+    codes = POSTGRES if dialect == "postgresql" else _MYSQL
     for entry in result.cursor.description if result.cursor else ():
         kind = codes.get(_code(entry[1]), "other")
         yield Column(str(entry[0]), kind, scale=entry[5] if kind == "decimal" else None)
@@ -216,7 +216,7 @@ def readers_of(
     result: CursorResult[Any], dialect: str, kinds: Mapping[str, Column] | None = None
 ) -> list[Callable[[Any], Any] | None]:
     """Give a converter for each column of a result, by the types that the driver describes or that are known."""
-    codes = _POSTGRES if dialect == "postgresql" else _MYSQL if dialect in {"mysql", "mariadb"} else {}
+    codes = POSTGRES if dialect == "postgresql" else _MYSQL if dialect in {"mysql", "mariadb"} else {}
     found: list[Callable[[Any], Any] | None] = []
     for entry in result.cursor.description if result.cursor else ():
         if kinds and (column := kinds.get(str(entry[0]))) is not None:

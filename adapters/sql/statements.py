@@ -14,7 +14,8 @@ from .config import StatementConfig
 
 if TYPE_CHECKING:
     from ...connectors.sql import Database
-    from ...connectors.sql_statements import Statement
+    from ...connectors.sql_pinned import PinnedRead
+    from ...connectors.sql_statements import Limits, Statement
 
 
 def prepared(database: Database, config: StatementConfig) -> Statement:
@@ -42,11 +43,18 @@ def statement_tool(database: Database, name: str, config: StatementConfig) -> To
     limits = statements.Limits(config.max_rows, config.max_bytes)
     transactional = config.transactional and not statements.commits_by_itself(statement, database.dialect)
 
+    pinned = _pinned(database, statement, limits) if config.effect == "read" else None
+
     def bind(arguments: Mapping[str, Any]) -> dict[str, Any]:
         return bound(config, arguments)
 
     def read(arguments: dict[str, Any], call: Call) -> dict[str, Any]:
-        found = statements.read(database, statement, bind(arguments), limits, call.left_s())
+        values, left_s = bind(arguments), call.left_s()
+        found = pinned.read(values, left_s) if pinned is not None else None
+        if found is None:
+            found = statements.read(database, statement, values, limits, call.left_s())
+            if pinned is not None:
+                pinned.grow(left_s)
         return {"rows": found.rows, "next": None, **({"truncated": True} if found.truncated else {})}
 
     def write(arguments: dict[str, Any], call: Call) -> dict[str, Any]:
@@ -81,6 +89,14 @@ def statement_tool(database: Database, name: str, config: StatementConfig) -> To
         preview,
         timeout_s=config.timeout_s,
     )
+
+
+def _pinned(database: Database, statement: Statement, limits: Limits) -> PinnedRead | None:
+    if database.pins is None:
+        return None
+    from ...connectors.sql_pinned import PinnedRead
+
+    return PinnedRead.of(database, statement, limits)
 
 
 def arguments_schema(config: StatementConfig) -> dict[str, Any]:
