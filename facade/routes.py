@@ -31,12 +31,13 @@ from . import (
 )
 from .documents import describe
 
+# Calls of tools come first: the framework looks at one route after the other.
 ROUTERS: tuple[APIRouter, ...] = (
+    tools.router,
     workflows.router,
     runs.router,
     claims.router,
     tasks.router,
-    tools.router,
     adapters.router,
     agents.router,
     assignments.router,
