@@ -118,7 +118,8 @@ class App:
         self.holdings = Holdings(Budgets(self.journal))
         self.landscape = Landscape(self.place, config.adapters, partial(told, self.journal), self.holdings)
         self.floor = Floor(self.journal, config.server.min_free_mb, partial(free_mb, self.place.state))
-        self.intake = Intake(Holds(self.journal), self.floor)
+        self.intake = Intake(Holds(self.journal), self.floor, read_only=config.read_only)
+        self.landscape.read_only = config.read_only
         vault = Vault(config.state_key.get_secret_value() or None)
         aside = Aside(vault, config.claims.over_bytes)
         self.guard = Guard(self.landscape, self.journal, vault, self.intake.holds, aside)
@@ -152,7 +153,15 @@ class App:
         self.models = _Models()
         self.agent_tools = AgentTools(self.catalogue, self.guard, self.context)
         self.engine.employ(
-            Staff(self.agents.find, self.caller, self.agent_tools, self.models, scrub_values, self._count)
+            Staff(
+                self.agents.find,
+                self.caller,
+                self.agent_tools,
+                self.models,
+                scrub_values,
+                self._count,
+                lambda name: name in self.config.workflows,
+            )
         )
         self.feeds = Feeds(self.landscape, self.journal)
         self.brake = Brake(self.journal, self.intake.holds, self._known)
@@ -191,21 +200,23 @@ class App:
         """Start the engine and the sweep over unknown outcomes; with `starts` also triggers and schedules."""
         self.follow_changes()
         self.audit.begin()
-        self.engine.begin()
-        reconciler = Reconciler(self.guard, self.journal, self.engine.settled)
         self._pulses = [
-            Pulse("reconcile", _SWEEP_S, reconciler.sweep).start(),
             Pulse("changes", _SWEEP_S, self.follow_changes).start(),
             Pulse("released", _SWEEP_S, self.intake.holds.sweep).start(),
             Pulse("disk", _SWEEP_S, self.floor.sweep).start(),
         ]
+        if not self.config.read_only:
+            self.engine.begin()
+            reconciler = Reconciler(self.guard, self.journal, self.engine.settled)
+            self._pulses.append(Pulse("reconcile", _SWEEP_S, reconciler.sweep).start())
         if starts:
             self.begin_starts()
 
     def begin_starts(self) -> None:
         """Start triggers and schedules, and what else one process of a service does for all."""
-        self.starts.begin()
-        self._begin_tellers()
+        if not self.config.read_only:
+            self.starts.begin()
+            self._begin_tellers()
 
     def _begin_tellers(self) -> None:
         self._tellers = [Pulse("retention", _CLEAN_S, self.retention.beat).start()]

@@ -58,7 +58,7 @@ class AgentConfig(Strict):
     )
     run_by: list[Role] | None = Field(
         None,
-        description="Agents or roles that may give it tasks by POST /agents/{id}/run; absent: everybody with the scope `run`.",
+        description="Agents or roles that may give it tasks, beside the workflows of the configuration; absent: everybody with the scope `run`.",
     )
     tenants: list[TenantName] | None = Field(
         None,

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from .access import AgentConfig, Caller
 from .agents_steps import Usage
+from .agents_work import allow, name_of_run
 from .engine import Engine
-from .errors import InputError
 from .expressions import template
 from .register import Register, refused
 from .store import agents as stored
@@ -46,7 +46,7 @@ class AgentRuns:
         `output` is the JSON Schema of the answer. The same `trigger_id` begins one run and gives it again.
         """
         caller.require("run")
-        _allow(caller, agent, self._agents.entry(agent).model)
+        allow(caller, agent, self._agents.entry(agent).model)
         said: dict[str, Any] = {"agent": agent, "with": _ASKED if given is not None else {"task": _ASKED["task"]}}
         if output is not None:
             said["output"] = dict(output)
@@ -58,7 +58,7 @@ class AgentRuns:
             raise refused(error) from error
         flow = Workflow(description=f"A task of {agent}.", tasks={"work": work}, output=_ANSWER)
         sent = {"task": task} if given is None else {"task": task, "input": given}
-        return self._engine.start(f"agent:{agent}", sent, caller=caller, trigger_id=trigger_id, definition=flow)
+        return self._engine.start(name_of_run(agent), sent, caller=caller, trigger_id=trigger_id, definition=flow)
 
     def usage(self, run_id: str) -> dict[str, Any] | None:
         """Count the tokens, and the costs where prices are configured, of a run; None where no model worked in it."""
@@ -70,11 +70,3 @@ class AgentRuns:
         cost = sum(costs, Decimal(0)) if costs else None
         read, written = sum(row[0] for row in found), sum(row[1] for row in found)
         return Usage(len(found), calls, read, written, cost).as_json()
-
-
-def _allow(caller: Caller, agent: str, config: AgentConfig) -> None:
-    """Who gives an agent a task has its tools used: where it says who may, nobody else does."""
-    may = config.run_by
-    if may is None or caller.kind == "cli" or {caller.name, *caller.roles} & set(may):
-        return
-    raise InputError(f"{caller.name} may not give {agent} tasks", reason="forbidden", next=f"see agents.{agent}.run_by")

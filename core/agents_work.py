@@ -137,10 +137,9 @@ class AgentWork:
         config = self._staff.find(name)
         if config is None or config.model is None:
             raise ConfigError(f"agent {name} has no model", field=f"agents.{name}.model")
-        run = claim.known
-        if run.caller.kind == "agent" and run.header.workflow != name_of_run(name):
-            if not self._staff.agreed(run.header.workflow):
-                allow(self._staff.caller(run.caller.name), name, config)
+        giver, flow = claim.known.caller, claim.known.header.workflow
+        if giver.kind == "agent" and flow != name_of_run(name) and not self._staff.agreed(flow):
+            allow(self._staff.caller(giver.name), name, config)
         talk = Talk()
         with self._record.journal.read() as conn:
             for row in stored.steps(conn, *claim.place):

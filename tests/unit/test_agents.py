@@ -10,7 +10,7 @@ from scripted import ME, Scripted
 from drawbar.app import App
 from drawbar.config import Config
 from drawbar.core.access import SCOPES, Caller
-from drawbar.core.errors import InputError, Rejected, Unavailable
+from drawbar.core.errors import InputError, Rejected
 from drawbar.testing.models import Call, Fails, Says, ScriptedModel, calls, says
 
 ORDER = {"rows": [{"id": 7, "customer": "Ada", "amount": "10.00"}]}
@@ -58,7 +58,7 @@ def office(
             yield app
 
 
-def ran(app, given=None, timeout_s=20, workflow="w"):
+def ran(app, given=None, timeout_s=90, workflow="w"):
     run = app.engine.start(workflow, given or {}, caller=ME)
     return app.engine.wait(run.id, timeout_s)
 
@@ -71,7 +71,7 @@ def heard(app, request=-1):
     return json.dumps(app.script.requests[request]["messages"])
 
 
-def until(condition, timeout_s=10):
+def until(condition, timeout_s=60):
     end = time.monotonic() + timeout_s
     while not (found := condition()):
         assert time.monotonic() < end
@@ -112,7 +112,7 @@ def test_an_approval_makes_the_task_wait_without_a_thread_and_it_goes_on(tmp_pat
     functions = {"pay": ("write", lambda _: {"receipt": "R-1"})}
     with office(tmp_path, script, functions, tools=["sys.pay"], approval=["write"]) as app:
         run = app.engine.start("w", {}, caller=LEAD)
-        [asked] = until(lambda: app.desk.approvals())
+        [asked] = until(app.desk.approvals)
         assert until(lambda: app.engine.run(run.id).state == "waiting")
         assert (asked["asked_by"], asked["tool"], asked["arguments"]) == ("clerk", "sys.pay", {"amount": 10})
         assert app.done == []
@@ -122,7 +122,7 @@ def test_an_approval_makes_the_task_wait_without_a_thread_and_it_goes_on(tmp_pat
 
         app.desk.answer(asked["id"], approved=True, caller=Caller("boss", scopes=SCOPES))
 
-        run = app.engine.wait(run.id, 10)
+        run = app.engine.wait(run.id, 60)
         assert (run.state, run.output, app.done) == ("succeeded", "It is paid.", [("pay", {"amount": 10})])
         assert "R-1" in heard(app)
 
@@ -132,10 +132,10 @@ def test_a_call_that_a_person_rejects_is_told_the_model(tmp_path):
     functions = {"pay": ("write", lambda _: {})}
     with office(tmp_path, script, functions, tools=["sys.pay"], approval=["write"]) as app:
         run = app.engine.start("w", {}, caller=ME)
-        [asked] = until(lambda: app.desk.approvals())
+        [asked] = until(app.desk.approvals)
         app.desk.answer(asked["id"], approved=False, caller=LEAD, reason="too much")
 
-        assert app.engine.wait(run.id, 10).output == "Nobody wants that."
+        assert app.engine.wait(run.id, 60).output == "Nobody wants that."
         assert app.done == []
         assert "too much" in heard(app)
 
@@ -194,7 +194,7 @@ def test_an_answer_that_never_fits_fails_the_task_and_a_retry_goes_on(tmp_path):
 
         app.engine.retry(run.id, caller=ME)
 
-        assert app.engine.wait(run.id, 10).state == "succeeded"
+        assert app.engine.wait(run.id, 60).state == "succeeded"
         assert len(app.done) == 1
 
 
@@ -328,10 +328,10 @@ def test_cancel_ends_the_task_and_withdraws_its_question(tmp_path):
     functions = {"pay": ("write", lambda _: {})}
     with office(tmp_path, [calls("sys_pay")], functions, tools=["sys.pay"], approval=["write"]) as app:
         run = app.engine.start("w", {}, caller=ME)
-        until(lambda: app.desk.approvals())
+        until(app.desk.approvals)
         app.engine.cancel(run.id, caller=ME)
 
-        assert app.engine.wait(run.id, 10).state == "cancelled"
+        assert app.engine.wait(run.id, 60).state == "cancelled"
         assert app.desk.approvals() == []
 
 
@@ -383,3 +383,17 @@ def test_a_model_without_rights_to_the_context_is_not_offered_it(tmp_path):
         run = ran(app)
         assert [one.body["status"] for one in events(app, run, "agent.heard")] == ["error"]
         assert "context_get" not in json.dumps(app.script.requests[0]["tools"])
+
+
+def test_who_may_not_give_it_tasks_cannot_do_so_by_a_workflow_of_its_own(tmp_path):
+    with office(tmp_path, [says("Yes.")], run_by=["boss"]) as app:
+        body = {"tasks": {"a": {"agent": "clerk", "with": {"task": "Do it."}}}}
+        made = app.workflows.create("mine", body, by="somebody")
+        app.agents.create("somebody", {}, by="me", id="somebody")
+        somebody = app.caller("somebody")
+        with pytest.raises(InputError, match="may not give clerk tasks"):
+            app.agent_runs.start("clerk", "Do it.", caller=somebody)
+
+        run = app.engine.wait(app.engine.start(made.id, {}, caller=somebody).id, 60)
+        assert (run.state, run.error["reason"]) == ("failed", "forbidden")
+        assert app.engine.wait(app.engine.start("w", {}, caller=somebody).id, 60).state == "succeeded"
