@@ -63,8 +63,10 @@ class Database:
             return None
         with self._lock:
             if self._pins is None:
-                from .sql_pinned import Pins  # loads psycopg
-
+                try:
+                    from .sql_pinned import Pins
+                except ImportError:  # the driver is not there, or not as we know it
+                    return None
                 self._pins = Pins(self, self._connections)
             return self._pins
 

@@ -69,7 +69,7 @@ class Pins:
 
     def grow(self, limit_ms: int) -> None:
         """Open one more, after the system was seen to answer."""
-        if time.monotonic() < self._not_before or not self._room():
+        if self._closed or time.monotonic() < self._not_before or not self._room():
             return
         try:
             pin = _Pin(self._database.connect_apart(limit_ms))

@@ -214,6 +214,11 @@ def parse_json(text: str | bytes, *, what: str = "body") -> Any:
 
     Raises InputError that names the position; NaN, Infinity and a depth over 200 are refused.
     """
+    if isinstance(text, bytes) and _is_simple(text):
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            pass  # below it is said what is wrong
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
@@ -235,6 +240,14 @@ def parse_json(text: str | bytes, *, what: str = "body") -> Any:
     if _deeper_than(value, _MOST_DEEP):
         raise InputError(f"{what} is nested more than {_MOST_DEEP} deep")
     return value
+
+
+_NOT_SIMPLE = re.compile(rb"[0-9](?:[.eE]|[0-9]{17})")
+
+
+def _is_simple(text: bytes) -> bool:
+    """Tell whether a faster reader gives the same: no number that it would round, and no great depth."""
+    return len(text) < 65_536 and _NOT_SIMPLE.search(text) is None and text.count(b"{") + text.count(b"[") <= _MOST_DEEP
 
 
 def _decimal(text: str) -> Decimal:
@@ -264,6 +277,11 @@ def write_json(value: Any, *, exact: bool = False, indent: bool = False) -> byte
         return simplejson.dumps(
             _exact(value), ensure_ascii=False, use_decimal=True, indent=2 if indent else None
         ).encode()
+    if not indent:
+        try:
+            return orjson.dumps(value, default=to_json, option=_KEEP)
+        except TypeError:  # what JSON cannot hold as it is: integers of any size, names that are no text
+            pass
     return orjson.dumps(to_json(value), option=orjson.OPT_INDENT_2 if indent else None)
 
 
