@@ -32,13 +32,12 @@ class Statement:
         self._texts: dict[str, str] = {}
 
     def __call__(self, conn: Connection, **values: Any) -> Any:
-        text = self._text(conn.dialect)
         if conn.dialect.name == "sqlite":  # whose driver makes the cursor in the same step
-            return conn.connection.dbapi_connection.execute(text, values)  # type: ignore[union-attr]
+            return conn.connection.dbapi_connection.execute(self._for_sqlite, values)  # type: ignore[union-attr]
         if (line := lines.line_of(conn)) is not None:
             return line.ask(self, values)
         cursor = conn.connection.cursor()
-        cursor.execute(text, values)
+        cursor.execute(self._text(conn.dialect), values)
         return cursor
 
     def many(self, conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -58,6 +57,10 @@ class Statement:
     later = many
 
     @cached_property
+    def _for_sqlite(self) -> str:
+        return str(self._clause.compile(dialect=sqlite_dialect(paramstyle="named")))
+
+    @cached_property
     def numbered(self) -> tuple[bytes, tuple[str, ...]]:
         """The text for PostgreSQL itself, and the names of what stands in it as $1, $2 and so on."""
         names: dict[str, int] = {}
@@ -71,10 +74,11 @@ class Statement:
         return text.encode(), tuple(names)
 
     def _text(self, dialect: Dialect) -> str:
+        if dialect.name == "sqlite":
+            return self._for_sqlite
         sql = self._texts.get(dialect.name)
         if sql is None:
-            named = sqlite_dialect(paramstyle="named") if dialect.name == "sqlite" else dialect
-            sql = self._texts[dialect.name] = str(self._clause.compile(dialect=named))
+            sql = self._texts[dialect.name] = str(self._clause.compile(dialect=dialect))
         return sql
 
 
