@@ -1,7 +1,8 @@
 """
 For tests of landscapes and of adapters.
 
-Stand-ins for a SOAP service, an SFTP server and an AMQP broker, as threads on loopback ports; and the suite for adapters.
+Stand-ins for a SOAP service, an SFTP server, an AMQP broker and a model, as threads on loopback ports; and the suite for
+adapters.
 """
 
 from __future__ import annotations

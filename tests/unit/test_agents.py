@@ -11,6 +11,8 @@ from drawbar.app import App
 from drawbar.config import Config
 from drawbar.core.access import SCOPES, Caller
 from drawbar.core.errors import InputError, Rejected
+from drawbar.facade.mcp.toolbox import Toolbox
+from drawbar.facade.mcp.waiting import Waiting
 from drawbar.testing.models import Call, Fails, Says, ScriptedModel, calls, says
 
 ORDER = {"rows": [{"id": 7, "customer": "Ada", "amount": "10.00"}]}
@@ -397,3 +399,24 @@ def test_who_may_not_give_it_tasks_cannot_do_so_by_a_workflow_of_its_own(tmp_pat
         run = app.engine.wait(app.engine.start(made.id, {}, caller=somebody).id, 60)
         assert (run.state, run.error["reason"]) == ("failed", "forbidden")
         assert app.engine.wait(app.engine.start("w", {}, caller=somebody).id, 60).state == "succeeded"
+
+
+def test_documents_are_tools_over_mcp_where_an_agent_may(tmp_path):
+    with office(tmp_path, [], context={"read": ["orders"], "write": ["notes"]}) as app:
+        toolbox = Toolbox(app)
+        clerk = app.caller("clerk")
+
+        def call(name, **arguments):
+            said = toolbox.call(name, arguments, clerk, Waiting())
+            return said.get("isError", False), json.loads(said["content"][0]["text"])
+
+        assert {"context_list", "context_get", "context_put"} <= {one["name"] for one in toolbox.tools(clerk)}
+        assert call("context_put", scope="notes", key="a", value=1) == (
+            False,
+            {"status": "done", "result": {"version": 1}},
+        )
+        assert call("context_get", scope="notes", key="a")[1]["result"] == {"value": 1, "version": 1}
+        assert call("context_put", scope="notes", key="a", value=2)[1]["reason"] == "stale"
+        assert call("context_put", scope="orders", key="a", value=1)[1]["reason"] == "forbidden"
+        assert call("context_get", scope="other", key="a")[0]
+        assert not any(one["name"].startswith("context_") for one in toolbox.tools(LEAD))
