@@ -7,6 +7,7 @@ The composition root: reads the configuration and puts the parts together.
 from __future__ import annotations
 
 import getpass
+import os
 import threading
 from collections.abc import Callable, Collection
 from functools import partial
@@ -200,6 +201,7 @@ class App:
         """Start the engine and the sweep over unknown outcomes; with `starts` also triggers and schedules."""
         self.follow_changes()
         self.audit.begin()
+        self.audit.configured(self.config.files, by=self.owner().name)
         self._pulses = [
             Pulse("changes", _SWEEP_S, self.follow_changes).start(),
             Pulse("released", _SWEEP_S, self.intake.holds.sweep).start(),
@@ -347,7 +349,10 @@ class App:
 
     def owner(self) -> Caller:
         """Give who runs the command line: it owns the state."""
-        return Caller.cli(getpass.getuser())
+        try:
+            return Caller.cli(getpass.getuser())
+        except (KeyError, OSError, ImportError):  # a container's user without a name
+            return Caller.cli(f"uid{os.getuid()}")
 
     def start(
         self, workflow: str, given: Any, *, caller: Caller, key: str | None = None, trigger_id: str | None = None

@@ -8,6 +8,7 @@ the oldest are dropped, and how many is an entry too.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import threading
@@ -15,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -95,6 +97,26 @@ class Audit:
     def begin(self) -> None:
         """Take up what dead processes left unlinked, seal each day, and write soon what is collected."""
         self._woken()
+
+    def configured(self, files: Sequence[Path], *, by: str) -> None:
+        """Tell that a process works by other files than the last one did; their digest is kept, not what is in them."""
+        known = hashlib.sha256()
+        try:
+            for file in files:
+                known.update(str(file).encode() + b"\0" + file.read_bytes())
+        except OSError:  # it was taken away a moment ago
+            return
+        digest = known.hexdigest()
+        with self._journal.read() as conn:
+            if not files or stored.word(conn, "config") == digest:
+                return
+
+        def unit(conn: Connection) -> None:
+            stored.say(conn, "config", digest)
+            said = {"by": by, "sha256": digest, "files": [str(file) for file in files]}
+            self._event(conn, "config.changed", None, None, said, None)
+
+        self._journal.write(unit)
 
     def note(
         self,

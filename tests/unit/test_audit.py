@@ -274,3 +274,42 @@ def test_what_is_too_old_goes_and_is_no_gap(house):
 
     found = verify(house.journal, SIGNER)
     assert (found.is_sound, found.cut, found.entries) == (True, 2, 2), found.gaps
+
+
+def test_a_process_that_works_by_changed_files_says_so_once(house, tmp_path):
+    file = tmp_path / "drawbar.yaml"
+    for text in ("version: 1", "version: 1", "version: 1 # mine"):
+        file.write_text(text)
+        house.audit.configured([file], by="cli:root")
+
+    told = entries(house, what="config.changed")
+
+    assert len(told) == 2
+    assert len({one["about"]["sha256"] for one in told}) == 2
+    assert {one["who"] for one in told} == {"cli:root"}
+
+
+def test_what_is_secret_or_personal_is_not_told(house, monkeypatch):
+    """Neither what a tool declares, nor a secret of the configuration wherever it turns up."""
+    monkeypatch.setattr(house.audit, "_scrub", lambda value: _without(value, "hunter22"))
+    house.audit.note(
+        "call",
+        "me",
+        "sys.look",
+        "rejected",
+        payload={"arguments": {"pin": "4711", "who": {"name": "Ann"}}, "error": {"message": "no: hunter22"}},
+        hidden=("pin", "who.name"),
+    )
+    with pytest.raises(InputError):
+        house.guard.prepare("sys.nothing", {"password": "hunter22"}, ME)
+
+    [row] = [one for one in entries(house) if one["what"] == "sys.look"]
+
+    assert row["about"]["arguments"] == {"pin": "***", "who": {"name": "***"}}
+    with house.journal.read() as conn:
+        everything = str(conn.exec_driver_sql("SELECT * FROM audit_blocks").all())
+    assert not any(secret in everything for secret in ("4711", "Ann", "hunter22"))
+
+
+def _without(value, secret):
+    return json.loads(json.dumps(value).replace(secret, "***"))
