@@ -35,19 +35,29 @@ class Tls:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A broker, a virtual host and a login; the URL holds the password and is never shown."""
+    """
+    A broker, a virtual host and a login; the URL holds the password and is never shown.
+
+    `hosts` are further brokers of the same cluster: where one cannot be reached, the next connection goes to the next one.
+    """
 
     url: str = field(repr=False)
     tls: Tls = Tls()
     connect_timeout_s: float = 10
     heartbeat_s: int = 30
     blocked_timeout_s: float = 30
+    hosts: tuple[str, ...] = ()
+    _turn: list[int] = field(default_factory=lambda: [0], repr=False, compare=False)
+
+    def go_on(self, tried: pika.URLParameters) -> None:
+        """Let the next connection go to the next broker, unless somebody else saw to that."""
+        now = self.parameters()
+        if (now.host, now.port) == (tried.host, tried.port):
+            self._turn[0] += 1
 
     @property
     def where(self) -> str:
-        parameters = self.parameters()
-        vhost = parameters.virtual_host
-        return f"{parameters.host}:{parameters.port}{'' if vhost == '/' else f'/{vhost}'}"
+        return where(self.parameters())
 
     def parameters(self) -> pika.URLParameters:
         """Give pika's parameters; ConfigError for a URL that cannot be read."""
@@ -62,6 +72,10 @@ class Endpoint:
             raise ConfigError(
                 "the AMQP URL cannot be read", field="url", next="amqp://user:password@host:5672/vhost"
             ) from error
+        at = self._turn[0] % (len(self.hosts) + 1)
+        if at:
+            host, _, port = self.hosts[at - 1].partition(":")
+            parameters.host, parameters.port = host, int(port) if port else parameters.port
         parameters.socket_timeout = self.connect_timeout_s
         parameters.stack_timeout = self.connect_timeout_s
         parameters.blocked_connection_timeout = self.blocked_timeout_s
@@ -155,7 +169,7 @@ def channel(endpoint: Endpoint, timeout_s: float) -> Iterator[BlockingChannel]:
     try:
         connection = pika.BlockingConnection(parameters)
     except (*FAILURES, ValueError) as error:
-        raise unreachable(endpoint, error) from error
+        raise unreachable(endpoint, error, parameters) from error
     try:
         yield connection.channel()
     except exceptions.ChannelClosedByBroker as error:
@@ -208,28 +222,38 @@ _GUESSES = (
 _IF_IT_STAYS = "if it stays so, check port, user, password and virtual host, and amqps:// for TLS"
 
 
-def unreachable(endpoint: Endpoint, error: BaseException) -> DrawbarError:
-    """Say why there is no connection; what a person must change is a ConfigError, all else Unavailable."""
-    where = endpoint.where
+def where(parameters: pika.URLParameters) -> str:
+    vhost = parameters.virtual_host
+    return f"{parameters.host}:{parameters.port}{'' if vhost == '/' else f'/{vhost}'}"
+
+
+def unreachable(endpoint: Endpoint, error: BaseException, tried: pika.URLParameters) -> DrawbarError:
+    """
+    Say why there is no connection; what a person must change is a ConfigError, all else Unavailable.
+
+    The next connection goes to the next broker, where there are several.
+    """
+    place = where(tried)
+    endpoint.go_on(tried)
     for cause in causes(error):
         if isinstance(cause, _GUESSES) and "StreamLostError" in str(cause.args):
             # pika guesses from the moment at which the line was lost; a broker that begins, or a proxy before it, cuts it too.
-            return Unavailable(f"{where}: the connection was lost while it was made", next=_IF_IT_STAYS)
+            return Unavailable(f"{place}: the connection was lost while it was made", next=_IF_IT_STAYS)
         code = getattr(cause, "reply_code", None)
         if isinstance(cause, exceptions.ProbableAuthenticationError) or code == 403:
-            return ConfigError(f"{where} refused the login", field="url", next="check user and password")
+            return ConfigError(f"{place} refused the login", field="url", next="check user and password")
         if isinstance(cause, exceptions.ProbableAccessDeniedError) or code == 530:
             next_step = "check the virtual host and the user's rights on it"
-            return ConfigError(f"{where} refused the virtual host", field="url", next=next_step)
+            return ConfigError(f"{place} refused the virtual host", field="url", next=next_step)
         if isinstance(cause, ssl.SSLCertVerificationError):
             return ConfigError(
-                f"{where}: {cause.verify_message}", field="tls", next="check tls.ca_file and the host name"
+                f"{place}: {cause.verify_message}", field="tls", next="check tls.ca_file and the host name"
             )
         if isinstance(cause, exceptions.IncompatibleProtocolError):
             return ConfigError(
-                f"{where} does not speak AMQP 0-9-1", field="url", next="check the port, and amqps:// for TLS"
+                f"{place} does not speak AMQP 0-9-1", field="url", next="check the port, and amqps:// for TLS"
             )
-    return Unavailable(f"{where}: no connection: {said(error)}")
+    return Unavailable(f"{place}: no connection: {said(error)}")
 
 
 def refused(endpoint: Endpoint, error: Any) -> DrawbarError:

@@ -145,7 +145,7 @@ class Consumer:
         try:
             connection = self._connection = pika.BlockingConnection(parameters)
         except (*FAILURES, ValueError) as error:
-            raise unreachable(self._endpoint, error) from error
+            raise unreachable(self._endpoint, error, parameters) from error
         try:
             channel = self._subscribe(connection)
             while not self._stop.is_set() and channel.is_open:

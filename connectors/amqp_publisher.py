@@ -102,9 +102,9 @@ class _Line:
         self._endpoint = endpoint
         self._exchanges: dict[str, _Exchange] = {}
         self._lock = threading.Lock()
-        parameters = endpoint.parameters()
+        self._parameters = endpoint.parameters()
         self._connection = SelectConnection(
-            parameters,
+            self._parameters,
             on_open_callback=self._on_open,
             on_open_error_callback=self._on_open_error,
             on_close_callback=self._on_close,
@@ -150,7 +150,7 @@ class _Line:
 
     def _on_open_error(self, connection: Any, error: Any) -> None:
         reason = error if isinstance(error, BaseException) else exceptions.AMQPConnectionError(error)
-        self._end(unreachable(self._endpoint, reason))
+        self._end(unreachable(self._endpoint, reason, self._parameters))
         self._connection.ioloop.stop()
 
     def _on_close(self, connection: Any, error: BaseException) -> None:

@@ -107,6 +107,7 @@ class AmqpAdapter(Adapter[AmqpConfig]):
             Tls(**files),
             connect_timeout_s=self.config.connect_timeout_s,
             heartbeat_s=self.config.heartbeat_s,
+            hosts=tuple(self.config.hosts),
         )
 
     @cached_property

@@ -79,13 +79,25 @@ class AmqpConfig(AdapterConfig):
     """An AMQP 0-9-1 broker, such as RabbitMQ."""
 
     url: SecretStr = Field(description="amqp://user:password@host:5672/vhost, or amqps:// for TLS.")
+    hosts: list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+(:[0-9]{1,5})?$")]] = Field(
+        default_factory=list,
+        description="Further brokers of the same cluster, HOST or HOST:PORT, asked in turn when one cannot be reached; login, virtual host and TLS are those of `url`.",
+    )
     tls: TlsConfig | None = Field(None, description="For amqps://: whom to trust, and our own certificate.")
     connect_timeout_s: float = Field(10, gt=0, le=300, description="Limit of connecting and logging in, in seconds.")
     heartbeat_s: int = Field(30, ge=1, le=3600, description="A line without a sign of life for twice that is dead.")
     publish: dict[Name, PublishConfig] = Field(default_factory=dict, description="What may be published, by name.")
     consume: dict[Name, ConsumeConfig] = Field(default_factory=dict, description="Which queues are read, by name.")
 
-    later: ClassVar[dict[str, str]] = {"hosts": _LATER, "request": _LATER, "declare": _LATER}
+    later: ClassVar[dict[str, str]] = {"request": _LATER, "declare": _LATER}
+
+    @field_validator("hosts")
+    @classmethod
+    def _ports(cls, given: list[str]) -> list[str]:
+        for one in given:
+            if not 0 < int(one.partition(":")[2] or 5672) < 65536:
+                raise PydanticCustomError("hosts", "{one} has no port that there is", {"one": one})
+        return given
 
     @field_validator("url")
     @classmethod

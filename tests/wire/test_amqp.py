@@ -681,7 +681,8 @@ def test_a_preview_shows_the_message_and_sends_nothing(adapter, channel):
     ("change", "said"),
     [
         ({"request": {}}, "request: comes with the release of file drops and queues"),
-        ({"hosts": []}, "hosts: comes with"),
+        ({"hosts": ["amqp://b"]}, "should match pattern"),
+        ({"hosts": ["b:70000"]}, "has no port that there is"),
         ({"consume": {"a": {"queue": "q", "on_poison": "hold_group"}}}, "on_poison: comes with"),
         ({"consume": {"a": {"queue": "q", "group": "x"}}}, "group: comes with"),
         ({"consume": {"a": {"queue": "q", "settle": "finished"}}}, "settle: finished comes with"),
@@ -712,3 +713,28 @@ def test_the_configuration_names_its_tools_and_endpoints():
     assert AmqpAdapter.tool_names(config) == {"publish_billed", "get_incoming", "settle_incoming"}
     assert AmqpAdapter.endpoints(config) == {"consume": {"incoming"}}
     assert "geheim" not in repr(config)
+
+
+def test_the_next_broker_of_a_cluster_is_asked_when_one_cannot_be_reached(
+    open_adapter, vhost, channel, rabbitmq, proxy
+):
+    """Who publishes and who consumes go on at the other one; nothing that has left is sent again by itself."""
+    # Given
+    one, other = proxy(rabbitmq.port), proxy(rabbitmq.port)
+    adapter = open_adapter(vhost.replace(f":{rabbitmq.port}", f":{one.port}"), hosts=[f"127.0.0.1:{other.port}"])
+    run(adapter, "publish_billed", body={"plant": "M"})
+
+    # When
+    one.refuse()
+    one.drop()
+    for _ in range(3):
+        with contextlib.suppress(Unavailable, OutcomeUnknown):
+            run(adapter, "publish_billed", body={"plant": "M"})
+    put(channel, b"{}")
+    taken = run(adapter, "get_incoming")
+
+    # Then
+    assert depth(channel, "out") >= 2
+    assert taken["claim"]
+    assert other.connections >= 2
+    assert next(finding.ok for finding in adapter.check()) is True
