@@ -196,7 +196,6 @@ class Guard:
         bound = prepared.tool
         limit = min(bound.timeout_s, timeout_s or bound.timeout_s)
         notes: dict[str, Any] = {}
-        call = Call(call_id, prepared.caller.name, time.monotonic() + limit, run_id, task, leaving, notes, progress)
         try:
             line = bound.share.line(bound.effect)
             line.look()
@@ -206,7 +205,8 @@ class Guard:
                 left_at = self.journal.now()  # the clock that decides when 'not seen' is 'not done'
                 leaving()
                 notes["left_at"] = left_at
-                call = replace(call, deadline=time.monotonic() + limit)
+                until = time.monotonic() + limit
+                call = Call(call_id, prepared.caller.name, until, run_id, task, leaving, notes, progress)
                 with line.watched(limit):
                     outcome = Outcome("done", bound.tool.run(prepared.arguments, call), notes=notes)
         except DrawbarError as error:
