@@ -17,7 +17,7 @@ AUDIT = frozenset(
         *("approval.approved", "approval.rejected", "assignment.answered"),
         *("dead.settled", "dead.sent", "dead.dropped", "hold.set", "hold.released"),
         *("file.retry", "file.release", "file.skip", "sync.cursor_set"),
-        *("run.cancelling", "run.pausing", "run.resumed", "run.retried", "key.added", "key.revoked"),
+        *("run.cancelling", "run.pausing", "run.resumed", "run.retried", "key.added", "key.revoked", "state.restored"),
     )
 )
 """Events that say what a person did: the audit has them too, and they are kept for as long as it is."""

@@ -15,7 +15,10 @@ from servers.drawbar import Serving
 
 from drawbar.app import open_app
 from drawbar.core.access import Caller
-from drawbar.core.trace import CARRIED, Carried, traceparent_of
+from drawbar.core.adapter import Occurrence
+from drawbar.core.trace import CARRIED, REQUEST, RUN, Carried, traceparent_of, where
+from drawbar.core.trace import PARENT as PARENT_OF
+from drawbar.core.triggers import StartRun
 from drawbar.testing.billing import WSDL, Billing
 from drawbar.testing.broker import Broker
 from drawbar.testing.soap import SoapService
@@ -195,3 +198,33 @@ def test_without_a_collector_nothing_of_tracing_is_loaded(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("headers", "trace"), [({"traceparent": PARENT}, PARENT), ({"traceparent": "x"}, None), ({}, None)]
+)
+def test_a_message_brings_its_trace_to_the_run_that_it_starts(headers, trace):
+    seen = []
+
+    class Starts:
+        def start(self, *given, **named):
+            seen.append(PARENT_OF.get())
+
+    start = StartRun(Starts(), "t", "bill", Caller.cli("me"), None)
+
+    start(Occurrence("1", {"message": {"headers": headers}}))
+
+    assert seen == [trace]
+    assert PARENT_OF.get() is None
+
+
+def test_a_log_line_says_its_request_its_run_and_its_trace():
+    tokens = [(one, one.set(said)) for one, said in ((REQUEST, "r-1"), (RUN, "run-1"), (PARENT_OF, PARENT))]
+    try:
+        said = where(None, "info", {"event": "it happened"})
+    finally:
+        for one, token in tokens:
+            one.reset(token)
+
+    assert said == {"event": "it happened", "request_id": "r-1", "run_id": "run-1", "trace_id": TRACE}
+    assert where(None, "info", {"event": "elsewhere"}) == {"event": "elsewhere"}
