@@ -76,7 +76,9 @@ class Local:
         return _run(self._app.start(workflow, given, caller=self._caller, key=key))
 
     def run(self, run_id: str) -> Json:
-        return _run(self._app.engine.run(run_id))
+        usage = self._app.agent_runs.usage(run_id)
+        found = _run(self._app.engine.run(run_id))
+        return found if usage is None else {**found, "usage": usage}
 
     def runs(self, *, limit: int, since: str | None = None, **by: Any) -> list[Json]:
         moment = None if since is None else _moment(since)

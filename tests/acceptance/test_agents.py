@@ -13,7 +13,7 @@ import pytest
 from servers.drawbar import Serving
 from servers.process import folder
 
-from drawbar.testing.models import Says, ScriptedModel, calls, says
+from drawbar.testing.models import ScriptedModel, calls, says
 
 LANDSCAPE = """\
 state: sqlite:///drawbar.db
@@ -60,7 +60,7 @@ def test_a_task_is_given_over_rest_and_its_costs_are_counted(at):
     schema = {"type": "object", "required": ["total"], "properties": {"total": {"type": "integer"}}}
     with ScriptedModel(script, key=KEY) as model, serving(at, model) as served:
         sent = {"json": {"task": "Pay five.", "output": schema}, "headers": {"Idempotency-Key": "five"}}
-        done = served.ask("POST", "/agents/clerk/run?wait_s=30", **sent)
+        done = served.ask("POST", "/agents/clerk/run?wait_s=60", **sent)
         assert (done.status_code, done.json()["status"], done.json()["output"]) == (200, "succeeded", {"total": 5}), (
             done.text
         )
@@ -72,7 +72,7 @@ def test_a_task_is_given_over_rest_and_its_costs_are_counted(at):
             "cost": "0.00084",
         }
         run_id = done.json()["run_id"]
-        assert served.ask("POST", "/agents/clerk/run?wait_s=30", **sent).json()["run_id"] == run_id
+        assert served.ask("POST", "/agents/clerk/run?wait_s=60", **sent).json()["run_id"] == run_id
         assert bank(at) == [5]
         assert served.ask("GET", f"/runs/{run_id}").json()["usage"]["calls"] == 2
         types = [one["type"] for one in served.ask("GET", f"/runs/{run_id}/events").json()["items"]]
@@ -104,7 +104,7 @@ def test_an_agent_made_over_rest_has_its_key_by_reference(at):
         assert (made.status_code, made.json()["model"]["api_key"]) == (201, "${env:MODEL_KEY}"), made.text
 
         done = served.ask(
-            "POST", f"/agents/{made.json()['id']}/run?wait_s=30", json={"task": "Greet.", "input": {"n": 1}}
+            "POST", f"/agents/{made.json()['id']}/run?wait_s=60", json={"task": "Greet.", "input": {"n": 1}}
         )
         assert (done.json()["status"], done.json()["output"]) == ("succeeded", "Hello."), done.text
 
@@ -123,7 +123,7 @@ def test_a_call_that_was_made_is_not_made_again_after_a_kill(at):
     with ScriptedModel([calls("bank_pay", amount=7), after], key=KEY) as model:
         with serving(at, model) as first:
             run_id = first.ask("POST", "/agents/clerk/run", json={"task": "Pay."}).json()["run_id"]
-            first.process.wait(30)
+            first.process.wait(120)
         assert bank(at) == [7]
         with serving(at, model) as second:
             run = waited(second, run_id)
@@ -131,7 +131,7 @@ def test_a_call_that_was_made_is_not_made_again_after_a_kill(at):
             assert run["usage"]["questions"] == 2
 
 
-def waited(served, run_id, timeout_s=60):
+def waited(served, run_id, timeout_s=120):
     end = time.monotonic() + timeout_s
     while (run := served.ask("GET", f"/runs/{run_id}").json())["status"] not in {"succeeded", "failed"}:
         assert time.monotonic() < end, run
