@@ -7,6 +7,7 @@ deadlock, a key that was taken between look and insert), or when its connection 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
@@ -86,7 +87,7 @@ class Transactions:
     """Writes units."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self._kept = _Kept(engine)
         self._audited: Audited | None = None
 
     def audited(self, told: Audited) -> None:
@@ -96,32 +97,71 @@ class Transactions:
         left = _TRIES
         while True:
             left -= 1
-            attempt = _Attempt(self._engine, self._audited, trusts=left == _TRIES - 1)
+            attempt = _Attempt(self._audited, trusts=left == _TRIES - 1)
+            conn = self._kept.take()
             try:
-                return attempt.run(unit)
+                return attempt.run(conn, unit)
             except Exception as error:
                 if attempt.died:
-                    self._engine.dispose()  # the others that waited in the pool have died with it
+                    self._kept.forget()  # those that waited have died with it
                 if left == 0 or not attempt.may_be_repeated(error):
                     raise
+            finally:
+                self._kept.give(conn)
 
     def close(self) -> None:
+        self._kept.forget()
+
+
+class _Kept:
+    """The connections of writers, which are not given back to their pool after each unit: that cost more than a commit."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._idle: list[Connection] = []
+        self._waiting = 0
+
+    def take(self) -> Connection:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+            self._waiting += 1
+        try:
+            return self._engine.connect()
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+    def give(self, conn: Connection) -> None:
+        """Keep it for the next unit, unless it has died, or somebody waits at the pool."""
+        with self._lock:
+            if not self._waiting and len(self._idle) < _POOL["pool_size"] and not conn.invalidated:
+                self._idle.append(conn)
+                return
+        conn.close()
+
+    def forget(self) -> None:
+        """Close what nobody uses."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for conn in idle:
+            conn.invalidate()
+            conn.close()
         self._engine.dispose()
 
 
 class _Attempt:
     """One try of a unit, and what is known of it when it failed."""
 
-    def __init__(self, engine: Engine, audited: Audited | None, *, trusts: bool) -> None:
-        self._engine = engine
+    def __init__(self, audited: Audited | None, *, trusts: bool) -> None:
         self._audited = audited
         self._trusts = trusts
         self._committing = False
         self.died = False
 
-    def run(self, unit: Callable[[Connection], T]) -> T:
-        with self._engine.connect() as conn, watched(conn):
-            transaction = conn.begin()
+    def run(self, conn: Connection, unit: Callable[[Connection], T]) -> T:
+        with watched(conn):
             try:
                 conn.info[AUDITED] = self._audited
                 own = line.opened(conn)
@@ -129,13 +169,14 @@ class _Attempt:
                 result = unit(conn)
                 self._committing = True
                 own.commit()
-                transaction.commit()  # which has nothing left to do
+                if conn.in_transaction():
+                    conn.commit()  # SQLAlchemy's own; nothing is left to do
             except BaseException:
                 self.died = is_dead(conn)
                 if self.died:
                     conn.invalidate()
                 else:
-                    transaction.rollback()
+                    _roll_back(conn)
                 raise
             return result
 
@@ -143,6 +184,13 @@ class _Attempt:
         state = getattr(getattr(error, "orig", error), "sqlstate", None)
         repeats = state in _MEETS or (state == line.UNTRUE and self._trusts)
         return repeats or (self.died and not self._committing)
+
+
+def _roll_back(conn: Connection) -> None:
+    driver: Any = conn.connection.driver_connection
+    driver.rollback()
+    if conn.in_transaction():
+        conn.rollback()
 
 
 def watched(conn: Connection) -> AbstractContextManager[object]:
