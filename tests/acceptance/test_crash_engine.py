@@ -40,7 +40,6 @@ class Engines:
     def __init__(self, folder):
         self.folder = folder
         self.kills = 0
-        self.pause_s = 1.2 if House.state else 0.3  # one that opens a database is not at work at once
         crashing.prepare(folder)
         crashing.house(folder).end()
         self._forker = subprocess.Popen(
@@ -57,11 +56,19 @@ class Engines:
         self._forker.stdin.flush()
         return int(self._forker.stdout.readline())
 
-    def kill_one(self):
-        time.sleep(random.uniform(0, self.pause_s))
+    def kill_one(self, at="%"):
+        """Kill the older one; where it has a database to open first, not before it has done something of this kind."""
+        until = time.monotonic() + 5
+        while House.state and not self._has_done(self.pids[0], at) and time.monotonic() < until:
+            time.sleep(0.02)
+        time.sleep(random.uniform(0, 0.2 if House.state else 0.3))
         os.kill(self.pids.pop(0), signal.SIGKILL)
         self.kills += 1
         self.pids.append(self.fork())
+
+    def _has_done(self, pid, place):
+        with closing(sqlite3.connect(self.folder / "effects.db")) as conn:
+            return conn.execute("SELECT 1 FROM effects WHERE pid = ? AND place LIKE ?", (pid, place)).fetchone()
 
     def effects(self):
         with closing(sqlite3.connect(self.folder / "effects.db")) as conn:
@@ -103,7 +110,7 @@ def to_the_end(house, engines, ids):
     return parked
 
 
-@times(60, 400, 10, 100)
+@times(60, 400, 6, 60)
 def test_kill_9_at_random_moments_loses_nothing_and_doubles_no_write(engines, tmp_path, kills):
     """
     Writes with a probe find out by themselves; without one they are parked, and a person settles them.
@@ -146,14 +153,14 @@ def done_and_undone(house, engines, run_id):
     return done, [place.removesuffix("/undone") for (place,) in seen]
 
 
-@times(40, 300, 10, 100)
+@times(40, 300, 6, 60)
 def test_kill_9_in_the_middle_of_undoing_undoes_each_thing_once_and_backward(engines, tmp_path, kills):
     """Whoever goes on knows from the journal what is left to be undone, and in which order."""
     house = crashing.house(tmp_path)
     ids = []
     while engines.kills < kills:
         ids += [house.engine.start(name, {}, caller=ME).id for name in ("back_sure", "back_unsure", "back_sure")]
-        engines.kill_one()
+        engines.kill_one("%/undone")
 
     parked = to_the_end(house, engines, ids)
 
@@ -171,7 +178,7 @@ def test_kill_9_in_the_middle_of_undoing_undoes_each_thing_once_and_backward(eng
     house.end()
 
 
-@times(40, 300, 10, 100)
+@times(40, 300, 6, 60)
 def test_kill_9_between_children_and_their_parents_loses_no_child_and_doubles_none(engines, tmp_path, kills):
     """Each task has one child, each child tells its end once, and what a task saves is saved once."""
     house = crashing.house(tmp_path)
