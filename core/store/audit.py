@@ -82,7 +82,7 @@ Row = dict[str, Any]
 
 def add(conn: Connection, row: Mapping[str, Any]) -> None:
     """Write a block that is signed, together with the commit."""
-    _ADD.later(conn, [dict(row)])
+    _ADD.many(conn, [dict(row)])
 
 
 def own(conn: Connection, origin: str, signer: str) -> list[Any]:

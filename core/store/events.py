@@ -76,7 +76,7 @@ def event(
 
 
 def add_many(conn: Connection, rows: list[dict[str, Any]]) -> None:
-    _INSERT.later(conn, rows)
+    _INSERT.many(conn, rows)
     for row in rows:
         if row["type"] in AUDIT:
             said = None if row["body"] is None else load(row["body"])

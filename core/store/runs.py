@@ -376,7 +376,7 @@ def reset(conn: Connection, run_id: str, task: str, *, wholly: bool) -> None:
 
 def add_attempt(conn: Connection, **row: Any) -> None:
     """Keep how a claim ended; what comes late replaces that it was lost."""
-    _ATTEMPT.later(conn, [row])
+    _ATTEMPT.many(conn, [row])
 
 
 def has_ended(conn: Connection, place: tuple[str, str, int], fence: int, owner: str) -> bool:

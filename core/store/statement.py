@@ -54,8 +54,6 @@ class Statement:
                 line.send()
             conn.connection.cursor().executemany(self._text(conn.dialect), rows)
 
-    later = many
-
     @cached_property
     def _for_sqlite(self) -> str:
         return str(self._clause.compile(dialect=sqlite_dialect(paramstyle="named")))
