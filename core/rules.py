@@ -66,4 +66,7 @@ class ToolRules(Strict):
     personal: list[str] = Field(default_factory=list, description="Paths of fields to mask.")
     secret: list[str] = Field(default_factory=list, description="Paths of fields never to show.")
     examples: list[dict[str, Any]] = Field(default_factory=list)
+    units: dict[str, str] = Field(
+        default_factory=dict, description="What numbers are counted in, by field: `amount: EUR`. Models read it."
+    )
     enabled: bool = True

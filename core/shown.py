@@ -53,6 +53,8 @@ def description_of(bound: Bound, caller: Caller, hours: Hours | None = None) -> 
         parts.append("Another person may have to approve it first; it then answers waiting.")
     if bound.effect in caller.confirm:
         parts.append(f"Call drawbar_preview first, and this with its code as {CODE}.")
+    if bound.rules.units:
+        parts.append(f"Units: {', '.join(f'{field} in {unit}' for field, unit in bound.rules.units.items())}.")
     if hours is not None:
         said = f"open {', '.join(hours.open)}" if hours.open else f"closed {', '.join(hours.closed)}"
         parts.append(f"Its system is {said} ({hours.timezone}).")

@@ -47,7 +47,7 @@ adapters:
       hidden: { description: Nobody named it., sql: delete from orders, effect: write }
     tools:
       forget_order: { approval: { by: [erp_lead] } }
-      find_order: { examples: [ { arguments: { id: 42 } } ] }
+      find_order: { examples: [ { arguments: { id: 42 } } ], units: { amount: EUR } }
 agents:
   local: { tools: [erp.set_customer, erp.forget_order], scopes: [read, run] }
   careful: { tools: ["erp.find_*", erp.set_customer], scopes: [read], confirm: [write] }
@@ -123,7 +123,8 @@ def test_a_description_says_what_follows_and_what_is_needed(served):
     find, forget = tools["erp_find_order"], tools["erp_forget_order"]
 
     assert find.description == (
-        "Find one order by its number. Changes nothing. Its system is closed 02:00-02:01 (Europe/Berlin)."
+        "Find one order by its number. Changes nothing. Units: amount in EUR. "
+        "Its system is closed 02:00-02:01 (Europe/Berlin)."
     )
     assert "Another person may have to approve it first" in forget.description
     assert (find.annotations.read_only_hint, forget.annotations.destructive_hint) == (True, True)
