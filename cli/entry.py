@@ -86,11 +86,19 @@ def root(
     tenant: Annotated[
         str | None, typer.Option("--tenant", help="Whose systems are called, where tenants have their own.", envvar="DRAWBAR_TENANT")
     ] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Change nothing at any system: reads alone, and no run begins.")
+    ] = False,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
 ) -> None:  # fmt: skip
     found = ctx.find_object(Session)
     assert found is not None
     found.config, found.server, found.as_json, found.tenant = config, server, as_json, tenant
+    if read_only:
+        from ..config.load import READ_ONLY
+
+        found.here_only("--read-only")
+        os.environ[READ_ONLY] = "1"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -127,7 +135,7 @@ def _hoisted(arguments: Sequence[str]) -> list[str]:
     for word in ahead:
         if word == "--":
             rest += [word, *ahead]
-        elif word == "--json" or word.startswith(("--config=", "--server=", "--tenant=")):
+        elif word in {"--json", "--read-only"} or word.startswith(("--config=", "--server=", "--tenant=")):
             front.append(word)
         elif word in _WITH_VALUE:
             front += [word, *[value for value in [next(ahead, None)] if value is not None]]

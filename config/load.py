@@ -18,6 +18,8 @@ from .references import Broken, catalogue, check_references, spots_of
 from .secrets import Resolved, remember, resolve, secret_fields, secrets_in
 
 DEFAULT = "drawbar.yaml"
+READ_ONLY = "DRAWBAR_READ_ONLY"
+"""The environment variable that `--read-only` sets, for the processes that a process starts too."""
 _BY_NAME = ("adapters", "workflows", "syncs", "agents")
 _SUFFIXES = {".yaml", ".yml"}
 
@@ -29,9 +31,10 @@ def load(path: str | FilePath | None = None, *, environ: Mapping[str, str] | Non
     Without a path it is $DRAWBAR_CONFIG, or drawbar.yaml here, or, where neither is, the empty configuration.
     """
     found = locate(path, environ)
-    if found is None:
-        return Config()
-    return check(*read(found), environ=environ)
+    config = Config() if found is None else check(*read(found), environ=environ)
+    if (os.environ if environ is None else environ).get(READ_ONLY) == "1":
+        return config.model_copy(update={"read_only": True})
+    return config
 
 
 def locate(path: str | FilePath | None = None, environ: Mapping[str, str] | None = None) -> FilePath | None:

@@ -102,6 +102,9 @@ class Config(Strict):
         description="What rings the workers: `threads` of each process, or by Celery a RabbitMQ (`amqp://...`) or Redis (`redis://...`).",
     )
     state_key: SecretStr = Field(SecretStr(""), description="Encrypts kept inputs with secret or personal fields.")
+    read_only: bool = Field(
+        False, description="Nothing is changed at any system, and no run begins; `--read-only` says so for one process."
+    )
     server: Server = Server()
     events: EventsConfig = Field(EventsConfig(), description="What becomes of events beside the journal.")
     notify: list[Notify] = Field(default_factory=list, description="Who is told of what, by webhook.")

@@ -142,6 +142,10 @@ class Guard:
                 raise InputError(f"{bound.full_name} is another tenant's", reason="forbidden", tool=bound.name)
             caller = caller.of_tenant(bound.tenant, "tenant")
         if not bound.rules.enabled:
+            if self.landscape.read_only and bound.effect != "read":
+                said = f"{bound.name} would change something, and this Drawbar only reads"
+                next_ = "ask one that was started without --read-only"
+                raise InputError(said, reason="forbidden", tool=bound.name, next=next_)
             raise InputError(f"{bound.name} is switched off", reason="forbidden", tool=bound.name)
         if not caller.may_call(bound.name, bound.effect):
             raise forbidden(bound, caller)

@@ -136,15 +136,22 @@ def ended(conn: Connection, row: Mapping[str, Any], now: float, *, by: str, reas
 class Intake:
     """Whether anything new may begin: nobody holds it, and the disk has room."""
 
-    def __init__(self, kept: Holds, floor: Floor | None = None) -> None:
+    def __init__(self, kept: Holds, floor: Floor | None = None, *, read_only: bool = False) -> None:
         self.holds = kept
         self.floor = floor
+        self.read_only = read_only
 
     def refusal(self, *targets: str) -> Unavailable | None:
         return (self.floor.refusal() if self.floor else None) or self.holds.refusal(*targets)
 
     def require(self, *targets: str) -> None:
-        """Raise Unavailable when a new run of these may not begin."""
+        """Raise Unavailable when a new run of these may not begin, InputError where none may."""
+        if self.read_only:
+            raise InputError(
+                "this Drawbar only reads, and begins no runs",
+                reason="forbidden",
+                next="ask one that was started without --read-only",
+            )
         if (refusal := self.refusal(*targets)) is not None:
             raise refusal
 

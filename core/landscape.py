@@ -229,6 +229,8 @@ class Landscape:
             self.put(name, config)
         self.changes: Mapping[str, Mapping[str, Any]] = {}
         """What was changed about single tools while running, by full name: `enabled`, `description`."""
+        self.read_only = False
+        """Whether every tool that has an effect is switched off."""
 
     def names(self) -> list[str]:
         """Name the adapters as they are configured."""
@@ -334,6 +336,8 @@ class Landscape:
 
     def _changed(self, bound: Bound) -> Bound:
         change = self.changes.get(bound.name)
+        if self.read_only and bound.effect != "read":
+            change = {**(change or {}), "enabled": False}
         if not change:
             return bound
         rules = bound.rules.model_copy(update={"enabled": change.get("enabled", bound.rules.enabled)})
