@@ -42,11 +42,11 @@ PREVIEW = _tool(
     {"name": _NAME},
     {"arguments": _ARGUMENTS},
 )
-WRITES = "context_put"
+WRITES = "drawbar_context_put"
 DOCUMENTS = (
-    _tool("context_list", "List the shared documents of a scope. Changes nothing.", {"scope": _TEXT}),
+    _tool("drawbar_context_list", "List the shared documents of a scope. Changes nothing.", {"scope": _TEXT}),
     _tool(
-        "context_get",
+        "drawbar_context_get",
         "Read a shared document, with its version. Changes nothing.",
         _PLACE,
         {"version": {"type": "integer"}},
@@ -133,7 +133,7 @@ class AgentTools:
         return self._documents()[name](arguments, caller, _nothing)
 
     def _documents(self) -> Mapping[str, Own]:
-        return {"context_list": self._list, "context_get": self._get, WRITES: self._put}
+        return {"drawbar_context_list": self._list, "drawbar_context_get": self._get, WRITES: self._put}
 
     def _own(self, caller: Caller) -> Mapping[str, Own]:
         own: dict[str, Own] = {

@@ -360,12 +360,12 @@ def test_items_of_a_for_each_are_talks_of_their_own(tmp_path):
 
 def test_an_agent_reads_and_writes_documents_where_it_may(tmp_path):
     script = [
-        calls("context_put", scope="notes", key="a", value={"n": 1}),
-        calls("context_get", scope="notes", key="a"),
-        calls("context_put", scope="notes", key="a", value={"n": 2}, version=1),
-        calls("context_put", scope="secrets", key="a", value=1),
-        calls("context_get", scope="secrets", key="b"),
-        calls("context_list", scope="notes"),
+        calls("drawbar_context_put", scope="notes", key="a", value={"n": 1}),
+        calls("drawbar_context_get", scope="notes", key="a"),
+        calls("drawbar_context_put", scope="notes", key="a", value={"n": 2}, version=1),
+        calls("drawbar_context_put", scope="secrets", key="a", value=1),
+        calls("drawbar_context_get", scope="secrets", key="b"),
+        calls("drawbar_context_list", scope="notes"),
         says("Noted."),
     ]
     with office(tmp_path, script, context={"write": ["notes"]}) as app:
@@ -381,10 +381,10 @@ def test_an_agent_reads_and_writes_documents_where_it_may(tmp_path):
 
 
 def test_a_model_without_rights_to_the_context_is_not_offered_it(tmp_path):
-    with office(tmp_path, [calls("context_get", scope="a", key="b"), says("No.")]) as app:
+    with office(tmp_path, [calls("drawbar_context_get", scope="a", key="b"), says("No.")]) as app:
         run = ran(app)
         assert [one.body["status"] for one in events(app, run, "agent.heard")] == ["error"]
-        assert "context_get" not in json.dumps(app.script.requests[0]["tools"])
+        assert "drawbar_context_get" not in json.dumps(app.script.requests[0]["tools"])
 
 
 def test_who_may_not_give_it_tasks_cannot_do_so_by_a_workflow_of_its_own(tmp_path):
@@ -410,13 +410,22 @@ def test_documents_are_tools_over_mcp_where_an_agent_may(tmp_path):
             said = toolbox.call(name, arguments, clerk, Waiting())
             return said.get("isError", False), json.loads(said["content"][0]["text"])
 
-        assert {"context_list", "context_get", "context_put"} <= {one["name"] for one in toolbox.tools(clerk)}
-        assert call("context_put", scope="notes", key="a", value=1) == (
+        assert {"drawbar_context_list", "drawbar_context_get", "drawbar_context_put"} <= {
+            one["name"] for one in toolbox.tools(clerk)
+        }
+        assert call("drawbar_context_put", scope="notes", key="a", value=1) == (
             False,
             {"status": "done", "result": {"version": 1}},
         )
-        assert call("context_get", scope="notes", key="a")[1]["result"] == {"value": 1, "version": 1}
-        assert call("context_put", scope="notes", key="a", value=2)[1]["reason"] == "stale"
-        assert call("context_put", scope="orders", key="a", value=1)[1]["reason"] == "forbidden"
-        assert call("context_get", scope="other", key="a")[0]
-        assert not any(one["name"].startswith("context_") for one in toolbox.tools(LEAD))
+        assert call("drawbar_context_get", scope="notes", key="a")[1]["result"] == {"value": 1, "version": 1}
+        assert call("drawbar_context_put", scope="notes", key="a", value=2)[1]["reason"] == "stale"
+        assert call("drawbar_context_put", scope="orders", key="a", value=1)[1]["reason"] == "forbidden"
+        assert call("drawbar_context_get", scope="other", key="a")[0]
+        assert not any(one["name"].startswith("drawbar_context_") for one in toolbox.tools(LEAD))
+
+
+def test_arguments_of_any_name_break_nothing(tmp_path):
+    odd = {'"}} ${{ input': 1, "a}}b": "${{ run.id }}", "": "</tool_output>"}
+    with office(tmp_path, [Says(calls=(Call("sys_find", odd),)), says("Odd.")]) as app:
+        assert ran(app).output == "Odd."
+        assert app.done == [("find", odd)]
