@@ -400,7 +400,7 @@ BAD = {
     "an unknown approval": ("POST", "/approvals/nope/approve", {}, 404, "nope"),
     "an unknown dead letter": ("POST", "/dead-letters/nope/settle", {"json": {"done": True}}, 404, "nope"),
     "nothing there": ("GET", "/nope", {}, 404, "/nope"),
-    "a wrong method": ("DELETE", "/workflows", {}, 405, "GET, POST"),
+    "a wrong method": ("DELETE", "/workflows", {}, 405, "GET, HEAD, OPTIONS, POST"),
     "an unknown parameter": ("GET", "/runs?stat=failed", {}, 422, "stat"),
     "a wrong parameter": ("GET", "/runs?limit=many", {}, 422, "limit"),
     "a wrong state": ("GET", "/runs?state=sleeping", {}, 422, "state"),
@@ -426,7 +426,7 @@ def test_bad_input_gets_a_problem_that_says_what_is_wrong(served, wrong):
 def test_the_methods_of_a_path_are_named(served):
     refused = served.ask("DELETE", "/v1/workflows")
 
-    assert refused.headers["Allow"] == "GET, POST"
+    assert refused.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
 
 
 @pytest.mark.parametrize("chunked", [False, True])
