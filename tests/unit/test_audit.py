@@ -8,8 +8,9 @@ import pytest
 from scripted import ME, OTHER, House
 
 from drawbar.core import audit as audits
-from drawbar.core.audit import Audit, seal
+from drawbar.core.audit import Audit
 from drawbar.core.audit_chain import Signer
+from drawbar.core.audit_seal import cut_chain, seal
 from drawbar.core.audit_walk import Wanted, page, verify
 from drawbar.core.errors import InputError, Rejected, Unavailable
 from drawbar.core.witness import Witness
@@ -268,7 +269,7 @@ def test_what_is_too_old_goes_and_is_no_gap(house):
     with sqlite3.connect(house.journal.path, timeout=20) as database:
         [[third]] = database.execute("SELECT id FROM audit_blocks WHERE no = 3").fetchall()
 
-    house.journal.write(lambda conn: audits._cut(conn, SIGNER, house.audit._origin, third))
+    house.journal.write(lambda conn: cut_chain(conn, SIGNER, house.audit._origin, third))
     call(house, "sys.pay", {"order": 4})
     settled(house)
 
