@@ -27,8 +27,8 @@ from .core.adapter import AdapterConfig, Place, find
 from .core.agents_config import ModelConfig
 from .core.agents_model import Question, Said
 from .core.agents_runs import AgentRuns
+from .core.agents_staff import Staff
 from .core.agents_tools import AgentTools
-from .core.agents_work import Staff
 from .core.announce import MEDIA_TYPE, Announcer
 from .core.answers import Answers
 from .core.aside import Aside, Claims

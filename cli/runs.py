@@ -94,7 +94,12 @@ def show(
         if session(ctx).as_json:
             json_out({**found, "tasks": tasks})
             return
-        facts({name: found.get(name) for name in ("parent_run", "parent_task", "key", "caller", "reason", "input", "usage")})
+        facts(
+            {
+                name: found.get(name)
+                for name in ("parent_run", "parent_task", "key", "caller", "reason", "input", "usage")
+            }
+        )
         if tasks:
             columns = ("task", "state", "tries", "took", "run", "error")
             table(columns, map(_task, tasks), right=("tries",), wrap="error")

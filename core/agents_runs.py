@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from .access import AgentConfig, Caller
+from .agents_staff import allow, name_of_run
 from .agents_steps import Usage
-from .agents_work import allow, name_of_run
 from .engine import Engine
 from .expressions import template
 from .register import Register, refused

@@ -19,7 +19,8 @@ from tenacity.wait import wait_base, wait_exponential_jitter
 
 from . import views
 from .access import Caller
-from .agents_work import AgentWork, Staff
+from .agents_staff import Staff
+from .agents_work import AgentWork
 from .beginning import Beginning, checked, key_of, must_wait, reopen, to_repeat
 from .children import Children
 from .claim import Claim
