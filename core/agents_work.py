@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import structlog
 from tenacity import RetryCallState
 from tenacity.wait import wait_base
 
@@ -47,7 +46,6 @@ from .store import children, runs
 from .store.journal import Away, Connection
 from .values import dump, load, to_json
 
-log = structlog.get_logger("drawbar.agents")
 MAX_STEPS = 25
 _MILLION = 1_000_000
 Settle = Callable[[Connection], Came]
