@@ -14,7 +14,6 @@ from drawbar.core.retention import Retention
 from drawbar.core.retention_config import History
 from drawbar.core.store.journal import Journal
 
-
 MAX_BYTES = ContextConfig().document_bytes
 
 
