@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
@@ -21,9 +21,6 @@ from ..core.errors import ConfigError
 from ..core.trace import CARRIED
 from ..core.watch import watching
 from .sql_errors import committing, connecting, executing
-
-if TYPE_CHECKING:
-    from .sql_pinned import Pins
 
 CONNECT_TIMEOUT_S = 10.0
 IDLE_S = 1.0
@@ -40,6 +37,10 @@ _LOST = (exc.SQLAlchemyError, OSError)
 Access = Literal["read", "write", "autocommit"]
 
 
+class Beside(Protocol):
+    def close(self) -> None: ...
+
+
 class Database:
     """
     One configured database. Nothing is opened before the first unit; `close` may be called twice.
@@ -54,21 +55,18 @@ class Database:
         self._connections = connections
         self._lock = threading.Lock()
         self._engine: sa.Engine | None = None
-        self._pins: Pins | None = None
+        self._beside: Beside | None = None
 
     @property
-    def pins(self) -> Pins | None:
-        """Connections for reads in one round trip; None where the driver has none."""
-        if self._url.get_driver_name() != "psycopg":
-            return None
+    def driver(self) -> str:
+        return self._url.get_driver_name()
+
+    def beside(self, make: Callable[[int], Beside]) -> Beside:
+        """Give what stands beside the pool and is closed with it; it is made once, for so many calls at a time."""
         with self._lock:
-            if self._pins is None:
-                try:
-                    from .sql_pinned import Pins
-                except ImportError:  # the driver is not there, or not as we know it
-                    return None
-                self._pins = Pins(self, self._connections)
-            return self._pins
+            if self._beside is None:
+                self._beside = make(self._connections)
+            return self._beside
 
     def connect_apart(self, limit_ms: int) -> Any:
         """Open a connection of psycopg that belongs to nobody's pool and can only read."""
@@ -111,9 +109,9 @@ class Database:
     def close(self) -> None:
         with self._lock:
             engine, self._engine = self._engine, None
-            pins, self._pins = self._pins, None
-        if pins is not None:
-            pins.close()
+            beside, self._beside = self._beside, None
+        if beside is not None:
+            beside.close()
         if engine is not None:
             engine.dispose()
 

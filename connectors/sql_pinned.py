@@ -13,6 +13,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -119,11 +120,12 @@ class PinnedRead:
     @classmethod
     def of(cls, database: Database, statement: Statement, limits: Limits) -> PinnedRead | None:
         """Give the pinned form of a statement; None where it has none."""
-        pins = database.pins
-        if pins is None or statement.lists or statement.text.verb not in {"select", "with"}:
+        if database.driver != "psycopg" or statement.lists or statement.text.verb not in {"select", "with"}:
             return None
         if "set_config" in statement.text.sql.lower():  # it would change the connection for those who come after
             return None
+        pins = database.beside(partial(Pins, database))
+        assert isinstance(pins, Pins)
         return cls(pins, statement, limits)
 
     def read(self, parameters: Mapping[str, Any], left_s: float) -> Rows | None:

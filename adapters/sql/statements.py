@@ -92,10 +92,12 @@ def statement_tool(database: Database, name: str, config: StatementConfig) -> To
 
 
 def _pinned(database: Database, statement: Statement, limits: Limits) -> PinnedRead | None:
-    if database.pins is None:
+    if database.driver != "psycopg":
         return None
-    from ...connectors.sql_pinned import PinnedRead
-
+    try:
+        from ...connectors.sql_pinned import PinnedRead
+    except ImportError:  # the driver is not there, or not as we know it
+        return None
     return PinnedRead.of(database, statement, limits)
 
 

@@ -159,7 +159,7 @@ def test_there_are_never_more_connections_than_the_budget_has_calls(adapter):
     with ThreadPoolExecutor(8) as pool:
         pids = {one["rows"][0]["pid"] for one in pool.map(lambda _: call(adapter, "pid"), range(200))}
 
-    assert adapter.database.pins._open <= 4
+    assert adapter.database._beside._open <= 4
     assert len(pids) <= 4 + 8
 
 
