@@ -22,7 +22,7 @@ from .errors import (
 from .expressions import EvaluationError, Template
 from .landscape import Bound, explained_by
 from .prepared import Prepared
-from .values import dump
+from .values import write_json
 
 log = structlog.get_logger("drawbar.guard")
 State = Literal["done", "rejected", "unavailable", "unknown", "failed"]
@@ -130,7 +130,7 @@ def _deviation(bound: Bound, result: Any) -> str | None:
 def storable(bound: Bound, outcome: Outcome) -> Outcome:
     """Make sure that an outcome can be recorded: what happened is not forgotten because of what was said about it."""
     try:
-        dump([outcome.result, outcome.error, outcome.notes])
+        write_json([outcome.result, outcome.error, outcome.notes])
         return outcome
     except (TypeError, ValueError, RecursionError) as error:
         log.warning("answer.unstorable", tool=bound.name, error=str(error))
