@@ -28,8 +28,10 @@ def contestant(python: str, script: str, *arguments: str, **environment: str) ->
         asked, answered = child.stdin, child.stdout
         assert asked is not None
         assert answered is not None
-        if answered.readline() != "ready\n":
-            raise RuntimeError(f"{script} did not start")
+        while (line := answered.readline()) != "ready\n":
+            if not line:
+                raise RuntimeError(f"{script} did not start")
+            print(line, end="", file=sys.stderr)  # a log of its start
 
         def ask(*words: object) -> Any:
             asked.write(f"{' '.join(map(str, words))}\n")

@@ -12,9 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from celery import Celery
+from celery.utils import uuid
 from celery.worker import WorkController, state
 from kombu.entity import Queue
 from kombu.exceptions import KombuError
@@ -23,6 +25,7 @@ from ..core.errors import ConfigError, Unavailable
 
 QUEUE = "drawbar"
 """The default queue; a pinned one is `drawbar.NAME`."""
+_RING = "drawbar.ring"
 _CONNECT_S = 3
 _AWAY_S = 2.0
 _PRODUCERS = 40
@@ -69,7 +72,7 @@ class CeleryBell:
             self._app.conf.broker_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
         elif url.startswith("amqps:"):  # a host name of None is that of the URL; unsaid, no name is looked at
             self._app.conf.broker_use_ssl = {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}
-        self._app.task(name="drawbar.ring", ignore_result=True)(self._rung)
+        self._app.task(name=_RING, ignore_result=True)(self._rung)
         self._heard: Callable[[str, str, int], None] | None = None
         self._worker: Any = None
         self._thread: threading.Thread | None = None
@@ -88,9 +91,22 @@ class CeleryBell:
         def publish(connection: Any) -> None:
             with self._app.amqp.Producer(connection) as producer:
                 for *place, queue in places:
-                    self._app.send_task("drawbar.ring", args=place, producer=producer, retry=False, queue=_queue(queue))
+                    self._publish(producer, place, queue)
 
         self._with_connection(publish)
+
+    def _publish(self, producer: Any, place: list[Any], queue: str | None) -> None:
+        """Publish Celery's own message, without its way there: routes, a result and repetitions are for what we do not use."""
+        message = self._app.amqp.as_task_v2(uuid(), _RING, args=place, argsrepr="", kwargsrepr="", ignore_result=True)
+        producer.publish(
+            message.body,
+            exchange="",
+            routing_key=_named(queue),
+            declare=[_declared(queue)],
+            serializer="json",
+            headers=message.headers,
+            **message.properties,
+        )
 
     def waiting(self, queue: str | None = None) -> int:
         """Count the rings of a queue that nobody has taken."""
@@ -164,6 +180,11 @@ def _named(queue: str | None) -> str:
 
 def _queue(queue: str | None) -> Queue:
     return Queue(_named(queue), durable=True)
+
+
+@cache
+def _declared(queue: str | None) -> Queue:
+    return _queue(queue)
 
 
 def bell_of(url: str) -> CeleryBell:

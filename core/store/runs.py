@@ -180,10 +180,11 @@ def state_of(conn: Connection, run_id: str, wanted: Any, ended: Any) -> State:
     """Build a run's state from its rows: they are what was folded, so no history is read."""
     tasks: dict[str, TaskState] = {}
     live: dict[str, dict[int, Any]] = {}
-    for task, state, cursor, total, failed in _WHOLE(conn, run_id=run_id).fetchall():
+    found, under_way = _WHOLE(conn, run_id=run_id), _LIVE(conn, run_id=run_id)
+    for task, state, cursor, total, failed in found.fetchall():
         if state != "pending":
             tasks[task] = TaskState(state, total=total or 0, cursor=cursor or 0, failed=failed or 0)
-    for task, item, state in _LIVE(conn, run_id=run_id).fetchall():
+    for task, item, state in under_way.fetchall():
         live.setdefault(task, {})[item] = state
     for task, numbers in live.items():
         whole = tasks[task]
