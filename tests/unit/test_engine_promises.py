@@ -210,7 +210,7 @@ def test_a_ready_task_that_cannot_be_claimed_is_not_the_next_one_for_ever(tmp_pa
 
     monkeypatch.setattr(Course, "claim", breaks)
     with house:
-        assert house.engine.wait(good, 5).state == "succeeded"
+        assert house.engine.wait(good, 20).state == "succeeded"
         assert house.engine.run(bad).state == "running"
 
 
