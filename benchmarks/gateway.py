@@ -1,0 +1,293 @@
+"""
+The door as callers meet it, against other doors in the same run: MCP over HTTP and stdio, REST, many who wait, the start.
+
+All contestants take turns, so that a busy machine is busy for all of them; the callers are the same for all, in a process of
+their own. Parts: http, stdio, rest, slow, start (`--only NAME`, repeatable).
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from _callers import NUMBER
+from _doors import Server, configured, environment, family_mb, fastapi, legacy2mcp, orders, ours, running, toolbox
+from _hosts import ROOT, host
+from _lines import Ask, Round, contestant
+from _peers import FOLDER
+from _table import Row, at_most, percentiles, show
+
+WORKERS = 2
+CALLS = {1: 1000, 8: 4000, 64: 6000}
+EXPECTED = "ACME"
+TOOLBOX = "toolbox-server 1.15"
+WSDL = ROOT / "testing" / "data" / "billing.wsdl"
+Seen = dict[str, list[Round]]
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=FOLDER, ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def called(tool: str, arguments: str) -> str:
+    """Write a call in MCP's words; the same for ours and theirs."""
+    params = f'{{"name":"{tool}","arguments":{arguments}}}'
+    return f'{{"jsonrpc":"2.0","id":{NUMBER.decode()},"method":"tools/call","params":{params}}}'
+
+
+def callers(stack: ExitStack, server: Server, path: str, body: str) -> Ask:
+    return stack.enter_context(
+        contestant(sys.executable, "_callers.py", "http", server.url + path, server.key, body, EXPECTED)
+    )
+
+
+def filled(stack: ExitStack) -> str:
+    """Give the URL of a PostgreSQL with a thousand orders."""
+    import sqlalchemy as sa
+
+    url: str = stack.enter_context(host("sql"))["url"]
+    engine = sa.create_engine(url)
+    with engine.begin() as conn:
+        conn.exec_driver_sql(
+            "create table orders (id integer primary key, customer varchar(40), amount numeric(10,2), status varchar(10))"
+        )
+        conn.exec_driver_sql(
+            "insert into orders select n, 'ACME ' || n, 10.25, 'open' from generate_series(1000, 1999) n"
+        )
+    engine.dispose()
+    return url
+
+
+def measured(contests: dict[str, Callable[[], Any]], rounds: int) -> Seen:
+    """Let all take turns, in both directions; the first turn is for warming up."""
+    for contest in contests.values():
+        contest()
+    seen: Seen = {name: [] for name in contests}
+    for turn in range(rounds):
+        for name in list(contests)[:: 1 if turn % 2 == 0 else -1]:
+            answered = contests[name]()
+            if answered is None:
+                raise RuntimeError(f"{name} gave a wrong answer")
+            seen[name].append(tuple(answered))
+    return seen
+
+
+def compared(
+    work: str, ours: list[Round], peer: list[Round], peer_name: str, goal: float | None, memory_mb: float
+) -> Row:
+    ratio = statistics.median(a / b for (a, _), (b, _) in zip(ours, peer, strict=True))
+    ours_s, peer_s = (round(statistics.median(rate for rate, _ in side), 1) for side in (ours, peer))
+    p50, p99 = percentiles([one for _, times in ours for one in times])
+    return Row(work, ours_s, "calls/s", peer_s, peer_name, round(ratio, 2), goal, round(memory_mb, 1), p50, p99)
+
+
+def p99_row(work: str, ours: list[Round], peer: list[Round], peer_name: str, goal: float, memory_mb: float) -> Row:
+    """Compare what the slowest of a hundred wait for, round by round."""
+    tails = [[percentiles(times)[1] or 0.0 for _, times in side] for side in (ours, peer)]
+    ratio = statistics.median(b / a for a, b in zip(*tails, strict=True))
+    mine, theirs = (round(statistics.median(side) / 1000, 2) for side in tails)
+    return Row(work, mine, "ms", theirs, peer_name, round(ratio, 2), goal, round(memory_mb, 1))
+
+
+def http(rounds: int) -> list[Row]:
+    with ExitStack() as stack:
+        url, folder = filled(stack), stack.enter_context(scratch())
+        mine = stack.enter_context(ours(folder, orders(url), WORKERS))
+        theirs = stack.enter_context(toolbox(folder, url))
+        asks = {
+            "ours": callers(stack, mine, "/mcp", called("erp_find_order", '{"id":0000}')),
+            "toolbox": callers(stack, theirs, "/mcp", called("find_order", '{"id":0000}')),
+        }
+        contests = {
+            f"{name} {many}": partial(ask, calls, many) for many, calls in CALLS.items() for name, ask in asks.items()
+        }
+        seen = measured(contests, rounds)
+        memory_mb = family_mb(mine.pid)
+    said = f"MCP over HTTP, database row, {WORKERS} processes"
+    rows = []
+    for many in CALLS:
+        sides = seen[f"ours {many}"], seen[f"toolbox {many}"]
+        rows.append(compared(f"{said}, {_people(many)}", *sides, TOOLBOX, 0.5, memory_mb))
+    return [*rows, p99_row(f"the same, p99 of {many}", *sides, TOOLBOX, 0.5, memory_mb)]
+
+
+def stdio(rounds: int) -> list[Row]:
+    with ExitStack() as stack:
+        url, folder = filled(stack), stack.enter_context(scratch())
+        configured(folder, orders(url))
+        served = [sys.executable, "-m", "drawbar", "-c", str(folder / "drawbar.yaml"), "mcp", "--agent", "bench"]
+        asks = {
+            "ours": _by_lines(stack, "erp_find_order", served, environment(folder)),
+            "legacy2mcp": _by_lines(stack, "erp_query_find_order", legacy2mcp(folder, url), {}),
+        }
+        calls = {"ours": {1: 1000, 64: 3000}, "legacy2mcp": {1: 200, 64: 300}}
+        contests = {f"{name} {many}": partial(ask, calls[name][many], many) for many in (1, 64) for name, ask in asks.items()}
+        seen = measured(contests, rounds)
+    said, goals = "MCP over stdio, database row", {1: 8, 64: 15}
+    return [
+        compared(f"{said}, {_people(many)}", seen[f"ours {many}"], seen[f"legacy2mcp {many}"], "legacy2mcp 0.5.1", goal, 0)
+        for many, goal in goals.items()
+    ]
+
+
+def _by_lines(stack: ExitStack, tool: str, command: list[str], environ: dict[str, str]) -> Ask:
+    body = called(tool, '{"id":0000}')
+    return stack.enter_context(contestant(sys.executable, "_callers.py", "stdio", body, EXPECTED, *command, **environ))
+
+
+def rest(rounds: int) -> list[Row]:
+    arguments = '{"arguments":{"id":0000,"customer":"ACME"}}'
+    with ExitStack() as stack:
+        folder = stack.enter_context(scratch())
+        mine = stack.enter_context(ours(folder, {"sys": {"kind": "idle", "budget": {"concurrency": 64}}}))
+        theirs = stack.enter_context(fastapi())
+        asks = {
+            "ours": callers(stack, mine, "/tools/sys.echo/call", arguments),
+            "fastapi": callers(stack, theirs, "/call", arguments),
+        }
+        seen = measured({name: partial(ask, 6000, 64) for name, ask in asks.items()}, rounds)
+        memory_mb = family_mb(mine.pid)
+    work, peer = "REST call of a no-op tool, 64 callers", "FastAPI and uvicorn, pydantic in and out"
+    return [compared(work, seen["ours"], seen["fastapi"], peer, 1, memory_mb)]
+
+
+def slow(rounds: int) -> list[Row]:
+    """Call what takes a second elsewhere, and beside it what takes none, at a measured pace."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(scratch())
+        far = stack.enter_context(host("slow"))["url"]
+        adapters = {
+            "far": {
+                "kind": "soap",
+                "wsdl": str(WSDL),
+                "endpoints": far,
+                "effects": {"FindInvoice": "read"},
+                "budget": {"concurrency": 500},
+            },
+            "sys": {"kind": "idle", "budget": {"concurrency": 64}},
+        }
+        mine = stack.enter_context(ours(folder, adapters, WORKERS))
+        near = callers(stack, mine, "/mcp", called("sys_echo", '{"id":0000,"customer":"ACME"}'))
+        crowd = stack.enter_context(
+            contestant(
+                sys.executable,
+                "_callers.py",
+                "http",
+                f"{mine.url}/mcp",
+                mine.key,
+                called("far_FindInvoice", '{"orderId":0000}'),
+                "INV-7",
+            )
+        )
+        near(500, 8, 20)
+        crowd(1000, 500)
+        alone, beside, many = list[Round](), list[Round](), list[Round]()
+        for _ in range(rounds):
+            alone.append(near(1000, 8, 20))
+            with _meanwhile(lambda: crowd(2500, 500)) as ended:
+                time.sleep(1)
+                beside.append(near(1000, 8, 20))
+            many.append(ended[0])
+        memory_mb = family_mb(mine.pid)
+    rate = statistics.median(rate for rate, _ in many)
+    p50, p99 = percentiles([one for _, times in many for one in times])
+    said = f"500 callers of a tool that takes a second, {WORKERS} processes"
+    return [
+        Row(said, round(rate, 1), "calls/s", 450, "at least", round(rate / 450, 2), 1, round(memory_mb, 1), p50, p99),
+        p99_row("p99 of another tool beside them", beside, alone, "alone", 1, memory_mb),
+    ]
+
+
+@contextmanager
+def _meanwhile(work: Callable[[], Any]) -> Iterator[list[Any]]:
+    import threading
+
+    ended: list[Any] = []
+    thread = threading.Thread(target=lambda: ended.append(work()))
+    thread.start()
+    yield ended
+    thread.join()
+
+
+def start(rounds: int) -> list[Row]:
+    """Start with ten systems until it answers, until its tools are listed, and look at what it holds at rest."""
+    answered, listed, held = list[float](), list[float](), list[float]()
+    for _ in range(rounds):
+        with ExitStack() as stack:
+            folder = stack.enter_context(scratch())
+            key, port = configured(folder, _ten(folder)), _free()
+            command = [sys.executable, "-m", "drawbar", "serve", "--port", str(port)]
+            began = time.perf_counter()
+            server = stack.enter_context(running(command, port, key, cwd=folder, env=environment(folder)))
+            answered.append(server.start_s)
+            _list(server)
+            listed.append(time.perf_counter() - began)
+            time.sleep(2)
+            held.append(family_mb(server.pid))
+    said = "cold start with 10 adapters"
+    return [
+        at_most(f"{said}, until it answers", statistics.median(answered), "s", 1.0, answered),
+        at_most(f"{said}, until all tools are listed", statistics.median(listed), "s", 1.0, listed),
+        at_most("memory of it at rest, after that", statistics.median(held), "MB", 110),
+    ]
+
+
+def _list(server: Server) -> None:
+    body = b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
+    headers = {"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"}
+    asked = urllib.request.Request(f"{server.url}/mcp", body, headers)
+    with urllib.request.urlopen(asked, timeout=60) as answer:
+        assert "tools" in json.load(answer)["result"]
+
+
+def _ten(folder: Path) -> dict[str, Any]:
+    (folder / "in").mkdir()
+    soap = {"kind": "soap", "wsdl": str(WSDL), "endpoints": "http://127.0.0.1:9/billing"}
+    statement = orders("sqlite:///erp.db")["erp"]
+    feed = {"path": "in", "pattern": "*.csv", "format": {"kind": "csv"}}
+    drop = {"kind": "sftp", "transport": "local", "root": str(folder), "feeds": {"orders": feed}}
+    events = {"kind": "amqp", "url": "amqp://127.0.0.1:9", "publish": {"told": {"exchange": "x", "routing_key": "y"}}}
+    return {
+        **{f"soap{number}": soap for number in range(4)},
+        **{f"sql{number}": statement for number in range(3)},
+        **{f"drop{number}": drop for number in range(2)},
+        "events": events,
+    }
+
+
+def _free() -> int:
+    from _doors import free_port
+
+    return free_port()
+
+
+def _people(many: int) -> str:
+    return f"{many} caller{'s' if many > 1 else ''}"
+
+
+PARTS: dict[str, Callable[[int], list[Row]]] = {"http": http, "stdio": stdio, "rest": rest, "slow": slow, "start": start}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="a list of rows instead of a table")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", action="append", choices=list(PARTS), help="this part only")
+    said = parser.parse_args()
+    rows = [row for name in said.only or PARTS for row in PARTS[name](said.rounds)]
+    show("The door, beside other doors", rows, as_json=said.json)
+
+
+if __name__ == "__main__":
+    main()
