@@ -17,6 +17,7 @@ from .tool import Effect
 
 _EVERY_READ = "read:*"  # no tool is named so
 Scope = Literal["read", "run", "approve", "operate", "administer"]
+Sight = Literal["personal"]
 _TENANT = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 TenantName = Annotated[str, StringConstraints(pattern=f"^{_TENANT}$")]
 Role = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,99}$")]
@@ -64,6 +65,10 @@ class AgentConfig(Strict):
         None,
         description="Tenants whose systems it may call; absent: whichever it names. A single one need not be named.",
     )
+    sees: list[Sight] = Field(
+        default_factory=list,
+        description="`personal`: fields that tools declare personal are shown to it in answers; absent: masked. Secret ones never are.",
+    )
     context: ContextRights | None = Field(
         None,
         description="Scopes of the context that are open to it; absent: all that its scopes `read` and `run` allow, and none for its model.",
@@ -94,10 +99,12 @@ class Caller:
     """Whose systems its calls go to, where a system is there for each tenant."""
     tenants: frozenset[str] | None = None
     """The tenants that it may name; None: any."""
+    sees: frozenset[Sight] = frozenset()
+    """What is shown to it of what is masked for others."""
 
     @classmethod
     def cli(cls, user: str) -> Caller:
-        return cls(f"cli:{user}", "cli", ("*",), SCOPES)
+        return cls(f"cli:{user}", "cli", ("*",), SCOPES, sees=frozenset({"personal"}))
 
     @classmethod
     def workflow(cls, name: str, tools: frozenset[str] = frozenset()) -> Caller:
@@ -189,4 +196,5 @@ def _of_config(name: str, tools: tuple[str, ...], config: AgentConfig) -> Caller
         concurrency=config.concurrency,
         max_steps=config.max_steps,
         context=config.context,
+        sees=frozenset(config.sees),
     )

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from tenacity import RetryCallState
@@ -45,6 +46,7 @@ from .store import agents as stored
 from .store import children, runs
 from .store.journal import Away, Connection
 from .values import dump, load, to_json
+from .veils import veils_of
 
 MAX_STEPS = 25
 _MILLION = 1_000_000
@@ -120,7 +122,10 @@ class AgentWork:
         caller = self._staff.caller(name).of_tenant(claim.known.caller.tenant, "tenant")
         job = _Job(claim, config, config.model, caller, talk)
         if talk.last < 0:
-            text = told(claim.step.task.description, claim.step.arguments.fill(env))
+            given = claim.step.arguments.fill(env)
+            veils = veils_of(claim.known.plan, partial(self._guard.landscape.hidden, sees=caller.sees))
+            given = masked(given, veils.given.get(claim.task, ()))
+            text = told(claim.step.task.description, given)
             self._keep(job, "given", {"text": text, "agent": name})
         return job
 
@@ -291,7 +296,7 @@ class AgentWork:
             with self._record.journal.read() as conn:
                 output, _ = runs.output(conn, run_id, TASK)
                 whole = self._record.aside.load(conn, output)
-            return self._staff.scrub(to_json(masked(whole, self._guard.landscape.hidden(tool))))
+            return self._staff.scrub(to_json(self._guard.shown(tool, whole, job.caller)))
 
         return result
 

@@ -9,14 +9,15 @@ sealed, and those fields are masked when the claim is shown. What the ledger kee
 from __future__ import annotations
 
 import hashlib
+import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .errors import DrawbarError, InputError
-from .masking import Vault, masked
+from .masking import Vault, masked, texts_at
 from .store import aside as stored
 from .store.aside import PIECE_BYTES, Row
 from .store.journal import Connection, Journal
@@ -56,6 +57,8 @@ class Aside:
     def __init__(self, vault: Vault, over_bytes: int = 65536) -> None:
         self._vault = vault
         self.over_bytes = over_bytes
+        self.hidden: Callable[[str], Collection[str]] = lambda tool: ()
+        """Name the fields of a tool that must not be seen."""
 
     def keep(
         self, value: Any, owner: str, *, of_run: bool = True, of_entry: bool = False, hidden: Iterable[str] = ()
@@ -74,6 +77,30 @@ class Aside:
         shown = write_json(masked(value, paths)).decode() if paths else None
         said = {"of_run": of_run, "of_entry": of_entry}
         return self._aside(text.encode(), owner, JSON, text, **said, hidden=paths, shown=shown)
+
+    def veil(
+        self, value: Any, owner: str, paths: Iterable[str], *, of_run: bool = True, of_entry: bool = False
+    ) -> Kept:
+        """Do the same, with what has something at these paths aside however small it is: sealed, and masked when shown."""
+        hidden = tuple(paths)
+        if not hidden or isinstance(value, bytes) or not texts_at(value, hidden):
+            return self.keep(value, owner, of_run=of_run, of_entry=of_entry, hidden=hidden)
+        text, shown = dump(value), write_json(masked(value, hidden)).decode()
+        entry = of_entry or not (of_run or self.is_large(text))
+        kept = self._aside(text.encode(), owner, JSON, text, of_run=of_run, of_entry=entry, hidden=hidden, shown=shown)
+        assert kept.row is not None
+        # a digest of what is hidden would let anybody guess it
+        row = replace(
+            kept.row, id=f"{owner}.{secrets.token_hex(16)}", sha256=hashlib.sha256(shown.encode()).hexdigest()
+        )
+        check = replace(kept.value, id=row.id)
+        return replace(kept, value=check, text=dump(check), row=row)
+
+    def hidden_in(self, conn: Connection, text: str | None) -> tuple[str, ...]:
+        """Name the paths that are masked when what a row holds is shown."""
+        value = load(text) if text is not None and has_claims(text) else None
+        row = stored.find(conn, value.id) if isinstance(value, ClaimCheck) else None
+        return tuple(load(row.hidden)) if row is not None and row.hidden is not None else ()
 
     def is_large(self, text: str) -> bool:
         """Tell whether what `dump` wrote is too large for a row."""

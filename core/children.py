@@ -102,7 +102,8 @@ class Children:
             stands = stored.stands(conn, child)
             assert stands is not None
             if stands.state == "succeeded":
-                return Came("succeeded", dump(self._record.aside.load(conn, stands.output)))
+                hidden = self._record.aside.hidden_in(conn, stands.output)
+                return Came("succeeded", dump(self._record.aside.load(conn, stands.output)), hidden=hidden)
             given = checked(course.known.plan, given)
             again = to_repeat(course, None)
         except Newer as error:

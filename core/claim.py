@@ -73,3 +73,5 @@ class Came:
     """Events of the task, each with its body."""
     kept: Kept | None = None
     """The output made ready for its row, where that was done before the unit."""
+    hidden: tuple[str, ...] = ()
+    """Paths of the output that must not be seen, beside those that the task's own tool hides."""

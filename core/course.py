@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from . import results
+from .aside import Kept
 from .claim import Came, Claim
 from .context import Shelf
 from .context_config import ContextConfig
 from .errors import DrawbarError, InputError
+from .expressions import Path
 from .interpreter import (
     CHILD,
     WHOLE,
@@ -37,6 +39,7 @@ from .queues import Queue, Queues
 from .store import agents, approvals, assignments, children, events, runs, undoing
 from .store.journal import Connection
 from .values import dump, has_claims, load
+from .veils import Veils, veils_of
 
 _KEPT_BYTES = 65536
 _UNDOING = {"started": "compensating", "succeeded": "compensated", "failed": "compensation_failed"}
@@ -106,7 +109,7 @@ class Course:
         attempt = claim.attempt + came.counts
         final = came.state in {"succeeded", "failed"}
         error = None if came.error is None else dump(came.error)
-        kept = came.kept or (None if came.output is None else self.known.aside.keep_text(came.output, self.run_id))
+        kept = came.kept or (None if came.output is None else self._kept(claim.task, came.output, came.hidden))
         output = None if kept is None else kept.text
         accepted = runs.leave(
             self.conn,
@@ -190,8 +193,8 @@ class Course:
         elif came.approval is not None:
             self.tell("approval.asked", task, item, {"approval": came.approval})
 
-    def moved(self, task: str, item: int, state: str, **said: Any) -> None:
-        """Store the state of a task that no thread holds, and take it."""
+    def moved(self, task: str, item: int, state: str, hidden: tuple[str, ...] = (), **said: Any) -> None:
+        """Store the state of a task that no thread holds, and take it; `hidden` are paths of its outcome."""
         kind = self.known.plan.steps[task].kind
         was_done = state == "succeeded"
         saved: Mapping[tuple[str, str], str] = {}
@@ -203,7 +206,8 @@ class Course:
         if state in {"succeeded", "failed", "skipped", "cancelled"}:
             said.setdefault("finished_at", self.wall)
         if said.get("outcome") is not None:
-            said["outcome"] = self._keep(said["outcome"])
+            kept = self._kept(task, said["outcome"], hidden)
+            said["outcome"] = kept.store(self.conn)
         error = said.get("error")
         if state == "ready":
             said["queue"] = queue = self._queue(task)
@@ -251,6 +255,25 @@ class Course:
             self.take(Counts(name, total))
         undoing.begin(self.conn, self.run_id, task, item)
         self._ready(name, item)
+
+    @property
+    def veils(self) -> Veils:
+        """What must not be seen of what this run keeps."""
+        return veils_of(self.known.plan, self.known.aside.hidden)
+
+    def _kept(self, task: str, output: str, more: tuple[str, ...]) -> Kept:
+        """Make an output ready for its row: what its tool hides of it is hidden, and what a run below has hidden."""
+        hidden = {*self.veils.tasks.get(task, ()), *more}
+        aside = self.known.aside
+        return aside.veil(load(output), self.run_id, hidden) if hidden else aside.keep_text(output, self.run_id)
+
+    def _below(self) -> set[Path]:
+        """Name what the outputs of tasks that were runs of their own hide."""
+        below = [name for name, step in self.known.plan.steps.items() if step.task.workflow is not None]
+        found = {
+            name: self.known.aside.hidden_in(self.conn, runs.output(self.conn, self.run_id, name)[0]) for name in below
+        }
+        return {("tasks", name, "output", *path.split(".")) for name, paths in found.items() for path in paths}
 
     def _keep(self, text: str) -> str:
         """Give what a row holds of a value: all of it, or the claim under which it is kept aside from now on."""
@@ -314,7 +337,12 @@ class Course:
         except InputError as error:
             self.moved(task, WHOLE, "failed", error=_about(error, "for_each.in"))
             return
-        self._keep_items(task, [dump(value) for value in values])
+        hidden = self.veils.items.get(task, ())
+        if hidden:
+            kept = [self.known.aside.veil(value, self.run_id, hidden) for value in values]
+            self._keep_items(task, [one.store(self.conn) for one in kept])
+        else:
+            self._keep_items(task, [dump(value) for value in values])
         self.moved(task, WHOLE, "open", total=len(values), cursor=0)
         self.take(Counts(task, len(values)))
         self.tell("task.started", task, WHOLE, {"items": len(values)})
@@ -478,7 +506,8 @@ class Course:
             return None
         try:
             value = template.fill(self.env(template.paths))
-            return self.known.aside.keep(value, self.run_id).store(self.conn)
+            veils = veils_of(self.known.plan, self.known.aside.hidden, self._below())
+            return self.known.aside.veil(value, self.run_id, veils.output).store(self.conn)
         except InputError:
             if any(task.state == "skipped" for task in self.state.tasks.values()):
                 return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from .access import Caller
@@ -51,11 +52,14 @@ class Direct:
         leave. Raises one of the five.
         """
         prepared = self._guard.prepare(tool, arguments, caller, once=key, outside=outside)
+        rules = prepared.tool.rules
         if self._limits is None or not caller.is_limited:
-            return self._made(prepared, key, code, asker)
-        self._limits.step(caller)
-        with self._limits.at_work(caller):
-            return self._made(prepared, key, code, asker)
+            answer = self._made(prepared, key, code, asker)
+        else:
+            self._limits.step(caller)
+            with self._limits.at_work(caller):
+                answer = self._made(prepared, key, code, asker)
+        return replace(answer, result=self._guard.shown(tool, answer.result, caller)) if rules.hides else answer
 
     def _made(self, prepared: Prepared, key: str | None, code: str | None, asker: Asker) -> Answer:
         """Make the call here, or where its system can be reached, or ask the person who must agree."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,8 +30,8 @@ from .errors import (
 )
 from .holds import Holds
 from .landscape import Bound, Landscape
-from .masking import Vault, masked
-from .outcome import Outcome, by_rules, defect, filled, storable
+from .masking import Vault, masked, texts_at, without
+from .outcome import Outcome, by_rules, defect, filled, storable, veiled
 from .policy import verdict
 from .prepared import Prepared, approval_of, busy_with, forbidden, value_of
 from .queues import Queues
@@ -75,6 +76,7 @@ class Guard:
         self.journal = journal
         self.vault = vault
         self.aside = aside or Aside(vault)
+        self.aside.hidden = self.landscape.hidden
         self.holds = holds or Holds(journal)
         self.queues = Queues()
         self.witness = Witness()
@@ -92,6 +94,7 @@ class Guard:
         try:
             return self._prepared(tool, arguments, caller, outside=outside, once=once)
         except DrawbarError as error:
+            error.message = without(error.message, texts_at(arguments, self.landscape.hidden(tool)))
             if outside:
                 self.witness.refused(tool, caller, arguments, error, self.landscape.hidden)
             raise
@@ -216,9 +219,9 @@ class Guard:
         except DrawbarError as error:
             outcome = Outcome.of_error(error, notes)
         except Exception as error:  # a defect of an adapter must not leave an intent without an outcome
-            log.exception("adapter.defect", tool=bound.name, call_id=call_id)
+            log.error("adapter.defect", tool=bound.name, call_id=call_id, **_trace(prepared, error))  # noqa: TRY400
             outcome = Outcome.of_error(defect(bound, error), notes)
-        return storable(bound, by_rules(prepared, outcome))
+        return veiled(prepared, storable(bound, by_rules(prepared, outcome)))
 
     def kept(self, bound: Bound, arguments: Mapping[str, Any]) -> str:
         """Write arguments for our own state, sealed where some of them are secret or personal."""
@@ -241,12 +244,16 @@ class Guard:
     def keep(self, bound: Bound, result: Any, owner: str, *, of_run: bool) -> Kept:
         """Make an answer ready to be kept by its run, or by the ledger's entry of a direct call; a large one goes aside."""
         hidden = (*bound.rules.personal, *bound.rules.secret)
-        return self.aside.keep(result, owner, of_run=of_run, hidden=hidden)
+        return self.aside.veil(result, owner, hidden, of_run=of_run)
+
+    def shown(self, tool: str, value: Any, caller: Caller) -> Any:
+        """Give a tool's answer as this caller may see it."""
+        return masked(value, self.landscape.hidden(tool, sees=caller.sees))
 
     def settled(self, row: Mapping[str, Any], result: Any) -> Kept:
         """Make an answer ready that was found out later, for the ledger's entry that it belongs to."""
         hidden = self.landscape.hidden(row["tool"])
-        return self.aside.keep(result, row["run_id"] or row["id"], of_run=row["run_id"] is not None, hidden=hidden)
+        return self.aside.veil(result, row["run_id"] or row["id"], hidden, of_run=row["run_id"] is not None)
 
     def whole(self, result: Any) -> Any:
         """Give an answer that the ledger keeps, with what is kept aside of it."""
@@ -476,9 +483,9 @@ class Guard:
         """
         self.queues.require(self.queues.of_tool(tool), f"a preview of {tool}")
         prepared = self.prepare(tool, arguments, caller)
-        secret = prepared.tool.rules.secret
-        paths = [f"{place}{path}" for path in secret for place in ("", "arguments.", "parameters.")]
-        would = masked(_would(prepared), paths)
+        hidden = self.landscape.hidden(tool, sees=caller.sees)
+        paths = [f"{place}{path}" for path in hidden for place in ("", "arguments.", "parameters.")]
+        would = without(masked(_would(prepared), paths), texts_at(prepared.arguments, hidden))
         code = secrets.token_urlsafe(18)
         now, of = self.journal.now(), {"tool": prepared.tool.full_name, "args_hash": prepared.hash}
         self.journal.write(
@@ -549,8 +556,17 @@ def _would(prepared: Prepared) -> Any:
         error.tool = error.tool or bound.name
         raise
     except Exception as error:
-        log.exception("adapter.defect", tool=bound.name)
+        log.error("adapter.defect", tool=bound.name, **_trace(prepared, error))  # noqa: TRY400
         said = (
             f"{bound.name}: its preview failed unexpectedly ({type(error).__name__}); this is a defect, the log has it"
         )
         raise ConfigError(said, tool=bound.name) from error
+
+
+def _trace(prepared: Prepared, error: Exception) -> dict[str, Any]:
+    """Give a log line the traceback of a defect, without the arguments that must not be seen."""
+    rules = prepared.tool.rules
+    if not rules.hides:
+        return {"exc_info": error}
+    text = "".join(traceback.format_exception(error))
+    return {"exception": without(text, texts_at(prepared.arguments, (*rules.personal, *rules.secret)))}

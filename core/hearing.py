@@ -33,7 +33,8 @@ def hear(course: Course, child: str) -> None:
         except DrawbarError as error:
             course.moved(task, item, "failed", error={**error.as_json(), "happened": "yes", "run_id": child})
         else:
-            course.moved(task, item, "succeeded", outcome=dump(output))
+            hidden = course.known.aside.hidden_in(course.conn, heard.output)
+            course.moved(task, item, "succeeded", hidden=hidden, outcome=dump(output))
     elif heard.state == "cancelled" and course.state.wanted is not None and course.state.wanted != "pause":
         course.moved(task, item, "cancelled")
     elif heard.state in {"failed", "cancelled"}:

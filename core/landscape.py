@@ -305,14 +305,14 @@ class Landscape:
         found = entry.tools.get(name) if entry is not None and entry.tools is not None else None
         return None if found is None else self._changed(found)
 
-    def hidden(self, tool: str) -> list[str]:
+    def hidden(self, tool: str, sees: Collection[str] = ()) -> list[str]:
         """Name the fields of a tool that must not be shown, from the configuration alone: its system may be away."""
         adapter, _, called = tool.partition(".")
         config = self._configs.get(adapter.partition(OF)[0])
         if config is None:
             return []
         of_tool = [rules for own, rules in config.tools.items() if (rules.as_ or own) == called]
-        return [path for rules in of_tool for path in (*rules.personal, *rules.secret)]
+        return [path for rules in of_tool for path in (*(() if "personal" in sees else rules.personal), *rules.secret)]
 
     def bound(self, name: str) -> Mapping[str, Bound]:
         """Derive the tools of one system, or say why that fails; of an adapter with tenants, those of the first that answers."""

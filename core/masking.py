@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -12,14 +14,56 @@ from cryptography.fernet import Fernet, InvalidToken
 from .errors import ConfigError
 
 MASK = "***"
+ALL = "*"
+"""The path of a value itself: all of it."""
+_SHORT = 4
 _SEALED = "sealed:"
 
 
 def masked(value: Any, paths: Iterable[str]) -> Any:
     """Replace what stands at the dotted paths; lists are passed through (`customer.name` masks every customer)."""
     for path in paths:
-        value = _mask(value, path.split("."))
+        value = MASK if path == ALL else _mask(value, path.split("."))
     return value
+
+
+def texts_at(value: Any, paths: Iterable[str]) -> frozenset[str]:
+    """Give the texts and numbers that stand at the dotted paths, as texts."""
+    return frozenset(text for path in paths for text in _at(value, [] if path == ALL else path.split(".")))
+
+
+def without(value: Any, texts: Iterable[str]) -> Any:
+    """Replace these texts wherever they stand in a value: for what a remote system says back. Short ones only as words."""
+    longest = sorted(texts, key=len, reverse=True)
+    if not longest:
+        return value
+    pattern = re.compile(
+        "|".join(re.escape(one) if len(one) >= _SHORT else rf"(?<!\w){re.escape(one)}(?!\w)" for one in longest)
+    )
+    return _without(value, pattern)
+
+
+def _without(value: Any, pattern: re.Pattern[str]) -> Any:
+    if isinstance(value, str):
+        return pattern.sub(MASK, value)
+    if isinstance(value, Mapping):
+        return {name: _without(inner, pattern) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without(inner, pattern) for inner in value]
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool) and pattern.fullmatch(str(value)):
+        return MASK
+    return value
+
+
+def _at(value: Any, path: list[str]) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _at(item, path)
+    elif isinstance(value, Mapping):
+        for inner in value.values() if not path else [value[path[0]]] if path[0] in value else []:
+            yield from _at(inner, path[1:])
+    elif not path and value is not None and not isinstance(value, bool | bytes) and (text := str(value).strip()):
+        yield text
 
 
 def _mask(value: Any, path: list[str]) -> Any:

@@ -21,6 +21,7 @@ from .errors import (
 )
 from .expressions import EvaluationError, Template
 from .landscape import Bound, explained_by
+from .masking import masked, texts_at, without
 from .prepared import Prepared
 from .values import write_json
 
@@ -142,3 +143,23 @@ def storable(bound: Bound, outcome: Outcome) -> Outcome:
     return replace(
         outcome, result=None, error=failed, notes={"deviation": said, "left_at": outcome.notes.get("left_at")}
     )
+
+
+def veiled(prepared: Prepared, outcome: Outcome) -> Outcome:
+    """Take out of an error, and out of what was noted, what must not be seen of the arguments and of a fault."""
+    rules = prepared.tool.rules
+    hidden = (*rules.personal, *rules.secret)
+    if not hidden or (outcome.error is None and not outcome.notes):
+        return outcome
+    detail = (outcome.error or {}).get("detail")
+    texts = texts_at(prepared.arguments, hidden) | texts_at(detail, hidden) | texts_at(outcome.result, hidden)
+    said = outcome.error
+    if said is not None and "detail" in said:
+        said = {**said, "detail": masked(detail, hidden)}
+    if said is not None:
+        kept: dict[str, Any] = {
+            name: said[name] for name in ("kind", "happened", "tool", "retry_after_s") if name in said
+        }
+        said = {**without(said, texts), **kept}
+    left = {name: value for name, value in outcome.notes.items() if name == "left_at"}
+    return replace(outcome, error=said, notes={**without(outcome.notes, texts), **left})

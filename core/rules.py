@@ -70,3 +70,7 @@ class ToolRules(Strict):
         default_factory=dict, description="What numbers are counted in, by field: `amount: EUR`. Models read it."
     )
     enabled: bool = True
+
+    @property
+    def hides(self) -> bool:
+        return bool(self.personal or self.secret)

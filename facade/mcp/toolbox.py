@@ -145,7 +145,8 @@ class Toolbox:
             raise from_json(run.error)
         outputs = {task.task: task.output for task in self._app.engine.tasks(run.id)}
         result = self._app.guard.whole(outputs.get("call", outputs))
-        return self._results.of_call(result, caller, run.workflow.removeprefix(call_of("")))
+        tool = run.workflow.removeprefix(call_of(""))
+        return self._results.of_call(self._app.guard.shown(tool, result, caller), caller, tool)
 
     def _document(self, name: str, arguments: Mapping[str, Any], caller: Caller) -> Json:
         """Read or write a shared document, as the agent may."""

@@ -1,0 +1,165 @@
+"""
+Where a workflow carries what must not be seen: which fields of its input, of its tasks' outputs and of its output hold fields
+that its tools declare personal or secret.
+
+Decided from the templates alone, once a definition: what a template names it carries. A plain path is followed to the field;
+of any other expression all that it makes is taken to hold it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .expressions import Path, template
+from .masking import ALL
+from .plan import Plan
+
+Hidden = Callable[[str], Collection[str]]
+_PLAIN = re.compile(r"\$\{\{\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d+\])*)\s*\}\}")
+_INDEX = re.compile(r"\[\d+\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Veils:
+    """Dotted paths, as `masking.masked` takes them; of tasks, by name."""
+
+    input: tuple[str, ...] = ()
+    output: tuple[str, ...] = ()
+    tasks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of what a task is given: its `with`."""
+    items: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of each item of a for_each."""
+
+
+NONE = Veils()
+_MOST_MADE = 1000
+_made: dict[Any, Veils] = {}
+
+
+def veils_of(plan: Plan, hidden: Hidden, known: Collection[Path] = ()) -> Veils:
+    """
+    Follow the fields that the tools of a plan hide to wherever its runs keep or show them.
+
+    `known` are paths of which it is known already: of what the runs below have given.
+    """
+    of_tools = {name: tuple(hidden(step.task.tool)) for name, step in plan.steps.items() if step.task.tool}
+    if not known and not any(of_tools.values()):
+        return NONE
+    asked = (plan.hash, tuple(of_tools.items()), frozenset(known))
+    if (made := _made.get(asked)) is None:
+        if len(_made) >= _MOST_MADE:
+            _made.clear()
+        made = _made[asked] = _veils(plan, of_tools, set(known))
+    return made
+
+
+def _veils(plan: Plan, of_tools: Mapping[str, tuple[str, ...]], taints: set[Path]) -> Veils:
+    while (more := taints | set(_more(plan, of_tools, taints))) != taints:
+        taints = more
+    steps = {name: step for name, step in plan.steps.items() if step.undoes is None}
+    return Veils(
+        _under(taints, ("input",)),
+        tuple(_carried(plan.workflow.output.raw, taints)) if plan.workflow.output is not None else (),
+        {name: _under(taints, ("tasks", name, "output")) for name in steps},
+        {name: tuple(_carried(step.arguments.raw, taints | _items(step, taints))) for name, step in steps.items()},
+        {
+            name: _under(_items(step, taints), (each.as_,))
+            for name, step in steps.items()
+            if (each := step.task.for_each)
+        },
+    )
+
+
+def _more(plan: Plan, of_tools: Mapping[str, tuple[str, ...]], taints: set[Path]) -> Iterator[Path]:
+    for name, step in plan.steps.items():
+        own, here = of_tools.get(name, ()), taints | _items(step, taints)
+        if step.undoes is None:
+            output = ("tasks", name, "output")
+            if step.task.output is None or step.task.agent is not None:
+                yield from ((*output, *path.split(".")) for path in own)
+            else:
+                result = {("result", *path.split(".")) for path in own}
+                yield from ((*output, *_split(path)) for path in _carried(step.task.output.raw, here | result))
+        for path in own:
+            for source in _sources(step.arguments.raw, path.split(".")):
+                yield from _given_by(source, step)
+
+
+def _given_by(source: Path, step: Any) -> Iterator[Path]:
+    """Give what a field of the arguments was taken from: of the input, of an output, or of what the items are of."""
+    each = step.task.for_each
+    if each is not None and source[0] == each.as_:
+        if (whole := _plain(each.in_.raw)) is not None:
+            yield (*whole, *source[1:])
+    elif source[0] == "input" or (source[0] == "tasks" and len(source) > 3 and source[2] == "output"):
+        yield source
+
+
+def _items(step: Any, taints: set[Path]) -> set[Path]:
+    """Name what is hidden in the item of a for_each, by the name that the task gives it."""
+    each = step.task.for_each
+    return set() if each is None else {(each.as_, *_split(path)) for path in _carried(each.in_.raw, taints)}
+
+
+def _sources(raw: Any, wanted: list[str]) -> Iterator[Path]:
+    """Name the paths that make a field of a template's value."""
+    if isinstance(raw, Mapping) and wanted and wanted[0] in raw:
+        yield from _sources(raw[wanted[0]], wanted[1:])
+    elif isinstance(raw, list):
+        for one in raw:
+            yield from _sources(one, wanted)
+    elif isinstance(raw, str):
+        plain = _plain(raw)
+        yield from (
+            ((*plain, *wanted),) if plain is not None else (one for one in template(raw).paths if one[0] == "input")
+        )
+
+
+def _carried(raw: Any, taints: set[Path]) -> Iterator[str]:
+    """Name the fields of a template's value that hold something of these paths."""
+    if isinstance(raw, Mapping):
+        for name, inner in raw.items():
+            for path in _carried(inner, taints):
+                yield name if path == ALL else f"{name}.{path}"
+    elif isinstance(raw, list):
+        for inner in raw:
+            yield from _carried(inner, taints)
+    elif isinstance(raw, str) and "${{" in raw:
+        yield from _of_text(raw, taints)
+
+
+def _of_text(raw: str, taints: set[Path]) -> Iterator[str]:
+    plain = _plain(raw)
+    if plain is None:
+        if any(_meet(path, taint) for path in template(raw).paths for taint in taints):
+            yield ALL
+        return
+    for taint in taints:
+        if plain[: len(taint)] == taint:
+            yield ALL
+        elif taint[: len(plain)] == plain:
+            yield ".".join(taint[len(plain) :])
+
+
+def _plain(raw: Any) -> Path | None:
+    """Give the path that a template is, where it is nothing else; None for others. Lists are passed through, so no index."""
+    found = _PLAIN.fullmatch(raw.strip()) if isinstance(raw, str) else None
+    return None if found is None else tuple(_INDEX.sub("", found[1]).split("."))
+
+
+def _meet(one: Path, other: Path) -> bool:
+    least = min(len(one), len(other))
+    return one[:least] == other[:least]
+
+
+def _under(taints: set[Path], place: Path) -> tuple[str, ...]:
+    at = len(place)
+    return tuple(sorted(".".join(taint[at:]) or ALL for taint in taints if taint[:at] == place))
+
+
+def _split(path: str) -> list[str]:
+    return [] if path == ALL else path.split(".")
