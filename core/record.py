@@ -22,6 +22,7 @@ from .known import Known, Memory, read
 from .queues import Queue, Queues
 from .store import children, runs
 from .store.journal import Connection, Journal
+from .values import load
 from .views import Run
 
 log = structlog.get_logger("drawbar.record")
@@ -171,6 +172,7 @@ class Record:
         else:
             known.outputs.clear()
             known.is_ours = False
+            known.input = load(runs.given(conn, run_id))  # a retry may have corrected it
             state = runs.state_of(conn, run_id, wanted, said if finished_at is not None else None)
         course = self.course(conn, known, version, state, room)
         course.queued = said == "queued"

@@ -55,6 +55,7 @@ _LOCK = Statement(
     .where(runs.c.id == bindparam("id"))
     .with_for_update()
 )
+_GIVEN = Statement("SELECT input FROM runs WHERE id = :id")
 _HEADER = Statement(
     select(
         runs.c.id,
@@ -146,6 +147,12 @@ def header(conn: Connection, run_id: str) -> tuple[Header, str | None, str] | No
     id_, workflow, definition, caller, key, date, created_at, parent, task, item, given, body, trace = row
     above = None if parent is None else (parent, task, item)
     return Header(id_, workflow, definition, caller, key, date, created_at, above, trace), given, body
+
+
+def given(conn: Connection, run_id: str) -> str | None:
+    """Give a run's input as it is kept."""
+    row = _GIVEN(conn, id=run_id).fetchone()
+    return None if row is None else row[0]
 
 
 def add_run(conn: Connection, **row: Any) -> None:

@@ -9,7 +9,7 @@ from tenacity.wait import wait_fixed
 
 from drawbar.core.access import AgentConfig, Caller
 from drawbar.core.course import Course
-from drawbar.core.errors import InputError, Unavailable
+from drawbar.core.errors import InputError, Rejected, Unavailable
 from drawbar.core.store import ledger
 from drawbar.core.work import StillRuns, Work
 
@@ -225,3 +225,26 @@ def test_who_may_only_run_lets_nobody_elses_writes_be_done_again(tmp_path):
             house.engine.retry(run.id, caller=clerk, from_task="pay")
 
         assert (error.value.reason, paid) == ("forbidden", [1])
+
+
+def test_a_corrected_input_is_what_every_process_goes_on_with(tmp_path):
+    """The one that knew the run before its retry too."""
+    flow = {"tasks": {"do": {"tool": "sys.do", "with": {"n": "${{ input.n }}"}, "retry": {"attempts": 1}}}}
+    paid = []
+
+    def do(arguments):
+        if arguments["n"] < 0:
+            raise Rejected("no")
+        paid.append(arguments["n"])
+
+    first = House(tmp_path, {"do": ("write", do)}, {"w": flow})  # knows the run, and does not work yet
+    run = first.engine.start("w", {"n": -1}, caller=ME)
+    with House(tmp_path, {"do": ("write", do)}, {"w": flow}) as second:
+        assert second.engine.wait(run.id, 10).state == "failed"
+    third = House(tmp_path, {"do": ("write", do)}, {"w": flow})
+    third.engine.retry(run.id, caller=ME, input={"n": 7})
+    third.end()
+
+    with first:
+        assert first.engine.wait(run.id, 10).state == "succeeded"
+    assert paid == [7]
