@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import ipaddress
@@ -13,22 +12,19 @@ from collections.abc import Callable, Generator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-import h11
 import structlog
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..core.errors import ConfigError, raise_as
 from .application import web
 from .metrics import Shared
+from .patient import Patient
 
 if TYPE_CHECKING:
     from ..app import App
     from ..core.door import Door
 
 DRAIN_S = 30
-HEAD_TIMEOUT_S = 15.0
-_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _log = structlog.get_logger("drawbar.facade")
 
 
@@ -59,7 +55,7 @@ def serve(
     api = web(app, shared=shared)
     config = uvicorn.Config(
         api,
-        http=_Patient,
+        http=Patient,
         ws="websockets-sansio",
         log_config=None,
         access_log=False,
@@ -135,38 +131,6 @@ def _refused(error: OSError, address: str, port: int) -> ConfigError:
     else:
         said, next_ = f"cannot be opened: {error.strerror}", "choose another with --port"
     return ConfigError(f"port {port} of {address} {said}", field="server.port", next=next_)
-
-
-class _Patient(H11Protocol):
-    """uvicorn's protocol, but who begins a request and does not say the whole of its head is not waited for for ever."""
-
-    _head: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
-        self._head = self.loop.call_later(HEAD_TIMEOUT_S, self._give_up)
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
-            self._forget()
-        elif self._head is None and self.timeout_keep_alive_task is None:
-            self._head = self.loop.call_later(HEAD_TIMEOUT_S, self._give_up)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._forget()
-        super().connection_lost(exc)
-
-    def _forget(self) -> None:
-        if self._head is not None:
-            self._head.cancel()
-            self._head = None
-
-    def _give_up(self) -> None:
-        self._head = None
-        if not self.transport.is_closing():
-            self.transport.write(_TOO_SLOW)
-            self.transport.close()
 
 
 class _Server(uvicorn.Server):

@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 import pytest
 import requests
 import uvicorn
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from servers.drawbar import Serving
 from servers.process import folder, free_port
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from drawbar.app import open_app
-from drawbar.facade import server
+from drawbar.facade import patient
 from drawbar.facade.deprecation import Deprecated
 from drawbar.facade.documents import says
 from drawbar.facade.gate import Gate
@@ -279,7 +279,7 @@ def small():
             raise RuntimeError("a defect")
         return Response(b"{}")
 
-    config = uvicorn.Config(Gate(api), http=server._Patient, port=free_port(), log_config=None, lifespan="off")
+    config = uvicorn.Config(Gate(api), http=patient.Patient, port=free_port(), log_config=None, lifespan="off")
     running = uvicorn.Server(config)
     running.api = api
     thread = threading.Thread(target=running.run)
@@ -306,7 +306,7 @@ def test_a_route_whose_end_is_decided_says_so_with_every_answer(small):
 
 @pytest.mark.parametrize("begun", [b"", b"GET /orders HTT", b"GET /orders HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])
 def test_who_does_not_say_what_it_wants_is_not_waited_for(small, monkeypatch, begun):
-    monkeypatch.setattr(server, "HEAD_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(patient, "HEAD_TIMEOUT_S", 0.3)
     with socket.create_connection(("127.0.0.1", small.config.port), timeout=5) as line:
         line.sendall(begun)
         assert line.recv(1000).startswith(b"HTTP/1.1 408 ")
@@ -314,7 +314,7 @@ def test_who_does_not_say_what_it_wants_is_not_waited_for(small, monkeypatch, be
 
 
 def test_a_connection_that_is_kept_is_not_waited_for_either(small, monkeypatch):
-    monkeypatch.setattr(server, "HEAD_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(patient, "HEAD_TIMEOUT_S", 0.3)
     with socket.create_connection(("127.0.0.1", small.config.port), timeout=5) as line:
         for _ in range(2):
             line.sendall(b"GET /orders HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -322,3 +322,41 @@ def test_a_connection_that_is_kept_is_not_waited_for_either(small, monkeypatch):
             assert line.recv(4000).startswith(b"HTTP/1.1 200 ")
         line.sendall(b"GET /orders HTT")
         assert line.recv(1000).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        b"GET /orders HTTP/1.1\r\n\r\n",
+        b"GET /orders HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+        b"GET /orders HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 70_000,
+        b"GET /orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET /orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n..",
+        b"GET /orders HTTP/1.1\r\nHost : localhost\r\n\r\n",
+        b"GET /orders HTTP/1.1\nHost: localhost\n\n",
+    ],
+    ids=["no host", "two hosts", "long head", "two lengths", "two different lengths", "space", "line feeds"],
+)
+def test_a_request_that_two_readers_could_read_differently_is_refused(small, wrong):
+    with socket.create_connection(("127.0.0.1", small.config.port), timeout=5) as line:
+        line.sendall(wrong)
+
+        assert line.recv(1000).startswith(b"HTTP/1.1 400 ")
+        assert line.recv(1000) == b""
+
+
+def test_what_comes_after_a_body_is_no_header(small):
+    said = []
+
+    @small.api.post("/said")
+    async def hear(request: Request) -> Response:
+        await request.body()
+        said.extend(name for name, _ in request.scope["headers"])
+        return Response(b"{}")
+
+    with socket.create_connection(("127.0.0.1", small.config.port), timeout=5) as line:
+        line.sendall(b"POST /said HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        line.sendall(b"1\r\n.\r\n0\r\nAuthorization: Bearer x\r\n\r\n")
+
+        assert line.recv(1000).startswith(b"HTTP/1.1 200 ")
+    assert said == [b"host", b"transfer-encoding"]
