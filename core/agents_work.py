@@ -123,7 +123,9 @@ class AgentWork:
         job = _Job(claim, config, config.model, caller, talk)
         if talk.last < 0:
             given = claim.step.arguments.fill(env)
-            veils = veils_of(claim.known.plan, partial(self._guard.landscape.hidden, sees=caller.sees))
+            veils = veils_of(
+                claim.known.plan, partial(self._guard.landscape.hidden, sees=caller.sees), self._guard.aside.below
+            )
             given = masked(given, veils.given.get(claim.task, ()))
             text = told(claim.step.task.description, given)
             self._keep(job, "given", {"text": text, "agent": name})

@@ -59,6 +59,8 @@ class Aside:
         self.over_bytes = over_bytes
         self.hidden: Callable[[str], Collection[str]] = lambda tool: ()
         """Name the fields of a tool that must not be seen."""
+        self.below: Callable[[str], Any] = lambda workflow: None
+        """Find the plan of a workflow."""
 
     def keep(
         self, value: Any, owner: str, *, of_run: bool = True, of_entry: bool = False, hidden: Iterable[str] = ()

@@ -53,7 +53,7 @@ class Beginning:
         run_id, wall = new_id(), time.time()
         day = date or datetime.fromtimestamp(wall, UTC).date().isoformat()
         header = runs.Header(run_id, workflow, plan.hash, _caller(caller), key, day, wall, parent, PARENT.get())
-        kept = aside.veil(given, run_id, veils_of(plan, aside.hidden).input)
+        kept = aside.veil(given, run_id, veils_of(plan, aside.hidden, aside.below).input)
         return cls(Known(header, plan, kept.value, caller, aside, is_ours=True), kept)
 
     @property
@@ -162,7 +162,9 @@ def reopen(record: Record, course: Course, given: Any, from_task: str | None, ag
     """Let a run that was over go on with this input, and do these tasks again."""
     header = course.known.header
     held = None if header.key is None else held_key(header.workflow, header.key)
-    kept = record.aside.veil(given, header.id, veils_of(course.known.plan, record.aside.hidden).input)
+    kept = record.aside.veil(
+        given, header.id, veils_of(course.known.plan, record.aside.hidden, record.aside.below).input
+    )
     if dump(kept.value) != dump(course.known.input):  # what an agent was told of the old input is no news of this one
         for name in again:
             agents.forget(course.conn, header.id, name)

@@ -20,7 +20,7 @@ from .course import Course
 from .errors import InputError
 from .holds import Holds
 from .interpreter import standing
-from .plan import plan_of
+from .plan import Plan, plan_of
 from .store import children as stored
 from .store.journal import Connection
 from .store.runs import Newer
@@ -41,7 +41,12 @@ class Children:
     def __init__(self, record: Record, definitions: Callable[[str], Workflow | None], holds: Holds) -> None:
         self._record = record
         self._definitions = definitions
+        record.aside.below = self.plan
         self._holds = holds
+
+    def plan(self, name: str) -> Plan | None:
+        definition = self._definitions(name)
+        return None if definition is None else plan_of(definition)
 
     def settle(self, claim: Claim, env: dict[str, Any]) -> Settle:
         """Look what is to be begun, and say how; Held while somebody holds the workflow."""

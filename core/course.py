@@ -13,7 +13,6 @@ from .claim import Came, Claim
 from .context import Shelf
 from .context_config import ContextConfig
 from .errors import DrawbarError, InputError
-from .expressions import Path
 from .interpreter import (
     CHILD,
     WHOLE,
@@ -259,21 +258,13 @@ class Course:
     @property
     def veils(self) -> Veils:
         """What must not be seen of what this run keeps."""
-        return veils_of(self.known.plan, self.known.aside.hidden)
+        return veils_of(self.known.plan, self.known.aside.hidden, self.known.aside.below)
 
     def _kept(self, task: str, output: str, more: tuple[str, ...]) -> Kept:
         """Make an output ready for its row: what its tool hides of it is hidden, and what a run below has hidden."""
         hidden = {*self.veils.tasks.get(task, ()), *more}
         aside = self.known.aside
         return aside.veil(load(output), self.run_id, hidden) if hidden else aside.keep_text(output, self.run_id)
-
-    def _below(self) -> set[Path]:
-        """Name what the outputs of tasks that were runs of their own hide."""
-        below = [name for name, step in self.known.plan.steps.items() if step.task.workflow is not None]
-        found = {
-            name: self.known.aside.hidden_in(self.conn, runs.output(self.conn, self.run_id, name)[0]) for name in below
-        }
-        return {("tasks", name, "output", *path.split(".")) for name, paths in found.items() for path in paths}
 
     def _keep(self, text: str) -> str:
         """Give what a row holds of a value: all of it, or the claim under which it is kept aside from now on."""
@@ -506,8 +497,7 @@ class Course:
             return None
         try:
             value = template.fill(self.env(template.paths))
-            veils = veils_of(self.known.plan, self.known.aside.hidden, self._below())
-            return self.known.aside.veil(value, self.run_id, veils.output).store(self.conn)
+            return self.known.aside.veil(value, self.run_id, self.veils.output).store(self.conn)
         except InputError:
             if any(task.state == "skipped" for task in self.state.tasks.values()):
                 return None

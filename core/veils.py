@@ -18,6 +18,7 @@ from .masking import ALL
 from .plan import Plan
 
 Hidden = Callable[[str], Collection[str]]
+Below = Callable[[str], Plan | None]
 _PLAIN = re.compile(r"\$\{\{\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d+\])*)\s*\}\}")
 _INDEX = re.compile(r"\[\d+\]")
 
@@ -37,28 +38,40 @@ class Veils:
 
 NONE = Veils()
 _MOST_MADE = 1000
+_MOST_DEEP = 20
 _made: dict[Any, Veils] = {}
+_Sides = tuple[tuple[str, ...], tuple[str, ...]]
+"""What is hidden of what a task is given, and of what it gives."""
 
 
-def veils_of(plan: Plan, hidden: Hidden, known: Collection[Path] = ()) -> Veils:
+def veils_of(plan: Plan, hidden: Hidden, below: Below = lambda workflow: None, depth: int = 0) -> Veils:
     """
     Follow the fields that the tools of a plan hide to wherever its runs keep or show them.
 
-    `known` are paths of which it is known already: of what the runs below have given.
+    `below` finds the plan of a workflow that a task runs.
     """
-    of_tools = {name: tuple(hidden(step.task.tool)) for name, step in plan.steps.items() if step.task.tool}
-    if not known and not any(of_tools.values()):
+    of_tasks: dict[str, _Sides] = {}
+    for name, step in plan.steps.items():
+        if step.task.tool is not None:
+            if paths := tuple(hidden(step.task.tool)):
+                of_tasks[name] = paths, paths
+        elif step.task.workflow is not None and depth < _MOST_DEEP and (other := below(step.task.workflow)) is not None:
+            inner = veils_of(other, hidden, below, depth + 1)
+            if inner is not NONE:
+                of_tasks[name] = inner.input, inner.output
+    if not of_tasks:
         return NONE
-    asked = (plan.hash, tuple(of_tools.items()), frozenset(known))
+    asked = (plan.hash, tuple(of_tasks.items()))
     if (made := _made.get(asked)) is None:
         if len(_made) >= _MOST_MADE:
             _made.clear()
-        made = _made[asked] = _veils(plan, of_tools, set(known))
+        made = _made[asked] = _veils(plan, of_tasks)
     return made
 
 
-def _veils(plan: Plan, of_tools: Mapping[str, tuple[str, ...]], taints: set[Path]) -> Veils:
-    while (more := taints | set(_more(plan, of_tools, taints))) != taints:
+def _veils(plan: Plan, of_tasks: Mapping[str, _Sides]) -> Veils:
+    taints: set[Path] = set()
+    while (more := taints | set(_more(plan, of_tasks, taints))) != taints:
         taints = more
     steps = {name: step for name, step in plan.steps.items() if step.undoes is None}
     return Veils(
@@ -74,18 +87,18 @@ def _veils(plan: Plan, of_tools: Mapping[str, tuple[str, ...]], taints: set[Path
     )
 
 
-def _more(plan: Plan, of_tools: Mapping[str, tuple[str, ...]], taints: set[Path]) -> Iterator[Path]:
+def _more(plan: Plan, of_tasks: Mapping[str, _Sides], taints: set[Path]) -> Iterator[Path]:
     for name, step in plan.steps.items():
-        own, here = of_tools.get(name, ()), taints | _items(step, taints)
+        (given, own), here = of_tasks.get(name, ((), ())), taints | _items(step, taints)
         if step.undoes is None:
             output = ("tasks", name, "output")
             if step.task.output is None or step.task.agent is not None:
-                yield from ((*output, *path.split(".")) for path in own)
+                yield from ((*output, *_split(path)) for path in own)
             else:
-                result = {("result", *path.split(".")) for path in own}
+                result = {("result", *_split(path)) for path in own}
                 yield from ((*output, *_split(path)) for path in _carried(step.task.output.raw, here | result))
-        for path in own:
-            for source in _sources(step.arguments.raw, path.split(".")):
+        for path in given:
+            for source in _sources(step.arguments.raw, _split(path)):
                 yield from _given_by(source, step)
 
 
@@ -107,8 +120,10 @@ def _items(step: Any, taints: set[Path]) -> set[Path]:
 
 def _sources(raw: Any, wanted: list[str]) -> Iterator[Path]:
     """Name the paths that make a field of a template's value."""
-    if isinstance(raw, Mapping) and wanted and wanted[0] in raw:
-        yield from _sources(raw[wanted[0]], wanted[1:])
+    if isinstance(raw, Mapping):
+        for name in wanted[:1] if wanted else raw:
+            if name in raw:
+                yield from _sources(raw[name], wanted[1:])
     elif isinstance(raw, list):
         for one in raw:
             yield from _sources(one, wanted)
