@@ -20,6 +20,7 @@ from .mcp import Mcp
 from .metrics import Shared
 from .reference import routes_lines
 from .routes import methods_of, routed
+from .swift import Swift
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -82,6 +83,7 @@ def web(app: App, *, hosts: Iterable[str] = (), shared: Shared | None = None) ->
     api.state.threads = threads
     api.state.metrics = shared or Shared()
     api.state.bell = live.Bell(app, threads)
+    api.add_middleware(Swift)
     api.add_middleware(Mcp, landscape=app, threads=threads)
     names = (*hosts, *app.config.server.names)
     origins = app.config.server.cors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from ..core.access import Caller
 from ..core.errors import InputError
 from ..core.register import refused
 from ..core.values import parse_json, write_json
+from .crew import Crew
 from .identity import NOBODY, caller_of
 
 if TYPE_CHECKING:
@@ -59,6 +61,18 @@ class Threads:
     many: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(MANY_THREADS))
     waiting: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(WAITING_THREADS))
     _systems: dict[str, anyio.CapacityLimiter] = field(default_factory=dict)
+    _crews: dict[str, Crew] = field(default_factory=dict)
+
+    def crew(self, name: str, landscape: Landscape) -> Crew:
+        """Give the threads that make calls of one system; what is no system's shares those of `""`."""
+        is_one = name in landscape.systems()
+        known_as = name if is_one else ""
+        crew = self._crews.get(known_as)
+        if crew is None:
+            crew = self._crews[known_as] = Crew(known_as or "work", SYSTEM_THREADS, asyncio.get_running_loop())
+        if is_one:
+            crew.most = max(landscape.config(name).budget.concurrency, SYSTEM_THREADS)
+        return crew
 
     def system(self, name: str, landscape: Landscape) -> anyio.CapacityLimiter:
         """Give the threads of one system; a name that nobody registered gets those of short work."""

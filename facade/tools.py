@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Literal
 
 from anyio import CapacityLimiter
@@ -28,11 +29,15 @@ router = APIRouter(tags=["tools"], route_class=Route)
 _EXAMPLE = {"arguments": {"id": 42}}
 
 
+def _system(asked: Asked, tool: str) -> str:
+    """Name the system that a tool is of."""
+    name, tenant = tool.partition(".")[0], asked.caller.tenant
+    return asked.app.landscape.system(name, tenant) if tenant is not None else name
+
+
 def _threads(asked: Asked, tool: str) -> CapacityLimiter:
     """Give the threads of the system that a tool is of."""
-    name, landscape, tenant = tool.partition(".")[0], asked.app.landscape, asked.caller.tenant
-    system = landscape.system(name, tenant) if tenant is not None else name
-    return asked.threads.system(system, landscape)
+    return asked.threads.system(_system(asked, tool), asked.app.landscape)
 
 
 @router.get("/tools", **says("listTools", "List tools", {200: ToolPage}, errors=[404]))
@@ -89,9 +94,9 @@ async def call(asked: Asked, name: Id) -> Response:
     """
     said = await asked.body(ToolCall)
     key = asked.request.headers.get("idempotency-key")
-    limiter = _threads(asked, name)
-    answer = await asked.on(
-        limiter, asked.app.direct.call, name, said.arguments, caller=asked.caller, key=key, code=said.code
+    crew = asked.threads.crew(_system(asked, name), asked.app.landscape)
+    answer = await crew.do(
+        partial(asked.app.direct.call, name, said.arguments, caller=asked.caller, key=key, code=said.code)
     )
     if answer.state == "waiting":
         return asked.answer(

@@ -19,9 +19,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ...core.errors import InputError
 from ...core.tenants import OF
 from .. import problems
-from ..exchange import SYSTEM_THREADS, Threads
+from ..crew import Crew
+from ..exchange import Threads
 from ..identity import let_in
-from .crew import Crew
 from .dialogue import is_short, parsed, unexpected, written
 from .toolbox import Toolbox
 from .waiting import BEAT_S, Waiting
@@ -47,7 +47,6 @@ class Mcp:
         self._landscape = landscape
         self._threads = threads
         self._toolbox = toolbox or Toolbox(landscape)
-        self._crews: dict[str, Crew[Written]] = {}
         self._running: dict[Waiting, tuple[Any, Receive]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._listening: set[asyncio.Task[None]] = set()
@@ -122,7 +121,7 @@ class Mcp:
         else:
             await _send(send, status, body, [_TYPE])
 
-    def _crew(self, asked: Question, caller: Caller) -> Crew[Written]:
+    def _crew(self, asked: Question, caller: Caller) -> Crew:
         name, landscape = "", self._landscape.landscape
         if asked.method == "tools/call":
             arguments = asked.params.get("arguments")
@@ -131,12 +130,7 @@ class Mcp:
             )
         if caller.tenant is not None and f"{name}{OF}{caller.tenant}" in landscape.systems():
             name = f"{name}{OF}{caller.tenant}"
-        crew = self._crews.get(name)
-        if crew is None:
-            most = landscape.config(name).budget.concurrency if name in landscape.systems() else 0
-            crew = Crew(name or "work", max(most, SYSTEM_THREADS), asyncio.get_running_loop())
-            self._crews[name] = crew
-        return crew
+        return self._threads.crew(name, landscape)
 
     def _told(self, asked: Question, request: Request, caller: Caller) -> None:
         """Hear a notification: the only one that asks for something takes a call back."""

@@ -1,0 +1,123 @@
+"""Threads that do blocking work for an event loop: many ends wake it once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+FEW = 4
+"""So many threads keep an interpreter busy with work that hardly waits; more would only take turns."""
+PATIENCE_S = 0.002
+"""Work that nobody took for so long waits for threads that wait themselves: there must be more of them."""
+_IDLE_S = 30.0
+_Work = tuple[float, Callable[[], Any], "asyncio.Future[Any]", contextvars.Context]
+
+
+class Crew:
+    """
+    So many threads at most, made when they are needed, and gone when they are idle; for one event loop.
+
+    A few begin. While work waits although they are there, twice as many work, and again, up to `most`.
+    """
+
+    def __init__(self, name: str, most: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.most = most
+        self._name = name
+        self._loop = loop
+        self._todo: deque[_Work] = deque()
+        self._wanted: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._done: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
+        self._woken = False
+        self._looks = False
+        self._lock = threading.Lock()
+        self._busy = 0
+        self._idle = 0
+
+    def do(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Do it on a thread; further work waits in a line."""
+        done: asyncio.Future[T] = self._loop.create_future()
+        with self._lock:
+            self._todo.append((time.monotonic(), work, done, contextvars.copy_context()))
+            if self._busy < min(FEW, self.most):
+                self._more(1)
+            elif not self._looks and self._busy < self.most:
+                self._looks = True
+                self._loop.call_later(PATIENCE_S, self._look)
+        return done
+
+    def _look(self) -> None:
+        """Have more threads where work waits for them."""
+        with self._lock:
+            if self._todo and time.monotonic() - self._todo[0][0] >= PATIENCE_S:
+                self._more(min(self._busy, len(self._todo), self.most - self._busy))
+            self._looks = bool(self._todo) and self._busy < self.most
+            if self._looks:
+                self._loop.call_later(PATIENCE_S, self._look)
+
+    def _more(self, count: int) -> None:
+        """Wake threads, or make them; the lock is held."""
+        for _ in range(count):
+            self._busy += 1
+            if self._idle > 0:
+                self._idle -= 1
+                self._wanted.put(None)
+            else:
+                threading.Thread(target=self._work, name=f"drawbar-{self._name}", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if self._todo:
+                    _, work, done, context = self._todo.popleft()
+                else:
+                    self._busy -= 1
+                    self._idle += 1
+                    work = None
+            if work is None:
+                if not self._is_wanted():
+                    return
+                continue
+            try:
+                self._say(done, context.run(work), None)
+            except BaseException as error:
+                self._say(done, None, error)
+            del work, done, context
+
+    def _is_wanted(self) -> bool:
+        """Wait to be woken; False when nobody did for long."""
+        try:
+            self._wanted.get(timeout=_IDLE_S)
+        except queue.Empty:
+            with self._lock:
+                if self._idle > 0:
+                    self._idle -= 1
+                    return False
+            self._wanted.get()  # somebody counts on us: the word is on its way
+        return True
+
+    def _say(self, done: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+        self._done.append((done, result, error))
+        if not self._woken:
+            self._woken = True
+            try:
+                self._loop.call_soon_threadsafe(self._settle)
+            except RuntimeError:  # the loop is closed: nobody waits any longer
+                self._done.clear()
+
+    def _settle(self) -> None:
+        self._woken = False
+        while self._done:
+            done, result, error = self._done.popleft()
+            if done.cancelled():
+                continue
+            if error is not None:
+                done.set_exception(error)
+            else:
+                done.set_result(result)
