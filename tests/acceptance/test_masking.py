@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -232,9 +233,12 @@ def test_nothing_that_is_written_or_sent_elsewhere_has_a_secret(house, said):
 def test_the_command_line_shows_no_secret(house, said):
     runs = [one["run_id"] for one in house.ask("GET", "/runs?limit=100").json()["items"] if one["workflow"] == "above"]
     dead = [one["id"] for one in house.ask("GET", "/dead-letters").json()["items"]]
-    verbs = (["runs", "--json"], ["show", runs[0], "--json"], ["dead", "show", dead[0]], ["approvals", "--json"], ["call", "erp.find", f"name={NAME}"], ["status"], ["check", "far"])  # fmt: skip
+    verbs = (["runs", "--json"], ["show", runs[0], "--json"], ["dead", "show", dead[0]], ["call", "erp.find", f"name={NAME}"])  # fmt: skip
 
-    shown = {" ".join(verb): house.cli(*verb) for verb in verbs}
+    with ThreadPoolExecutor(2) as pool:
+        shown = dict(
+            zip((" ".join(verb) for verb in verbs), pool.map(lambda verb: house.cli(*verb), verbs), strict=True)
+        )
 
     assert leaks(shown, SECRETS) == []
     assert NAME in shown[f"call erp.find name={NAME}"]
