@@ -1,7 +1,9 @@
 """The line to PostgreSQL: what a unit of the journal asks leaves together, in order, and all of it or nothing is done."""
 
+import time
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -128,6 +130,10 @@ def test_a_line_that_the_server_has_cut_is_replaced_before_anything_leaves(journ
     database = pg_url.rpartition("/")[2]
     cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = '{}'"
     postgres.execute(cut.format(database))
+    others = "SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = %s"
+    with psycopg.connect(pg_url.replace("+psycopg", ""), autocommit=True) as conn:
+        while conn.execute(others, [database]).fetchone() != (0,):
+            time.sleep(0.01)
 
     journal.write(lambda conn: put(conn, "x2"))
 
