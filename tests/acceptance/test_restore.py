@@ -43,7 +43,7 @@ workflows:
 """
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.wire("postgres"))])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.slow, pytest.mark.wire("postgres")])])
 def place(request, monkeypatch):
     at = folder("restore")
     with sqlite3.connect(at / "erp.db") as erp:

@@ -196,6 +196,7 @@ def test_a_failed_unit_leaves_no_claim(house):
         assert counts(one.journal, "claims", "claim_pieces") == [0, 0]
 
 
+@pytest.mark.parametrize("state", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
 def test_killed_around_the_write_a_run_has_its_claim_whole_or_not_at_all(house, state, tmp_path):
     """A process that makes large outputs is killed again and again; whatever a row refers to can be read."""
     with house({}, {}) as one:
@@ -343,6 +344,7 @@ def test_the_outward_form_is_made_from_the_text_alone():
         assert load(dump(value)) == value
 
 
+@pytest.mark.parametrize("state", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
 def test_two_hundred_outputs_of_a_megabyte_do_not_stay_in_memory(state):
     """Measured in a process of its own: what a run made is read when it is named, and held by nobody."""
     script = Path(__file__).parent.parent / "large_values.py"

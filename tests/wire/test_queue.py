@@ -76,6 +76,7 @@ def assert_once(url, ids):
     assert [done[f"{one}/{name}"] for one in ids for name in many.WRITES] == [1] * len(ids) * len(many.WRITES)
 
 
+@pytest.mark.parametrize("queue", ["rabbitmq", pytest.param("redis", marks=pytest.mark.slow)], indirect=True)
 def test_runs_are_rung_to_two_workers_and_one_may_be_killed(machines, tmp_path, queue):
     """The one that starts runs works on none; a ring that died with its worker is rung again."""
     house = many.house(tmp_path, bell=CeleryBell(queue))
@@ -114,6 +115,7 @@ def test_a_ring_carries_ids_and_nothing_else(tmp_path, state, vhost):
     assert b"s3cret" not in body + repr(properties).encode()
 
 
+@pytest.mark.parametrize("queue", ["rabbitmq", pytest.param("redis", marks=pytest.mark.slow)], indirect=True)
 def test_1000_ready_tasks_without_a_worker_leave_at_most_1000_messages(tmp_path, state, queue):
     """The sweeper rings nothing again while the queue holds rings; when they are gone, it rings later each time."""
     bell = CeleryBell(queue)
