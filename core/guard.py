@@ -30,7 +30,7 @@ from .errors import (
 )
 from .holds import Holds
 from .landscape import Bound, Landscape
-from .masking import Vault, masked, texts_at, without
+from .masking import Vault, masked, texts_at, told_by, without
 from .outcome import Outcome, by_rules, defect, filled, storable, veiled
 from .policy import verdict
 from .prepared import Prepared, approval_of, busy_with, forbidden, value_of
@@ -45,6 +45,7 @@ from .witness import Witness
 log = structlog.get_logger("drawbar.guard")
 _TRIES = 3
 _CODE_S = 600
+_NEXT = "next"
 _MARGIN_S = 60  # a lease and some more: after that, who recorded an intent has surely given up
 
 
@@ -94,7 +95,8 @@ class Guard:
         try:
             return self._prepared(tool, arguments, caller, outside=outside, once=once)
         except DrawbarError as error:
-            error.message = without(error.message, texts_at(arguments, self.landscape.hidden(tool)))
+            texts = texts_at(arguments, self.landscape.hidden(tool))
+            error.message, error.detail = without(error.message, texts), without(error.detail, texts)
             if outside:
                 self.witness.refused(tool, caller, arguments, error, self.landscape.hidden)
             raise
@@ -102,6 +104,7 @@ class Guard:
     def _prepared(self, tool: str, arguments: Any, caller: Caller, *, outside: bool, once: str | None) -> Prepared:
         bound = self._free(tool, caller.tenant)
         caller = self._permit(bound, caller)
+        arguments = self._with_token(bound, arguments)
         try:
             checked = bound.arguments.arguments({} if arguments is None else arguments, outside=outside)
         except InputError as error:
@@ -248,7 +251,26 @@ class Guard:
 
     def shown(self, tool: str, value: Any, caller: Caller) -> Any:
         """Give a tool's answer as this caller may see it."""
-        return masked(value, self.landscape.hidden(tool, sees=caller.sees))
+        hidden = self.landscape.hidden(tool, sees=caller.sees)
+        shown = masked(value, hidden)
+        if hidden and isinstance(value, Mapping) and isinstance(following := value.get(_NEXT), str):
+            texts = texts_at(value, hidden)
+            if without(decoded := told_by(following), texts) != decoded:  # a page's token names its last row
+                shown = {**shown, _NEXT: self.vault.seal(following)}
+        return shown
+
+    def _with_token(self, bound: Bound, arguments: Any) -> Any:
+        """Open the token of a page that `shown` sealed."""
+        if not bound.rules.hides or not isinstance(arguments, Mapping):
+            return arguments
+        following = arguments.get(_NEXT)
+        if not isinstance(following, str) or not self.vault.sealed(following):
+            return arguments
+        try:
+            return {**arguments, _NEXT: self.vault.open(following)}
+        except ConfigError as error:
+            said = f"{_NEXT}: this is no token; give the `next` of the last answer"
+            raise InputError(said, field=_NEXT, tool=bound.name) from error
 
     def settled(self, row: Mapping[str, Any], result: Any) -> Kept:
         """Make an answer ready that was found out later, for the ledger's entry that it belongs to."""

@@ -16,6 +16,7 @@ from servers.process import folder, free_port
 from websockets.sync.client import connect
 
 from drawbar.app import open_app
+from drawbar.core.masking import told_by
 from drawbar.facade.routes import document
 
 KEY, LOGIN, TOKEN = "MARK-state-key-0123456789", "MARK-login-73", "MARK-token-91"
@@ -37,7 +38,9 @@ adapters:
       say: {{ description: Say., sql: "select :card as said", parameters: {{ card: {{ type: string }} }}, effect: read }}
       lose: {{ description: Lose., sql: "insert into paid (card, cvv, name) values (:card, '', '')", parameters: {{ card: {{ type: string }} }}, effect: write }}
       ask: {{ description: Ask., sql: "insert into paid (card, cvv, name) values (:card, '', '')", parameters: {{ card: {{ type: string }} }}, effect: write }}
+    tables: {{ people: {{ key: [card], read: true }} }}
     tools:
+      read_people: {{ secret: [rows.card] }}
       find: {{ personal: [name, rows.name], secret: [rows.card] }}
       pay: {{ personal: [name], secret: [card, cvv], key: "${{{{ arguments.name + '1' }}}}" }}
       say: {{ secret: [card], outcome: [{{ when: "${{{{ true }}}}", is: rejected, message: "${{{{ 'no card ' + result.rows[0].said }}}}" }}] }}
@@ -58,7 +61,7 @@ workflows:
     output: {{ below: "${{{{ tasks.sub.output }}}}" }}
   fails: {{ description: Fails., input: {{ type: object }}, tasks: {{ say: {{ tool: erp.say, with: {{ card: "${{{{ input.card }}}}" }} }} }} }}
 agents:
-  clerk: {{ tools: ["erp.find", "erp.pay", "erp.say", "erp.lose", "erp.ask"], scopes: [read, run, operate, approve, administer] }}
+  clerk: {{ tools: ["erp.find", "erp.read_people", "erp.pay", "erp.say", "erp.lose", "erp.ask"], scopes: [read, run, operate, approve, administer] }}
   officer: {{ tools: ["erp.find"], sees: [personal] }}
 """
 BUY = {"cvv": CVV, "people": [NAME]}
@@ -109,9 +112,9 @@ class House:
 def house():
     place, hook = folder("masking"), Hook()
     with sqlite3.connect(place / "erp.db") as database:
-        database.execute("create table people (id integer, name text, card text)")
+        database.execute("create table people (id integer, name text, card text primary key)")
         database.execute("create table paid (card text, cvv text, name text)")
-        database.execute("insert into people values (7, ?, ?)", (NAME, CARD))
+        database.executemany("insert into people values (?, ?, ?)", [(7, NAME, CARD), (8, "Bob", f"{CARD}-2")])
     planted = {"DRAWBAR_STATE_KEY": KEY, "LOGIN": LOGIN, "TOKEN": TOKEN, "HOOK": hook.url}
     environ = {**os.environ, **planted}
     (place / "drawbar.yaml").write_text(LANDSCAPE)
@@ -242,6 +245,16 @@ def test_the_command_line_shows_no_secret(house, said):
 
     assert leaks(shown, SECRETS) == []
     assert NAME in shown[f"call erp.find name={NAME}"]
+
+
+def test_the_token_of_a_page_does_not_tell_its_last_row(house):
+    first = house.call("read_people", limit=1).json()["result"]
+    second = house.call("read_people", limit=1, next=first["next"]).json()["result"]
+    forged = house.call("read_people", limit=1, next="sealed:" + "A" * 100)
+
+    assert (first["rows"][0]["id"], second["rows"][0]["id"]) == (7, 8)
+    assert CARD not in told_by(first["next"])
+    assert forged.status_code == 422, forged.text
 
 
 def test_who_sees_personal_fields_sees_them_and_no_secret_ones(house, said):
