@@ -142,14 +142,18 @@ def test_sql_in_any_string_stays_a_string(house, text):
 
     found = house.call("erp.find", note=text)
     assert found.json()["result"]["rows"] == []
+    kept = house.call("erp.read_orders", where={"note": text})
+    assert kept.json()["result"]["rows"] == []
     for arguments in (
-        {"filter": {text: 1}},
-        {"filter": {"note": {text: 1}}},
+        {"where": {text: 1}},
+        {"where": {"note": {text: 1}}},
         {"where": text},
         {"order": [text]},
-        {"order_by": [text]},
+        {"order": text},
+        {"order": [f"note {text}"]},
         {"columns": [text]},
-        {"after": text},
+        {"limit": text},
+        {"next": text},
         {"table": text},
     ):
         refused(house.call("erp.read_orders", **arguments))
