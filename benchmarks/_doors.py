@@ -20,6 +20,7 @@ from _noop import brought
 from _peers import python_with
 
 START_S = 60.0
+END_S = 10.0
 SELECT = "select id, customer, amount, status from orders where id = "
 DESCRIPTION = "Find one order."
 
@@ -54,7 +55,11 @@ def running(command: Sequence[str], port: int, key: str = "none", **said: Any) -
         yield Server(f"http://127.0.0.1:{port}", child.pid, key, time.perf_counter() - began)
     finally:
         child.send_signal(signal.SIGTERM)
-        child.communicate()
+        try:
+            child.wait(END_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
 
 
 def _answers(port: int) -> bool:

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,22 +50,28 @@ def host(name: str) -> Iterator[dict[str, Any]]:
 
 
 def _soap() -> None:
-    asyncio.run(_serve_soap())
+    asyncio.run(_serve_soap(0, "a host that answers at once"))
 
 
-async def _serve_soap() -> None:
-    server = await asyncio.start_server(_answer, "127.0.0.1", 0)
-    _say(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/billing", name="a host that answers at once")
+def _slow() -> None:
+    asyncio.run(_serve_soap(1, "a host that answers after a second"))
+
+
+async def _serve_soap(delay_s: float, name: str) -> None:
+    server = await asyncio.start_server(partial(_answer, delay_s), "127.0.0.1", 0, backlog=1000)
+    _say(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/billing", name=name)
     await asyncio.to_thread(sys.stdin.read)
     os._exit(0)
 
 
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _answer(delay_s: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             length = head.partition(b"content-length:")[2].partition(b"\r\n")[0]
             body = await reader.readexactly(int(length or 0))
+            if delay_s:
+                await asyncio.sleep(delay_s)
             content = (_ANSWER % (_CREATED if b"CreateInvoice" in body else _FOUND)).encode()
             writer.write(
                 b"HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: %d\r\n\r\n" % len(content)
@@ -135,4 +142,4 @@ def _say(**said: Any) -> None:
 
 
 if __name__ == "__main__":
-    {"soap": _soap, "amqp": _amqp, "sql": _sql, "state": _state, "sftp": _sftp}[sys.argv[1]]()
+    {"soap": _soap, "slow": _slow, "amqp": _amqp, "sql": _sql, "state": _state, "sftp": _sftp}[sys.argv[1]]()

@@ -19,7 +19,19 @@ from pathlib import Path
 from typing import Any
 
 from _callers import NUMBER
-from _doors import Server, configured, environment, family_mb, fastapi, legacy2mcp, orders, ours, running, toolbox
+from _doors import (
+    Server,
+    configured,
+    environment,
+    family_mb,
+    fastapi,
+    free_port,
+    legacy2mcp,
+    orders,
+    ours,
+    running,
+    toolbox,
+)
 from _hosts import ROOT, host
 from _lines import Ask, Round, contestant
 from _peers import FOLDER
@@ -132,11 +144,15 @@ def stdio(rounds: int) -> list[Row]:
             "legacy2mcp": _by_lines(stack, "erp_query_find_order", legacy2mcp(folder, url), {}),
         }
         calls = {"ours": {1: 1000, 64: 3000}, "legacy2mcp": {1: 200, 64: 300}}
-        contests = {f"{name} {many}": partial(ask, calls[name][many], many) for many in (1, 64) for name, ask in asks.items()}
+        contests = {
+            f"{name} {many}": partial(ask, calls[name][many], many) for many in (1, 64) for name, ask in asks.items()
+        }
         seen = measured(contests, rounds)
     said, goals = "MCP over stdio, database row", {1: 8, 64: 15}
     return [
-        compared(f"{said}, {_people(many)}", seen[f"ours {many}"], seen[f"legacy2mcp {many}"], "legacy2mcp 0.5.1", goal, 0)
+        compared(
+            f"{said}, {_people(many)}", seen[f"ours {many}"], seen[f"legacy2mcp {many}"], "legacy2mcp 0.5.1", goal, 0
+        )
         for many, goal in goals.items()
     ]
 
@@ -195,7 +211,7 @@ def slow(rounds: int) -> list[Row]:
         alone, beside, many = list[Round](), list[Round](), list[Round]()
         for _ in range(rounds):
             alone.append(near(1000, 8, 20))
-            with _meanwhile(lambda: crowd(2500, 500)) as ended:
+            with _meanwhile(lambda: crowd(4000, 500)) as ended:
                 time.sleep(1)
                 beside.append(near(1000, 8, 20))
             many.append(ended[0])
@@ -226,7 +242,7 @@ def start(rounds: int) -> list[Row]:
     for _ in range(rounds):
         with ExitStack() as stack:
             folder = stack.enter_context(scratch())
-            key, port = configured(folder, _ten(folder)), _free()
+            key, port = configured(folder, _ten(folder)), free_port()
             command = [sys.executable, "-m", "drawbar", "serve", "--port", str(port)]
             began = time.perf_counter()
             server = stack.enter_context(running(command, port, key, cwd=folder, env=environment(folder)))
@@ -255,8 +271,8 @@ def _ten(folder: Path) -> dict[str, Any]:
     (folder / "in").mkdir()
     soap = {"kind": "soap", "wsdl": str(WSDL), "endpoints": "http://127.0.0.1:9/billing"}
     statement = orders("sqlite:///erp.db")["erp"]
-    feed = {"path": "in", "pattern": "*.csv", "format": {"kind": "csv"}}
-    drop = {"kind": "sftp", "transport": "local", "root": str(folder), "feeds": {"orders": feed}}
+    feed = {"pattern": "in/*.csv", "format": {"kind": "csv"}}
+    drop = {"kind": "local", "root": str(folder), "feeds": {"orders": feed}}
     events = {"kind": "amqp", "url": "amqp://127.0.0.1:9", "publish": {"told": {"exchange": "x", "routing_key": "y"}}}
     return {
         **{f"soap{number}": soap for number in range(4)},
@@ -266,17 +282,17 @@ def _ten(folder: Path) -> dict[str, Any]:
     }
 
 
-def _free() -> int:
-    from _doors import free_port
-
-    return free_port()
-
-
 def _people(many: int) -> str:
     return f"{many} caller{'s' if many > 1 else ''}"
 
 
-PARTS: dict[str, Callable[[int], list[Row]]] = {"http": http, "stdio": stdio, "rest": rest, "slow": slow, "start": start}
+PARTS: dict[str, Callable[[int], list[Row]]] = {
+    "http": http,
+    "stdio": stdio,
+    "rest": rest,
+    "slow": slow,
+    "start": start,
+}
 
 
 def main() -> None:
