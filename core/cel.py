@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from celpy.celparser import CELParseError, CELParser
@@ -27,19 +28,24 @@ from .cel_values import (
 from .errors import ConfigError
 
 Run = Callable[[Env], Any]
-_PARSER = CELParser()
 
 
 def compile_text(text: str) -> tuple[Run, frozenset[Path]]:
     """Parse and compile; ConfigError names the column."""
     compiler = _Compiler()
     try:
-        return compiler.build(_PARSER.parse(text)), frozenset(compiler.paths)
+        return compiler.build(_parser().parse(text)), frozenset(compiler.paths)
     except CELParseError as error:
         where = f" at column {error.column}" if error.column and error.column > 0 else ""
         raise ConfigError(f"not a CEL expression{where}: {text.strip()!r}") from error
     except RecursionError as error:
         raise ConfigError("this expression is nested too deep") from error
+
+
+@cache
+def _parser() -> CELParser:
+    """Make the parser when there is an expression: its grammar takes longer than the start of everything else."""
+    return CELParser()
 
 
 class _Compiler:
