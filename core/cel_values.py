@@ -14,6 +14,8 @@ from .values import plain_decimal
 
 Path = tuple[str, ...]
 Env = Mapping[str, Any]
+Run = Callable[[Env], Any]
+"""A compiled expression."""
 _EXACT = Context(prec=60)
 
 
@@ -34,6 +36,22 @@ def select(value: Any, name: str) -> Any:
     if isinstance(value, (date, time)) and name in _DATE_FIELDS and hasattr(value, name):
         return getattr(value, name)
     raise EvaluationError(f"{kind_of(value)} has no {name}")
+
+
+def reader(path: Path) -> Run:
+    """Give what reads a path, `('input', 'order')`."""
+    root, *rest = path
+
+    def read(env: Env) -> Any:
+        try:
+            value = env[root]
+        except KeyError:
+            raise EvaluationError(f"{root} is not there") from None
+        for name in rest:
+            value = select(value, name)
+        return value
+
+    return read
 
 
 def item_of(value: Any, index: Any) -> Any:
