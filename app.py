@@ -7,8 +7,10 @@ The composition root: reads the configuration and puts the parts together.
 from __future__ import annotations
 
 import getpass
+import math
 import os
 import threading
+import time
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
@@ -81,6 +83,8 @@ from .core.workflow import Workflow
 
 log = structlog.get_logger("drawbar.app")
 _RELOAD = "reload"
+_CLOCKS_S = 5.0
+"""So far may the clocks of two machines be apart; to read the configuration once too often does no harm."""
 _SWEEP_S = 0.5
 _CLEAN_S = 60.0
 _TELL_S = 0.5
@@ -94,9 +98,13 @@ class App:
     """
 
     def __init__(
-        self, config: Config, queues: Collection[str] = (DEFAULT,), source: Callable[[], Config] | None = None
+        self,
+        config: Config,
+        queues: Collection[str] = (DEFAULT,),
+        source: Callable[[], Config] | None = None,
+        read_at: float = math.inf,
     ) -> None:
-        """`source` reads the configuration again; without it there is nothing to reload."""
+        """`source` reads the configuration again; without it there is nothing to reload. `read_at` is when it was read."""
         self.config = config
         self._source = source
         self._reloading = threading.Lock()
@@ -187,7 +195,7 @@ class App:
         self._pulses: list[Pulse] = []
         self._tellers: list[Pulse] = []
         self._seen_changes = -1
-        self._seen_reload = self._reloads()
+        self._seen_reload = self._reloads(before=read_at - _CLOCKS_S)
 
     def __enter__(self) -> Self:
         return self
@@ -293,9 +301,10 @@ class App:
             if tells:
                 self._begin_tellers()
 
-    def _reloads(self) -> int:
+    def _reloads(self, before: float = math.inf) -> int:
+        """Tell how often the configuration was reloaded; -1 when the last time was not before a moment."""
         told = self.definitions.get(_RELOAD, _RELOAD)
-        return told.version if told else 0
+        return 0 if told is None else told.version if told.changed_at < before else -1
 
     def _follow_reload(self) -> None:
         """Do what another process was told to; what is wrong with the files of this machine changes nothing here."""
@@ -503,5 +512,5 @@ def open_app(config: Config | Path | str | None = None, *, queues: Collection[st
     """
     if isinstance(config, Config):
         return App(config, queues)
-    source = partial(load, config)
-    return App(source(), queues, source)
+    source, read_at = partial(load, config), time.time()
+    return App(source(), queues, source, read_at)

@@ -7,6 +7,7 @@ dies is replaced. A child whose parent dies ends too: each holds one end of a li
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -60,7 +61,8 @@ class Part:
         """End as SIGTERM ends us when our parent is gone."""
 
         def watch() -> None:
-            os.read(self.line, 1)
+            with contextlib.suppress(ConnectionError):  # it died before it had read that we answer
+                os.read(self.line, 1)
             os.kill(os.getpid(), signal.SIGTERM)
 
         threading.Thread(target=watch, name="drawbar-parent", daemon=True).start()
@@ -110,6 +112,7 @@ class Crowd:
         self._command = command
         self._ready = ready
         self._said = False
+        self._reload_asked = False
         self._stop = threading.Event()
         self._code = 0
         self._folder = tempfile.TemporaryDirectory(prefix="drawbar-")
@@ -121,21 +124,25 @@ class Crowd:
         """Keep the children until SIGTERM or SIGINT; give the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
-        signal.signal(signal.SIGHUP, lambda *_: self._reload())
+        signal.signal(signal.SIGHUP, lambda *_: setattr(self, "_reload_asked", True))
         try:
             while not self._stop.wait(_LOOK_S if self._said else 0.02):
                 for place in range(len(self._places)):
                     self._look(place)
+                if self._reload_asked:
+                    self._reload()
         finally:
             self._end()
             self._folder.cleanup()
         return self._code
 
     def _reload(self) -> None:
-        """Let one of them read the configuration again; the others follow it by the state."""
-        living = [child for child in self._places if child is not None and child.process.poll() is None]
-        if living:
-            living[0].process.send_signal(signal.SIGHUP)
+        """Let one that answers read the configuration again; the others follow it by the state."""
+        for child in self._places:
+            if child is not None and child.is_ready and child.process.poll() is None:
+                self._reload_asked = False
+                child.process.send_signal(signal.SIGHUP)
+                return
 
     def _look(self, place: int) -> None:
         child = self._places[place]
