@@ -138,14 +138,15 @@ class Running(Clock):
 def test_500_waiting_tasks_start_again_spread_out_after_the_opening(tmp_path):
     """Nothing before it, all within the spread, and never a fifth of them in one second."""
     called = []
-    clock = Running("03:29:52")
+    clock = Running("03:29:46")
     opens = Clock("03:30:00").now
     each = {"for_each": {"in": "${{ input.list }}", "concurrency": 500}, "tool": "sys.do", "timeout_s": 2}
     with House(tmp_path, reads(lambda _: called.append(clock())), {"w": {"tasks": {"a": each}}}) as house:
         closing(house, clock, spread_s=10)
         run = house.engine.start("w", {"list": list(range(500))}, caller=ME)
-        time.sleep(5)
-        waiting = house.engine.run(run.id).state, len(called)
+        while (state := house.engine.run(run.id).state) != "waiting" and clock() < opens - 1:
+            time.sleep(0.1)
+        waiting = state, len(called)
         run = house.engine.wait(run.id, 60)
 
     seconds = Counter(int(moment - opens) for moment in called)
