@@ -149,6 +149,7 @@ def test_a_websocket_without_a_key_is_refused_before_it_opens(place):
             assert json.loads(socket_.recv(timeout=5))["type"] == "key.added"
 
 
+@pytest.mark.slow
 def test_elsewhere_than_on_loopback_it_starts_only_with_credentials(place):
     said = drawbar(place, "serve", "--host", "0.0.0.0", "--port", "0", code=2)
     assert "0.0.0.0 is not a loopback address" in said
@@ -290,6 +291,7 @@ def test_a_public_key_is_no_shared_secret(place, provider):
         assert served.ask("GET", "/runs", headers=bearer(token)).status_code == 401
 
 
+@pytest.mark.slow
 def test_a_provider_that_changes_its_keys_or_is_away_stops_nobody(place, provider):
     with Serving(with_provider(provider), at=place) as served:
         ask = lambda token: served.ask("GET", "/runs", headers=bearer(token))  # noqa: E731
@@ -309,6 +311,7 @@ def test_a_provider_that_changes_its_keys_or_is_away_stops_nobody(place, provide
         assert ask(provider.token("second", scope="read", jti="another")).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_proxy_says_whose_certificate_it_saw_and_nobody_else_does(place):
     told = '{ header: X-Client-Subject, from: ["127.0.0.0/8"], agents: { "CN=clerk,O=Example": clerk } }'
     config = AGENTS + f"server: {{ authentication: {{ proxy: {told} }} }}\n"

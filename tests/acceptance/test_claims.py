@@ -127,7 +127,8 @@ def cli(landscape: Serving, *words: str) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.mark.parametrize("where", [pytest.param("local", marks=pytest.mark.slow), "remote"])
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["local", "remote"])
 def test_the_command_line_writes_it_to_standard_output_or_a_file(landscape, where, tmp_path):
     claim = ran(landscape, "large", {"text": TEXT, "secret": where})["output"]
     server = ["--server", landscape.url] if where == "remote" else []

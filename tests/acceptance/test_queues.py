@@ -58,7 +58,7 @@ def working(at, environ, *more):
     process.wait()
 
 
-@pytest.fixture(params=["threads", "rabbitmq", pytest.param("redis", marks=pytest.mark.slow)])
+@pytest.fixture(params=["threads", *(pytest.param(one, marks=pytest.mark.slow) for one in ("rabbitmq", "redis"))])
 def environ(request, pg_url):
     make = {"rabbitmq": "make_vhost", "redis": "make_database"}
     server = request.getfixturevalue(request.param) if request.param in make else None

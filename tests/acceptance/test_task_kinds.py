@@ -147,6 +147,7 @@ def test_runs_show_their_parents_and_children(served):
     assert served.ask("GET", "/assignments").json()["items"] == []
 
 
+@pytest.mark.slow
 def test_on_the_command_line_a_run_waits_for_an_agent_and_is_answered(tmp_path, place):
     (tmp_path / "drawbar.yaml").write_text(CONFIG)
     (tmp_path / "erp.db").write_bytes((place / "erp.db").read_bytes())

@@ -152,6 +152,7 @@ def drawbar(folder, *words):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.slow
 def test_the_command_line_names_the_tenant_too(towns, tmp_path):
     (tmp_path / "drawbar.yaml").write_text(configuration(towns))
     given = [f"{name}={value}" for name, value in CREATE.items()]

@@ -180,6 +180,7 @@ def test_a_file_on_sftp_becomes_rows(night: Any, target: str, sshd: Any, drop: P
 KILLS = 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["postgresql"], indirect=True)
 def test_kill_9_while_files_are_loaded_loses_nothing_and_repeats_nothing(
     target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -192,6 +192,7 @@ def test_kill_9_between_start_and_acknowledgement_loses_nothing_and_doubles_noth
     assert until(lambda: waiting(channel) == 0)
 
 
+@pytest.mark.slow
 def test_kill_9_at_any_moment_loses_no_message_and_starts_none_twice(config, channel, serving):
     count = 300
     for number in range(count):
