@@ -42,7 +42,7 @@ from .rooms import SPARE
 from .roster import BEAT_S, Roster
 from .store import approvals, assignments, runs
 from .store import claims as stored
-from .store.journal import Connection, Journal
+from .store.journal import Away, Connection, Journal
 from .sweep import Sweep
 from .views import Run, TaskRun
 from .work import RunSync, Work
@@ -53,6 +53,8 @@ T = TypeVar("T")
 _POLL_S = 0.5
 _WAIT_S = 0.1
 _STUCK_S = 30.0
+_DOUBT_S = 10.0
+_LOOK_AGAIN_S = 0.5
 
 
 class Engine:
@@ -193,6 +195,17 @@ class Engine:
                 return pool.ask(partial(begin, reserved), reserved)
         return begin(0)[0]
 
+    def _has_begun(self, run_id: str) -> bool:
+        """Look whether a run is there whose commit had no answer: who hears that it is not begins another one."""
+        if self._journal.is_sqlite:
+            return False
+        until = time.monotonic() + _DOUBT_S
+        while time.monotonic() < until:
+            time.sleep(_LOOK_AGAIN_S)  # what reached the server may still be on its way to its disk
+            with suppress(Away), self._journal.read() as conn:
+                return runs.header(conn, run_id) is not None
+        return False
+
     def _begin(
         self, beginning: Beginning, trigger_id: str | None, before: Callable[[Connection], None], room: int
     ) -> tuple[Run | str, list[Claim]]:
@@ -207,7 +220,12 @@ class Engine:
             before(conn)
             return beginning.begin(self._record, conn, room=room, trigger_id=trigger_id)
 
-        courses = self._record.write(unit, self._ahead if room else None)
+        try:
+            courses = self._record.write(unit, self._ahead if room else None)
+        except Away:
+            if not self._has_begun(run_id):
+                raise
+            return run_id, []  # its tasks are ready, and found by whoever looks next
         claims = self._record.committed(courses)
         self._leases.take(claims)
         if not courses or courses[0].state.ended:
