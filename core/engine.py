@@ -197,8 +197,6 @@ class Engine:
 
     def _has_begun(self, run_id: str) -> bool:
         """Look whether a run is there whose commit had no answer: who hears that it is not begins another one."""
-        if self._journal.is_sqlite:
-            return False
         until = time.monotonic() + _DOUBT_S
         while time.monotonic() < until:
             time.sleep(_LOOK_AGAIN_S)  # what reached the server may still be on its way to its disk
@@ -222,8 +220,8 @@ class Engine:
 
         try:
             courses = self._record.write(unit, self._ahead if room else None)
-        except Away:
-            if not self._has_begun(run_id):
+        except Away as error:
+            if not (error.in_doubt and self._has_begun(run_id)):
                 raise
             return run_id, []  # its tasks are ready, and found by whoever looks next
         claims = self._record.committed(courses)

@@ -50,6 +50,9 @@ _CHECKPOINT_BYTES = 32_000_000
 class Away(Unavailable):
     """The journal itself cannot be used now: that uses up nobody's attempt."""
 
+    in_doubt = False
+    """Whether a commit left and had no answer: it may have been made."""
+
 
 class Journal:
     """
@@ -105,6 +108,10 @@ class Journal:
         began = time.perf_counter()
         try:
             return self._writer.write(unit)
+        except postgres.Unanswered as error:
+            away = _unavailable(error)
+            away.in_doubt = True
+            raise away from error
         except self._away as error:
             raise _unavailable(error) from error
         finally:
@@ -204,7 +211,7 @@ def _settle(conn: Connection, *, migrate: bool) -> upgrade.Upgraded | None:
     return upgrade.settle(conn, migrate=migrate)
 
 
-def _unavailable(error: Exception) -> DrawbarError:
+def _unavailable(error: Exception) -> Away:
     return Away(f"the journal cannot be used: {getattr(error, 'orig', None) or error}", retry_after_s=1)
 
 

@@ -83,6 +83,10 @@ def is_refusal(message: str) -> bool:
     return any(said in message for said in ("authentication failed", "does not exist", "no pg_hba.conf entry"))
 
 
+class Unanswered(Exception):
+    """A commit left and had no answer: it may have been made."""
+
+
 class Transactions:
     """Writes units."""
 
@@ -105,6 +109,8 @@ class Transactions:
                 if attempt.died:
                     self._kept.forget()  # those that waited have died with it
                 if left == 0 or not attempt.may_be_repeated(error):
+                    if attempt.in_doubt:
+                        raise Unanswered(str(getattr(error, "orig", error))) from error
                     raise
             finally:
                 self._kept.give(conn)
@@ -180,10 +186,14 @@ class _Attempt:
                 raise
             return result
 
+    @property
+    def in_doubt(self) -> bool:
+        return self.died and self._committing
+
     def may_be_repeated(self, error: Exception) -> bool:
         state = getattr(getattr(error, "orig", error), "sqlstate", None)
         repeats = state in _MEETS or (state == line.UNTRUE and self._trusts)
-        return repeats or (self.died and not self._committing)
+        return repeats or (self.died and not self.in_doubt)
 
 
 def _roll_back(conn: Connection) -> None:

@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+from scripted import ME, House
 from sqlalchemy import text
 
 from drawbar.core.errors import DrawbarError
 from drawbar.core.store import line, runs
-from drawbar.core.store.journal import Connection, Journal
+from drawbar.core.store.journal import Away, Connection, Journal
 from drawbar.core.store.line import Line
 from drawbar.core.store.statement import Statement, surely
 
@@ -160,3 +162,48 @@ def test_a_line_that_is_cut_in_an_exchange_leaves_nothing_behind(journal, postgr
     journal.close()
     with pytest.raises(DrawbarError):
         journal.write(unit)
+
+
+def test_a_start_whose_commit_had_no_answer_is_one_run_and_is_said_to_be(
+    tmp_path, postgres, pg_url, proxy, monkeypatch
+):
+    between = proxy(postgres.port)
+    monkeypatch.setattr(House, "state", pg_url.replace(f":{postgres.port}", f":{between.port}"))
+    house = House(tmp_path, {}, {"w": {"tasks": {"rest": {"wait_s": 1}}}})  # nobody works yet
+    first = house.engine.start("w", {}, caller=ME).id
+
+    def runs():
+        with psycopg.connect(pg_url.replace("+psycopg", ""), autocommit=True) as conn:
+            return {row[0] for row in conn.execute("select id from runs")}
+
+    between.stall("down")
+    with ThreadPoolExecutor(1) as thread:
+        starting = thread.submit(house.engine.start, "w", {}, caller=ME)
+        until = time.monotonic() + 20
+        while runs() == {first}:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        between.drop()
+        between.flow()
+        second = starting.result(30).id
+    assert runs() == {first, second}
+    house.end()
+
+
+def test_a_start_while_the_journal_is_away_is_said_so_at_once(tmp_path, postgres, pg_url, proxy, monkeypatch):
+    between = proxy(postgres.port)
+    monkeypatch.setattr(House, "state", pg_url.replace(f":{postgres.port}", f":{between.port}"))
+    house = House(tmp_path, {}, {"w": {"tasks": {"rest": {"wait_s": 1}}}})
+    house.engine.start("w", {}, caller=ME)
+    looked = []
+    monkeypatch.setattr(house.engine, "_has_begun", looked.append)
+    between.refuse()
+    between.drop()
+    time.sleep(0.3)  # until the cut has come to us
+
+    with pytest.raises(Away) as error:
+        house.engine.start("w", {}, caller=ME)
+
+    assert (error.value.in_doubt, looked) == (False, [])
+    between.start()
+    house.end()
