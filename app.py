@@ -168,7 +168,7 @@ class App:
                 self.agent_tools,
                 self.models,
                 scrub_values,
-                self._count,
+                self.limits.count,
                 lambda name: name in self.config.workflows,
             )
         )
@@ -346,10 +346,6 @@ class App:
             return self.local()
         config = self.agents.find(name)
         return Caller(name, scopes=frozenset()) if config is None else Caller.agent(name, config)
-
-    def _count(self, caller: Caller) -> object:
-        """Take one call of a caller's minute."""
-        return self.limits.count(caller)
 
     def _registered(self, name: str) -> Caller | None:
         """Give an agent that is registered, never the one without credentials."""

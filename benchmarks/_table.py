@@ -4,7 +4,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -100,11 +100,19 @@ def peak_mb() -> float:
     return round(int(line.split()[1]) / 1024, 1)
 
 
-def arguments(description: str) -> argparse.Namespace:
+def arguments(description: str | None, *, rounds: int = 7, parts: Iterable[str] = ()) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="a list of rows instead of a table")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    if names := list(parts):
+        parser.add_argument("--only", action="append", choices=names, help="this part only")
     return parser.parse_args()
+
+
+def show_parts(title: str, description: str | None, parts: Mapping[str, Callable[[int], list[Row]]]) -> None:
+    """Do what the command line asks for: every part of a table, or those that it names."""
+    said = arguments(description, rounds=5, parts=parts)
+    show(title, [row for name in said.only or parts for row in parts[name](said.rounds)], as_json=said.json)
 
 
 def show(title: str, rows: list[Row], *, as_json: bool) -> None:

@@ -5,7 +5,6 @@ Every task's outcome is on the disk before the next one begins. All contestants 
 for all of them. Parts: embedded, workers, trigger, shared, items, history, waiting (`--only NAME`, repeatable).
 """
 
-import argparse
 import os
 import statistics
 import sys
@@ -21,7 +20,7 @@ from _hosts import host
 from _house import Told, configured, opened, runs_of
 from _lines import Ask, Round, contestant
 from _peers import FOLDER, python_with
-from _table import Row, at_most, peak_mb, percentiles, show
+from _table import Row, at_most, peak_mb, percentiles, show_parts
 
 RUNS = 40
 AT_ONCE = 16
@@ -214,15 +213,5 @@ PARTS: dict[str, Callable[[int], list[Row]]] = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="a list of rows instead of a table")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", action="append", choices=list(PARTS), help="this part only")
-    said = parser.parse_args()
-    rows = [row for name in said.only or PARTS for row in PARTS[name](said.rounds)]
-    show("Durable runs of five no-op tasks", rows, as_json=said.json)
-
-
 if __name__ == "__main__":
-    main()
+    show_parts("Durable runs of five no-op tasks", __doc__, PARTS)

@@ -5,7 +5,6 @@ All contestants take turns, so that a busy machine is busy for all of them; the 
 their own. Parts: http, stdio, rest, slow, start (`--only NAME`, repeatable).
 """
 
-import argparse
 import json
 import statistics
 import sys
@@ -35,7 +34,7 @@ from _doors import (
 from _hosts import ROOT, host
 from _lines import Ask, Round, contestant
 from _peers import FOLDER
-from _table import Row, at_most, percentiles, show
+from _table import Row, at_most, percentiles, show_parts
 
 WORKERS = 2
 CALLS = {1: 1000, 8: 4000, 64: 6000}
@@ -295,15 +294,5 @@ PARTS: dict[str, Callable[[int], list[Row]]] = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="a list of rows instead of a table")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", action="append", choices=list(PARTS), help="this part only")
-    said = parser.parse_args()
-    rows = [row for name in said.only or PARTS for row in PARTS[name](said.rounds)]
-    show("The door, beside other doors", rows, as_json=said.json)
-
-
 if __name__ == "__main__":
-    main()
+    show_parts("The door, beside other doors", __doc__, PARTS)

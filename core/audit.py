@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import orjson
 import structlog
@@ -47,6 +47,16 @@ _AGAIN_S = 60.0
 _MAX_REMEMBERED = 10_000
 Waiting = tuple[float, str, str, str, str | None, str, str | None, str | None, str | None, Any, Sequence[str]]
 """at, kind, who, what, effect, outcome, call, run, request; what is to be its payload, and which fields of it are hidden."""
+
+
+class More(TypedDict, total=False):
+    """What else is said of an entry. `hidden` are the fields of `payload`'s arguments that are not to be seen."""
+
+    effect: str | None
+    call: str | None
+    run: str | None
+    payload: Mapping[str, Any] | None
+    hidden: Sequence[str]
 
 
 class Audit:
@@ -119,30 +129,21 @@ class Audit:
 
         self._journal.write(unit)
 
-    def note(
-        self,
-        kind: str,
-        who: str,
-        what: str,
-        outcome: str,
-        *,
-        effect: str | None = None,
-        call: str | None = None,
-        run: str | None = None,
-        payload: Mapping[str, Any] | None = None,
-        hidden: Sequence[str] = (),
-    ) -> None:
-        """Collect an entry. `hidden` are the fields of `payload`'s arguments that are not to be seen."""
+    def note(self, kind: str, who: str, what: str, outcome: str, **more: Unpack[More]) -> None:
+        """Collect an entry."""
         if len(self._waiting) >= KEPT:
             self._waiting.popleft()
             self._lost += 1
             METER.count(AUDIT_LOST)
-        request = REQUEST.get()
-        self._waiting.append((self._clock(), kind, who, what, effect, outcome, call, run, request, payload, hidden))
+        self._waiting.append(self._entry(kind, who, what, outcome, **more))
         if self._pulse is None:
             self._woken()
 
-    def row(
+    def row(self, kind: str, who: str, what: str, outcome: str, **more: Unpack[More]) -> dict[str, Any]:
+        """Make the signed row of an entry, for `write` in the unit that it belongs to."""
+        return self._signed([self._entry(kind, who, what, outcome, **more)])
+
+    def _entry(
         self,
         kind: str,
         who: str,
@@ -154,10 +155,8 @@ class Audit:
         run: str | None = None,
         payload: Mapping[str, Any] | None = None,
         hidden: Sequence[str] = (),
-    ) -> dict[str, Any]:
-        """Make the signed row of an entry, for `write` in the unit that it belongs to."""
-        said = (self._clock(), kind, who, what, effect, outcome, call, run, REQUEST.get(), payload, hidden)
-        return self._signed([said])
+    ) -> Waiting:
+        return self._clock(), kind, who, what, effect, outcome, call, run, REQUEST.get(), payload, hidden
 
     def write(self, conn: Connection, row: Mapping[str, Any]) -> None:
         """Write an entry's row in a unit of the journal, and so in its commit."""
