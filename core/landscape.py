@@ -210,6 +210,16 @@ def _without(schema: Mapping[str, Any], bind: Mapping[str, Any]) -> Mapping[str,
     return {**schema, "properties": fields, "required": required}
 
 
+def _hiding(configs: Mapping[str, AdapterConfig]) -> Mapping[tuple[str, str], ToolRules]:
+    """Find the rules of all tools that hide something, by adapter and by the name that callers see."""
+    return {
+        (name, rules.as_ or own): rules
+        for name, config in configs.items()
+        for own, rules in config.tools.items()
+        if rules.hides
+    }
+
+
 class Landscape:
     """Every registered adapter by name, and every tool by its full name (`erp.find_order`)."""
 
@@ -225,6 +235,7 @@ class Landscape:
         self._holdings = holdings
         self._entries: dict[str, _Entry] = {}
         self._configs: dict[str, AdapterConfig] = {}
+        self._hiding: Mapping[tuple[str, str], ToolRules] = {}
         for name, config in adapters.items():
             self.put(name, config)
         self.changes: Mapping[str, Mapping[str, Any]] = {}
@@ -307,12 +318,11 @@ class Landscape:
 
     def hidden(self, tool: str, sees: Collection[str] = ()) -> list[str]:
         """Name the fields of a tool that must not be shown, from the configuration alone: its system may be away."""
-        adapter, _, called = tool.partition(".")
-        config = self._configs.get(adapter.partition(OF)[0])
-        if config is None:
+        if not self._hiding:  # each task of each run asks
             return []
-        of_tool = [rules for own, rules in config.tools.items() if (rules.as_ or own) == called]
-        return [path for rules in of_tool for path in (*(() if "personal" in sees else rules.personal), *rules.secret)]
+        adapter, _, called = tool.partition(".")
+        rules = self._hiding.get((adapter.partition(OF)[0], called))
+        return [] if rules is None else [*(() if "personal" in sees else rules.personal), *rules.secret]
 
     def bound(self, name: str) -> Mapping[str, Bound]:
         """Derive the tools of one system, or say why that fails; of an adapter with tenants, those of the first that answers."""
@@ -382,6 +392,7 @@ class Landscape:
             for system, one in systems_of(name, config).items()
         }
         self._configs[name] = config
+        self._hiding = _hiding(self._configs)
         self._entries.update(made)
         for entry in old:
             if entry.name not in made:
@@ -391,6 +402,7 @@ class Landscape:
     def remove(self, name: str) -> None:
         old = self._of(name) or [self._entry(name)]
         self._configs.pop(name, None)
+        self._hiding = _hiding(self._configs)
         for entry in old:
             del self._entries[entry.name]
             entry.close()
