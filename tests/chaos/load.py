@@ -188,12 +188,12 @@ class Load:
     def _close(self, order: Order, run_id: str, assignment: str | None) -> None:
         if assignment is None or order.verdict in {"cancel", "cancel at once"}:
             reason = {"reason": "nobody wants it any more"}
-            self._until_answered(order, "cancelled", partial(self._tell, f"/runs/{run_id}/cancel", reason, "cancel"))
+            tell = partial(self._tell, f"/runs/{run_id}/cancel", reason, "cancel")
+            self._until_answered(order, "cancelled", partial(self._ended, order, run_id, tell))
         elif order.verdict == "no":
             said = {"error": "The customer is unknown."}
-            self._until_answered(
-                order, "answered", partial(self._tell, f"/assignments/{assignment}/answer", said, "no")
-            )
+            tell = partial(self._tell, f"/assignments/{assignment}/answer", said, "no")
+            self._until_answered(order, "answered", partial(self._ended, order, run_id, tell))
         else:
             twins = [
                 threading.Thread(target=self._say, args=(order, assignment, letter), daemon=True) for letter in "ab"
@@ -201,6 +201,19 @@ class Load:
             for twin in twins[: 1 + order.number % 2]:
                 twin.start()
             self._threads += twins[: 1 + order.number % 2]
+
+    def _ended(self, order: Order, run_id: str, tell: Callable[[], requests.Response]) -> requests.Response:
+        """
+        Tell it, and look at the run where that is refused.
+
+        A process that died after it took the first answer could not say so, and it is not taken twice.
+        """
+        answer = tell()
+        if answer.status_code == 409:
+            run = self.landscape.ask("GET", f"/runs/{run_id}")
+            if run.ok and run.json()["status"] == order.end:
+                return run
+        return answer
 
     def _say(self, order: Order, assignment: str, letter: str) -> None:
         """Answer yes; of two different answers at once the first alone counts, and the other is refused."""
