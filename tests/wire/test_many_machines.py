@@ -426,6 +426,7 @@ def machines(tmp_path, pg_url, monkeypatch):
     machines.end()
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_replaced_by_the_others_and_no_write_is_doubled(machines, tmp_path):
     """kill -9 of one of two, again and again: its leases run out, and the other goes on."""
     house = many.house(tmp_path)

@@ -54,6 +54,7 @@ def test_openssh_takes_a_login_by_password_and_refuses_a_wrong_one(sshd, drop):
         ssh_client(sshd, username=sshd.password_user, password="wrong")
 
 
+@pytest.mark.slow
 def test_rabbitmq_keeps_a_durable_message_over_a_restart(rabbitmq):
     url, queue = rabbitmq.make_vhost(), rabbitmq.name()
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
