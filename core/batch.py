@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from itertools import compress
+from typing import Any, Protocol, overload, runtime_checkable
 
 Row = Mapping[str, Any]
 Cursor = Any
@@ -21,13 +22,59 @@ class Reject:
     raw: bytes
 
 
+Read = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns(Sequence[Row]):
+    """
+    Rows that have the same names, kept by column as the driver gave them; a row is made only when it is asked for.
+
+    `reads` turns a column's values into ours, None where they are that already: who writes columns need not make them.
+    """
+
+    names: Sequence[str]
+    values: Sequence[Sequence[Any]]
+    reads: Sequence[Read | None]
+
+    @classmethod
+    def of(cls, names: Sequence[str], rows: Sequence[Sequence[Any]], reads: Sequence[Read | None]) -> Columns:
+        return cls(names, list(zip(*rows, strict=True)) if rows else [()] * len(names), reads)
+
+    def __len__(self) -> int:
+        return len(self.values[0]) if self.values else 0
+
+    @overload
+    def __getitem__(self, at: int) -> Row: ...
+    @overload
+    def __getitem__(self, at: slice) -> Columns: ...
+    def __getitem__(self, at: int | slice) -> Row | Columns:
+        if isinstance(at, slice):
+            return replace(self, values=[column[at] for column in self.values])
+        return {
+            name: column[at] if read is None else read(column[at])
+            for name, column, read in zip(self.names, self.values, self.reads, strict=True)
+        }
+
+    def __iter__(self) -> Iterator[Row]:
+        ours = [
+            column if read is None else map(read, column) for column, read in zip(self.values, self.reads, strict=True)
+        ]
+        for values in zip(*ours, strict=True):
+            yield dict(zip(self.names, values, strict=True))
+
+    def only(self, kept: Sequence[bool]) -> Columns:
+        return replace(self, values=[list(compress(column, kept)) for column in self.values])
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """
     Some rows of a portion, in order.
 
     `record_nos` counts from 1 within the portion. `facts` is what expressions see beside `row`: header, trailer, file, message.
-    `raw` gives a row's original bytes by its index, for the reject file.
+    `raw` gives a row's original bytes by its index, for the reject file. `each` is what expressions see beside single rows
+    (`message`), and `names` is what identifies a row for ever, where the source knows more than portion and number.
     """
 
     rows: Sequence[Row]
@@ -35,6 +82,8 @@ class Batch:
     rejects: Sequence[Reject] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     raw: Sequence[bytes] | None = None
+    each: Sequence[Mapping[str, Any]] | None = None
+    names: Sequence[str] | None = None
 
 
 class Portion(Protocol):
@@ -59,6 +108,54 @@ class Portion(Protocol):
 
     def failed(self, error: Exception, rejects: Sequence[Reject]) -> None:
         """Put back, quarantine or dead-letter, as the feed says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """
+    A way on which rows pass as bytes, from a source that makes them to a target that takes them as they are.
+
+    `form` names the bytes; a field is (target's column, source's column, its type in words of the form). `facts` is what
+    else there is to know about the bytes (a dialect).
+    """
+
+    form: str
+    fields: tuple[tuple[str, str, str], ...]
+    facts: Any = None
+
+
+class Flow(Protocol):
+    """The rows of a portion as bytes of a lane. Each chunk holds whole rows where the form knows where they end."""
+
+    @property
+    def rows(self) -> int:
+        """How many came so far; all of them when `chunks` is exhausted."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """Give the bytes; an empty chunk says that it still waits. Raises `LaneClosed` for what needs the rows' way."""
+
+
+class LaneClosed(Exception):
+    """These rows cannot pass as bytes, which nobody could know before; nothing was written, so they go as rows."""
+
+
+@runtime_checkable
+class Flowing(Protocol):
+    """A source that has lanes; portions of one that it has entered have `flow()`."""
+
+    def lanes(self, wanted: Mapping[str, str] | None) -> Sequence[Lane]:
+        """Offer lanes for these columns (target's name: ours), or for all as they are; the best first."""
+
+    def enter(self, lane: Lane) -> bool:
+        """Make portions for this lane from now on; false when it cannot give the types that the target asks for."""
+
+
+@runtime_checkable
+class Taking(Protocol):
+    """A sink that takes bytes; its writings then have `load(lane, flow, beat)`, which gives what was `Written`."""
+
+    def takes(self, lane: Lane) -> Lane | None:
+        """Agree to a lane, perhaps with other types that the source has to give; None when rows are needed."""
 
 
 class Source(Protocol):
@@ -96,6 +193,28 @@ class Writing(Protocol):
 
     def commit(self, *, portion: str, cursor: Cursor) -> None:
         """Commit rows, cursor and portion id together. An error in here is OutcomeUnknown."""
+
+
+@runtime_checkable
+class Naming(Protocol):
+    """A writing that gives each row its name: receivers know by it what they have already."""
+
+    def write_named(self, rows: Sequence[Row], names: Sequence[str]) -> Written: ...
+
+
+@runtime_checkable
+class Promising(Protocol):
+    """A writing without a transaction in common with the cursor: what it is about to do is kept first."""
+
+    def promise(self) -> Mapping[str, Any]:
+        """Say what `commit` will leave behind, so that `Keeping.kept` can look for it after a crash."""
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """A sink that can tell whether a promise was kept."""
+
+    def kept(self, promise: Mapping[str, Any]) -> bool: ...
 
 
 class RowRefused(Exception):

@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from .batch import Batch, Portion, Reject, Row, RowRefused, Sink, Source, Writing
+from .ahead import ahead
+from .batch import (
+    Batch,
+    Columns,
+    Flow,
+    Flowing,
+    Lane,
+    LaneClosed,
+    Naming,
+    Portion,
+    Promising,
+    Reject,
+    Row,
+    RowRefused,
+    Sink,
+    Source,
+    Taking,
+    Writing,
+    Written,
+)
 from .budget import BatchShare
 from .errors import ConfigError, DrawbarError, Rejected, Unavailable
-from .expressions import Env, EvaluationError
+from .mapping import Mapped, Mapper
 from .rejects import RejectFile
 from .sync_config import SyncConfig
 
 log = structlog.get_logger("drawbar.sync")
+_BEAT_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +98,14 @@ class Carrier:
     dry_run: bool = False
     full: bool = False
     share: BatchShare = field(default_factory=BatchShare)
+    promise: Callable[[Mapping[str, Any]], None] = field(default=lambda promise: None)
+    lane: Lane | None = None
 
     def carry(self, cursor: Any, keep_cursor: Callable[[Any], None]) -> Iterator[Done]:
         """Carry what is there from the cursor on, portion by portion. Raises one of the five for the first that fails."""
         total = self.source.total(cursor)
         sum_ = Counts()
+        self = replace(self, lane=self._lane())
         portions = iter(self.source.portions(cursor, batch_rows=self.config.batch_rows))
         while True:
             with self.share.held():  # a place at both ends for each portion, so that other work gets in between
@@ -96,6 +121,19 @@ class Carrier:
                 keep_cursor(portion.cursor)
             yield done
 
+    def _lane(self) -> Lane | None:
+        """Find a lane that both ends agree to; None where rows are needed: a mapping that computes, a dry run, a difference in types."""
+        if self.dry_run or not isinstance(self.source, Flowing) or not isinstance(self.sink, Taking):
+            return None
+        try:
+            wanted = Mapper(self.config.where, self.config.map).renames()
+        except ValueError:
+            return None
+        for offered in self.source.lanes(wanted):
+            if (agreed := self.sink.takes(offered)) is not None and self.source.enter(agreed):
+                return agreed
+        return None
+
     def _portion(self, portion: Portion, before: Counts, total: int | None) -> Done:
         name = getattr(portion, "name", None) or portion.id
         # A full run carries again what can be carried again; inserting it twice would double it.
@@ -110,6 +148,8 @@ class Carrier:
                 self._prove(portion, counts, kept)
                 if not self.dry_run:
                     where = rejects.keep()
+                    if isinstance(writing, Promising) and not self.sink.keeps_cursor:
+                        self.promise({**writing.promise(), "portion": portion.id, "cursor": portion.cursor})
                     writing.commit(portion=portion.id, cursor=portion.cursor)
         except DrawbarError as error:
             portion.failed(error, kept)
@@ -134,47 +174,49 @@ class Carrier:
         before: Counts,
         total: int | None,
     ) -> Counts:
+        if self.lane is not None and (carried := self._flow(self.lane, portion, writing, before, total)) is not None:
+            return carried
         counts = Counts()
         limit = self.config.rejects.max_count
-        for batch in portion.batches(self.config.batch_rows):
+        mapper = Mapper(self.config.where, self.config.map)
+        for batch in ahead(portion.batches(self.config.batch_rows)):
             if self.stop.is_set():
                 raise Unavailable(f"sync {self.name} was stopped; the next run goes on where it was")
             self.share.look()
             read = len(batch.rows) + len(batch.rejects)
-            mapped, wrong, filtered = self._mapped(batch, portion)
-            written, refused = _isolated(writing, mapped)
-            failed = sorted([*batch.rejects, *wrong, *refused], key=lambda reject: reject.record_no)
+            mapped = mapper.map(batch, self.moment, lambda row: self._look_for_names(portion, row))
+            written, refused = _isolated(writing, mapped, batch, portion.id)
+            failed = sorted([*batch.rejects, *mapped.rejects, *refused], key=lambda reject: reject.record_no)
             rejects.add(failed)
             kept += failed[: max(100 - len(kept), 0)]
-            counts = counts.plus(Counts(read, written, len(failed), filtered))
+            counts = counts.plus(Counts(read, written, len(failed), mapped.filtered))
             if limit is not None and counts.rejected > limit:
                 raise self._too_many(portion, counts, kept)
             self.progress(before.plus(counts), total)
         return counts
 
-    def _mapped(self, batch: Batch, portion: Portion) -> tuple[list[_Row], list[Reject], int]:
-        """Filter and map; a row whose expression fails is a reject of its own."""
-        where, fields = self.config.where, self.config.map
-        env: dict[str, Any] = {**batch.facts, "run": self.moment}
-        rows: list[_Row] = []
-        rejects: list[Reject] = []
-        filtered = 0
-        for at, (row, number) in enumerate(zip(batch.rows, batch.record_nos, strict=True)):
-            env["row"], env["record_no"] = row, number
-            try:
-                if where is not None and not _condition(where.fill, env):
-                    filtered += 1
-                    continue
-                value: Row = (
-                    row if fields is None else {name: _field(name, one.fill, env) for name, one in fields.items()}
-                )
-            except EvaluationError as error:
-                if not rejects:
-                    self._look_for_names(portion, row)
-                rejects.append(Reject(number, error.message, _raw(batch, at)))
-                continue
-            rows.append(_Row(value, number, batch, at))
-        return rows, rejects, filtered
+    def _flow(self, lane: Lane, portion: Portion, writing: Writing, before: Counts, total: int | None) -> Counts | None:
+        """Let the rows pass as bytes; None when they have to go as rows, and nothing was written then."""
+        flow: Flow = portion.flow()  # type: ignore[attr-defined]  # a source that has entered a lane makes such portions
+        limit = time.monotonic()
+
+        def beat() -> None:
+            nonlocal limit
+            if self.stop.is_set():
+                raise Unavailable(f"sync {self.name} was stopped; the next run goes on where it was")
+            if time.monotonic() > limit:
+                limit = time.monotonic() + _BEAT_S
+                self.share.look()
+                self.progress(before.plus(Counts(flow.rows, flow.rows)), total)
+
+        try:
+            written: Written = writing.load(lane, flow, beat)  # type: ignore[attr-defined]  # a sink that agreed to the lane
+        except LaneClosed as closed:
+            log.info("sync.lane_closed", sync=self.name, portion=portion.id, lane=lane.form, reason=str(closed))
+            return None
+        counts = Counts(flow.rows, written.rows)
+        self.progress(before.plus(counts), total)
+        return counts
 
     def _look_for_names(self, portion: Portion, row: Row) -> None:
         """Raise ConfigError for a name that no row of the source has: the rows are not to blame."""
@@ -218,50 +260,30 @@ class Carrier:
         return str(template.fill({**facts, "run": self.moment}))
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    value: Row
-    record_no: int
-    batch: Batch
-    at: int
-
-    @property
-    def raw(self) -> bytes:
-        return _raw(self.batch, self.at)
-
-
-def _raw(batch: Batch, at: int) -> bytes:
-    """Give a row's original bytes; made for rejects only, since a source may have to compose them."""
-    return batch.raw[at] if batch.raw is not None else b""
-
-
-def _isolated(writing: Writing, rows: Sequence[_Row]) -> tuple[int, list[Reject]]:
-    """Write rows; those that the target refuses are taken out one by one, and the others are written."""
+def _isolated(writing: Writing, mapped: Mapped, batch: Batch, portion: str) -> tuple[int, list[Reject]]:
+    """Write rows; those that the target refuses are taken out, and the others are written."""
     refused: list[Reject] = []
-    left = list(rows)
-    while left:
+    rows, places = mapped.rows, mapped.at
+    while len(rows):
         try:
-            writing.write([row.value for row in left])
+            if isinstance(writing, Naming):
+                writing.write_named(rows, [_name(batch, place, portion) for place in places])
+            else:
+                writing.write(rows)
             break
         except RowRefused as error:
-            for at in sorted(error.reasons, reverse=True):
-                row = left.pop(at)
-                refused.append(Reject(row.record_no, error.reasons[at], row.raw))
-    return len(left), refused
+            for at, reason in sorted(error.reasons.items()):
+                place = places[at]
+                refused.append(Reject(batch.record_nos[place], reason, batch.raw[place] if batch.raw else b""))
+            kept = [at not in error.reasons for at in range(len(rows))]
+            rows = rows.only(kept) if isinstance(rows, Columns) else list(compress(rows, kept))
+            places = list(compress(places, kept))
+    return len(rows), refused
 
 
-def _condition(fill: Callable[[Env], Any], env: Env) -> bool:
-    found = fill(env)
-    if not isinstance(found, bool):
-        raise EvaluationError(f"where: {found!r} is neither true nor false")
-    return found
-
-
-def _field(name: str, fill: Callable[[Env], Any], env: Env) -> Any:
-    try:
-        return fill(env)
-    except EvaluationError as error:
-        raise EvaluationError(f"{name}: {error.message}") from error
+def _name(batch: Batch, place: int, portion: str) -> str:
+    """Name a row for ever: as its source does, or by its portion and number."""
+    return batch.names[place] if batch.names is not None else f"{portion}:{batch.record_nos[place]}"
 
 
 def _named(counts: Counts) -> dict[str, int]:

@@ -1,0 +1,70 @@
+"""Read ahead: the next batch is read on a thread of its own while this one is mapped and written."""
+
+from __future__ import annotations
+
+import contextvars
+import queue
+import threading
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+_AHEAD = 2
+_END = object()
+
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """
+    Give the items of a generator, read by another thread, at most so many ahead as are named here.
+
+    The first two are read by the caller: most portions are one batch, and need no thread. Whoever stops early closes
+    this, and with it the generator, in its thread.
+    """
+    for _ in range(2):
+        try:
+            item = next(items)
+        except StopIteration:
+            return
+        yield item
+    ready: queue.Queue[Any] = queue.Queue(_AHEAD)
+    stop = threading.Event()
+    context = contextvars.copy_context()
+    thread = threading.Thread(
+        target=context.run, args=(_fill, items, ready, stop), name="drawbar-sync-reader", daemon=True
+    )
+    thread.start()
+    try:
+        while (item := ready.get()) is not _END:
+            if isinstance(item, _Failed):
+                raise item.error
+            yield item
+    finally:
+        stop.set()
+        while thread.is_alive():
+            _drain(ready)
+            thread.join(0.01)
+
+
+class _Failed:
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+def _fill(items: Iterator[Any], ready: queue.Queue[Any], stop: threading.Event) -> None:
+    try:
+        for item in items:
+            ready.put(item)
+            if stop.is_set():
+                break
+    except BaseException as error:  # noqa: BLE001 - it is raised where the items are taken
+        ready.put(_Failed(error))
+    else:
+        ready.put(_END)
+    finally:
+        if (close := getattr(items, "close", None)) is not None:
+            close()
+
+
+def _drain(ready: queue.Queue[Any]) -> None:
+    while not ready.empty():
+        ready.get_nowait()

@@ -1,0 +1,168 @@
+"""Filter and map a batch: whole columns where an expression only names one, and a row at a time where it computes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+from .batch import Batch, Columns, Read, Reject, Row
+from .expressions import Env, EvaluationError, Template
+
+_COLUMN = re.compile(r"\s*\$\{\{\s*row\.([A-Za-z_]\w*)\s*\}\}\s*", re.ASCII)
+FirstError = Callable[[Row], None]
+"""Looks at the first row that failed: it may raise, when no row could have succeeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """What is to be written, and for each of it its place in the batch."""
+
+    rows: Sequence[Row]
+    at: Sequence[int]
+    rejects: Sequence[Reject]
+    filtered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mapper:
+    where: Template | None
+    fields: Mapping[str, Template] | None
+
+    def renames(self) -> Mapping[str, str] | None:
+        """Give target's name: source's name when nothing else is done; ValueError otherwise. None is all as it is."""
+        if self.where is not None:
+            raise ValueError("rows are filtered")
+        if self.fields is None:
+            return None
+        found = {name: column_of(template) for name, template in self.fields.items()}
+        if (computed := next((name for name, source in found.items() if source is None), None)) is not None:
+            raise ValueError(f"{computed} is computed")
+        return {name: source for name, source in found.items() if source is not None}
+
+    def map(self, batch: Batch, run: Mapping[str, Any], on_error: FirstError) -> Mapped:
+        """Filter and map; a row whose expression fails is a reject of its own."""
+        env = {**batch.facts, "run": run}
+        if isinstance(batch.rows, Columns):
+            return self._columns(batch, batch.rows, env, on_error)
+        return self._rows(batch, env, on_error)
+
+    def _rows(self, batch: Batch, env: dict[str, Any], on_error: FirstError) -> Mapped:
+        where, fields = self.where, self.fields
+        rows: list[Row] = []
+        places: list[int] = []
+        rejects: list[Reject] = []
+        filtered = 0
+        for at, (row, number) in enumerate(zip(batch.rows, batch.record_nos, strict=True)):
+            env["row"], env["record_no"] = row, number
+            if batch.each is not None:
+                env.update(batch.each[at])
+            try:
+                if where is not None and not _condition(where.fill, env):
+                    filtered += 1
+                    continue
+                value = row if fields is None else {name: _field(name, one.fill, env) for name, one in fields.items()}
+            except EvaluationError as error:
+                if not rejects:
+                    on_error(row)
+                rejects.append(Reject(number, error.message, _raw(batch, at)))
+                continue
+            rows.append(value)
+            places.append(at)
+        return Mapped(rows, places, rejects, filtered)
+
+    def _columns(self, batch: Batch, found: Columns, env: dict[str, Any], on_error: FirstError) -> Mapped:
+        computed = {
+            name: template for name, template in (self.fields or {}).items() if _passing(template, found) is None
+        }
+        if self.where is None and not any(template.paths for template in computed.values()):
+            return Mapped(self._composed(found, _constants(computed, len(found))), range(len(found)), (), 0)
+        seen = _seen([self.where, *computed.values()], found)
+        made: dict[str, list[Any]] = {name: [] for name in computed}
+        appends = [(name, template.fill, made[name].append) for name, template in computed.items()]
+        kept: list[bool] = []
+        rejects: list[Reject] = []
+        for number, row in zip(batch.record_nos, seen, strict=True):
+            env["row"], env["record_no"] = row, number
+            try:
+                if self.where is not None and not _condition(self.where.fill, env):
+                    kept.append(False)
+                    continue
+                values = [_field(name, fill, env) for name, fill, _ in appends]
+            except EvaluationError as error:
+                at = len(kept)
+                if not rejects:
+                    on_error(found[at])
+                rejects.append(Reject(number, error.message, _raw(batch, at)))
+                kept.append(False)
+                continue
+            for (_, _, append), value in zip(appends, values, strict=True):
+                append(value)
+            kept.append(True)
+        left = sum(kept)
+        rows = found if left == len(kept) else found.only(kept)
+        places = range(len(kept)) if left == len(kept) else [at for at, one in enumerate(kept) if one]
+        return Mapped(self._composed(rows, made), places, rejects, len(kept) - left - len(rejects))
+
+    def _composed(self, found: Columns, made: Mapping[str, Sequence[Any]]) -> Columns:
+        if self.fields is None:
+            return found
+        values: list[Sequence[Any]] = []
+        reads: list[Read | None] = []
+        for name, template in self.fields.items():
+            if name in made:
+                values.append(made[name])
+                reads.append(None)
+            else:
+                at = found.names.index(_passing(template, found) or "")
+                values.append(found.values[at])
+                reads.append(found.reads[at])
+        return Columns(list(self.fields), values, reads)
+
+
+def column_of(template: Template) -> str | None:
+    """Name the source's column that a value is, unchanged; None for anything else."""
+    found = _COLUMN.fullmatch(template.raw) if isinstance(template.raw, str) else None
+    return found.group(1) if found else None
+
+
+def _passing(template: Template, found: Columns) -> str | None:
+    name = column_of(template)
+    return name if name in found.names else None
+
+
+def _constants(computed: Mapping[str, Template], count: int) -> dict[str, list[Any]]:
+    return {name: [template.fill({})] * count for name, template in computed.items()}
+
+
+def _seen(templates: Sequence[Template | None], found: Columns) -> Any:
+    """Give rows of only what the expressions read of them; all of it where one takes the row as a whole."""
+    paths = {path for template in templates if template is not None for path in template.paths if path[0] == "row"}
+    if any(len(path) == 1 for path in paths):
+        return iter(found)
+    wanted = {path[1] for path in paths}
+    at = [at for at, name in enumerate(found.names) if name in wanted]
+    if not at:
+        return repeat({}, len(found))
+    return iter(Columns([found.names[n] for n in at], [found.values[n] for n in at], [found.reads[n] for n in at]))
+
+
+def _raw(batch: Batch, at: int) -> bytes:
+    """Give a row's original bytes; made for rejects only, since a source may have to compose them."""
+    return batch.raw[at] if batch.raw is not None else b""
+
+
+def _condition(fill: Callable[[Env], Any], env: Env) -> bool:
+    found = fill(env)
+    if not isinstance(found, bool):
+        raise EvaluationError(f"where: {found!r} is neither true nor false")
+    return found
+
+
+def _field(name: str, fill: Callable[[Env], Any], env: Env) -> Any:
+    try:
+        return fill(env)
+    except EvaluationError as error:
+        raise EvaluationError(f"{name}: {error.message}") from error
