@@ -7,6 +7,7 @@ Paths are relative to the drop's root, with `/`. Names are shown as text: what i
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
@@ -27,6 +28,14 @@ class Entry:
     is_folder: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file to be read together with others, and the size that it had when it was listed."""
+
+    path: str
+    size: int
+
+
 class Files(Protocol):
     """
     The verbs of a drop, on one line, for one thread.
@@ -42,8 +51,21 @@ class Files(Protocol):
     def read(self, path: str) -> AbstractContextManager[BinaryIO]:
         """Read a file as a stream in bounded memory; InputError (not_found) when it is not there."""
 
-    def write(self, path: str, content: BinaryIO) -> int:
-        """Write under a hidden temporary name, to the disk, then rename; give the size. Rejected when the name exists."""
+    def fetch(self, wanted: Sequence[Wanted]) -> Iterator[tuple[int, bytes | None]]:
+        """Read many small files at once, as they come; None for one that must be read by itself, which says why."""
+
+    def write(self, path: str, content: BinaryIO, *, mark: str | None = None) -> int:
+        """
+        Write under a hidden temporary name, to the disk, then rename; give the size. Rejected when the name exists.
+
+        The same `mark` for the same content goes on where a lost connection ended.
+        """
+
+    def create(self, path: str, content: bytes) -> bool:
+        """Make a small file that must be new, in one step; False when it is there already."""
+
+    def digest(self, path: str) -> str | None:
+        """Let the other side compute a file's SHA-256; None where it cannot."""
 
     def move(self, old: str, new: str) -> bool:
         """Rename atomically; False when `old` is gone, as another worker was faster. Rejected when `new` exists."""

@@ -8,16 +8,17 @@ import os
 import secrets
 import shutil
 import stat as modes
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from ..core.errors import ConfigError, InputError, Rejected, Unavailable
-from .drop import Entry, Files, confined, shown
+from .drop import Entry, Files, Wanted, confined, shown
 
 _AT_FDCWD = -100
 _NO_REPLACE = 1
+_SMALL_BYTES = 64 << 10
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
 
@@ -76,7 +77,31 @@ class LocalDrop:
         with stream:
             yield stream
 
-    def write(self, path: str, content: BinaryIO) -> int:
+    def fetch(self, wanted: Sequence[Wanted]) -> Iterator[tuple[int, bytes | None]]:
+        for at, one in enumerate(wanted):
+            content = None
+            if one.size <= _SMALL_BYTES:
+                with suppress(OSError, InputError):
+                    content = self._path(one.path).read_bytes()
+            yield at, content
+
+    def create(self, path: str, content: bytes) -> bool:
+        where = self._path(path)
+        try:
+            with where.open("xb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise _said(error, f"write {path}") from error
+        return True
+
+    def digest(self, path: str) -> str | None:
+        return None
+
+    def write(self, path: str, content: BinaryIO, *, mark: str | None = None) -> int:
         where = self._path(path)
         temporary = where.with_name(f".{secrets.token_hex(8)}.part")
         try:

@@ -1,4 +1,4 @@
-"""Connecting to an SSH server: strict host keys, login, and errors that say what to do."""
+"""Connecting to an SSH server: strict host keys, jump hosts, and errors that say what to do."""
 
 from __future__ import annotations
 
@@ -11,17 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from paramiko import (
-    AuthenticationException,
-    HostKeys,
-    PasswordRequiredException,
-    PKey,
-    SSHException,
-    Transport,
-)
-from paramiko.ssh_exception import IncompatiblePeer
+from paramiko import HostKeys, PKey, SSHException, Transport
+from paramiko.ssh_exception import ChannelException, IncompatiblePeer
 
 from ..core.errors import ConfigError, Unavailable
+from .sftp_algorithms import Line, unknown_names
+from .sftp_keys import Secrets, log_in, private_key
 
 _SSH_PORT = 22
 logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)  # it logs tracebacks of what our errors say in a sentence
@@ -29,38 +24,42 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)  # it logs tracebac
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Where and as whom. Secrets are not shown."""
+    """Where and as whom; `through` is the host to jump from. Secrets are not shown."""
 
     host: str
     port: int
     username: str
-    password: str | None = field(default=None, repr=False)
-    private_key_file: Path | None = None
-    passphrase: str | None = field(default=None, repr=False)
+    secrets: Secrets = field(default_factory=Secrets)
     known_hosts: Path | None = None
+    fingerprint: str | None = None
     keepalive_s: int = 30
+    algorithms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    through: Login | None = None
 
 
 def connect(login: Login, limit_s: float) -> Transport:
     """
-    Open a connection and log in.
+    Open a connection and log in. Closing it closes the way through other hosts too.
 
     ConfigError: a person must act (host key, password, key, algorithms). Unavailable: nobody answers.
     """
-    hosts = _known_hosts(login)
-    key = _private_key(login)
+    if unknown := unknown_names(login.algorithms):
+        raise ConfigError(unknown, field="ssh.algorithms")
+    hosts = None if login.fingerprint else _known_hosts(login)
+    key = private_key(login.secrets)
+    below = connect(login.through, limit_s) if login.through else None
     try:
-        wire = socket.create_connection((login.host, login.port), timeout=limit_s)
-        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except OSError as error:
-        raise Unavailable(f"{login.host}:{login.port} does not answer: {error.strerror or error}") from error
-    transport = Transport(wire)
+        transport = Line(_tunnel(below, login, limit_s) if below else _wire(login, limit_s))
+    except BaseException:
+        _close(below)
+        raise
+    if below is not None:
+        transport.below = below
     try:
         _shake_hands(transport, login, hosts, limit_s)
-        _log_in(transport, login, key)
+        log_in(transport, login.host, login.port, login.username, login.secrets, key)
     except BaseException:
-        with suppress(OSError, SSHException, EOFError):
-            transport.close()
+        _close(transport)
         raise
     transport.set_keepalive(login.keepalive_s)
     return transport
@@ -71,13 +70,39 @@ def fingerprint(key: PKey) -> str:
     return f"{key.get_name()} SHA256:{digest}"
 
 
-def _shake_hands(transport: Transport, login: Login, hosts: HostKeys, limit_s: float) -> None:
-    name = login.host if login.port == _SSH_PORT else f"[{login.host}]:{login.port}"
-    found: Mapping[str, PKey] = hosts.lookup(name) or {}
-    known = {kind: found[kind] for kind in found}
+def _wire(login: Login, limit_s: float) -> socket.socket:
+    try:
+        wire = socket.create_connection((login.host, login.port), timeout=limit_s)
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError as error:
+        raise Unavailable(f"{login.host}:{login.port} does not answer: {error.strerror or error}") from error
+    return wire
+
+
+def _tunnel(below: Transport, login: Login, limit_s: float) -> socket.socket:
+    jump = login.through.host if login.through else ""
+    try:
+        where = (login.host, login.port)
+        return below.open_channel("direct-tcpip", where, ("127.0.0.1", 0), timeout=limit_s)  # type: ignore[return-value]  # a channel will do
+    except ChannelException as error:
+        said = f"{jump} opens no way to {login.host}:{login.port}: {error}"
+        raise Unavailable(said, next=f"may {jump} reach it, and does its sshd allow TCP forwarding?") from error
+    except (SSHException, EOFError, OSError) as error:
+        raise Unavailable(f"{jump} was lost on the way to {login.host}: {str(error) or 'closed'}") from error
+
+
+def _close(transport: Transport | None) -> None:
+    if transport is not None:
+        with suppress(OSError, SSHException, EOFError):
+            transport.close()
+
+
+def _shake_hands(transport: Line, login: Login, hosts: HostKeys | None, limit_s: float) -> None:
     transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = transport.channel_timeout = (
         limit_s
     )
+    transport.allow(login.algorithms)
+    known = _known_keys(hosts, login)
     options = transport.get_security_options()
     wanted = [name for name in options.key_types if _family(name) in {_family(each) for each in known}]
     if wanted:  # ask for a kind of key that we can compare
@@ -86,40 +111,47 @@ def _shake_hands(transport: Transport, login: Login, hosts: HostKeys, limit_s: f
         transport.start_client(timeout=limit_s)
         offered = transport.get_remote_server_key()
     except IncompatiblePeer as error:
-        raise ConfigError(f"{login.host} and we have no algorithm in common: {error}", field="ssh") from error
+        said = f"{login.host} and we have no algorithm in common: {error}"
+        raise transport.why_not(login.host) or ConfigError(said, field="ssh") from error
     except (SSHException, EOFError, OSError) as error:
         raise Unavailable(
             f"{login.host}:{login.port} is no SSH server that answers: {str(error) or 'closed'}"
         ) from error
+    _compare(offered, known, login)
+
+
+def _compare(offered: PKey, known: Mapping[str, PKey], login: Login) -> None:
+    shows = fingerprint(offered)
+    if login.fingerprint is not None:
+        if shows.partition(" ")[2] != login.fingerprint.rstrip("="):
+            raise ConfigError(
+                f"the host key of {login.host} is not the pinned one: it shows {shows}, pinned is {login.fingerprint}",
+                field="fingerprint",
+                next="somebody may be in between; ask the server's owner before you change fingerprint",
+            )
+        return
     expected = known.get(offered.get_name())
     if expected is None:
         raise ConfigError(
-            f"the host key of {name} is not known; it shows {fingerprint(offered)}",
+            f"the host key of {_place(login)} is not known; it shows {shows}",
             field="known_hosts",
             next=f"compare the fingerprint with the server's owner, then add the key to {_known_hosts_file(login)}",
         )
     if expected != offered:
         raise ConfigError(
-            f"the host key of {login.host} has changed: it shows {fingerprint(offered)}, known is {fingerprint(expected)}",
+            f"the host key of {login.host} has changed: it shows {shows}, known is {fingerprint(expected)}",
             field="known_hosts",
             next="somebody may be in between; ask the server's owner before you change known_hosts",
         )
 
 
-def _log_in(transport: Transport, login: Login, key: PKey | None) -> None:
-    what = "key" if key is not None else "password"
-    try:
-        if key is not None:
-            transport.auth_publickey(login.username, key)
-        else:
-            transport.auth_password(login.username, login.password or "", fallback=True)
-    except AuthenticationException as error:
-        if "timeout" in str(error).lower():
-            raise Unavailable(f"{login.host} did not answer the login in time") from error
-        said = f"{login.host}:{login.port} refuses the {what} of {login.username}"
-        raise ConfigError(said, field=what, next=f"check username and {what}") from error
-    except (SSHException, EOFError, OSError) as error:
-        raise Unavailable(f"{login.host} ended the login of {login.username}: {str(error) or 'closed'}") from error
+def _place(login: Login) -> str:
+    return login.host if login.port == _SSH_PORT else f"[{login.host}]:{login.port}"
+
+
+def _known_keys(hosts: HostKeys | None, login: Login) -> dict[str, PKey]:
+    found: Mapping[str, PKey] = (hosts.lookup(_place(login)) if hosts else None) or {}
+    return {kind: found[kind] for kind in found}
 
 
 def _known_hosts_file(login: Login) -> Path:
@@ -134,23 +166,6 @@ def _known_hosts(login: Login) -> HostKeys:
         raise ConfigError(f"known_hosts {path} cannot be read: {error.strerror}", field="known_hosts") from error
     except (SSHException, ValueError) as error:
         raise ConfigError(f"known_hosts {path} cannot be read: {error}", field="known_hosts") from error
-
-
-def _private_key(login: Login) -> PKey | None:
-    if login.private_key_file is None:
-        return None
-    path, passphrase = login.private_key_file, login.passphrase
-    try:
-        return PKey.from_path(path, passphrase.encode() if passphrase else None)  # type: ignore[arg-type]  # it wants bytes
-    except OSError as error:
-        raise ConfigError(f"the key {path} cannot be read: {error.strerror}", field="private_key_file") from error
-    except (PasswordRequiredException, TypeError) as error:
-        said = "cannot be read" if passphrase else "is encrypted: give passphrase"
-        raise ConfigError(f"the key {path} {said}", field="passphrase") from error
-    except (SSHException, ValueError) as error:
-        field = "passphrase" if passphrase else "private_key_file"
-        said = " with this passphrase" if passphrase else ""
-        raise ConfigError(f"the key {path} cannot be read{said}", field=field) from error
 
 
 def _family(name: str) -> str:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from drawbar.adapters.local import LocalAdapter
 from drawbar.adapters.sftp import SftpAdapter, SftpConfig
-from drawbar.connectors.sftp import Login, SftpDrop
+from drawbar.connectors.sftp import Login, Secrets, SftpDrop
 from drawbar.core.adapter import Place
 from drawbar.core.errors import ConfigError, DrawbarError, InputError, OutcomeUnknown, Rejected, Unavailable
 from drawbar.core.tool import Call
@@ -315,7 +315,7 @@ def test_a_server_that_falls_silent_holds_nobody(adapters, sshd, drop, proxy, tm
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x", "out/passwd", "out", "a//b", "."])
 def test_no_path_leaves_the_root(sshd, drop, path):
     (drop / "out").symlink_to("/etc")
-    login = Login(sshd.host, sshd.port, sshd.user, private_key_file=sshd.key_file, known_hosts=sshd.known_hosts)
+    login = Login(sshd.host, sshd.port, sshd.user, Secrets(private_key_file=sshd.key_file), sshd.known_hosts)
     place = SftpDrop(login, str(drop), most=2, call_timeout_s=5)
     with place.session() as files:
         if path != ".":
@@ -370,10 +370,14 @@ def test_check_tells_what_is_there_and_what_fails(adapters, drop):
 @pytest.mark.parametrize(
     "key",
     [
-        {"ssh": {"jump": "user@bastion"}},
-        {"ssh": {"algorithms": {}}},
-        {"certificate_file": "x"},
-        {"password": "both"},
+        {"ssh": {"jump": "bastion"}},
+        {"ssh": {"jump": "user@bastion:ssh"}},
+        {"ssh": {"jump": {"host": "bastion", "username": "user"}}},
+        {"ssh": {"algorithms": {"kexes": ["x"]}}},
+        {"certificate_file": "x", "private_key_file": None, "password": "p"},
+        {"ssh": {"jump": "user@bastion"}, "private_key_file": None, "password": "p"},
+        {"fingerprint": "MD5:00"},
+        {"fingerprint": "SHA256:" + 43 * "a", "known_hosts": "k"},
         {"private_key_file": None},
         {"port": 0},
         {"hots": "x"},

@@ -1,0 +1,132 @@
+"""Logging in over SSH: keys, certificates, the agent, passwords, and questions that a password answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from paramiko import (
+    Agent,
+    AuthenticationException,
+    BadAuthenticationType,
+    PasswordRequiredException,
+    PKey,
+    RSAKey,
+    SSHException,
+    Transport,
+)
+
+from ..core.errors import ConfigError, Unavailable
+from .sftp_algorithms import LegacyRsa
+
+_ANSWERS = "answers"
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What proves who we are: any of these, and several where a server asks for more than one."""
+
+    password: str | None = field(default=None, repr=False)
+    private_key_file: Path | None = None
+    passphrase: str | None = field(default=None, repr=False)
+    certificate_file: Path | None = None
+    agent: bool = False
+
+
+def private_key(secrets: Secrets) -> PKey | None:
+    """Read the key and its certificate; ConfigError says which of them cannot be used, and why."""
+    if secrets.private_key_file is None:
+        return None
+    path, passphrase = secrets.private_key_file, secrets.passphrase
+    try:
+        key = PKey.from_path(path, passphrase.encode() if passphrase else None)  # type: ignore[arg-type]  # it wants bytes
+    except OSError as error:
+        raise ConfigError(f"the key {path} cannot be read: {error.strerror}", field="private_key_file") from error
+    except (PasswordRequiredException, TypeError) as error:
+        said = "cannot be read" if passphrase else "is encrypted: give passphrase"
+        raise ConfigError(f"the key {path} {said}", field="passphrase") from error
+    except (SSHException, ValueError) as error:
+        where = "passphrase" if passphrase else "private_key_file"
+        said = " with this passphrase" if passphrase else ""
+        raise ConfigError(f"the key {path} cannot be read{said}", field=where) from error
+    if isinstance(key, RSAKey):
+        key.HASHES = LegacyRsa.HASHES  # type: ignore[misc]  # the algorithm itself must still be allowed by name
+    if secrets.certificate_file is not None:
+        _certify(key, path, secrets.certificate_file)
+    return key
+
+
+def log_in(transport: Transport, host: str, port: int, username: str, secrets: Secrets, key: PKey | None) -> None:
+    """
+    Prove who we are, one way after the other, until the server is content.
+
+    A password that was refused is not given a second time as an answer to a question: accounts are locked for less.
+    """
+    tried: list[str] = []
+    asks: list[str] | None = None
+    try:
+        for what, kind, prove in _ways(transport, username, secrets, key):
+            if (asks is None and what == _ANSWERS) or (asks is not None and kind not in asks):
+                continue
+            tried.append(what)
+            try:
+                if not (asks := prove()):
+                    return
+            except BadAuthenticationType as error:
+                asks = list(error.allowed_types)
+            except AuthenticationException as error:
+                if "timeout" in str(error).lower():
+                    raise Unavailable(f"{host} did not answer the login in time") from error
+    except (SSHException, EOFError, OSError) as error:
+        raise Unavailable(f"{host} ended the login of {username}: {str(error) or 'closed'}") from error
+    what = " and the ".join(dict.fromkeys(tried)) or "login"
+    more = f"; it asks for {', '.join(asks)}" if asks else ""
+    raise ConfigError(
+        f"{host}:{port} refuses the {what} of {username}{more}",
+        field=tried[-1] if tried else "password",
+        next=f"check username and {what}",
+    )
+
+
+def _ways(
+    transport: Transport, username: str, secrets: Secrets, key: PKey | None
+) -> Iterator[tuple[str, str, Callable[[], list[str]]]]:
+    if key is not None:
+        what = "certificate" if secrets.certificate_file else "key"
+        yield what, "publickey", partial(transport.auth_publickey, username, key)
+    if secrets.agent:
+        agent = Agent()
+        try:
+            if not (keys := agent.get_keys()):
+                said = "there is no SSH agent, or it holds no key"
+                raise ConfigError(said, field="agent", next="ssh-add KEY, and set SSH_AUTH_SOCK for this process")
+            for each in keys:
+                yield "agent's keys", "publickey", partial(transport.auth_publickey, username, each)
+        finally:
+            agent.close()
+    if secrets.password is not None:
+        yield "password", "password", partial(transport.auth_password, username, secrets.password, fallback=False)
+        answer = _answering(secrets.password)
+        yield _ANSWERS, "keyboard-interactive", partial(transport.auth_interactive, username, answer)
+
+
+def _answering(password: str) -> Callable[[str, str, Sequence[tuple[str, bool]]], list[str]]:
+    """Answer each question that hides what is typed with the password; others are for a person."""
+
+    def answer(_title: str, _said: str, questions: Sequence[tuple[str, bool]]) -> list[str]:
+        return ["" if shown else password for _, shown in questions]
+
+    return answer
+
+
+def _certify(key: PKey, path: Path, certificate: Path) -> None:
+    try:
+        key.load_certificate(str(certificate))
+    except OSError as error:
+        said = f"the certificate {certificate} cannot be read: {error.strerror}"
+        raise ConfigError(said, field="certificate_file") from error
+    except (SSHException, ValueError, IndexError) as error:
+        said = f"{certificate} is no certificate of the key {path}: {error}"
+        raise ConfigError(said, field="certificate_file") from error
