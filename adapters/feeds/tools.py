@@ -170,6 +170,7 @@ def _write_tool(feed: Feed, about: str, *, secret: bool) -> Tool:
                 except InputError as error:
                     said = error.message.removeprefix("record 1: ")
                     raise InputError(f"{part}: {said}", field=part) from error
+        more.finish()
         stream.seek(0)
         return stream
 

@@ -13,21 +13,19 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from ...core.batch import Reject
+from .compression import CompressionConfig
 from .copybook import CopybookConfig
 from .delimited import CsvConfig
 from .fixed import FixedConfig
-from .format import Column, Format, IncompleteFile, Record, WrongFile, record_schema
+from .format import Begun, Column, Format, IncompleteFile, Record, WrongFile, record_schema
 from .jsonl import JsonlConfig
+from .xml import XmlConfig
 
-_LATER = ("xml", "x12", "edifact")
-_KINDS = ("csv", "jsonl", "fixed", "copybook")
+_KINDS = ("csv", "jsonl", "xml", "fixed", "copybook")
 
 
-def _built(given: Any) -> Any:
+def _known(given: Any) -> Any:
     kind = given.get("kind") if isinstance(given, dict) else None
-    if kind in _LATER:
-        sentence = f"kind: the format {kind} comes with the release that deepens formats"
-        raise PydanticCustomError("not_yet", "{sentence}", {"key": "kind", "sentence": sentence})
     if isinstance(kind, str) and kind not in _KINDS:
         near = difflib.get_close_matches(kind, _KINDS, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(_KINDS)}"
@@ -36,13 +34,18 @@ def _built(given: Any) -> Any:
 
 
 AnyFormat = Annotated[
-    Annotated[CsvConfig | JsonlConfig | FixedConfig | CopybookConfig, Field(discriminator="kind")],
-    BeforeValidator(_built),
+    Annotated[
+        CsvConfig | JsonlConfig | XmlConfig | FixedConfig | CopybookConfig,
+        Field(discriminator="kind"),
+    ],
+    BeforeValidator(_known),
 ]
 
 __all__ = [
     "AnyFormat",
+    "Begun",
     "Column",
+    "CompressionConfig",
     "CopybookConfig",
     "CsvConfig",
     "FixedConfig",
@@ -52,5 +55,6 @@ __all__ = [
     "Record",
     "Reject",
     "WrongFile",
+    "XmlConfig",
     "record_schema",
 ]

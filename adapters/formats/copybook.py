@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -11,24 +11,23 @@ from pydantic import Field, field_validator, model_validator
 
 from ...core.batch import Reject, Row
 from ...core.errors import ConfigError, InputError
-from ...core.strict import Strict
+from .compression import FormatConfig
 from .copybook_codec import Decode, Rules, columns, decoder
 from .copybook_encoder import encode
 from .copybook_fields import Alphabet
 from .copybook_layout import Node, find_node, identifier, place
 from .copybook_parser import CopybookParser, Item, Source
 from .copybook_rules import FieldRule, FieldRules, NullIf
-from .format import Column, Format, IncompleteFile, Record
+from .format import Begun, Column, Format, IncompleteFile, Record
 from .framing import Newline, blocks, described, descriptor, known_encoding, lines, newline_bytes
-from .jsonl import COMPRESSION_LATER
 from .layouts import LayoutRules, Names, compile_layouts
 from .scalars import Trim
 
-COPYBOOK_LATER = {**COMPRESSION_LATER, "redefines": "rules for REDEFINES come with the formats issue"}
+COPYBOOK_LATER = {"redefines": "rules for REDEFINES come with the formats issue"}
 _MAX_COPYBOOK_BYTES = 4 * 1024 * 1024
 
 
-class CopybookConfig(Strict):
+class CopybookConfig(FormatConfig):
     """Records described by a COBOL copybook."""
 
     later = COPYBOOK_LATER
@@ -74,7 +73,7 @@ class CopybookConfig(Strict):
             raise ValueError("length belongs to record: fixed")
         return self
 
-    def open(self, base: Path) -> Format:
+    def plain(self, base: Path) -> Format:
         """Read and compile the copybook; ConfigError names its file, line and column."""
         return Copybook(self, base)
 
@@ -132,8 +131,8 @@ class Copybook:
                 raise InputError(f"record {count}: {wrong}") from wrong
         return count
 
-    def writing(self, stream: BinaryIO) -> Callable[[Iterable[Row | Record]], int]:
-        return lambda rows: self.write(rows, stream)
+    def writing(self, stream: BinaryIO) -> Begun:
+        return Begun(lambda rows: self.write(rows, stream))
 
     def columns(self) -> list[Column] | None:
         return columns((self._layouts.get("row") or next(iter(self._layouts.values()))).root)

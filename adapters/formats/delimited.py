@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -14,20 +14,17 @@ from pydantic import Field, field_validator, model_validator
 
 from ...core.batch import Reject, Row
 from ...core.errors import InputError
-from ...core.strict import Strict
-from .format import Column, Format, IncompleteFile, Record, WrongFile
+from .compression import FormatConfig
+from .format import Begun, Column, Format, IncompleteFile, Record, WrongFile
 from .framing import Newline, known_encoding, lines, newline_bytes
-from .jsonl import COMPRESSION_LATER
 from .scalars import Columns, ColumnSpec, Parse, Print, parser, printer
 
 Cell = tuple[str, bool]
 """The text of a field, and whether it was quoted."""
 
 
-class CsvConfig(Strict):
+class CsvConfig(FormatConfig):
     """CSV and its dialects."""
-
-    later = COMPRESSION_LATER
 
     kind: Literal["csv"] = Field(description="Text with a delimiter.")
     delimiter: str = Field(",", min_length=1, max_length=1, description="What stands between two fields.")
@@ -65,7 +62,7 @@ class CsvConfig(Strict):
         newline_bytes(self.newline, _bare(self.encoding))
         return self
 
-    def open(self, base: Path) -> Format:
+    def plain(self, base: Path) -> Format:
         return Csv(self)
 
 
@@ -103,9 +100,12 @@ class Csv:
                 yield Record(number, "trailer", {"fields": _texts(record)}, record.raw)
 
     def write(self, rows: Iterable[Row | Record], stream: BinaryIO) -> int:
-        return self.writing(stream)(rows)
+        begun = self.writing(stream)
+        count = begun(rows)
+        begun.finish()
+        return count
 
-    def writing(self, stream: BinaryIO) -> Callable[[Iterable[Row | Record]], int]:
+    def writing(self, stream: BinaryIO) -> Begun:
         stream.write("".encode(self._config.encoding))
         names: list[str] = []
         prints: list[Print] = []
@@ -117,19 +117,22 @@ class Csv:
                 stream.write(self._line([self._quoted(name) for name in names]))
 
         def more(rows: Iterable[Row | Record]) -> int:
-            count = 0
+            count, fresh = 0, not names
             for count, row in enumerate(rows, 1):
                 if not names:
                     begin(_values(row))
                 try:
                     stream.write(self._line(self._shown(_values(row), names, prints)))
                 except ValueError as wrong:
+                    if fresh:  # the header goes away with what this call wrote
+                        names.clear()
+                        prints.clear()
                     raise InputError(f"record {count}: {wrong}") from wrong
             return count
 
         if self._config.columns:
             begin(spec.name for spec in self._config.columns)
-        return more
+        return Begun(more)
 
     def columns(self) -> list[Column] | None:
         return [spec.column() for spec in self._config.columns] or None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -11,10 +11,9 @@ from pydantic import Field, field_validator, model_validator
 
 from ...core.batch import Reject, Row
 from ...core.errors import InputError
-from ...core.strict import Strict
-from .format import Column, Format, IncompleteFile, Record
+from .compression import FormatConfig
+from .format import Begun, Column, Format, IncompleteFile, Record
 from .framing import Newline, blocks, known_encoding, lines, newline_bytes
-from .jsonl import COMPRESSION_LATER
 from .layouts import LayoutRules, LayoutSpec, Names, compile_layouts
 from .scalars import STRIPS, ColumnSpec, Parse, Print, Trim, parser, printer
 
@@ -37,10 +36,8 @@ class FixedField(ColumnSpec):
         return Column(self.name, "wide", scale=None) if wide else super().column()
 
 
-class FixedConfig(Strict):
+class FixedConfig(FormatConfig):
     """Fixed width."""
-
-    later = COMPRESSION_LATER
 
     kind: Literal["fixed"] = Field(description="Fixed width by a layout.")
     encoding: str = Field("utf-8", description="Code page: utf-8, latin-1, cp037 ...")
@@ -71,7 +68,7 @@ class FixedConfig(Strict):
             raise ValueError(f"length is {self.length}, but the last field ends at {max(f.end for f in self.fields)}")
         return self
 
-    def open(self, base: Path) -> Format:
+    def plain(self, base: Path) -> Format:
         return Fixed(self)
 
 
@@ -109,8 +106,8 @@ class Fixed:
                 raise InputError(f"record {count}: {wrong}") from wrong
         return count
 
-    def writing(self, stream: BinaryIO) -> Callable[[Iterable[Row | Record]], int]:
-        return lambda rows: self.write(rows, stream)
+    def writing(self, stream: BinaryIO) -> Begun:
+        return Begun(lambda rows: self.write(rows, stream))
 
     def columns(self) -> list[Column] | None:
         return self.layouts()[self._names()[0]]

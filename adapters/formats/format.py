@@ -91,6 +91,25 @@ def record_schema(columns: Sequence[Column] | None, *, accepts: bool = False) ->
     return {"type": "object", "properties": {column.name: column.schema(accepts=accepts) for column in columns}}
 
 
+def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """
+    A file that is being written: each call writes more rows, `finish` what stands behind the last.
+
+    What a call has written before it raised InputError is to be thrown away; the next call goes on as if it had not been.
+    """
+
+    more: Callable[[Iterable[Row | Record]], int]
+    finish: Callable[[], None] = _nothing
+
+    def __call__(self, rows: Iterable[Row | Record]) -> int:
+        return self.more(rows)
+
+
 class Format(Protocol):
     """A Message Translator between bytes and records, both ways, in bounded memory."""
 
@@ -108,8 +127,8 @@ class Format(Protocol):
     def write(self, rows: Iterable[Row | Record], stream: BinaryIO) -> int:
         """Write rows and give their count; InputError names the record and the field that do not fit."""
 
-    def writing(self, stream: BinaryIO) -> Callable[[Iterable[Row | Record]], int]:
-        """Begin a file: each call of what is given writes more rows."""
+    def writing(self, stream: BinaryIO) -> Begun:
+        """Begin a file, to which rows come bit by bit."""
 
     def columns(self) -> list[Column] | None:
         """Name the columns of a row; None when only a file knows them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -11,19 +11,15 @@ from pydantic import Field, field_validator
 
 from ...core.batch import Reject, Row
 from ...core.errors import InputError
-from ...core.strict import Strict
 from ...core.values import parse_json, write_json
-from .format import Column, Format, IncompleteFile, Record
+from .compression import FormatConfig
+from .format import Begun, Column, Format, IncompleteFile, Record
 from .framing import MAX_RECORD_BYTES, known_encoding, lines
 from .scalars import Columns, parser
 
-COMPRESSION_LATER = {"compression": "gzip and zip come with the formats issue; give the file unpacked"}
 
-
-class JsonlConfig(Strict):
+class JsonlConfig(FormatConfig):
     """JSON Lines."""
-
-    later = COMPRESSION_LATER
 
     kind: Literal["jsonl"] = Field(description="JSON Lines: one object a line.")
     encoding: str = Field("utf-8", description="Encoding of the file.")
@@ -38,7 +34,7 @@ class JsonlConfig(Strict):
 
     _encoding = field_validator("encoding")(known_encoding)
 
-    def open(self, base: Path) -> Format:
+    def plain(self, base: Path) -> Format:
         return Jsonl(self)
 
 
@@ -74,8 +70,8 @@ class Jsonl:
             stream.write(encoded + "\n".encode(self._config.encoding))
         return count
 
-    def writing(self, stream: BinaryIO) -> Callable[[Iterable[Row | Record]], int]:
-        return lambda rows: self.write(rows, stream)
+    def writing(self, stream: BinaryIO) -> Begun:
+        return Begun(lambda rows: self.write(rows, stream))
 
     def columns(self) -> list[Column] | None:
         return None

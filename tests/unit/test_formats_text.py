@@ -273,8 +273,8 @@ def test_what_cannot_be_written_is_an_error_that_names_the_field(form, row, said
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"kind": "xml", "record": "a"}, "format xml comes with"),
-        ({"kind": "csv", "compression": "gzip"}, "compression: "),
+        ({"kind": "xlm"}, "did you mean .xml."),
+        ({"kind": "csv", "compression": "rar"}, "compression"),
         ({"kind": "csv", "delimeter": ";"}, "delimeter"),
         ({"kind": "csv", "header": False}, "needs columns"),
         ({"kind": "csv", "encoding": "utf-16"}, "more than one byte"),
