@@ -94,6 +94,21 @@ class Consumer:
         except FutureTimeout as error:
             raise lost from error
 
+    def flush(self, timeout_s: float) -> None:
+        """Wait until the broker has read all answers given so far; where the connection is lost, nothing waits."""
+        connection, channel = self._connection, self._channel
+        if connection is None or channel is None:
+            return
+        read: Future[None] = Future()
+
+        def ask() -> None:
+            channel.queue_declare(self._name, passive=True)
+            read.set_result(None)
+
+        with suppress(*FAILURES, FutureTimeout):
+            connection.add_callback_threadsafe(ask)
+            read.result(timeout_s)
+
     def close(self) -> None:
         """Stop; unanswered messages go back to their queue. A second call does nothing."""
         self._stop.set()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from pika.spec import Basic, BasicProperties
 
 from ..core.errors import ConfigError, DrawbarError, OutcomeUnknown, Rejected, Unavailable
 from .amqp import FAILURES, Endpoint, Outgoing, refused, said, unreachable
+
+WINDOW = 1000
 
 
 class Publisher:
@@ -46,6 +49,33 @@ class Publisher:
         except FutureTimeout as error:
             if sent.cancel():
                 raise Unavailable(f"{self._endpoint.where}: the connection is busy; nothing was sent") from error
+            raise OutcomeUnknown(f"{self._endpoint.where}: no confirm within {timeout_s:.3g} s") from error
+
+    def publish_all(self, messages: Iterable[Outgoing], *, timeout_s: float) -> int:
+        """
+        Publish many, at most `WINDOW` unconfirmed, and wait for every confirm; `timeout_s` is that of one.
+
+        Raises for the first that fails, as `publish` does; those before it are with the broker, and some after it may be.
+        """
+        line = self._connected(timeout_s)
+        waiting: deque[Future[None]] = deque()
+        count = 0
+        for message in messages:
+            _wait(line.channel(message.exchange), time.monotonic() + timeout_s, f"{self._endpoint.where}: no channel")
+            if len(waiting) >= WINDOW:
+                self._confirmed(waiting.popleft(), timeout_s)
+            sent: Future[None] = Future()
+            line.send(message, sent)
+            waiting.append(sent)
+            count += 1
+        while waiting:
+            self._confirmed(waiting.popleft(), timeout_s)
+        return count
+
+    def _confirmed(self, sent: Future[None], timeout_s: float) -> None:
+        try:
+            sent.result(timeout_s)
+        except FutureTimeout as error:
             raise OutcomeUnknown(f"{self._endpoint.where}: no confirm within {timeout_s:.3g} s") from error
 
     def _connected(self, timeout_s: float) -> _Line:

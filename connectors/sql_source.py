@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, CursorResult
 
-from ..core.batch import Batch, Cursor, Portion, Reject, Row
+from ..core.batch import Batch, Columns, Cursor, Flow, Lane, Portion, Reject, Row
 from ..core.errors import ConfigError, DrawbarError
 from ..core.store.ids import new_id
 from ..core.values import canonical, write_json
@@ -20,6 +20,9 @@ from .sql import Database, step
 from .sql_model import Table
 from .sql_statements import Statement, readers_of, streaming, unique_names
 from .sql_tables import readers, shape
+
+if TYPE_CHECKING:
+    from .sql_lane import CopiedPage, TableLane
 
 STEP_S = 600.0
 _COUNT_S = 3.0
@@ -42,8 +45,28 @@ class _Raw(Sequence[bytes]):
         return _Raw(self._rows[at]) if isinstance(at, slice) else write_json(self._rows[at])
 
 
-def _batch(rows: Sequence[Row], first: int) -> Batch:
-    return Batch(rows, range(first, first + len(rows)), raw=_Raw(rows))
+class _Names(Sequence[str]):
+    """What identifies rows for ever, by their stamp and key; made only where a receiver asks."""
+
+    def __init__(self, table: str, stamps: Sequence[Sequence[Any]]) -> None:
+        self._table = table
+        self._stamps = stamps
+
+    def __len__(self) -> int:
+        return len(self._stamps)
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[str]: ...
+    def __getitem__(self, at: int | slice) -> str | Sequence[str]:
+        if isinstance(at, slice):
+            return _Names(self._table, self._stamps[at])
+        return f"{self._table}:{hashlib.sha256(canonical(list(self._stamps[at]))).hexdigest()}"
+
+
+def _batch(rows: Sequence[Row], first: int, names: Sequence[str] | None = None) -> Batch:
+    return Batch(rows, range(first, first + len(rows)), raw=_Raw(rows), names=names)
 
 
 def _missing(path: Sequence[str], row: Row) -> str | None:
@@ -58,11 +81,17 @@ class Page:
     id: str
     name: str
     cursor: Cursor
-    rows: Sequence[Row]
+    rows: Columns
+    names: Sequence[str]
+
+    @property
+    def count(self) -> int:
+        return len(self.rows)
 
     def batches(self, batch_rows: int) -> Iterator[Batch]:
         for at in range(0, len(self.rows), batch_rows):
-            yield _batch(self.rows[at : at + batch_rows], at + 1)
+            part = slice(at, at + batch_rows)
+            yield _batch(self.rows[part], at + 1, self.names[part])
 
     def missing(self, path: Sequence[str], row: Row) -> str | None:
         return _missing(path, row)
@@ -88,9 +117,8 @@ class Stream:
             result, convert = self.open(connection)
             names = unique_names(list(result.keys()))
             while chunk := result.fetchmany(batch_rows):
-                rows = [_row(names, convert, raw) for raw in chunk]
-                yield _batch(rows, first)
-                first += len(rows)
+                yield _batch(Columns.of(names, chunk, convert), first)
+                first += len(chunk)
                 step(connection)
 
     def missing(self, path: Sequence[str], row: Row) -> str | None:
@@ -101,8 +129,11 @@ class Stream:
     def failed(self, error: Exception, rejects: Sequence[Reject]) -> None: ...
 
 
-def _row(names: Sequence[str], convert: Sequence[Callable[[Any], Any] | None], raw: Sequence[Any]) -> Row:
-    return {name: value if read is None else read(value) for name, read, value in zip(names, convert, raw, strict=True)}
+@dataclass(frozen=True, slots=True)
+class CopiedStream(Stream):
+    """All of a table; it can pass as bytes too."""
+
+    flow: Callable[[], Flow] = field(kw_only=True)
 
 
 class StatementSource:
@@ -143,6 +174,8 @@ class TableSource:
         self._database = database
         self._table = table
         self._watermark = watermark
+        self._lane: TableLane | None = None
+        self._order: list[str] = []
         self._overlap = timedelta(seconds=watermark.get("overlap_s", 0) if watermark else 0)
         self.one_effect = _effect(watermark)
         if watermark is not None:
@@ -151,14 +184,25 @@ class TableSource:
 
     def portions(self, cursor: Cursor, *, batch_rows: int) -> Iterator[Portion]:
         if self._watermark is None:
-            yield Stream(self._table.full_name, lambda connection: self._all(connection, batch_rows), self._database)
+            yield self._whole(batch_rows)
             return
         last = self._begin(cursor)
-        while (page := self._page(last, batch_rows)) is not None:
+        while (page := (self._page if self._lane is None else self._copied)(last, batch_rows)) is not None:
             yield page
-            if len(page.rows) < batch_rows:
+            if page.count < batch_rows:
                 return
             last = page.cursor
+
+    def lanes(self, wanted: Mapping[str, str] | None) -> Sequence[Lane]:
+        from .sql_copy import offered
+
+        return offered(self._database, self._table, wanted)
+
+    def enter(self, lane: Lane) -> bool:
+        from .sql_lane import TableLane
+
+        self._lane = TableLane.of(self._database, self._table, lane, self._order)
+        return self._lane is not None
 
     def total(self, cursor: Cursor) -> int | None:
         target = shape(self._table)
@@ -172,6 +216,21 @@ class TableSource:
             return None
 
     def close(self) -> None: ...
+
+    def _whole(self, rows: int) -> Stream:
+        name, database = self._table.full_name, self._database
+        if self._lane is not None:
+            return CopiedStream(name, lambda connection: self._all(connection, rows), database, flow=self._lane.flow)
+        return Stream(name, lambda connection: self._all(connection, rows), database)
+
+    def _copied(self, last: Cursor, rows: int) -> CopiedPage | None:
+        assert self._lane is not None
+        lane, order = self._lane, [shape(self._table).c[name] for name in self._order]
+        return lane.page(
+            last,
+            lambda connection: lane.query(connection, self._newer(last), order, rows),
+            lambda: self._page(last, rows),
+        )
 
     def _all(self, connection: Connection, rows: int) -> tuple[CursorResult[Any], list[Any]]:
         names = [column.name for column in self._table.columns]
@@ -217,10 +276,12 @@ class TableSource:
         if not found:
             return None
         at, *key = found[-1][len(names) :]
-        values = [_row(names, convert, raw[: len(names)]) for raw in found]
-        return Page(self._identity(last, values), f"{self._table.full_name} up to {at}", {"at": at, "key": key}, values)
+        values = Columns.of(names, [raw[: len(names)] for raw in found], convert)
+        stamps = _Names(self._table.full_name, [raw[len(names) :] for raw in found])
+        name = f"{self._table.full_name} up to {at}"
+        return Page(self._identity(last, values), name, {"at": at, "key": key}, values, stamps)
 
-    def _identity(self, last: Cursor, rows: Sequence[Row]) -> str:
+    def _identity(self, last: Cursor, rows: Columns) -> str:
         """Name a page by where it begins and what it holds: rows that came late into the overlap make it another."""
         digest = hashlib.sha256(canonical([self._table.full_name, self._order, last]))
         for row in rows:

@@ -15,7 +15,7 @@ import structlog
 
 from .access import Caller
 from .adapter import Place
-from .batch import Sink, Source
+from .batch import Keeping, Sink, Source
 from .budget import BatchShare
 from .errors import DrawbarError, InputError, Unavailable
 from .holds import Holds, Intake
@@ -293,6 +293,8 @@ class Syncs:
             with ExitStack() as stack:
                 source, sink = self._ends(held.name, stack)
                 carrier = self._carrier(held, source, sink, progress)
+                if not held.dry_run:
+                    self._settle(held.name, sink)
                 cursor = self._cursor_of(held.name, sink)
                 if held.full:
                     _refuse_again(held, cursor)
@@ -326,6 +328,7 @@ class Syncs:
             dry_run=held.dry_run,
             full=held.full,
             share=self._share(held.config),
+            promise=lambda made: self._journal.write(lambda conn: syncs.set_promise(conn, held.name, made)),
         )
 
     def _share(self, config: SyncConfig) -> BatchShare:
@@ -363,6 +366,19 @@ class Syncs:
 
     def _keeper(self, held: _Held) -> Callable[[Any], None]:
         return lambda cursor: self._journal.write(lambda conn: syncs.set_cursor(conn, held.name, cursor))
+
+    def _settle(self, name: str, sink: Sink) -> None:
+        """Find out whether what was promised before a crash was done; then its cursor is true."""
+        with self._journal.read() as conn:
+            promise = syncs.promise(conn, name)
+        if promise is None or not isinstance(sink, Keeping):
+            return
+        kept = sink.kept(promise)
+
+        def unit(conn: Any) -> None:
+            syncs.set_cursor(conn, name, promise["cursor"]) if kept else syncs.set_promise(conn, name, None)
+
+        self._journal.write(unit)
 
     def _note(self, held: _Held, done: Done) -> None:
         held.done.append(done)

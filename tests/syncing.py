@@ -7,8 +7,8 @@ import psycopg  # noqa: F401 - a process that is killed soon has no time to impo
 import pymysql  # noqa: F401
 import sqlalchemy as sa
 
-from drawbar.adapters import sql  # noqa: F401
-from drawbar.connectors import sql_sink, sql_source  # noqa: F401
+from drawbar.adapters import amqp, local, sql  # noqa: F401
+from drawbar.connectors import amqp_consumer, amqp_publisher, sql_sink, sql_source  # noqa: F401
 from drawbar.core import syncs as running
 from drawbar.core.access import Caller
 from drawbar.core.adapter import Place, find

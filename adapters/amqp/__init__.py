@@ -11,11 +11,13 @@ from ...core.adapter import Adapter, Finding, Place
 from ...core.errors import ConfigError, DrawbarError, InputError
 from ...core.masking import masked
 from ...core.tool import Call, Tool
+from .attempts import Attempts
 from .bodies import described, seen
 from .claims import Claims
 from .config import AmqpConfig, ConsumeConfig, PublishConfig
 from .consume import MessageTrigger, QueueSource
 from .publish import body_schema, forwarded, outgoing, shown
+from .sink import QueueSink
 
 if TYPE_CHECKING:
     from ...connectors.amqp import Endpoint, Incoming, Outgoing
@@ -46,7 +48,7 @@ class AmqpAdapter(Adapter[AmqpConfig]):
 
     @classmethod
     def endpoints(cls, config: AmqpConfig) -> Mapping[str, set[str]]:
-        return {"consume": set(config.consume)}
+        return {"consume": set(config.consume), "publish": set(config.publish)}
 
     def tools(self) -> Iterable[Tool]:
         for name, publication in self.config.publish.items():
@@ -76,8 +78,21 @@ class AmqpAdapter(Adapter[AmqpConfig]):
         config = self._consumed(spec)
         timeout_s = self.config.call_timeout_s
         return QueueSource(
-            config, partial(count, self._endpoint, config.queue, timeout_s), partial(self._consume, config), timeout_s
+            config,
+            partial(count, self._endpoint, config.queue, timeout_s),
+            partial(self._consume, config),
+            timeout_s,
+            attempts=Attempts(self.place.state / "amqp" / self.name / "attempts", config.queue),
+            bury=partial(self._bury, config),
         )
+
+    def sink(self, spec: Mapping[str, Any], *, sync: str) -> QueueSink:
+        name = spec.get("publish")
+        if name not in self.config.publish:
+            raise ConfigError(f"{self.name}: there is no publish {name!r}", field="publish")
+        config = self.config.publish[name]
+        schema = body_schema(config, self.place.base)
+        return QueueSink(self._publisher, config, schema, sync=sync, timeout_s=self.config.call_timeout_s)
 
     def trigger(self, spec: Mapping[str, Any], *, name: str) -> MessageTrigger:
         config = self._consumed(spec)

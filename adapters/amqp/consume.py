@@ -7,14 +7,15 @@ import random
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import structlog
 
 from ...core.adapter import Occurrence
 from ...core.batch import Batch, Cursor, Reject, Row
-from ...core.errors import DrawbarError, InputError, Unavailable
+from ...core.errors import DrawbarError, InputError, Rejected, Unavailable
+from .attempts import Attempts
 from .bodies import seen
 
 if TYPE_CHECKING:
@@ -122,12 +123,20 @@ class QueuePortion:
     """Messages that are loaded and acknowledged as one."""
 
     def __init__(
-        self, messages: Sequence[Incoming], config: ConsumeConfig, consumer: Consumer, timeout_s: float
+        self,
+        messages: Sequence[Incoming],
+        config: ConsumeConfig,
+        consumer: Consumer,
+        timeout_s: float,
+        attempts: Attempts,
+        bury: Bury,
     ) -> None:
         self._messages = messages
         self._config = config
         self._consumer = consumer
         self._timeout_s = timeout_s
+        self._attempts = attempts
+        self._bury = bury
         self._open = True
         self.cursor: Cursor = None
         self.id = _identity(config.queue, messages)
@@ -140,10 +149,12 @@ class QueuePortion:
         rows: list[Row] = []
         numbers: list[int] = []
         raw: list[bytes] = []
+        each: list[dict[str, Any]] = []
         rejects = []
         for number, message in enumerate(messages, at + 1):
             try:
-                body = seen(message, self._config.content_type)["body"]
+                whole = seen(message, self._config.content_type)
+                body = whole["body"]
                 if not isinstance(body, Mapping):
                     raise InputError("the message's body is not an object with fields")
             except InputError as error:
@@ -152,20 +163,57 @@ class QueuePortion:
                 rows.append(body)
                 numbers.append(number)
                 raw.append(message.body)
-        return Batch(rows, numbers, rejects, raw=raw)
+                each.append({"message": whole})
+        return Batch(rows, numbers, rejects, raw=raw, each=each, names=self._names(at, numbers))
+
+    def _names(self, at: int, numbers: Sequence[int]) -> list[str]:
+        ids = [self._messages[number - 1].message_id for number in numbers]
+        return [
+            f"{self._config.queue}:{one or f'{self.id}#{number}'}" for one, number in zip(ids, numbers, strict=True)
+        ]
 
     def finished(self) -> None:
         """Acknowledge: the target has committed. Unavailable when the connection was lost: then they come again."""
         if self._open:
             self._open = False
             self._consumer.settle_up_to(self._messages[-1], timeout_s=self._timeout_s)
+            self._attempts.forget(self._messages)
 
     def failed(self, error: Exception, rejects: Sequence[Reject]) -> None:
-        """Put the messages back in their places."""
-        if self._open:
-            self._open = False
-            for message in self._messages:
+        """
+        Put the messages back in their places; those to blame go to the dead letters after `max_attempts`.
+
+        To blame are the rejected ones, and all of them where nothing says which. A system that is away blames nobody.
+        """
+        if not self._open:
+            return
+        self._open = False
+        dead: dict[int, str] = {}
+        if isinstance(error, (Rejected, InputError)) or not isinstance(error, DrawbarError):
+            dead = self._past_attempts(error, rejects)
+        for at, message in enumerate(self._messages):
+            if at not in dead:
                 self._consumer.back(message)
+            elif self._bury(message, dead[at]):
+                self._consumer.ack(message)
+            else:
+                self._consumer.dead(message)
+        if dead:
+            log.warning("amqp.dead_letter", queue=self._config.queue, messages=len(dead), reason=str(error)[:500])
+            self._attempts.forget(self._messages[at] for at in dead)
+            self._consumer.flush(self._timeout_s)
+
+    def _past_attempts(self, error: Exception, rejects: Sequence[Reject]) -> dict[int, str]:
+        reasons = {one.record_no - 1: one.reason for one in rejects} or dict.fromkeys(
+            range(len(self._messages)), str(error)
+        )
+        counts = self._attempts.failed(self._messages[at] for at in reasons)
+        most = self._config.max_attempts
+        return {
+            at: f"failed {count} times: {reason}"
+            for (at, reason), count in zip(reasons.items(), counts, strict=True)
+            if count >= most
+        }
 
 
 class QueueSource:
@@ -177,8 +225,17 @@ class QueueSource:
     )
 
     def __init__(
-        self, config: ConsumeConfig, count: Callable[[], int], consumer: Callable[[int], Consumer], timeout_s: float
+        self,
+        config: ConsumeConfig,
+        count: Callable[[], int],
+        consumer: Callable[[int], Consumer],
+        timeout_s: float,
+        *,
+        attempts: Attempts,
+        bury: Bury,
     ) -> None:
+        self._attempts = attempts
+        self._bury = bury
         self._config = config
         self._count = count
         self._open = consumer
@@ -194,7 +251,7 @@ class QueueSource:
         try:
             while waiting > 0 and (messages := self._drain(consumer, min(batch_rows, waiting, 65535))):
                 waiting -= len(messages)
-                yield QueuePortion(messages, self._config, consumer, self._timeout_s)
+                yield QueuePortion(messages, self._config, consumer, self._timeout_s, self._attempts, self._bury)
         finally:
             self.close()
 

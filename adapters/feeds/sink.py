@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -47,6 +47,13 @@ class FeedSink:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
             yield FileWriting(self._feed, named(self._feed, name), spool)  # type: ignore[arg-type]  # it is a binary stream
 
+    def kept(self, promise: Mapping[str, Any]) -> bool:
+        """Tell whether the promised file is there; one that somebody has taken away since is not seen."""
+        path = self._feed.inbox(named(self._feed, promise["file"]))
+        with self._feed.drop.session() as files:
+            there = files.stat(path)
+            return there is not None and _same(files, path, there, promise["sha256"], promise["size"])
+
     def close(self) -> None:
         pass
 
@@ -60,6 +67,7 @@ class FileWriting:
         self._spool = spool
         self._buffer = io.BytesIO()
         self._more = feed.format.writing(self._buffer)
+        self._is_complete = False
 
     def write(self, rows: Sequence[Row]) -> Written:
         begun = 0
@@ -82,10 +90,21 @@ class FileWriting:
         self._buffer.truncate()
         return Written(inserted=count)
 
+    def promise(self) -> Mapping[str, Any]:
+        self._complete()
+        digest, size = _digest(self._spool)
+        return {"file": self._name, "sha256": digest, "size": size}
+
     def commit(self, *, portion: str, cursor: Cursor) -> None:
-        self._spool.write(self._buffer.getvalue())
+        self._complete()
         with self._feed.drop.session() as files:
             deliver(self._feed, files, self._name, self._spool)
+
+    def _complete(self) -> None:
+        if not self._is_complete:
+            self._more.finish()
+            self._spool.write(self._buffer.getvalue())
+            self._is_complete = True
 
 
 def named(feed: Feed, name: str) -> str:

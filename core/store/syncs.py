@@ -29,6 +29,7 @@ sync_runs = Table(
     Column("cursor_before", Text),
     Column("cursor_after", Text),
     Column("error", Text),
+    Column("report", Text),
 )
 Index("sync_runs_by_sync", sync_runs.c.sync, sync_runs.c.id)
 
@@ -39,8 +40,10 @@ sync_state = Table(
     Column("cursor", Text),
     Column("holder", String(40)),
     Column("held_until", Float, nullable=False, server_default="0"),
+    Column("promise", Text),
+    Column("seen", Text),
 )
-_LOADED = ("options", "portions", "cursor_before", "cursor_after", "error")
+_LOADED = ("options", "portions", "cursor_before", "cursor_after", "error", "report")
 
 
 def hold(conn: Connection, sync: str, holder: str, *, now: float, until: float) -> str | None:
@@ -74,9 +77,31 @@ def cursor(conn: Connection, sync: str) -> Any:
 
 
 def set_cursor(conn: Connection, sync: str, value: Any) -> None:
-    kept = None if value is None else dump(value)
-    if conn.execute(update(sync_state).where(sync_state.c.sync == sync).values(cursor=kept)).rowcount == 0:
-        conn.execute(insert(sync_state).values(sync=sync, cursor=kept))
+    """Keep a cursor; what was promised before is done or of no account then."""
+    _keep(conn, sync, cursor=None if value is None else dump(value), promise=None)
+
+
+def promise(conn: Connection, sync: str) -> Any:
+    return load(conn.execute(select(sync_state.c.promise).where(sync_state.c.sync == sync)).scalar())
+
+
+def set_promise(conn: Connection, sync: str, value: Mapping[str, Any] | None) -> None:
+    """Keep what is about to be written where no transaction holds it together with the cursor."""
+    _keep(conn, sync, promise=None if value is None else dump(value))
+
+
+def seen(conn: Connection, sync: str) -> Any:
+    """Give the columns that the source had when they were last looked at."""
+    return load(conn.execute(select(sync_state.c.seen).where(sync_state.c.sync == sync)).scalar())
+
+
+def set_seen(conn: Connection, sync: str, value: Any) -> None:
+    _keep(conn, sync, seen=dump(value))
+
+
+def _keep(conn: Connection, sync: str, **values: str | None) -> None:
+    if conn.execute(update(sync_state).where(sync_state.c.sync == sync).values(values)).rowcount == 0:
+        conn.execute(insert(sync_state).values(sync=sync, **values))
 
 
 def begin(conn: Connection, row: Mapping[str, Any]) -> None:

@@ -343,9 +343,10 @@ KILLS = 25
 
 @pytest.mark.parametrize(
     "kinds",
-    [("postgresql", "mysql"), pytest.param(("mysql", "postgresql"), marks=pytest.mark.slow), ("sqlite", "sqlite")],
+    [("postgresql", "mysql"), ("mysql", "postgresql"), ("sqlite", "sqlite")],
     ids="-".join,
 )
+@pytest.mark.slow
 def test_kill_9_at_any_moment_loses_nothing_and_repeats_nothing(
     kinds: tuple[str, str], database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

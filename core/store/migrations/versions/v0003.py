@@ -19,6 +19,13 @@ def upgrade() -> None:
     op.add_column("claims", sa.Column("entry", sa.String(200)))
     _audit()
     _allowances()
+    _syncs()
+
+
+def _syncs() -> None:
+    op.add_column("sync_runs", sa.Column("report", sa.Text()))
+    op.add_column("sync_state", sa.Column("promise", sa.Text()))
+    op.add_column("sync_state", sa.Column("seen", sa.Text()))
 
 
 def _audit() -> None:
