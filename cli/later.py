@@ -12,7 +12,7 @@ from ..core.errors import ConfigError
 _BATCH = "fast batch syncs"
 _WIRES = "the deeper wires"
 LATER = {
-    "show --wire": _WIRES, "pin": _WIRES, "drift": _WIRES,
+    "show --wire": _WIRES,
     "resubmit": _BATCH, "cursor": _BATCH,
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, P
 
 from .access import TenantName
 from .batch import Sink, Source
+from .drift import Survey
 from .endpoints import Endpoints
 from .errors import ConfigError, DrawbarError, InputError
 from .hours import Calendar
@@ -251,6 +252,23 @@ class Adapter(Generic[C]):
     def file_act(self, feed: str, name: str, action: FileAction, *, by: str, reason: str | None) -> dict[str, Any]:
         """Do what an operator decided about one file of a feed, and give its new row."""
         raise InputError(f"{self.name} has no feed {feed!r}", reason="not_found")
+
+    @property
+    def pin_folder(self) -> Path:
+        """Say where the contract of this system is pinned."""
+        return self.place.base / "pins" / self.name
+
+    def survey(self) -> Survey:
+        """Describe the contract as it is live, for a pin and for drift."""
+        raise ConfigError(f"{self.name}: an adapter of kind {self.kind} has no contract that can be pinned")
+
+    def pinned(self) -> Survey | None:
+        """Give the contract as it was pinned; None when it was not."""
+        return Survey.load(self.pin_folder)
+
+    def pin(self, survey: Survey) -> None:
+        """Pin what `survey` just gave; a pin that is there is replaced."""
+        survey.save(self.pin_folder)
 
     def close(self) -> None:
         """Close what is open; a second call does nothing."""

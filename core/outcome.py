@@ -79,6 +79,10 @@ def by_rules(prepared: Prepared, outcome: Outcome) -> Outcome:
         break
     if outcome.state == "done" and (deviation := _deviation(bound, outcome.result)) is not None:
         log.warning("answer.deviates", tool=bound.name, deviation=deviation)
+        if bound.tool.strict and bound.effect == "read":
+            said = f"{bound.name} answered what breaks its own schema: {deviation}"
+            error = Rejected(said, tool=bound.name, next="tolerant: true of the adapter takes it and reports it")
+            return Outcome.of_error(error, {**outcome.notes, "deviation": deviation})
         return replace(outcome, notes={**outcome.notes, "deviation": deviation})
     if outcome.error is None:
         return outcome

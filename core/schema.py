@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
+from itertools import islice
 from typing import Any
 
 import jsonschema_rs
@@ -23,6 +24,7 @@ from .values import to_json
 
 Convert = Callable[[Any], Any]
 _MAX_DIGITS = 15
+_MOST_SAID = 20
 _SAME = frozenset((str, bool, int, float, type(None), Decimal))
 
 
@@ -75,14 +77,15 @@ class Checker:
             raise InputError(f"{what}: a text holds half a character (a lone surrogate)") from error
 
     def deviation(self, answer: Any) -> str | None:
-        """Say in which way an answer breaks the schema; None when it does not."""
+        """Say in which ways an answer breaks the schema, the first of them at least; None when it does not."""
         form = to_json(answer)
         if self._validator.is_valid(form):
             return None
-        for problem in self._validator.iter_errors(form):
+        said = []
+        for problem in islice(self._validator.iter_errors(form), _MOST_SAID):
             path = ".".join(map(str, problem.instance_path))
-            return f"{path or 'answer'}: {_sentence(problem)}"
-        return None
+            said.append(f"{path or 'answer'}: {_sentence(problem)}")
+        return "; ".join(said) or None
 
 
 def _validator(schema: Mapping[str, Any]) -> Any:

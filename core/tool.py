@@ -58,6 +58,8 @@ class Call:
     leaving: Callable[[], None] = lambda: None
     notes: dict[str, Any] = field(default_factory=dict)
     progress: Progress = no_progress
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    """What is known of the caller beside its name."""
 
     def left_s(self) -> float:
         """Give the seconds left, never less than a millisecond: wire libraries read 0 as for ever."""
@@ -93,6 +95,8 @@ class Tool:
     preview: Callable[[dict[str, Any]], Any] | None = None
     probe: Callable[[dict[str, Any], Call], Seen] | None = None
     timeout_s: float | None = None
+    strict: bool = False
+    """Whether a read whose answer breaks the output schema fails. A write never does: it has happened."""
 
 
 @dataclass(frozen=True, slots=True)
