@@ -45,7 +45,7 @@ class Mapper:
     def map(self, batch: Batch, run: Mapping[str, Any], on_error: FirstError) -> Mapped:
         """Filter and map; a row whose expression fails is a reject of its own."""
         env = {**batch.facts, "run": run}
-        if isinstance(batch.rows, Columns):
+        if isinstance(batch.rows, Columns) and batch.each is None:
             return self._columns(batch, batch.rows, env, on_error)
         return self._rows(batch, env, on_error)
 

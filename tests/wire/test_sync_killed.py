@@ -193,9 +193,8 @@ PAIRS = [TableToTable, FileToTable, QueueToTable, TableToFile, TableToQueue]
 
 @pytest.fixture(params=PAIRS, ids=lambda pair: pair.__name__)
 def pair(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
-    monkeypatch.setenv(
-        "PYTHONPATH", str(Path(__file__).parent.parent)
-    )  # the fork server's own path, so that it preloads
+    here = os.pathsep.join(filter(None, (str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH"))))
+    monkeypatch.setenv("PYTHONPATH", here)  # the fork server's own path, so that it preloads
     made: Pair = request.param(tmp_path, request)
     made.sync["batch_rows"] = 10
     yield made
