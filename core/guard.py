@@ -216,7 +216,8 @@ class Guard:
                 leaving()
                 notes["left_at"] = left_at
                 until = time.monotonic() + limit
-                call = Call(call_id, prepared.caller.name, until, run_id, task, leaving, notes, progress)
+                caller = prepared.caller
+                call = Call(call_id, caller.name, until, run_id, task, leaving, notes, progress, caller.claims)
                 with line.watched(limit):
                     outcome = Outcome("done", bound.tool.run(prepared.arguments, call), notes=notes)
         except DrawbarError as error:
