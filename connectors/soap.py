@@ -11,30 +11,29 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ..core.endpoints import Endpoints
-from ..core.errors import ConfigError, InputError
+from ..core.errors import ConfigError
 from ..core.tool import Call, Effect
 from ..core.trace import CARRIED
 from .discovery import Look
-from .soap_contract import Contract, Operation, load
+from .soap_bound import Bound
+from .soap_contract import Contract, Operation
 from .soap_documents import Documents
 from .soap_endpoints import Ways
-from .soap_faults import body_of
 from .soap_http import Http, Url
-from .soap_messages import HEADERS_KEY, optional_object, reader_of, schema_of, writer_of
-from .soap_read import Readers, dereferenced
-from .soap_schema import Schema
+from .soap_kept import contract
+from .soap_load import load
+from .soap_overlay import Patch
+from .soap_pin import Pin
 from .soap_security import Login, security
-from .soap_types import Simple
+from .soap_signature import Seal, Signer, Verifier
 from .soap_wire import Answer
-from .soap_write import Unfit, Writers, escaped
-from .soap_xml import SOAP_11, SOAP_12, local, namespace
 
 T = TypeVar("T")
-_TRACE_CONTEXT = "https://www.w3.org/TR/trace-context/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,8 @@ class Settings:
     """
     What a service needs to be reached; secrets in it are never shown.
 
-    `endpoint` goes before the WSDL's own address, and `look`, which finds several, before both.
+    `endpoint` goes before the WSDL's own address, and `look`, which finds several, before both. `varying` names the SOAP
+    headers that each call brings itself. `kept` is a folder for contracts that were read.
     """
 
     wsdl: str
@@ -57,7 +57,16 @@ class Settings:
     look: Look | None = None
     refresh_s: float | None = None
     connect_timeout_s: float = 5
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    varying: tuple[str, ...] = ()
+    pin: Path | None = None
+    patches: tuple[Patch, ...] = ()
+    kept: Path | None = None
+    seal: Seal | None = None
+    trust_file: Path | None = None
+    must_be_signed: bool = True
+    trust_sha1: bool = False
+    mtom_over: int | None = None
     login: Login | None = None
     timestamp_ttl_s: float | None = None
     basic: tuple[str, str] | None = field(default=None, repr=False)
@@ -73,17 +82,17 @@ class Service:
     def __init__(self, settings: Settings, endpoints: Endpoints | None = None) -> None:
         """`endpoints` is where it is kept how those stand that `settings.look` finds."""
         self.settings = settings
-        self._http = Http(
-            tls=lambda: _context(settings.tls), headers=_http_headers(settings), max_bytes=settings.max_bytes
-        )
+        self._http = _http(settings)
         try:
-            deadline = time.monotonic() + settings.load_timeout_s
-            documents = Documents(settings.wsdl, self._http, deadline=deadline, max_bytes=settings.max_bytes)
-            self.contract: Contract = load(documents)
+            documents = _documents(settings, self._http)
+            self.contract: Contract = contract(documents, settings.kept, partial(load, documents))
+            self.signer = Signer(settings.seal) if settings.seal else None
+            self.verifier = _verifier(settings)
         except BaseException:
             self._http.close()
             raise
-        self._security = security(settings.login, settings.timestamp_ttl_s)
+        certificate = self.signer.certificate if self.signer else None
+        self._security = security(settings.login, settings.timestamp_ttl_s, certificate)
         self.ways: Ways | None = None
         if settings.look is not None and endpoints is not None:
             self.ways = Ways(
@@ -95,7 +104,7 @@ class Service:
             )
 
     def bound(self, operation: Operation) -> Bound:
-        """Make what calls an operation; its writers and readers are made once, here."""
+        """Make what calls an operation; its writers and readers are made at its first call."""
         return Bound(self, operation)
 
     def close(self) -> None:
@@ -104,14 +113,13 @@ class Service:
     def ask(
         self,
         address: Callable[[], Url],
-        envelope: str,
+        body: bytes,
         http_headers: str,
         call: Call,
         effect: Effect,
         read: Callable[[Url, Answer], T],
     ) -> T:
-        """Post an envelope, to `address` or to one of several, and read the answer."""
-        body = envelope.encode()
+        """Post a body, to `address` or to one of several, and read the answer."""
         if (carried := CARRIED.get()) is not None:
             http_headers = f"{http_headers}traceparent: {carried.traceparent}\r\n"
         if self.ways is not None:
@@ -131,114 +139,41 @@ class Service:
         return self._security(masked)
 
 
-class Bound:
-    """One operation, ready to be called."""
-
-    def __init__(self, service: Service, operation: Operation) -> None:
-        self._service = service
-        self.operation = operation
-        settings = service.settings
-        self._address = settings.endpoint or operation.address
-        self._url: Url | None = None
-        self.http_headers = _action_headers(operation)
-        constant = settings.headers
-        self._asked = tuple(part for part in operation.input.headers if part.name not in _filled(operation, constant))
-        writers = Writers(encoded=operation.input.encoded)
-        self._write = writer_of(writers, operation.input)
-        self._write_headers = [(part.name, writers.element(part.element)) for part in self._asked]
-        self._constant = _constant_headers(writers, service.contract, operation, constant)
-        self._start, self._end = _envelope(operation, writers)
-        readers = Readers()
-        self._read = reader_of(readers, operation.output) if operation.output else None
-        self._details = {element.tag: readers.element(element) for element in operation.faults}
-        self._encoded = bool(operation.output and operation.output.encoded)
-
-    @property
-    def address(self) -> str:
-        """Say where calls go; of several, all."""
-        ways = self._service.ways
-        return self._address or "" if ways is None else ", ".join(ways.names())
-
-    def to(self) -> Url:
-        """Say where calls go; ConfigError when the WSDL names nothing that can be used and the configuration nothing at all."""
-        if self._url is None:
-            if not self._address:
-                raise ConfigError(f"the WSDL names no address for {self.operation.name}", field="endpoints")
-            self._url = Url.of(self._address)
-        return self._url
-
-    @staticmethod
-    def without(envelope: str, value: Any, mask: str) -> str:
-        """Hide a value of an envelope that is shown."""
-        return envelope.replace(f">{escaped(str(value))}<", f">{mask}<")
-
-    def input_schema(self) -> Schema:
-        headers = optional_object(self._asked)
-        return schema_of(self.operation.input, headers, output=False)
-
-    def output_schema(self) -> Schema:
-        if self.operation.output is None:
-            return {"type": "object", "properties": {}}
-        return schema_of(self.operation.output, None, output=True)
-
-    def envelope(self, arguments: Mapping[str, Any], *, masked: bool = False) -> str:
-        """Write what a call sends; InputError names the field that does not fit."""
-        out: list[str] = []
-        try:
-            self._write(arguments, out)
-            body = "".join(out)
-            headers = self._headers(arguments, masked=masked)
-        except Unfit as error:
-            raise InputError(f"{error.path or 'arguments'}: {error.message}", field=error.path or None) from None
-        return f"{self._start}{headers}<soap:Body>{body}{self._end}"
-
-    def call(self, arguments: Mapping[str, Any], call: Call, effect: Effect) -> dict[str, Any]:
-        """Send one call and give its answer as plain values."""
-
-        def read(url: Url, answer: Answer) -> dict[str, Any]:
-            body = body_of(answer, effect=effect, details=self._details, endpoint=url.text, one_way=self._read is None)
-            if body is None or self._read is None:
-                return {}
-            return self._read(dereferenced(body) if self._encoded else body)
-
-        envelope = self.envelope(arguments)
-        return self._service.ask(self.to, envelope, self.http_headers, call, effect, read)
-
-    def _headers(self, arguments: Mapping[str, Any], *, masked: bool) -> str:
-        said = self._constant
-        given = arguments.get(HEADERS_KEY) or {}
-        if given:
-            out: list[str] = []
-            for name, write in self._write_headers:
-                if name in given:
-                    write(given[name], out)
-            said += "".join(out)
-        said += self._service.security_header(masked=masked)
-        if (carried := CARRIED.get()) is not None and carried.soap_header:
-            said += f'<t:traceparent xmlns:t="{_TRACE_CONTEXT}">{carried.traceparent}</t:traceparent>'
-        return f"<soap:Header>{said}</soap:Header>" if said else ""
+def read_contract(settings: Settings) -> tuple[Contract, Documents]:
+    """Read a contract without keeping it, live or from its pin; give it with its documents."""
+    http = _http(settings)
+    try:
+        documents = _documents(settings, http)
+        return load(documents), documents
+    finally:
+        http.close()
 
 
-def _envelope(operation: Operation, writers: Writers) -> tuple[str, str]:
-    space = SOAP_12 if operation.soap12 else SOAP_11
-    start = f'<?xml version="1.0" encoding="utf-8"?>\n<soap:Envelope xmlns:soap="{space}"{writers.declarations()}>'
-    return start, "</soap:Body></soap:Envelope>"
+def _http(settings: Settings) -> Http:
+    return Http(tls=lambda: _context(settings.tls), headers=_http_headers(settings), max_bytes=settings.max_bytes)
 
 
-def _action_headers(operation: Operation) -> str:
-    action = operation.action.replace('"', "%22")
-    if any(c < " " or c > "~" for c in action):
-        raise ConfigError(f"the soapAction of {operation.name} cannot be sent: {operation.action!r}")
-    if operation.soap12:
-        said = f'; action="{action}"' if action else ""
-        return f"Content-Type: application/soap+xml; charset=utf-8{said}\r\n"
-    return f'Content-Type: text/xml; charset=utf-8\r\nSOAPAction: "{action}"\r\n'
+def _documents(settings: Settings, http: Http) -> Documents:
+    return Documents(
+        settings.wsdl,
+        http,
+        deadline=time.monotonic() + settings.load_timeout_s,
+        max_bytes=settings.max_bytes,
+        pin=Pin(settings.pin) if settings.pin is not None else None,
+        patches=settings.patches,
+    )
+
+
+def _verifier(settings: Settings) -> Verifier | None:
+    if settings.trust_file is None:
+        return None
+    return Verifier(settings.trust_file, required=settings.must_be_signed, legacy_sha1=settings.trust_sha1)
 
 
 def _http_headers(settings: Settings) -> dict[str, str]:
     said = {
         "User-Agent": "drawbar",
-        "Accept": "text/xml, application/soap+xml, */*;q=0.1",
+        "Accept": "text/xml, application/soap+xml, multipart/related, */*;q=0.1",
         "Accept-Encoding": "identity",
     }
     if settings.basic:
@@ -259,26 +194,3 @@ def _context(tls: Tls) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"a certificate cannot be read: {error}", field="security.tls") from error
     return context
-
-
-def _filled(operation: Operation, constant: Mapping[str, str]) -> set[str]:
-    return {part.name for part in operation.input.headers if constant.keys() & {part.name, local(part.element.tag)}}
-
-
-def _constant_headers(writers: Writers, contract: Contract, operation: Operation, constant: Mapping[str, str]) -> str:
-    """Write the configured headers: as the contract declares them, or as an element `{namespace}name`."""
-    out: list[str] = []
-    for name, value in constant.items():
-        declared = next(
-            (part for part in operation.input.headers if name in {part.name, local(part.element.tag)}), None
-        )
-        try:
-            if declared and isinstance(declared.element.type, Simple):
-                writers.element(declared.element)(value, out)
-                continue
-            known = contract.schemas.elements_named(local(name)) if not namespace(name) else []
-            tag = writers.name(declared.element.tag if declared else known[0] if len(known) == 1 else name)
-            out.append(f"<{tag}>{escaped(value)}</{tag}>")
-        except ValueError as error:
-            raise ConfigError(f"the header {name} does not fit: {error}", field="headers") from error
-    return "".join(out)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from lxml import etree
+
 from ..core.errors import ConfigError, DrawbarError, OutcomeUnknown, Unavailable
 from .soap_http import Http, Url
+from .soap_overlay import Overlay, Patch
+from .soap_pin import Pin
 from .soap_xml import ENCODING, BadXml, Node, parse
 
 _STANDARD = Path(__file__).parent / "soap_standard"
@@ -20,27 +24,49 @@ SERVED = {
 
 
 class Documents:
-    """The WSDL and what it imports, each fetched once."""
+    """The WSDL and what it imports, each fetched once: from its host, from files, or from a pin, and then corrected."""
 
-    def __init__(self, location: str, http: Http, *, deadline: float, max_bytes: int) -> None:
-        self.location = location
+    def __init__(
+        self,
+        location: str,
+        http: Http,
+        *,
+        deadline: float,
+        max_bytes: int,
+        pin: Pin | None = None,
+        patches: tuple[Patch, ...] = (),
+    ) -> None:
+        self.location = location if pin is None else pin.location
+        self.overlay = Overlay(patches)
+        self.fetched: dict[str, bytes] = {}
+        """What came, by address, in the order in which it was asked for."""
         self._http = http
         self._deadline = deadline
         self._max_bytes = max_bytes
+        self._pin = pin
         self._bodies: dict[str, bytes] = {}
         self._roots: dict[str, Node] = {}
 
-    def load(self, location: str) -> bytes:
-        """Give a document's bytes; zeep calls this as its transport."""
-        if location not in self._bodies:
+    def raw(self, location: str) -> bytes:
+        """Give the bytes of a document as they came."""
+        if location not in self.fetched:
             body = self._fetch(location)
-            if sum(map(len, self._bodies.values())) + len(body) > self._max_bytes:
+            if sum(map(len, self.fetched.values())) + len(body) > self._max_bytes:
                 raise ConfigError(f"the WSDL with its imports is larger than {self._max_bytes} bytes", field="wsdl")
+            self.fetched[location] = body
+        return self.fetched[location]
+
+    def load(self, location: str) -> bytes:
+        """Give a document's bytes, corrected; zeep calls this as its transport."""
+        if location not in self._bodies:
+            body = self.overlay.text(location, self.raw(location))
             try:
-                self._roots[location] = parse(body)
+                root = parse(body)
             except BadXml as error:
                 raise ConfigError(f"{location} is no WSDL: {error}", field="wsdl") from error
-            self._bodies[location] = body
+            if self.overlay.tree(location, root):
+                body = etree.tostring(root.getroottree(), encoding="utf-8", xml_declaration=True)
+            self._roots[location], self._bodies[location] = root, body
         return self._bodies[location]
 
     def root(self, location: str) -> Node:
@@ -48,6 +74,8 @@ class Documents:
         return self._roots[location]
 
     def _fetch(self, location: str) -> bytes:
+        if self._pin is not None and location not in SERVED:
+            return self._pin.read(location)
         if location in SERVED:
             return (_STANDARD / SERVED[location]).read_bytes()
         if urlsplit(location).scheme in {"http", "https"}:
@@ -62,7 +90,7 @@ class Documents:
             raise ConfigError(
                 f"the WSDL imports {location}, which is not on its own host",
                 field="wsdl",
-                next="save the WSDL and its imports as files and change the location to a relative one",
+                next="save that document on the WSDL's host or beside it, and let overlay set its schemaLocation",
             )
         try:
             answer = self._http.get(Url.of(location), deadline=self._deadline)

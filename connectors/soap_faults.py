@@ -9,6 +9,8 @@ from typing import Any
 
 from ..core.errors import ConfigError, DrawbarError, OutcomeUnknown, Rejected, Unavailable
 from ..core.tool import Effect
+from .soap_attachments import Attachment, BadParts, put_back, unpacked
+from .soap_signature import Distrust
 from .soap_wire import Answer
 from .soap_xml import SOAP_11, SOAP_12, BadXml, Node, local, namespace, parse, plain, qualified
 
@@ -29,24 +31,41 @@ _PASSING = {408, 429, 503}
 Details = Mapping[str, Callable[[Node], Any]]
 
 
-def body_of(answer: Answer, *, effect: Effect, details: Details, endpoint: str, one_way: bool) -> Node | None:
+def body_of(
+    answer: Answer,
+    *,
+    effect: Effect,
+    details: Details,
+    endpoint: str,
+    one_way: bool,
+    verify: Callable[[Node], None] | None = None,
+) -> tuple[Node | None, list[Attachment]]:
     """
-    Give the `Body` of a reply; None when a one-way operation was taken.
+    Give the `Body` of a reply and the attachments that it does not name; no body when a one-way operation was taken.
 
-    Raises Rejected for a fault that blames the caller, Unavailable and OutcomeUnknown as the design's section 3 says.
+    `verify` looks at the signature of whatever comes in an envelope, faults too. Raises Rejected for a fault that blames the caller, Unavailable and OutcomeUnknown as the design's section 3 says.
     """
     if answer.status in _PASSING:
         raise Unavailable(
             f"{endpoint} answered {answer.status}", retry_after_s=_retry_after(answer.headers.get("retry-after"))
         )
     if one_way and 200 <= answer.status < 300 and not answer.body.strip():
-        return None
+        return None, []
     try:
+        answer, attachments = unpacked(answer)
         envelope = parse(answer.body, charset=_charset(answer.headers.get("content-type", "")))
-    except BadXml as error:
+    except (BadXml, BadParts) as error:
         raise _no_envelope(answer, effect, endpoint, f"and what came is no SOAP: {error}") from None
     if local(envelope.tag) != "Envelope" or namespace(envelope.tag) not in {SOAP_11, SOAP_12}:
         raise _no_envelope(answer, effect, endpoint, f"and what came is no SOAP envelope but <{local(envelope.tag)}>")
+    beside: list[Attachment] = []
+    try:
+        if attachments:
+            beside = put_back(envelope, attachments)
+        if verify is not None:
+            verify(envelope)
+    except (BadParts, Distrust) as error:
+        raise _no_envelope(answer, effect, endpoint, f"and its answer is not taken: {error}") from None
     body = next((child for child in envelope if local(child.tag) == "Body"), None)
     if body is None:
         raise _no_envelope(answer, effect, endpoint, "with an envelope that has no Body")
@@ -55,7 +74,7 @@ def body_of(answer: Answer, *, effect: Effect, details: Details, endpoint: str, 
         raise _fault(first, effect, details)
     if not 200 <= answer.status < 300:
         raise _no_envelope(answer, effect, endpoint, "with an envelope that holds no fault")
-    return body
+    return body, beside
 
 
 def _no_envelope(answer: Answer, effect: Effect, endpoint: str, why: str) -> DrawbarError:

@@ -27,6 +27,8 @@ _X = f"{{{XSD}}}"
 _GLOBAL = ("element", "complexType", "simpleType", "group", "attributeGroup", "attribute")
 _ARRAY = clark(ENCODING, "Array")
 _WSDL_ARRAY_TYPE = "{http://schemas.xmlsoap.org/wsdl/}arrayType"
+SWA_REF = "{http://ws-i.org/profiles/basic/1.1/xsd}swaRef"
+"""A text that names an attachment; callers give and get what is in it."""
 _ANY = {"anyType", "ur-type"}
 _OLD_NAMES = {"base64": "base64Binary", "timeDuration": "duration", "timeInstant": "dateTime"}
 
@@ -80,10 +82,16 @@ class Schemas:
         """Name the global elements with this local name."""
         return self._by_name.get(("element", name), [])
 
+    def element_names(self) -> list[str]:
+        """Name the global elements by their local names."""
+        return [name for kind, name in self._by_name if kind == "element"]
+
     def type(self, tag: str) -> Type:
         """Give a global type by its qualified name; an unknown one is any type, and a gap."""
         if namespace(tag) in {XSD, ENCODING} and tag != _ARRAY:
             return AnyType() if local(tag) in _ANY else Simple(_OLD_NAMES.get(local(tag), local(tag)))
+        if tag == SWA_REF:
+            return Simple("base64Binary", name="swaRef")
         if tag == _ARRAY:
             item = Element("item", "item", Declaration(AnyType, nillable=True), 0, None)
             return Complex("Array", _ARRAY, array_of=item)

@@ -7,10 +7,12 @@ all once and nothing is looked up per call.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import soap_scalars
+from .soap_attachments import XOP, Outgoing
 from .soap_scalars import BadValue
 from .soap_types import (
     ATTRIBUTES_KEY,
@@ -62,10 +64,15 @@ def quoted(text: str) -> str:
 
 
 class Writers:
-    """Makes writers. `encoded` writes as rpc/encoded wants it: each element with its `xsi:type`, lists as arrays."""
+    """
+    Makes writers. `encoded` writes as rpc/encoded wants it: each element with its `xsi:type`, lists as arrays.
 
-    def __init__(self, *, encoded: bool = False) -> None:
+    Binary values of more than `beside_over` bytes travel beside the envelope (MTOM), where what is written to can take them.
+    """
+
+    def __init__(self, *, encoded: bool = False, beside_over: int | None = None) -> None:
         self._encoded = encoded
+        self._beside_over = beside_over
         self._prefixes: dict[str, str] = {XSI: "xsi", XML: "xml"}
         self._bodies: dict[int, _Body] = {}
         self._alive: list[Type] = []
@@ -120,11 +127,30 @@ class Writers:
         return f' xsi:type="{self.name(kind.qname)}"' if isinstance(kind, Complex) and kind.qname else ""
 
     def _scalar(self, name: str, kind: Simple) -> Write:
+        if kind.base == "base64Binary" and (kind.name == "swaRef" or self._beside_over is not None):
+            return self._binary(name, kind)
         text, start, end = soap_scalars.writer(kind), f"<{name}{self._typed(kind)}>", f"</{name}>"
 
         def write(value: Any, out: Out) -> None:
             try:
                 out.append(start + escaped(text(value)) + end)
+            except BadValue as error:
+                raise Unfit(str(error)) from None
+
+        return write
+
+    def _binary(self, name: str, kind: Simple) -> Write:
+        start, end, by_name = f"<{name}{self._typed(kind)}>", f"</{name}>", kind.name == "swaRef"
+        text, over = soap_scalars.writer(kind), 0 if self._beside_over is None else self._beside_over
+
+        def write(value: Any, out: Out) -> None:
+            body = value if isinstance(value, bytes) else None
+            try:
+                shown = escaped(text(value))
+                if isinstance(out, Outgoing) and (by_name or len(shown) * 3 // 4 > over):
+                    at = out.attach(base64.b64decode(shown) if body is None else body)
+                    shown = at if by_name else f'<xop:Include xmlns:xop="{XOP}" href="{at}"/>'
+                out.append(start + shown + end)
             except BadValue as error:
                 raise Unfit(str(error)) from None
 

@@ -79,11 +79,8 @@ class Change:
 
 def compare(pinned: Survey, live: Survey) -> list[Change]:
     """List what changed, breaking changes first."""
-    found: list[Change] = []
-    for name in pinned.parts.keys() - live.parts.keys():
-        found.append(Change(name, "is gone", breaking=True))
-    for name in live.parts.keys() - pinned.parts.keys():
-        found.append(Change(name, "is new", breaking=False))
+    found = [Change(name, "is gone", breaking=True) for name in pinned.parts.keys() - live.parts.keys()]
+    found += [Change(name, "is new", breaking=False) for name in live.parts.keys() - pinned.parts.keys()]
     for name in pinned.parts.keys() & live.parts.keys():
         found.extend(_part(name, pinned.parts[name], live.parts[name]))
     return sorted(found, key=lambda change: (not change.breaking, change.where, change.what))

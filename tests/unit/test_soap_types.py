@@ -100,7 +100,7 @@ def sent(ask: Bound, given: dict[str, Any]) -> etree._Element:
 def read_back(ask: Bound, element: etree._Element) -> dict[str, Any]:
     body = etree.Element("Body")
     body.append(element)
-    return ask._read(body)  # type: ignore[misc]
+    return ask.read(body)  # type: ignore[misc]
 
 
 def canonical(element: etree._Element) -> bytes:

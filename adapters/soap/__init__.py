@@ -7,100 +7,29 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, SecretStr, field_validator
-
-from ..core.adapter import Adapter, AdapterConfig, Finding, Place
-from ..core.endpoints import Endpoints
-from ..core.endpoints_config import EndpointsConfig
-from ..core.errors import ConfigError, DrawbarError
-from ..core.strict import Strict
-from ..core.tool import Call, Effect, Tool
+from ...core.adapter import Adapter, AdapterConfig, Finding, Place
+from ...core.drift import Survey
+from ...core.endpoints import Endpoints
+from ...core.errors import ConfigError, DrawbarError, InputError
+from ...core.expressions import EvaluationError
+from ...core.tool import Call, Effect, Tool
+from .config import SoapConfig
+from .settings import settings_of
 
 if TYPE_CHECKING:
-    from ..connectors.discovery import Look
-    from ..connectors.soap import Bound, Service, Settings
-    from ..connectors.soap_contract import Operation
-    from ..connectors.soap_http import Url
+    from ...connectors.soap import Bound, Service, Settings
+    from ...connectors.soap_contract import Contract, Operation
+    from ...connectors.soap_documents import Documents
+    from ...connectors.soap_http import Url
 
-_LATER = "comes with the release that deepens SOAP; remove it until then"
+__all__ = ["SoapAdapter", "SoapConfig"]
+
 _MASK = "***"
-
-
-class UsernameToken(Strict):
-    """WS-Security username token."""
-
-    username: str = Field(description="Who calls.")
-    password: SecretStr = Field(description="Its password.")
-    digest: bool = Field(False, description="Send a digest with nonce and time instead of the password.")
-
-
-class Timestamp(Strict):
-    ttl_s: float = Field(300, gt=0, description="Seconds until a message expires.")
-
-
-class Basic(Strict):
-    """HTTP basic authentication, also for fetching the WSDL."""
-
-    username: str = Field(description="Who calls.")
-    password: SecretStr = Field(description="Its password.")
-
-
-class Tls(Strict):
-    """Files are in PEM; paths are relative to the configuration."""
-
-    ca_file: str | None = Field(None, description="Authorities to trust instead of the system's.")
-    certificate_file: str | None = Field(None, description="Our certificate, for services that ask for one.")
-    key_file: str | None = Field(None, description="Its key, when it is not in the same file.")
-
-
-class Security(Strict):
-    """How the service knows us, and we it."""
-
-    later: ClassVar[dict[str, str]] = {"sign": _LATER, "verify": _LATER}
-
-    username_token: UsernameToken | None = Field(None, description="WS-Security username token.")
-    timestamp: Timestamp | None = Field(None, description="WS-Security timestamp.")
-    basic: Basic | None = Field(None, description="HTTP basic authentication.")
-    bearer: SecretStr | None = Field(None, description="Sent as Authorization: Bearer.")
-    tls: Tls = Field(Tls(), description="Whom to trust, and our own certificate.")
-
-
-class SoapConfig(AdapterConfig):
-    """A SOAP service by its WSDL."""
-
-    later: ClassVar[dict[str, str]] = {
-        "pin": _LATER,
-        "overlay": _LATER,
-        "attachments": _LATER,
-        "tolerant": _LATER,
-    }
-
-    kind: Literal["soap"] = "soap"
-    wsdl: str = Field(min_length=1, description="A file, relative to the configuration, or an http(s) URL.")
-    endpoints: EndpointsConfig | None = Field(
-        None, description="One URL, a list (balanced), or mode and urls, dns or file."
-    )
-    include: list[str] = Field(default_factory=list, description="Globs: only these operations become tools.")
-    exclude: list[str] = Field(default_factory=list, description="Globs: these do not.")
-    effects: dict[str, Effect] = Field(default_factory=dict, description="By operation; what is not named is a write.")
-    headers: dict[str, str] = Field(default_factory=dict, description="SOAP headers sent with every call.")
-    security: Security = Field(Security(), description="How the service knows us, and we it.")
-    max_answer_mb: float = Field(64, gt=0, le=1024, description="A larger answer, or WSDL, is refused.")
-
-    @property
-    def has_endpoints(self) -> bool:
-        return self.endpoints is not None
-
-    @field_validator("wsdl")
-    @classmethod
-    def _no_password(cls, text: str) -> str:
-        if text.startswith(("http://", "https://")) and "@" in text.split("/")[2]:
-            raise ValueError("an URL with a password in it is refused; use security.basic")
-        return text
 
 
 class SoapAdapter(Adapter[SoapConfig]):
@@ -113,6 +42,8 @@ class SoapAdapter(Adapter[SoapConfig]):
         super().__init__(name, config, place)
         self._opening = threading.RLock()
         self._service: Service | None = None
+        self._read: Documents | None = None
+        self._varying = config.varying_headers()
         own = place.endpoints
         self._endpoints = Endpoints(name, config.budget.breaker) if own is None else own
         if config.endpoints is not None and len(config.endpoints.urls) > 1:
@@ -121,7 +52,7 @@ class SoapAdapter(Adapter[SoapConfig]):
     @classmethod
     def mistakes(cls, config: SoapConfig, base: Path) -> Iterator[tuple[tuple[str | int, ...], str]]:
         if config.endpoints is not None and config.endpoints.file is not None:
-            from ..connectors.discovery import entries
+            from ...connectors.discovery import entries
 
             try:
                 for text in entries(base / config.endpoints.file):
@@ -142,9 +73,9 @@ class SoapAdapter(Adapter[SoapConfig]):
         except DrawbarError as error:
             yield Finding.of(f"load the WSDL {self.config.wsdl}", error)
             return
-        skipped = service.contract.skipped
-        found = f"{len(tools)} tools" + (f"; left out: {'; '.join(skipped)}" if skipped else "")
-        yield Finding(f"load the WSDL {self.config.wsdl}", ok=True, found=found)
+        yield Finding(f"load the WSDL {self.config.wsdl}", ok=True, found=_found(len(tools), service))
+        if service.signer is not None:
+            yield _signing(service.signer.expires_at)
         yield from self._reached(service)
         yield self._login(tools)
 
@@ -156,57 +87,41 @@ class SoapAdapter(Adapter[SoapConfig]):
     def _open(self) -> Service:
         with self._opening:
             if self._service is None:
-                from ..connectors.soap import Service
+                from ...connectors.soap import Service
 
                 self._service = Service(self._settings(), self._endpoints)
             return self._service
 
-    def _settings(self) -> Settings:
-        from ..connectors.soap import Settings
-        from ..connectors.soap import Tls as Files
-        from ..connectors.soap_security import Login
+    @property
+    def pin_folder(self) -> Path:
+        return self.place.base / (self.config.pin or Path("pins") / self.name)
 
-        said, security = self.config, self.config.security
-        token, basic, tls, ends = security.username_token, security.basic, security.tls, said.endpoints
-        return Settings(
-            wsdl=said.wsdl if "://" in said.wsdl else str((self.place.base / said.wsdl).resolve()),
-            endpoint=ends.urls[0] if ends and len(ends.urls) == 1 else None,
-            look=self._look() if ends and len(ends.urls) != 1 else None,
-            refresh_s=ends.refresh_s if ends and not ends.urls else None,
-            connect_timeout_s=min(ends.connect_timeout_s, said.call_timeout_s) if ends else 5,
-            headers=said.headers,
-            login=Login(token.username, token.password.get_secret_value(), token.digest) if token else None,
-            timestamp_ttl_s=security.timestamp.ttl_s if security.timestamp else None,
-            basic=(basic.username, basic.password.get_secret_value()) if basic else None,
-            bearer=security.bearer.get_secret_value() if security.bearer else None,
-            tls=Files(self._path(tls.ca_file), self._path(tls.certificate_file), self._path(tls.key_file)),
-            load_timeout_s=said.call_timeout_s,
-            max_bytes=int(said.max_answer_mb * 2**20),
-        )
+    def survey(self) -> Survey:
+        from ...connectors.soap import read_contract
+        from ...connectors.soap_survey import survey
 
-    def _look(self) -> Look:
-        from ..connectors.discovery import Named, in_file, listed
+        contract, self._read = read_contract(self._settings(pinned=False))
+        return survey(contract)
 
-        said = self.config.endpoints
-        assert said is not None
-        failover = said.mode == "failover"
-        if said.file is not None:
-            return in_file(self.place.base / said.file, said.url_of, failover=failover)
-        if said.dns is None:
-            return listed(said.urls, failover=failover)
-        own = {"https": 443, "http": 80}[said.scheme]
-        return Named(
-            said.dns,
-            said.scheme,
-            said.host_of_dns,
-            said.port or own,
-            said.path or "/",
-            said.resolver,
-            min(said.connect_timeout_s, self.config.call_timeout_s),
-        ).look
+    def pinned(self) -> Survey | None:
+        from ...connectors.soap import read_contract
+        from ...connectors.soap_survey import survey
 
-    def _path(self, text: str | None) -> Path | None:
-        return self.place.base / text if text else None
+        if not (self.pin_folder / "pin.json").is_file():
+            return None
+        return survey(read_contract(self._settings(pinned=True))[0])
+
+    def pin(self, survey: Survey) -> None:
+        from ...connectors.soap_pin import keep
+
+        assert self._read is not None, "a pin keeps what was surveyed"
+        keep(self.pin_folder, self._read.location, self._read.fetched)
+
+    def _settings(self, *, pinned: bool | None = None) -> Settings:
+        """Give what the connector needs; by default the pin is taken where one is configured, or there."""
+        wanted = self.config.pin is not None or (self.pin_folder / "pin.json").is_file()
+        pin = self.pin_folder if (wanted if pinned is None else pinned) else None
+        return settings_of(self.config, self.place, pin)
 
     def _named(self, operations: Iterable[Operation]) -> dict[str, Operation]:
         """Name the operations that become tools: in full where the short name would mean two."""
@@ -249,9 +164,34 @@ class SoapAdapter(Adapter[SoapConfig]):
             effect=effect,
             input_schema=bound.input_schema(),
             output_schema=bound.output_schema(),
-            run=lambda arguments, call: bound.call(arguments, call, effect),
-            preview=_preview(bound, self._secret_paths(name)),
+            run=lambda arguments, call: bound.call(arguments, call, effect, self._headers(arguments, call)),
+            preview=self._preview(bound, self._secret_paths(name)),
+            strict=not self.config.tolerant,
         )
+
+    def _headers(self, arguments: Mapping[str, Any], call: Call) -> dict[str, Any]:
+        """Make the headers of one call; what an expression names and is not there makes the call wrong, not the header empty."""
+        if not self._varying:
+            return {}
+        caller = {"name": call.caller, "claims": dict(call.claims)}
+        env = {"arguments": arguments, "caller": caller, "call": {"id": call.id, "run": call.run_id}}
+        try:
+            return {name: one.fill(env) for name, one in self._varying.items()}
+        except EvaluationError as error:
+            raise InputError(f"a SOAP header cannot be made: {error.message}", field="headers") from error
+
+    def _preview(self, bound: Bound, secret: list[str]) -> Callable[[dict[str, Any]], Any]:
+        """Show what would be sent, with the password of the header and the secret fields masked."""
+
+        def preview(arguments: dict[str, Any]) -> Any:
+            varying = {name: one.raw if isinstance(one.raw, str) else None for name, one in self._varying.items()}
+            envelope = bound.envelope(arguments, varying, masked=True)
+            for path in secret:
+                for value in _at(arguments, path.split(".")):
+                    envelope = bound.without(envelope, value, _MASK)
+            return {"endpoint": bound.address, "action": bound.operation.action, "envelope": envelope}
+
+        return preview
 
     def _secret_paths(self, name: str) -> list[str]:
         rules = self.config.tools.get(name)
@@ -285,6 +225,20 @@ class SoapAdapter(Adapter[SoapConfig]):
         return Finding(f"call {tool.name}", ok=True, found="it answered")
 
 
+def _found(count: int, service: Service) -> str:
+    contract: Contract = service.contract
+    said = f"{count} tools" + (" from the pin" if service.settings.pin else "")
+    if contract.skipped:
+        said += f"; left out: {'; '.join(contract.skipped)}"
+    return said + (f"; noted: {'; '.join(contract.notes)}" if contract.notes else "")
+
+
+def _signing(expires_at: datetime) -> Finding:
+    left = expires_at - datetime.now(UTC)
+    until = f"our certificate is good until {expires_at.date()}"
+    return Finding("sign", ok=left.days >= 0, found=until, next="" if left.days >= 0 else "ask for a new certificate")
+
+
 def _connected(service: Service, name: str, url: Url) -> Finding:
     what = f"connect to {name}"
     try:
@@ -299,19 +253,6 @@ def _full_name(operation: Operation) -> str:
 
 def _matches(names: Iterable[str], globs: Iterable[str]) -> bool:
     return any(fnmatchcase(name, glob) for glob in globs for name in names)
-
-
-def _preview(bound: Bound, secret: list[str]) -> Callable[[dict[str, Any]], Any]:
-    """Show what would be sent, with the password of the header and the secret fields masked."""
-
-    def preview(arguments: dict[str, Any]) -> Any:
-        envelope = bound.envelope(arguments, masked=True)
-        for path in secret:
-            for value in _at(arguments, path.split(".")):
-                envelope = bound.without(envelope, value, _MASK)
-        return {"endpoint": bound.address, "action": bound.operation.action, "envelope": envelope}
-
-    return preview
 
 
 def _at(value: Any, path: list[str]) -> Iterator[Any]:
