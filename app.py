@@ -71,6 +71,7 @@ from .core.status import Status
 from .core.store import events
 from .core.store.budgets import Budgets
 from .core.store.definitions import Definitions
+from .core.store.drops import Drops
 from .core.store.journal import Journal
 from .core.store.taken import Taken
 from .core.syncs import Syncs
@@ -110,7 +111,8 @@ class App:
         self._reloading = threading.Lock()
         self.journal = Journal.open(config.state_url)
         state = self.journal.path.parent if self.journal.path else config.base
-        self.place = Place(config.base, state, Taken(self.journal))
+        self.drops = Drops(self.journal)
+        self.place = Place(config.base, state, Taken(self.journal), drops=self.drops)
         self.definitions = Definitions(self.journal)
         self.workflows: Register[Workflow] = Register(
             "workflow",

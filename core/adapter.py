@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, P
 from .access import TenantName
 from .batch import Sink, Source
 from .drift import Survey
+from .drops import Remembers
 from .endpoints import Endpoints
 from .errors import ConfigError, DrawbarError, InputError
 from .hours import Calendar
@@ -147,6 +148,7 @@ class Place:
     Where an adapter lives: `base` resolves relative paths of the configuration, `state` is a folder of our own.
 
     `taken` keeps messages that were taken from a queue where every process sees them; without it they are files in `state`.
+    `drops` remembers files of feeds in the same way; what needs it says so without it.
     `endpoints` is where an adapter whose system has several addresses keeps how each of them stands.
     """
 
@@ -154,6 +156,7 @@ class Place:
     state: Path
     taken: Taken | None = None
     endpoints: Endpoints | None = None
+    drops: Remembers | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ def upgrade() -> None:
     _audit()
     _allowances()
     _syncs()
+    _drops()
 
 
 def _syncs() -> None:
@@ -115,3 +116,39 @@ def _documents() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("document_versions_at", "document_versions", ["changed_at"])
+
+
+def _drops() -> None:
+    op.create_table(
+        "drop_notes",
+        sa.Column("feed", sa.Text(), primary_key=True),
+        sa.Column("name", sa.Text(), primary_key=True),
+        sa.Column("mark", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(20), nullable=False),
+        sa.Column("owner", sa.Text()),
+        sa.Column("lease_until", sa.Float()),
+        sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("reason", sa.Text()),
+        sa.Column("changed_at", sa.Float(), nullable=False),
+    )
+    op.create_table(
+        "drop_arrivals",
+        sa.Column("feed", sa.Text(), primary_key=True),
+        sa.Column("identity", sa.String(64), primary_key=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.String(64), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("place", sa.Text()),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("file_at", sa.Float(), nullable=False),
+    )
+    op.create_index("drop_arrivals_name", "drop_arrivals", ["feed", "name"])
+    op.create_index("drop_arrivals_sha256", "drop_arrivals", ["feed", "sha256"])
+    op.create_index("drop_arrivals_at", "drop_arrivals", ["feed", "at"])
+    op.create_table(
+        "drop_lates",
+        sa.Column("feed", sa.Text(), primary_key=True),
+        sa.Column("day", sa.String(10), primary_key=True),
+        sa.Column("told_at", sa.Float(), nullable=False),
+        sa.Column("came_at", sa.Float()),
+    )
