@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 import orjson
 
 from ...core.pulse import Pulse
-from .dialogue import parsed, written
+from ...core.tenants import OF
+from ..exchange import SYSTEM_THREADS
+from ..hands import Hands, Work
+from .dialogue import is_short, parsed, written
+from .lines import Heard, Said
 from .toolbox import Toolbox
 from .waiting import BEAT_S, Waiting
 from .wire import PARSE_ERROR, Question, Refused, question_of
@@ -19,65 +22,89 @@ if TYPE_CHECKING:
     from ...app import App
     from ...core.access import Caller
 
-_THREADS = 64
 _MAX_LINE_BYTES = 1_000_000
 
 
 def serve_stdio(app: App, caller: Caller, given: BinaryIO, said: BinaryIO, *, only_preview: bool = False) -> None:
     """Answer until the input ends; calls that run then are answered first."""
-    toolbox = Toolbox(app, only_preview=only_preview)
-    writing = threading.Lock()
-    running: dict[str | int, Waiting] = {}
+    talk = _Talk(app, caller, given, said, only_preview=only_preview)
+    pulse = Pulse("mcp-progress", BEAT_S, talk.beat).start()
+    try:
+        Hands("mcp", talk.read, talk.threads_of).run()
+    finally:
+        pulse.stop()
 
-    def write(message: bytes) -> None:
-        with writing:
-            said.write(message + b"\n")
-            said.flush()
 
-    def tell(message: object) -> None:
-        write(orjson.dumps(message))
+class _Talk:
+    """What one client says, and what it is answered."""
 
-    def ask(asked: Question, waiting: Waiting) -> None:
-        assert asked.id is not None
-        message, _ = written(toolbox, asked, caller, waiting)
-        if running.get(asked.id) is waiting:
-            del running[asked.id]
-        if not waiting.is_taken_back:
-            write(message)
+    def __init__(self, app: App, caller: Caller, given: BinaryIO, said: BinaryIO, *, only_preview: bool) -> None:
+        self._landscape = app.landscape
+        self._caller = caller
+        self._toolbox = Toolbox(app, only_preview=only_preview)
+        self._heard = Heard(given.fileno(), _MAX_LINE_BYTES)
+        self._said = Said(said.fileno())
+        self._running: dict[str | int, Waiting] = {}
 
-    def beat() -> None:
-        for waiting in list(running.values()):
+    def read(self) -> Sequence[Work] | None:
+        """Wait for messages; give the calls among them."""
+        lines = self._heard.more()
+        return None if lines is None else [work for line in lines if (work := self._understood(line)) is not None]
+
+    def threads_of(self, system: str) -> int:
+        landscape = self._landscape
+        return max(landscape.config(system).budget.concurrency, SYSTEM_THREADS) if system else SYSTEM_THREADS
+
+    def beat(self) -> None:
+        for waiting in list(self._running.values()):
             waiting.beat()
 
-    pulse = Pulse("mcp-progress", BEAT_S, beat).start()
-    with ThreadPoolExecutor(_THREADS, "drawbar-mcp") as pool:
-        while line := given.readline(_MAX_LINE_BYTES + 1):
-            try:
-                asked = _read(line, given)
-            except Refused as error:
-                tell(error.as_json())
-                continue
-            if asked is None:
-                continue
-            if asked.method == "notifications/cancelled":
-                _take_back(running, asked)
-            elif asked.id is not None:
-                waiting = running[asked.id] = Waiting(asked.progress_token, tell)
-                pool.submit(ask, asked, waiting)
-    pulse.stop()
+    def _understood(self, line: bytes | None) -> Work | None:
+        try:
+            asked = _question(line)
+        except Refused as error:
+            self._tell(error.as_json())
+            return None
+        if asked is None:
+            return None
+        if asked.method == "notifications/cancelled":
+            self._take_back(asked)
+        if asked.id is None:
+            return None
+        if is_short(asked):
+            self._said.write(written(self._toolbox, asked, self._caller, Waiting())[0])
+            return None
+        waiting = self._running[asked.id] = Waiting(asked.progress_token, self._tell)
+        return self._system_of(asked), partial(self._answer, asked, waiting)
+
+    def _system_of(self, asked: Question) -> str:
+        """Name the system that a call is for, so that one that is slow holds up no other."""
+        if asked.method != "tools/call":
+            return ""
+        arguments = asked.params.get("arguments")
+        name = self._toolbox.system_of(str(asked.params.get("name")), arguments if isinstance(arguments, dict) else {})
+        if self._caller.tenant is not None and f"{name}{OF}{self._caller.tenant}" in self._landscape.systems():
+            return f"{name}{OF}{self._caller.tenant}"
+        return name if name in self._landscape.systems() else ""
+
+    def _answer(self, asked: Question, waiting: Waiting) -> None:
+        assert asked.id is not None
+        message, _ = written(self._toolbox, asked, self._caller, waiting)
+        if self._running.get(asked.id) is waiting:
+            del self._running[asked.id]
+        if not waiting.is_taken_back:
+            self._said.write(message)
+
+    def _take_back(self, asked: Question) -> None:
+        known_as = asked.params.get("requestId")
+        if isinstance(known_as, (str, int)) and (waiting := self._running.get(known_as)) is not None:
+            waiting.take_back()
+
+    def _tell(self, message: object) -> None:
+        self._said.write(orjson.dumps(message))
 
 
-def _take_back(running: Mapping[str | int, Waiting], asked: Question) -> None:
-    known_as = asked.params.get("requestId")
-    if isinstance(known_as, (str, int)) and (waiting := running.get(known_as)) is not None:
-        waiting.take_back()
-
-
-def _read(line: bytes, given: BinaryIO) -> Question | None:
-    if len(line) > _MAX_LINE_BYTES:
-        while line and not line.endswith(b"\n"):
-            line = given.readline(_MAX_LINE_BYTES)
+def _question(line: bytes | None) -> Question | None:
+    if line is None:
         raise Refused(PARSE_ERROR, f"a message is longer than {_MAX_LINE_BYTES} bytes")
-    if not line.strip():
-        return None
-    return question_of(parsed(line))
+    return question_of(parsed(line)) if line.strip() else None
