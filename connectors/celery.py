@@ -18,7 +18,7 @@ from typing import Any
 from celery import Celery
 from celery.utils import uuid
 from celery.worker import WorkController, state
-from kombu.entity import Queue
+from kombu.entity import TRANSIENT_DELIVERY_MODE, Queue
 from kombu.exceptions import KombuError
 
 from ..core.errors import ConfigError, Unavailable
@@ -105,6 +105,7 @@ class CeleryBell:
             declare=[_declared(queue)],
             serializer="json",
             headers=message.headers,
+            delivery_mode=TRANSIENT_DELIVERY_MODE,  # a ring that is lost is rung again; to keep it costs the broker a disk
             **message.properties,
         )
 

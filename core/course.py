@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import results
 from .aside import Kept
@@ -35,13 +35,23 @@ from .known import Known
 from .measure import METER, RUNS_ENDED
 from .plan import Step
 from .queues import Queue, Queues
-from .store import agents, approvals, assignments, children, events, runs, undoing
+from .store import agents, approvals, assignments, children, events, ledger, runs, undoing
 from .store.journal import Connection
 from .values import dump, has_claims, load
 from .veils import Veils, veils_of
 
+if TYPE_CHECKING:
+    from .intents import Begun
+
 _KEPT_BYTES = 65536
 _UNDOING = {"started": "compensating", "succeeded": "compensated", "failed": "compensation_failed"}
+
+
+Foresee = Callable[["Course", Claim], "tuple[ledger.Intent, Begun, runs.Intended] | None"]
+
+
+class Unforeseen(Exception):
+    """The intent that was prepared cannot be recorded: the unit is undone, and is run again without it."""
 
 
 class Course:
@@ -71,10 +81,14 @@ class Course:
         self.fresh: dict[str, tuple[Any, Any]] = {}
         self.has_model: Callable[[str], bool] = _nobody
         self.shelf = Shelf(ContextConfig())
+        self.foresee: Foresee | None = None
+        """Prepares the write that this thread goes on with, so that its intent is part of its claim."""
         self.queued = False
         """The run waits for another one of its key: nothing of it begins."""
         self.stood = "running"
         """How the run was shown before."""
+        self.trusted = False
+        """It was not looked at, but taken to be as it is remembered."""
         self.tells_parent = False
         self.born: list[Course] = []
         self.freed_key = False
@@ -430,9 +444,13 @@ class Course:
     def claim(self, task: str, item: int, *, is_first: bool = False) -> None:
         """Take a ready task for a thread of this process; `is_first` when it has no row yet, as far as this run knows."""
         self.room -= 1
+        until = time.monotonic() + runs.LEASE_S
+        claim = Claim(self.known, task, item, 1, 0, None, None, None, self.now, until, self.wall)
+        found = self.foresee(self, claim) if is_first and not self.claims and self.foresee is not None else None
         held = runs.claim(
             self.conn,
             is_first=is_first,
+            intended=None if found is None else found[2],
             run_id=self.run_id,
             task=task,
             item=item,
@@ -442,23 +460,17 @@ class Course:
             now=self.now,
             wall=self.wall,
         )
-        until = time.monotonic() + runs.LEASE_S
-        first_at = held.first_at if held.first_at is not None else self.now
-        self.claims.append(
-            Claim(
-                self.known,
-                task,
-                item,
-                held.fence,
-                held.attempt,
-                held.intent,
-                held.approval,
-                held.child,
-                first_at,
-                until,
-                self.wall,
-            )
-        )
+        if not held.is_new:
+            first_at = held.first_at if held.first_at is not None else self.now
+            taken = (held.fence, held.attempt, held.intent, held.approval, held.child, first_at, until, self.wall)
+            claim = Claim(self.known, task, item, *taken)
+        elif found is not None:
+            try:
+                ledger.record(self.conn, found[0], self.now)
+            except Exception as error:
+                raise Unforeseen(f"{type(error).__name__}: {error}") from error
+            claim.begun = found[1]
+        self.claims.append(claim)
         self.tell(self._type(task, "started"), task, item, {"attempt": held.attempt + 1})
         self.take(Move(task, item, "running"))
 
@@ -511,14 +523,15 @@ class Course:
             if said in {"parked", "waiting", "paused"} and said != shown(self.before):
                 self.tell(f"run.{said}")
             if said == self.stood and wanted == self.before.wanted:
-                runs.save_version(self.conn, self.run_id, version)
+                runs.save_version(self.conn, self.run_id, version, trusted=self.trusted)
             else:
-                runs.save(self.conn, self.run_id, version, said, wanted)
+                runs.save(self.conn, self.run_id, version, said, wanted, trusted=self.trusted)
         else:
             error = self.ended["error"]
             runs.save_end(
                 self.conn,
                 self.run_id,
+                trusted=self.trusted,
                 version=version,
                 state=said,
                 wanted=wanted,

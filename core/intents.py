@@ -77,6 +77,22 @@ class Intents:
                 raise Stale
         return admission
 
+    def foreseen(self, course: Course, claim: Claim) -> tuple[ledger.Intent, Begun, runs.Intended] | None:
+        """
+        Give the intent that is recorded together with the first claim of a write; None where something stands before it.
+
+        `claim` is not made yet. A business key is looked at by `ahead`.
+        """
+        if claim.step.undoes is not None:
+            return None
+        found = self._foreseen(course, claim)
+        if found is None or found[0].key is not None:
+            return None
+        prepared, intent = found
+        until = course.now + 2 * limit_s(claim, prepared)
+        begun = Begun(prepared, intent.id, course.now)
+        return intent, begun, runs.Intended(intent.id, intent.effect, until)
+
     def ahead(self, course: Course) -> None:
         """Record the intent of the write that this thread goes on with, in the unit that has just claimed it."""
         if not course.claims:

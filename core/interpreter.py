@@ -213,24 +213,24 @@ def decide(graph: Graph, state: State) -> list[Decision]:
     if state.wanted == "cancel":
         return _cancelled(graph, state)
     found = _moves(state.tasks, _HELD, "ready")
-    for node in graph.tasks.values():
-        found += _next(node, state)
+    found += _next(graph.tasks, state)
     if found or not _all_final(graph.tasks, state):
         return found
     if not any(state.tasks[name].state == "failed" for name in graph.tasks):
         return [End("succeeded")]
     if (undoing := _undo(graph, state)) is not None:
         return undoing
-    for node in graph.on_failure.values():
-        found += _next(node, state)
+    found += _next(graph.on_failure, state)
     return found if found or not _all_final(graph.on_failure, state) else [End("failed")]
 
 
-def _next(node: Node, state: State) -> Iterable[Decision]:
-    task = state.tasks.get(node.name, _PENDING)
-    if task.state == "pending":
-        return _begin(node, task, state)
-    return _go_on(node, task) if task.state == "open" else ()
+def _next(nodes: Mapping[str, Node], state: State) -> Iterator[Decision]:
+    for name, node in nodes.items():
+        task = state.tasks.get(name, _PENDING)
+        if task.state == "pending":
+            yield from _begin(node, task, state)
+        elif task.state == "open":
+            yield from _go_on(node, task)
 
 
 def _begin(node: Node, task: TaskState, state: State) -> Iterable[Decision]:
@@ -289,7 +289,8 @@ def _moves(tasks: Mapping[str, TaskState], when: frozenset[str], to: TaskStates)
     for name, task in tasks.items():
         if task.state in when:
             found.append(Move(name, WHOLE, to))
-        found += [Move(name, item, to) for item, state in task.live.items() if state in when]
+        if task.live:
+            found += [Move(name, item, to) for item, state in task.live.items() if state in when]
     return found
 
 

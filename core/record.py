@@ -82,7 +82,13 @@ class Record:
             courses = self.within(conn, run_id, tell, room=room, trusts=trusts, of=of)
             return courses if below is None else [*courses, *self._below(conn, run_id, below)]
 
-        return self.committed(self.write(unit, ahead))
+        try:
+            return self.committed(self.write(unit, ahead))
+        except runs.Changed:
+            known = self.memory.get(run_id)
+            if known is not None:
+                known.is_shared = True
+            return self.take(run_id, tell, room=room, ahead=ahead, below=below, of=of)
 
     def write(self, unit: Callable[[Connection], list[Course]], ahead: Tell | None = None) -> list[Course]:
         """Commit a unit, with what `ahead` adds to its first course; who calls hands the courses to `committed`."""
@@ -134,6 +140,7 @@ class Record:
             return None
         course = self.course(conn, known, version, state, room)
         course.stood = shown(state)
+        course.trusted = True
         return course
 
     def follow(self, course: Course, tell: Tell) -> list[Course]:
@@ -165,14 +172,15 @@ class Record:
         if found is None:
             raise InputError(f"there is no run {run_id!r}", reason="not_found", next="see drawbar runs")
         version, said, wanted, finished_at = found
-        known = known or read(conn, run_id, self.aside)
+        is_new, known = known is None, known or read(conn, run_id, self.aside)
         assert known is not None
         if known.point[0] == version:
             state = known.point[1]
         else:
-            known.outputs.clear()
-            known.is_ours = False
-            known.input = load(runs.given(conn, run_id))  # a retry may have corrected it
+            if not is_new:
+                known.outputs.clear()
+                known.is_ours = False
+                known.input = load(runs.given(conn, run_id))  # a retry may have corrected it
             state = runs.state_of(conn, run_id, wanted, said if finished_at is not None else None)
         course = self.course(conn, known, version, state, room)
         course.queued = said == "queued"

@@ -15,7 +15,7 @@ from .aside import Kept
 from .children import Children
 from .claim import Came, Claim
 from .compensating import lettered, seen
-from .course import Course
+from .course import Course, Unforeseen
 from .errors import ConfigError, DrawbarError, InputError, NotNow, OutcomeUnknown, Rejected, Unavailable
 from .guard import Guard
 from .holds import Held
@@ -388,12 +388,15 @@ class Work:
 
     def _finish(self, claim: Claim, settle: Settle) -> list[Claim]:
         """Commit the outcome, what follows and the next claims; patiently, since running work must leave its outcome."""
-        is_first = True
+        is_first = foresees = True
+        ahead: Callable[[Course], None] | None = None
         taken: Course | None = None
 
         def tell(course: Course) -> None:
             nonlocal taken
             # A commit whose answer was lost may have been one; then what it began is still ours.
+            if foresees and ahead is not None:
+                course.foresee = self._intents.foreseen
             if is_first or not runs.has_ended(course.conn, claim.place, claim.fence, self._record.owner):
                 taken = course
                 course.came(claim, settle(course.conn))
@@ -416,9 +419,14 @@ class Work:
                 if self._leases.lost(claim):
                     log.warning("outcome.lost", run=claim.run_id, task=claim.task, error=error.message)
                     return []
-                is_first = False
+                is_first = foresees = False
                 time.sleep(pause_s)
                 pause_s = min(2 * pause_s, 5)
+                continue
+            except Unforeseen as error:
+                self._give([], reserved)
+                log.warning("ahead.fails", error=str(error))
+                foresees = False
                 continue
             except BaseException:
                 self._give([], reserved)

@@ -44,6 +44,7 @@ _PUT_RATE = Statement(
     "INSERT INTO budget_rates (name, spent, at) VALUES (:name, :spent, :at)"
     " ON CONFLICT (name) DO UPDATE SET spent = :spent, at = :at"
 )
+_UNMET = Statement("SELECT name FROM budget_slots WHERE wanted > slots AND owner <> :owner AND until > :now")
 _FAR_S = 3600.0
 
 
@@ -105,15 +106,15 @@ class Budgets:
 
     def unmet(self, names: Iterable[str], owner: str) -> set[str]:
         """Name the budgets of which another process wants more than it has."""
-        query = (
-            select(budget_slots.c.name)
-            .where(budget_slots.c.name.in_(list(names)), budget_slots.c.owner != owner)
-            .where(budget_slots.c.wanted > budget_slots.c.slots, budget_slots.c.until > self.now())
-        )
+        ours = set(names)
+
+        def found(conn: Connection) -> set[str]:
+            return ours.intersection(row[0] for row in _UNMET(conn, owner=owner, now=self.now()).fetchall())
+
         if self._file is None:
             with self._journal.read() as conn:
-                return set(conn.execute(query).scalars())
-        return self.write(lambda conn: set(conn.execute(query).scalars()))
+                return found(conn)
+        return self.write(found)
 
     def held(self) -> Mapping[str, int]:
         """Give how many slots of each budget are held now, by everybody together."""

@@ -12,11 +12,18 @@ from .statement import Statement
 from .tables import VERSION, task_runs
 
 _BATCH = 100
+_UNHURRIED = Statement("SET LOCAL synchronous_commit = off")
 Queue = str | None
 """The name of a queue that systems are pinned to; None is the default queue."""
 
 Place = tuple[str, str, int, int]
 """Run, task, item and fence of a claim."""
+
+
+def unhurried(conn: Connection) -> None:
+    """Let the commit of this unit not wait for the disk of PostgreSQL: a crash of the server may undo it."""
+    if conn.dialect.name == "postgresql":
+        _UNHURRIED(conn)
 
 
 class Lapsed(NamedTuple):

@@ -79,6 +79,11 @@ _INSERT = Statement(
     " expires_at) VALUES (:id, :tool, :effect, :caller, :run_id, :task, :item, :key, :args_hash, :arguments, :state,"
     " :intent_at, :expires_at) ON CONFLICT (id) DO NOTHING"
 )
+_OPEN = Statement(
+    "INSERT INTO ledger (id, tool, effect, caller, run_id, task, item, args_hash, arguments, state, intent_at, expires_at)"
+    " VALUES (:id, :tool, :effect, :caller, :run_id, :task, :item, :args_hash, :arguments, 'intent', :intent_at,"
+    " :expires_at)"
+)
 _CONCLUDE = Statement(
     "UPDATE ledger SET state = :state, outcome_at = :now, result = :result, error = :error, notes = :notes,"
     " probe_at = :probe_at WHERE id = :id AND state = 'intent'"
@@ -134,6 +139,25 @@ def admit(conn: Connection, intent: Intent, now: float) -> Admission:
     )
     intent.arguments.store(conn)
     return Fresh()
+
+
+def record(conn: Connection, intent: Intent, now: float) -> None:
+    """Record an intent that has a new id and no key: nothing can stand against it."""
+    _OPEN(
+        conn,
+        id=intent.id,
+        tool=intent.tool,
+        effect=intent.effect,
+        caller=intent.caller,
+        run_id=intent.run_id,
+        task=intent.task,
+        item=intent.item,
+        args_hash=intent.hash,
+        arguments=intent.arguments.text,
+        intent_at=now,
+        expires_at=intent.expires_at,
+    )
+    intent.arguments.store(conn)
 
 
 def done_as(conn: Connection, entry_id: str) -> tuple[str, Same] | None:

@@ -21,6 +21,10 @@ class Newer(InputError):
     """A newer program began this run, and goes on with it: there may be things in it that we cannot read."""
 
 
+class Changed(Exception):
+    """A run is not as this process remembers it: the unit that relied on that is undone, and looks when it is run again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """What never changes in a run."""
@@ -48,6 +52,17 @@ class Held:
     approval: str | None
     first_at: float | None
     child: str | None
+    is_new: bool = False
+    """Nobody has had it before, and it has the intent that was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """The intent of a write that is part of its claim."""
+
+    entry: str
+    effect: str
+    call_until: float
 
 
 _LOCK = Statement(
@@ -87,13 +102,17 @@ _REMEMBERED = f" AND version = :before AND journal_version <= {VERSION}"
 _IS_REMEMBERED = surely(f"SELECT 1 FROM runs WHERE id = :id{_REMEMBERED} FOR UPDATE")
 _SAVE_VERSION_TEXT = "UPDATE runs SET version = :version WHERE id = :id"
 _SAVE_VERSION = Statement(_SAVE_VERSION_TEXT)
+_SAVE_VERSION_TRUSTED = Statement(f"{_SAVE_VERSION_TEXT}{_REMEMBERED}")
 _SAVE_VERSION_SURELY = surely(f"{_SAVE_VERSION_TEXT}{_REMEMBERED} RETURNING 1")
-_SAVE = Statement("UPDATE runs SET version = :version, state = :state, wanted = :wanted WHERE id = :id")
+_SAVE_TEXT = "UPDATE runs SET version = :version, state = :state, wanted = :wanted WHERE id = :id"
+_SAVE = Statement(_SAVE_TEXT)
+_SAVE_TRUSTED = Statement(f"{_SAVE_TEXT}{_REMEMBERED}")
 _SAVE_END_TEXT = (
     "UPDATE runs SET version = :version, state = :state, wanted = :wanted, output = :output, error = :error,"
     " finished_at = :finished_at, key_held = NULL WHERE id = :id"
 )
 _SAVE_END = Statement(_SAVE_END_TEXT)
+_SAVE_END_TRUSTED = Statement(f"{_SAVE_END_TEXT}{_REMEMBERED}")
 _SAVE_END_SURELY = surely(f"{_SAVE_END_TEXT}{_REMEMBERED} RETURNING 1")
 # From one task to the next by the key: the items in between, of which there may be many, are not read.
 _WHOLE = Statement(
@@ -132,7 +151,13 @@ def lock(
 
 
 def trusts(conn: Connection, run_id: str, version: int) -> bool:
-    """Take a run to be at this version, where the unit is run again when it is not; it is locked by the first that leaves."""
+    """
+    Take a run to be at this version, where the unit is run again when it is not.
+
+    On PostgreSQL it is locked by the first statement that leaves; on SQLite nobody else writes, and saving it looks.
+    """
+    if conn.dialect.name == "sqlite":
+        return True
     if not _trusting(conn):
         return False
     lines.opened(conn).guard(run_id, _IS_REMEMBERED, {"id": run_id, "before": version})
@@ -163,24 +188,40 @@ def keep_definition(conn: Connection, digest: str, body: str) -> None:
     _KEEP_DEFINITION(conn, hash=digest, body=body)
 
 
-def save(conn: Connection, run_id: str, version: int, state: str, wanted: str | None) -> None:
-    _SAVE(conn, id=run_id, version=version, state=state, wanted=wanted)
+def save(conn: Connection, run_id: str, version: int, state: str, wanted: str | None, *, trusted: bool) -> None:
+    said = {"id": run_id, "version": version, "state": state, "wanted": wanted}
+    if conn.dialect.name == "sqlite" and trusted:
+        _as_remembered(conn, _SAVE_TRUSTED, said)
+    else:
+        _SAVE(conn, **said)
 
 
-def save_version(conn: Connection, run_id: str, version: int) -> None:
+def save_version(conn: Connection, run_id: str, version: int, *, trusted: bool) -> None:
     """Save a run that is shown as before: no index of runs is written."""
-    _saved(conn, _SAVE_VERSION, _SAVE_VERSION_SURELY, {"id": run_id, "version": version})
+    said = {"id": run_id, "version": version}
+    _saved(conn, (_SAVE_VERSION, _SAVE_VERSION_TRUSTED, _SAVE_VERSION_SURELY), said, trusted=trusted)
 
 
-def save_end(conn: Connection, run_id: str, **said: Any) -> None:
-    _saved(conn, _SAVE_END, _SAVE_END_SURELY, {"id": run_id, **said})
+def save_end(conn: Connection, run_id: str, *, trusted: bool, **said: Any) -> None:
+    _saved(conn, (_SAVE_END, _SAVE_END_TRUSTED, _SAVE_END_SURELY), {"id": run_id, **said}, trusted=trusted)
 
 
-def _saved(conn: Connection, plain: Statement, sure: Statement, said: dict[str, Any]) -> None:
-    """Save a run; one that was only trusted to be at its version is saved first of all, and looked at by that."""
+def _saved(
+    conn: Connection, how: tuple[Statement, Statement, Statement], said: dict[str, Any], *, trusted: bool
+) -> None:
+    """Save a run; one that was only trusted to be at its version is looked at by that, on PostgreSQL first of all."""
+    plain, here, surely_there = how
+    if trusted and conn.dialect.name == "sqlite":
+        _as_remembered(conn, here, said)
+        return
     line = lines.line_of(conn)
-    if line is None or not line.guarded(said["id"], sure, {**said, "before": said["version"] - 1}):
+    if line is None or not line.guarded(said["id"], surely_there, {**said, "before": said["version"] - 1}):
         plain(conn, **said)
+
+
+def _as_remembered(conn: Connection, statement: Statement, said: dict[str, Any]) -> None:
+    if not statement(conn, **said, before=said["version"] - 1).rowcount:
+        raise Changed(said["id"])
 
 
 def state_of(conn: Connection, run_id: str, wanted: Any, ended: Any) -> State:
@@ -209,8 +250,10 @@ _CLAIM = Statement(
     " RETURNING fence, attempt, intent, approval, first_at, child"
 )
 _CLAIM_FIRST_TEXT = (
-    "INSERT INTO task_runs (run_id, task, item, kind, state, attempt, fence, owner, lease_until, first_at, started_at)"
-    " VALUES (:run_id, :task, :item, :kind, 'running', 0, 1, :owner, :lease_until, :now, :wall)"
+    "INSERT INTO task_runs (run_id, task, item, kind, state, attempt, fence, owner, lease_until, first_at, started_at,"
+    " intent, intent_at, effect, call_until)"
+    " VALUES (:run_id, :task, :item, :kind, 'running', 0, 1, :owner, :lease_until, :now, :wall,"
+    " :intent, :intent_at, :effect, :call_until)"
 )
 _CLAIM_FIRST = Statement(_CLAIM_FIRST_TEXT)
 _CLAIM_NEW = Statement(f"{_CLAIM_FIRST_TEXT} ON CONFLICT DO NOTHING")
@@ -310,14 +353,28 @@ _KEY_IS_HELD = Statement("SELECT 1 FROM runs WHERE key_held = :held")
 _BY_TRIGGER = Statement("SELECT id FROM runs WHERE trigger_id = :trigger_id")
 
 
-def claim(conn: Connection, *, is_first: bool = False, **said: Any) -> Held:
-    """Take a task for a thread; the caller has seen that it is free, and perhaps that nobody has had it before."""
-    if is_first and _trusting(conn):
-        _CLAIM_FIRST(conn, **said)
-        return Held(1, 0, None, None, said["now"], None)
-    if is_first and conn.dialect.name == "sqlite" and _CLAIM_NEW(conn, **said).rowcount:
-        return Held(1, 0, None, None, said["now"], None)
+def claim(conn: Connection, *, is_first: bool = False, intended: Intended | None = None, **said: Any) -> Held:
+    """
+    Take a task for a thread; the caller has seen that it is free, and perhaps that nobody has had it before.
+
+    The intent is recorded only of one that is new, and needs its entry in the ledger then.
+    """
+    if is_first:
+        given = _NO_INTENT if intended is None else _intent(intended, said["now"])
+        if _trusting(conn):
+            _CLAIM_FIRST(conn, **said, **given)
+            return Held(1, 0, None, None, said["now"], None, is_new=True)
+        if conn.dialect.name == "sqlite" and _CLAIM_NEW(conn, **said, **given).rowcount:
+            return Held(1, 0, None, None, said["now"], None, is_new=True)
     return _foreseen(conn, said) or Held(*_CLAIM(conn, **said).fetchone())
+
+
+_NO_INTENT: dict[str, Any] = {"intent": None, "intent_at": None, "effect": None, "call_until": None}
+
+
+def _intent(intended: Intended, now: float) -> dict[str, Any]:
+    said = {"intent": intended.entry, "intent_at": now, "effect": intended.effect}
+    return {**said, "call_until": intended.call_until}
 
 
 def _foreseen(conn: Connection, said: dict[str, Any]) -> Held | None:

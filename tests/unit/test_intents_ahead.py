@@ -10,7 +10,7 @@ from drawbar.core.errors import InputError, Unavailable
 from drawbar.core.holds import Brake
 from drawbar.core.leases import Leases
 from drawbar.core.pool import Pool, Refused
-from drawbar.core.store import ledger, runs
+from drawbar.core.store import ledger
 
 CHAIN = {
     "w": {
@@ -215,15 +215,15 @@ def test_what_forbids_a_start_is_raised_where_it_was_asked_for(house, paid):
 def test_an_intent_that_cannot_be_kept_takes_no_outcome_with_it(house, paid, monkeypatch):
     """The commit is made without it, and the next task records its intent in a commit of its own."""
     house.run("w")
-    intend, broken = runs.intend, []
+    record, broken = ledger.record, []
 
-    def breaks_once(conn, **said):
-        if said["task"] == "two" and not broken:
-            broken.append(said)
+    def breaks_once(conn, intent, now):
+        if intent.task == "two" and not broken:
+            broken.append(intent)
             raise TypeError("this cannot be written")
-        return intend(conn, **said)
+        record(conn, intent, now)
 
-    monkeypatch.setattr(runs, "intend", breaks_once)
+    monkeypatch.setattr(ledger, "record", breaks_once)
     run = house.run("w")
 
     assert run.state == "succeeded"
