@@ -187,8 +187,10 @@ class _Decoder:
 
     def _message(self, said: list[Any]) -> Message:
         wrapper, parts, headers, encoded, attached = said
-        made = (tuple(Part(name, self._element(each)) for name, each in some) for some in (parts, headers))
-        return Message(wrapper, *made, encoded, tuple(attached))
+        return Message(wrapper, self._parts(parts), self._parts(headers), encoded, tuple(attached))
+
+    def _parts(self, said: list[Any]) -> tuple[Part, ...]:
+        return tuple(Part(name, self._element(each)) for name, each in said)
 
     def _fill(self, made: Complex, said: Mapping[str, Any]) -> None:
         made.content = self._group(said["content"]) if said["content"] else None
@@ -218,6 +220,6 @@ class _Decoder:
 
 def _simple(said: list[Any]) -> Simple:
     base, facets, name, doc, items, members = said
-    told = {key: tuple(value) if isinstance(value, list) else value for key, value in facets.items()}
+    told: Any = {key: tuple(value) if isinstance(value, list) else value for key, value in facets.items()}
     inner = _simple(items) if items else None
     return Simple(base, Facets(**told), name, doc, inner, tuple(_simple(each) for each in members))

@@ -85,19 +85,21 @@ class Signer:
 
 
 def _signer(algorithm: str, digest: str) -> Any:
-    from signxml import XMLSigner, methods
+    from signxml.algorithms import SignatureConstructionMethod
+    from signxml.signer import XMLSigner
 
-    return XMLSigner(methods.detached, algorithm, digest, _EXCLUSIVE)
+    return XMLSigner(SignatureConstructionMethod.detached, algorithm, digest, _EXCLUSIVE)
 
 
 def _old_signer(algorithm: str, digest: str) -> Any:
-    from signxml import XMLSigner, methods
+    from signxml.algorithms import SignatureConstructionMethod
+    from signxml.signer import XMLSigner
 
     class Old(XMLSigner):
         def check_deprecated_methods(self) -> None:
             """Take SHA-1: the configuration asked for it by name."""
 
-    return Old(methods.detached, algorithm, digest, _EXCLUSIVE)
+    return Old(SignatureConstructionMethod.detached, algorithm, digest, _EXCLUSIVE)
 
 
 def _key_info() -> Node:
@@ -174,8 +176,9 @@ class Verifier:
 
     def _covered(self, envelope: Node, certificate: Any) -> set[str]:
         """Verify the signature itself; give the ids that it covers."""
-        from signxml import DigestAlgorithm, SignatureConfiguration, SignatureMethod, XMLVerifier
+        from signxml.algorithms import DigestAlgorithm, SignatureMethod
         from signxml.exceptions import SignXMLException
+        from signxml.verifier import SignatureConfiguration, XMLVerifier
 
         references = list(envelope.iter(f"{{{DSIG}}}Reference"))
         ids = {each.get("URI", "").removeprefix("#") for each in references if each.get("URI", "").startswith("#")}

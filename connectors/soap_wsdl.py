@@ -91,16 +91,15 @@ class Definitions:
                 except Unreadable as error:
                     yield name, str(error)
 
-    def _operation(
-        self, service: str, port: Node, binding: Node, kind: Node | None, node: Node, *, soap12: bool
-    ) -> Found:
+    def _operation(self, service: str, port: Node, binding: Node, kind: Any, node: Node, *, soap12: bool) -> Found:
         name = node.get("name", "")
         abstract = None if kind is None else _abstract(kind, node)
         if abstract is None:
             raise Unreadable(f"its port type {binding.get('type')} has no such operation")
         said = _soap(node, "operation")
         common = _soap(binding, "binding")
-        style = (said.get("style") if said is not None else None) or common.get("style") or "document"
+        styles = [each.get("style") for each in (said, common) if each is not None]
+        style = next((each for each in styles if each), "document")
         address = _soap(port, "address")
         output = abstract.find(f"{{{WSDL}}}output")
         if abstract.find(f"{{{WSDL}}}input") is None:

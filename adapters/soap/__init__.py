@@ -22,7 +22,8 @@ from .config import SoapConfig
 from .settings import settings_of
 
 if TYPE_CHECKING:
-    from ...connectors.soap import Bound, Service, Settings
+    from ...connectors.soap import Service, Settings
+    from ...connectors.soap_bound import Bound
     from ...connectors.soap_contract import Contract, Operation
     from ...connectors.soap_documents import Documents
     from ...connectors.soap_http import Url

@@ -16,6 +16,7 @@ from ...core.tool import Effect
 
 HeaderTemplate = Annotated[Template, Sees("arguments", "caller", "call")]
 SignedPart = Literal["body", "timestamp", "username_token"]
+_SIGNED: list[SignedPart] = ["body", "timestamp"]
 
 
 class UsernameToken(Strict):
@@ -37,7 +38,7 @@ class Sign(Strict):
     certificate_file: Path = Field(description="Its certificate.")
     passphrase: SecretStr | None = Field(None, description="Opens the key, where it is closed.")
     parts: list[SignedPart] = Field(
-        default_factory=lambda: ["body", "timestamp"],
+        _SIGNED,
         min_length=1,
         description="What is signed; what a message does not have is left out.",
     )
