@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.engine import Connection
 
-from ..core.batch import Cursor, Row, RowRefused, Written
+from ..core.batch import Cursor, Flow, Lane, Row, RowRefused, Written
 from ..core.errors import ConfigError, InputError, Rejected
 from .sql import Database, step
+from .sql_compare import TableCompared, comparing
 from .sql_errors import committing, meaning, said
 from .sql_marks import Marks
 from .sql_model import Table
@@ -39,7 +40,7 @@ class TableSink:
         self._ignore = spec.get("on_drift") == "ignore"
         self._columns: Sequence[str] = spec.get("columns", ())
         self._wanted: str | None = spec.get("cursor")
-        self._marks = Marks(database, table.schema, sync)
+        self._marks = Marks(database, table.schema, sync, spec.get("cursor_table"))
         self._keeps: bool | None = None
         self._check()
 
@@ -51,8 +52,8 @@ class TableSink:
 
     @property
     def one_effect(self) -> tuple[bool, str]:
-        if self._wanted != "state" and self._table.transactional:
-            return True, f"rows and cursor are committed together in {self._table.full_name} and drawbar_sync"
+        if self._wanted != "state" and self._table.transactional and self._keeps is not False:
+            return True, f"rows and cursor are committed together in {self._table.full_name} and {self._marks.name}"
         return True, "the cursor is kept in our state; rows that come again are written again by their key"
 
     def cursor(self) -> Cursor:
@@ -60,6 +61,15 @@ class TableSink:
 
     def has(self, portion: str) -> bool:
         return self.keeps_cursor and self._marks.has(portion)
+
+    def takes(self, lane: Lane) -> Lane | None:
+        from .sql_copy import agreed
+
+        if self._mode == "upsert" and not (
+            frozenset(self._key) in self._table.unique and {name for name, _, _ in lane.fields} >= set(self._key)
+        ):
+            return None
+        return agreed(self._database, self._table, lane, ignore=self._ignore)
 
     @contextmanager
     def writing(self, *, portion: str, file_name: str | None = None) -> Iterator[TableWriting]:
@@ -79,6 +89,15 @@ class TableSink:
             yield writing
             if not writing.committed:
                 connection.rollback()
+
+    def comparing(self) -> AbstractContextManager[TableCompared]:
+        return comparing(self._database, self._table, self._mode, self._key, ignore=self._ignore)
+
+    def ddl(self) -> str:
+        return self._marks.ddl()
+
+    def rewind(self, cursor: Cursor) -> None:
+        self._marks.rewind(cursor)
 
     def close(self) -> None: ...
 
@@ -157,6 +176,12 @@ class TableWriting:
             raise RowRefused(first, refused[first], refused)
         whole.commit()
         return Written(updated=len(rows)) if self._mode == "upsert" else Written(inserted=len(rows))
+
+    def load(self, lane: Lane, flow: Flow, beat: Callable[[], None]) -> Written:
+        """Load rows that come as bytes, all of them or none; LaneClosed when one has to be looked at."""
+        from .sql_load import load_binary
+
+        return load_binary(self._connection, self._table, self._mode, self._key, lane, flow, beat)
 
     def commit(self, *, portion: str, cursor: Cursor) -> None:
         step(self._connection)

@@ -20,6 +20,7 @@ from .sql import Database, step
 from .sql_model import Table
 from .sql_statements import Statement, readers_of, streaming, unique_names
 from .sql_tables import readers, shape
+from .sql_values import writer
 
 if TYPE_CHECKING:
     from .sql_lane import CopiedPage, TableLane
@@ -178,6 +179,7 @@ class TableSource:
         self._order: list[str] = []
         self._overlap = timedelta(seconds=watermark.get("overlap_s", 0) if watermark else 0)
         self.one_effect = _effect(watermark)
+        self._range: tuple[Any, Any] | None = None
         if watermark is not None:
             self._order = [watermark["column"], *_breakers(table, watermark)]
             self._zone = ZoneInfo(watermark.get("timezone") or "UTC")
@@ -238,8 +240,20 @@ class TableSource:
         result = connection.execution_options(stream_results=True, max_row_buffer=rows).execute(query)
         return result, readers(self._table, names, self._database.dialect)
 
+    def only(self, since: Any, until: Any) -> None:
+        """Read from one stamp to another, both included, whatever the cursor says."""
+        column = self._table.column(self._order[0])
+        write = writer(column, self._database.dialect)
+        # What SQLite keeps as text is compared as text: it is taken as it is given.
+        self._range = tuple(  # type: ignore[assignment]  # two of two
+            one if one is None or (isinstance(one, str) and self._database.dialect == "sqlite") else write(one)
+            for one in (since, until)
+        )
+
     def _begin(self, cursor: Cursor) -> Cursor:
         """Go back from the cursor by the overlap, and by an hour where local time repeated one."""
+        if self._range is not None:
+            return None if self._range[0] is None else {"at": self._range[0], "key": None}
         if cursor is None:
             return None
         at = cursor["at"]
@@ -248,18 +262,20 @@ class TableSource:
 
     def _newer(self, last: Cursor) -> list[sa.ColumnElement[bool]]:
         columns = [shape(self._table).c[name] for name in self._order]
-        stamped = columns[0].is_not(None)
+        stamped = [columns[0].is_not(None)]
+        if self._range is not None and self._range[1] is not None:
+            stamped = [columns[0] <= self._range[1]]
         if last is None:
-            return [stamped]
+            return stamped
         if last["key"] is None:
-            return [columns[0] >= last["at"]]
+            return [columns[0] >= last["at"], *stamped]
         values = [last["at"], *last["key"]]
         branches = [
             sa.and_(*(columns[near] == values[near] for near in range(at)), columns[at] > values[at])
             for at in range(len(columns))
         ]
         # The first condition says nothing new, but it is what the databases use an index for.
-        return [columns[0] >= last["at"], sa.or_(*branches)]
+        return [columns[0] >= last["at"], sa.or_(*branches), *stamped]
 
     def _page(self, last: Cursor, rows: int) -> Page | None:
         names = [column.name for column in self._table.columns]

@@ -124,6 +124,9 @@ class Lane:
     facts: Any = None
 
 
+Chunk = bytes | bytearray
+
+
 class Flow(Protocol):
     """The rows of a portion as bytes of a lane. Each chunk holds whole rows where the form knows where they end."""
 
@@ -131,7 +134,7 @@ class Flow(Protocol):
     def rows(self) -> int:
         """How many came so far; all of them when `chunks` is exhausted."""
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[Chunk]:
         """Give the bytes; an empty chunk says that it still waits. Raises `LaneClosed` for what needs the rows' way."""
 
 
@@ -250,3 +253,61 @@ class Sink(Protocol):
     def writing(self, *, portion: str, file_name: str | None = None) -> AbstractContextManager[Writing]: ...
 
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Would:
+    """What a portion would do to its target, and some rows of it."""
+
+    counts: Written
+    samples: Sequence[Mapping[str, Any]] = ()
+
+
+@runtime_checkable
+class Ranging(Protocol):
+    """A source that can be read from one value of its cursor to another, both included."""
+
+    def only(self, since: Any, until: Any) -> None: ...
+
+
+@runtime_checkable
+class Refetching(Protocol):
+    """A source that can give again what it gave, by name."""
+
+    def again(self, names: Sequence[str]) -> None: ...
+
+
+@runtime_checkable
+class Peeking(Protocol):
+    """A source that can be looked at: nothing is claimed, moved, counted or put aside."""
+
+    def peek(self) -> None: ...
+
+
+@runtime_checkable
+class Comparing(Protocol):
+    """A sink that can say what rows would do, by reading alone."""
+
+    def comparing(self) -> AbstractContextManager[Comparison]: ...
+
+
+class Comparison(Protocol):
+    def write(self, rows: Sequence[Row]) -> Written:
+        """Compare rows with what is there; `RowRefused` as in a `Writing`."""
+
+    def would(self) -> Would:
+        """Say what all of them together would do."""
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A sink that needs something beside its target."""
+
+    def ddl(self) -> str: ...
+
+
+@runtime_checkable
+class Rewinding(Protocol):
+    """A sink that keeps the cursor and can be told another."""
+
+    def rewind(self, cursor: Cursor) -> None: ...

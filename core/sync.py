@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import compress
 from pathlib import Path
@@ -17,6 +18,7 @@ from .ahead import ahead
 from .batch import (
     Batch,
     Columns,
+    Comparing,
     Flow,
     Flowing,
     Lane,
@@ -30,6 +32,7 @@ from .batch import (
     Sink,
     Source,
     Taking,
+    Would,
     Writing,
     Written,
 )
@@ -74,9 +77,16 @@ class Done:
     counts: Counts
     rejects: str | None = None
     again: bool = False
+    would: Would | None = None
 
     def as_json(self) -> dict[str, Any]:
-        said = {"name": self.name, **_named(self.counts), "rejects": self.rejects, "again": self.again}
+        said = {
+            "name": self.name,
+            **_named(self.counts),
+            "rejects": self.rejects,
+            "again": self.again,
+            "id": self.id,
+        }
         return {name: value for name, value in said.items() if value is not None}
 
 
@@ -99,13 +109,14 @@ class Carrier:
     full: bool = False
     share: BatchShare = field(default_factory=BatchShare)
     promise: Callable[[Mapping[str, Any]], None] = field(default=lambda promise: None)
-    lane: Lane | None = None
+    again: bool = False
+    """What is read was read before: the cursor stays where it is, and what the target has is written again."""
 
     def carry(self, cursor: Any, keep_cursor: Callable[[Any], None]) -> Iterator[Done]:
         """Carry what is there from the cursor on, portion by portion. Raises one of the five for the first that fails."""
         total = self.source.total(cursor)
         sum_ = Counts()
-        self = replace(self, lane=self._lane())
+        lane = self._lane()
         portions = iter(self.source.portions(cursor, batch_rows=self.config.batch_rows))
         while True:
             with self.share.held():  # a place at both ends for each portion, so that other work gets in between
@@ -115,9 +126,9 @@ class Carrier:
                 if self.stop.is_set():
                     portion.failed(Unavailable("the sync was stopped"), ())
                     raise Unavailable(f"sync {self.name} was stopped; the next run goes on where it was")
-                done = self._portion(portion, sum_, total)
+                done = self._portion(portion, sum_, total, lane, cursor)
             sum_ = sum_.plus(done.counts)
-            if not self.dry_run and not self.sink.keeps_cursor:
+            if not self.dry_run and not self.again and not self.sink.keeps_cursor:
                 keep_cursor(portion.cursor)
             yield done
 
@@ -134,25 +145,29 @@ class Carrier:
                 return agreed
         return None
 
-    def _portion(self, portion: Portion, before: Counts, total: int | None) -> Done:
+    def _portion(self, portion: Portion, before: Counts, total: int | None, lane: Lane | None, stays: Any) -> Done:
         name = getattr(portion, "name", None) or portion.id
         # A full run carries again what can be carried again; inserting it twice would double it.
-        if (not self.full or self.config.to.mode in (None, "insert")) and self.sink.has(portion.id):
-            portion.finished()
+        if (not (self.full or self.again) or self.config.to.mode in (None, "insert")) and self.sink.has(portion.id):
+            if not self.dry_run:
+                portion.finished()
             return Done(portion.id, name, Counts(), again=True)
         rejects = RejectFile(self.base / self.config.rejects.to, self.name, portion.id, name)
         kept: list[Reject] = []
         try:
-            with self.sink.writing(portion=portion.id, file_name=self._file_name(portion)) as writing:
-                counts = self._write(portion, writing, rejects, kept, before, total)
+            with self._opened(portion) as writing:
+                counts = self._flow(lane, portion, writing, before, total) if lane is not None else None
+                if counts is None:
+                    counts = self._write(portion, writing, rejects, kept, before, total)
                 self._prove(portion, counts, kept)
                 if not self.dry_run:
                     where = rejects.keep()
-                    if isinstance(writing, Promising) and not self.sink.keeps_cursor:
-                        self.promise({**writing.promise(), "portion": portion.id, "cursor": portion.cursor})
-                    writing.commit(portion=portion.id, cursor=portion.cursor)
+                    reached = stays if self.again else portion.cursor
+                    if isinstance(writing, Promising) and not self.sink.keeps_cursor and not self.again:
+                        self.promise({**writing.promise(), "portion": portion.id, "cursor": reached})
+                    writing.commit(portion=portion.id, cursor=reached)
         except DrawbarError as error:
-            portion.failed(error, kept)
+            portion.failed(Unavailable("a dry run") if self.dry_run else error, kept)
             raise
         except BaseException:
             portion.failed(Unavailable("the sync was interrupted"), ())
@@ -161,9 +176,15 @@ class Carrier:
             rejects.discard()
         if self.dry_run:
             portion.failed(Unavailable("a dry run"), ())
-            return Done(portion.id, name, counts)
+            would = writing.would() if hasattr(writing, "would") else Would(Written(inserted=counts.written))
+            return Done(portion.id, name, counts, would=would)
         portion.finished()
         return Done(portion.id, name, counts, str(where) if where else None)
+
+    def _opened(self, portion: Portion) -> AbstractContextManager[Any]:
+        if self.dry_run and isinstance(self.sink, Comparing):
+            return self.sink.comparing()
+        return self.sink.writing(portion=portion.id, file_name=self._file_name(portion))
 
     def _write(
         self,
@@ -174,8 +195,6 @@ class Carrier:
         before: Counts,
         total: int | None,
     ) -> Counts:
-        if self.lane is not None and (carried := self._flow(self.lane, portion, writing, before, total)) is not None:
-            return carried
         counts = Counts()
         limit = self.config.rejects.max_count
         mapper = Mapper(self.config.where, self.config.map)

@@ -1,0 +1,264 @@
+"""PostgreSQL's COPY: rows as bytes straight from one socket to another, and which types may pass so."""
+
+from __future__ import annotations
+
+import re
+import select
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.engine import Connection
+
+from ..core.batch import Chunk, Lane
+from .sql import Database, step
+from .sql_model import Table
+from .sql_tables import shape
+
+if TYPE_CHECKING:
+    import psycopg
+
+BINARY = "postgresql binary"
+STEP_S = 600.0
+_CHUNK = 1 << 17
+_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_TRAILER = b"\xff\xff"
+_WAIT_MS = 1000
+_TYPES = """
+select a.attname, format_type(a.atttypid, a.atttypmod) as said, t.typtype, t.oid < 10000 as known, t.typname,
+       b.typtype as base_kind, b.oid < 10000 as base_known, format_type(t.typbasetype, t.typtypmod) as base
+from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid
+     left join pg_catalog.pg_type b on b.oid = t.typbasetype
+where a.attrelid = to_regclass(%(name)s) and a.attnum > 0 and not a.attisdropped
+"""
+_WORD = re.compile(
+    r"(?P<base>[a-z]+(?: varying| precision)?)(?:\((?P<sizes>[\d,]+)\))?(?P<zone> with(?:out)? time zone)?"
+)
+_WIDER = {
+    "smallint": ("integer", "bigint", "numeric"),
+    "integer": ("bigint", "numeric"),
+    "bigint": ("numeric",),
+    "date": ("timestamp",),
+}
+_TEXTS = ("character", "character varying", "text", "enum")
+
+
+def speaks_copy(database: Database) -> bool:
+    return database.dialect == "postgresql" and database.driver == "psycopg"
+
+
+@contextmanager
+def native(connection: Connection) -> Iterator[psycopg.Connection[Any]]:
+    """Give psycopg's own connection; its errors come out as SQLAlchemy's, which the unit knows."""
+    import psycopg
+
+    line: Any = connection.connection.dbapi_connection
+    try:
+        yield line
+    except psycopg.Error as error:
+        lost = bool(line.closed)
+        if lost:
+            connection.invalidate()
+        said: Any = exc.DBAPIError.instance(None, None, error, psycopg.Error, connection_invalidated=lost)
+        raise said from error
+
+
+def quoted(connection: Connection, table: Table) -> str:
+    return connection.dialect.identifier_preparer.format_table(shape(table))  # type: ignore[arg-type]  # it takes clauses too
+
+
+def types(connection: Connection, table: Table) -> dict[str, str]:
+    """Name the type of each column whose bytes mean the same in every database of PostgreSQL."""
+    found: dict[str, str] = {}
+    for row in connection.exec_driver_sql(_TYPES, {"name": quoted(connection, table)}):
+        if row.typtype == "d" and row.base_known and row.base_kind == "b":
+            found[row.attname] = row.base
+        elif row.typtype == "e":
+            found[row.attname] = "enum"
+        elif row.known and row.typtype in "brm" and not row.typname.startswith("reg"):
+            found[row.attname] = row.said
+    return found
+
+
+def passes(ours: str, theirs: str) -> Literal["as it is", "cast"] | None:
+    """Tell how a column of one type gets into one of another without losing anything; None when rows have to look."""
+    if ours == theirs:
+        return "as it is"
+    one, other = _WORD.fullmatch(ours), _WORD.fullmatch(theirs)
+    if one is None or other is None or one["zone"] != other["zone"] and one["base"] != "date":
+        return None
+    base, into = one["base"], other["base"]
+    if base in _TEXTS and into in ("text", "character varying"):
+        return "as it is" if into == "text" or _holds(one["sizes"], other["sizes"]) else None
+    if base == into:
+        return "as it is" if base in {"numeric", "timestamp", "time"} and _holds(one["sizes"], other["sizes"]) else None
+    wider = into in _WIDER.get(base, ()) and other["zone"] != " with time zone"
+    return "cast" if wider and (into != "numeric" or other["sizes"] is None) else None
+
+
+def _holds(ours: str | None, theirs: str | None) -> bool:
+    """Compare sizes: a length, a number of decimal places of a second, or precision and scale."""
+    if theirs is None:
+        return True
+    if ours is None:
+        return False
+    one, other = (list(map(int, sizes.split(","))) for sizes in (ours, theirs))
+    if len(one) == len(other) == 2:
+        return other[1] >= one[1] and other[0] - other[1] >= one[0] - one[1]
+    return len(one) == len(other) and other[0] >= one[0]
+
+
+def offered(database: Database, table: Table, wanted: Mapping[str, str] | None) -> Sequence[Lane]:
+    """Offer the columns of a table, where all that are wanted can pass."""
+    if not speaks_copy(database):
+        return ()
+    with database.unit("read") as connection:
+        known = types(connection, table)
+    names = {column.name: column.name for column in table.columns} if wanted is None else wanted
+    if not names or any(source not in known for source in names.values()):
+        return ()
+    return (Lane(BINARY, tuple((name, source, known[source]) for name, source in names.items())),)
+
+
+def agreed(database: Database, table: Table, lane: Lane, *, ignore: bool) -> Lane | None:
+    """Say which types the target has for the columns of a lane; None when a row has to be looked at."""
+    if lane.form != BINARY or not speaks_copy(database):
+        return None
+    with database.unit("read") as connection:
+        known = types(connection, table)
+        ruled = connection.exec_driver_sql(
+            "select relhasrules from pg_catalog.pg_class where oid = to_regclass(%(name)s)",
+            {"name": quoted(connection, table)},
+        ).scalar()
+    columns = {column.name for column in table.columns}
+    fields = [(name, source, said) for name, source, said in lane.fields if name in columns or not ignore]
+    if ruled or not fields or any(passes(said, known.get(name, "")) is None for name, _, said in fields):
+        return None
+    return Lane(BINARY, tuple((name, source, known[name]) for name, source, _ in fields))
+
+
+def chosen(connection: Connection, table: Table, lane: Lane, own: Mapping[str, str]) -> list[sa.ColumnElement[Any]]:
+    """Select what a lane wants, cast where the target's type is wider than ours."""
+    columns = shape(table).c
+    quote = connection.dialect.identifier_preparer.quote
+    return [
+        columns[source]
+        if passes(own[source], theirs) == "as it is"
+        else sa.literal_column(f"{quote(source)}::{theirs}")
+        for _, source, theirs in lane.fields
+    ]
+
+
+def written_out(connection: Connection, query: sa.Select[Any]) -> str:
+    """Give a query with its values in it: COPY takes no parameters."""
+    import psycopg
+
+    compiled = query.compile(dialect=connection.dialect)
+    line: Any = connection.connection.dbapi_connection
+    return psycopg.ClientCursor(line).mogrify(str(compiled), compiled.params)
+
+
+@dataclass(slots=True)
+class Copied:
+    """What a query answers, as bytes of COPY without its frame; `rows` counts them."""
+
+    database: Database
+    query: Any
+    rows: int = 0
+
+    def chunks(self) -> Iterator[Chunk]:
+        self.rows = 0
+        with self.database.unit("read", timeout_s=STEP_S, steps=True) as connection, native(connection) as line:
+            unlimited(connection)
+            ended = False
+            try:
+                for chunk, rows in copy_out(line, self.query(connection)):
+                    if rows:
+                        self.rows += rows
+                        step(connection)
+                    yield chunk
+                ended = True
+            finally:
+                if not ended:  # it would have to be read to its end otherwise
+                    connection.invalidate()
+
+
+def unlimited(connection: Connection) -> None:
+    """Let a statement last as long as bytes come: the unit looks at each step, and cuts a silent server off."""
+    connection.exec_driver_sql("set local statement_timeout = 0")
+    connection.exec_driver_sql("set local client_encoding = 'UTF8'")
+
+
+def copy_out(line: psycopg.Connection[Any], query: str) -> Iterator[tuple[bytearray, int]]:
+    """
+    Give chunks of whole rows with their number; an empty one while nothing comes. The last row is a chunk of its own.
+
+    psycopg's own loop costs more than the database: it gives row by row through three layers.
+    """
+    from psycopg import errors, generators, pq
+
+    pgconn = line.pgconn
+    pgconn.send_query(f"copy ({query}) to stdout (format binary)".encode(line.info.encoding))
+    begun = line.wait(generators.execute(pgconn))[-1]
+    if begun.status != pq.ExecStatus.COPY_OUT:
+        raise errors.error_from_result(begun, encoding=line.info.encoding)
+    poll = select.poll()
+    poll.register(pgconn.socket, select.POLLIN)
+    total = 0
+    for chunk, rows in _chunks(pgconn, poll):
+        total += rows
+        yield chunk, rows
+    ended = line.wait(generators.fetch_many(pgconn))[-1]
+    if ended.status != pq.ExecStatus.COMMAND_OK:
+        raise errors.error_from_result(ended, encoding=line.info.encoding)
+    if ended.command_tuples != total:
+        raise errors.DataError(f"the database sent {total} rows and says {ended.command_tuples}")
+
+
+def _chunks(pgconn: Any, poll: select.poll) -> Iterator[tuple[bytearray, int]]:
+    """Collect messages, each a row, until a chunk is full."""
+    take = pgconn.get_copy_data
+    held, rows = bytearray(), 0
+    last: Any = b""
+    begun = False
+    while True:
+        length, data = take(1)
+        if length > 2:
+            if not begun:
+                begun = True
+                data = bytes(data)[len(_HEADER) + int.from_bytes(data[15:19], "big") :]
+                if data in (b"", _TRAILER):
+                    continue
+            held += data
+            last = data
+            rows += 1
+        elif length == 0:
+            if len(held) > _CHUNK:
+                yield held, rows
+                held, rows = bytearray(), 0
+            if not poll.poll(_WAIT_MS):
+                yield bytearray(), 0
+            pgconn.consume_input()
+        elif length < 0:
+            break
+    if rows > 1:
+        yield held[: -len(last)], rows - 1
+    if rows:
+        yield held[-len(last) :], 1
+
+
+def copy_in(connection: Connection, into: str, chunks: Iterable[Chunk]) -> int:
+    """Load chunks of whole rows in binary; gives how many the target took."""
+    with native(connection) as line:
+        cursor = line.cursor()
+        with cursor.copy(f"copy {into} from stdin (format binary)") as copy:
+            copy.write(_HEADER)
+            for chunk in chunks:
+                step(connection)
+                if chunk:
+                    copy.write(chunk)
+            copy.write(_TRAILER)
+        return cursor.rowcount

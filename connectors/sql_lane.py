@@ -1,0 +1,146 @@
+"""Portions of a table of PostgreSQL that can pass as bytes: a whole table, and the pages of a watermark."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ..core.batch import Batch, Chunk, Cursor, Flow, Lane, Portion, Reject, Row
+from ..core.values import canonical
+from .sql import Database
+from .sql_copy import STEP_S, Copied, chosen, copy_out, native, passes, types, unlimited, written_out
+from .sql_model import Table
+
+
+@dataclass(frozen=True, slots=True)
+class TableLane:
+    """A table on a lane that source and target have agreed to. `own` are the types of its columns."""
+
+    database: Database
+    table: Table
+    lane: Lane
+    own: Mapping[str, str]
+    cursor: Sequence[tuple[int, int]] = ()
+    """Of each column that a cursor holds: its place on the lane, and the type's number."""
+
+    @classmethod
+    def of(cls, database: Database, table: Table, lane: Lane, order: Sequence[str]) -> TableLane | None:
+        """Enter a lane; None when its types cannot be given, or when it does not carry the order's columns as they are."""
+        with database.unit("read") as connection:
+            own = types(connection, table)
+            if any(source not in own or passes(own[source], theirs) is None for _, source, theirs in lane.fields):
+                return None
+            places = {
+                source: at
+                for at, (_, source, theirs) in enumerate(lane.fields)
+                if passes(own[source], theirs) == "as it is"
+            }
+            if not places.keys() >= set(order):
+                return None
+            cursor = [(places[name], _number(connection, own[name])) for name in order]
+        return cls(database, table, lane, own, cursor)
+
+    def query(
+        self, connection: Connection, where: Sequence[Any] = (), order: Sequence[Any] = (), limit: int | None = None
+    ) -> str:
+        query = sa.select(*chosen(connection, self.table, self.lane, self.own)).where(*where).order_by(*order)
+        return written_out(connection, query if limit is None else query.limit(limit))
+
+    def flow(self) -> Flow:
+        """Give all of the table."""
+        return Copied(self.database, self.query)
+
+    def page(
+        self,
+        last: Cursor,
+        query: Callable[[Connection], str],
+        reread: Callable[[], Any],
+    ) -> CopiedPage | None:
+        """Read one page of a watermark, which fits in memory; its cursor stands in its last row."""
+        parts: list[Chunk] = []
+        rows = 0
+        with self.database.unit("read", timeout_s=STEP_S) as connection, native(connection) as line:
+            unlimited(connection)
+            for chunk, count in copy_out(line, query(connection)):
+                parts.append(chunk)
+                rows += count
+            if not rows:
+                return None
+            at, *key = self._cursor(line, _last_row(parts[-1]))
+        name = self.table.full_name
+        digest = hashlib.sha256(canonical([name, [list(field) for field in self.lane.fields], last]))
+        for part in parts:
+            digest.update(part)
+        cursor = {"at": at, "key": key}
+        return CopiedPage(f"{name}:{digest.hexdigest()}", f"{name} up to {at}", cursor, rows, parts, reread)
+
+    def _cursor(self, line: Any, fields: Sequence[bytes | None]) -> Iterator[Any]:
+        """Give the values of the order's columns as the driver does."""
+        from psycopg import pq
+
+        for at, number in self.cursor:
+            loader = line.adapters.get_loader(number, pq.Format.BINARY)
+            part = fields[at]
+            yield None if part is None else loader(number, line).load(part)
+
+
+def _number(connection: Connection, said: str) -> int:
+    return int(connection.exec_driver_sql("select to_regtype(%(said)s)::oid", {"said": said}).scalar() or 25)
+
+
+@dataclass(slots=True)
+class CopiedPage:
+    """A page as bytes. When the target wants to see its rows, it is read again as they are then."""
+
+    id: str
+    name: str
+    cursor: Cursor
+    count: int
+    parts: Sequence[Chunk]
+    reread: Callable[[], Any]
+
+    def flow(self) -> Flow:
+        return _Once(self.count, self.parts)
+
+    def batches(self, batch_rows: int) -> Iterator[Batch]:
+        page: Portion | None = self.reread()
+        if page is not None:
+            self.id, self.cursor = page.id, page.cursor
+            yield from page.batches(batch_rows)
+
+    def missing(self, path: Sequence[str], row: Row) -> str | None:
+        return f"there is no column {path[0]}; there are {', '.join(row)}" if path and path[0] not in row else None
+
+    def finished(self) -> None: ...
+
+    def failed(self, error: Exception, rejects: Sequence[Reject]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Once:
+    rows: int
+    parts: Sequence[Chunk]
+
+    def chunks(self) -> Iterator[Chunk]:
+        return iter(self.parts)
+
+
+def _last_row(content: Chunk) -> Sequence[bytes | None]:
+    """Cut the last row out of COPY's bytes: its fields."""
+    fields: list[bytes | None] = []
+    at = 0
+    while at < len(content):
+        width = int.from_bytes(content[at : at + 2], "big")
+        at += 2
+        fields = []
+        for _ in range(width):
+            length = int.from_bytes(content[at : at + 4], "big", signed=True)
+            at += 4
+            fields.append(None if length < 0 else content[at : at + length])
+            at += max(length, 0)
+    return fields

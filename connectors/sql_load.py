@@ -1,0 +1,142 @@
+"""Load many rows at once into a table of PostgreSQL: COPY, and for an upsert a stage that is merged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import exc
+from sqlalchemy.engine import Connection
+
+from ..core.batch import Chunk, Flow, Lane, LaneClosed, Written
+from ..core.errors import Rejected
+from .sql import step
+from .sql_copy import copy_in, quoted, unlimited
+from .sql_errors import meaning, said
+from .sql_model import Table
+
+Send = Callable[[str, Iterable[Chunk]], int]
+_STAGE = "drawbar_stage"
+_STAGE_BYTES = 1 << 25
+_TWICE = "21000"
+
+
+class Load:
+    """Loads one table in the transaction of a connection."""
+
+    def __init__(self, connection: Connection, table: Table, key: Sequence[str], names: Sequence[str]) -> None:
+        quote = connection.dialect.identifier_preparer.quote
+        self._connection = connection
+        self._target = quoted(connection, table)
+        self._names = ", ".join(map(quote, names))
+        self._key = ", ".join(map(quote, key))
+        self._rest = [quote(name) for name in names if name not in key]
+
+    def insert(self, chunks: Iterable[Chunk], send: Send) -> Written:
+        return Written(inserted=send(f"{self._target} ({self._names})", chunks))
+
+    def upsert(self, chunks: Iterable[Chunk], send: Send) -> Written:
+        """Stage some, merge them, and go on with an empty stage: nothing grows with the number of rows."""
+        run = self._connection.exec_driver_sql
+        run(f"create temp table {_STAGE} on commit drop as select {self._names} from {self._target} with no data")
+        done = Written()
+        for portion in _portions(chunks):
+            staged = send(f"{_STAGE} ({self._names})", portion)
+            step(self._connection)
+            merged = self._merge(staged)
+            run(f"truncate {_STAGE}")
+            done = Written(
+                done.inserted + merged.inserted, done.updated + merged.updated, 0, done.unchanged + merged.unchanged
+            )
+        run(f"drop table {_STAGE}")
+        return done
+
+    def _merge(self, staged: int) -> Written:
+        inside = self._connection.begin_nested()
+        try:
+            found, fresh = self._execute(f"select {self._names} from {_STAGE}")
+        except exc.DBAPIError as error:
+            inside.rollback()
+            if getattr(error.orig, "sqlstate", None) != _TWICE:
+                raise
+            # The same key more than once: the last row wins, as it would if they had come one by one.
+            last = f"select distinct on ({self._key}) {self._names} from {_STAGE} order by {self._key}, ctid desc"
+            found, fresh = self._execute(last)
+        else:
+            inside.commit()
+        return Written(fresh, found - fresh, 0, staged - found)
+
+    def _execute(self, rows: str) -> tuple[int, int]:
+        change = (
+            f"update set {', '.join(f'{name} = excluded.{name}' for name in self._rest)}" if self._rest else "nothing"
+        )
+        merge = (
+            f"with merged as (insert into {self._target} ({self._names}) {rows} on conflict ({self._key}) do {change} "
+            "returning (xmax = 0) as fresh) select count(*), count(*) filter (where fresh) from merged"
+        )
+        found: Any = self._connection.exec_driver_sql(merge.replace("%", "%%")).one()
+        return int(found[0]), int(found[1])
+
+
+def _portions(chunks: Iterable[Chunk]) -> Iterator[Iterator[Chunk]]:
+    """Cut a stream of chunks into streams of bounded size."""
+    left = iter(chunks)
+    ended = False
+
+    def some() -> Iterator[Chunk]:
+        nonlocal ended
+        size = 0
+        while size < _STAGE_BYTES:
+            chunk = next(left, None)
+            if chunk is None:
+                ended = True
+                return
+            size += len(chunk)
+            yield chunk
+
+    while not ended:
+        yield some()
+
+
+def load_binary(
+    connection: Connection,
+    table: Table,
+    mode: str,
+    key: Sequence[str],
+    lane: Lane,
+    flow: Flow,
+    beat: Callable[[], None],
+) -> Written:
+    """Load a flow under a savepoint; LaneClosed when the target refuses a row: then rows tell which one it is."""
+    load = Load(connection, table, key, [name for name, _, _ in lane.fields])
+
+    def send(into: str, chunks: Iterable[Chunk]) -> int:
+        return copy_in(connection, into, chunks)
+
+    def watched() -> Iterator[Chunk]:
+        for chunk in flow.chunks():
+            beat()
+            yield chunk
+
+    return loaded(connection, lambda: (load.upsert if mode == "upsert" else load.insert)(watched(), send), flow)
+
+
+def loaded(connection: Connection, run: Callable[[], Written], flow: Flow | None) -> Written:
+    step(connection)
+    unlimited(connection)
+    inside = connection.begin_nested()
+    try:
+        written = run()
+    except exc.DBAPIError as error:
+        if meaning(error) is not Rejected:
+            raise
+        inside.rollback()
+        raise LaneClosed(said(error)[0]) from error
+    except LaneClosed:
+        inside.rollback()
+        raise
+    if flow is not None and written.rows != flow.rows:  # a trigger of the target kept some out
+        inside.rollback()
+        raise LaneClosed(f"{flow.rows} rows were sent, and the target took {written.rows}")
+    inside.commit()
+    return written
