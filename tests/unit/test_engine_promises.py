@@ -1,5 +1,6 @@
 """What the engine promises where something goes wrong between its commits, or in one run beside many."""
 
+import threading
 import time
 from decimal import Decimal
 
@@ -248,3 +249,33 @@ def test_a_corrected_input_is_what_every_process_goes_on_with(tmp_path):
     with first:
         assert first.engine.wait(run.id, 10).state == "succeeded"
     assert paid == [7]
+
+
+def test_what_another_process_wants_of_a_run_reaches_the_one_that_remembers_it(tmp_path):
+    """The outcome of a task relies on what is remembered, and finds out that it is not so."""
+    called, go_on = [], threading.Event()
+
+    def do(arguments):
+        called.append(arguments["n"])
+        assert go_on.wait(10)
+
+    flow = steps(one={}, two={"needs": ["one"]})
+    for n, name in enumerate(flow["w"]["tasks"]):
+        flow["w"]["tasks"][name]["with"] = {"n": n}
+    with House(tmp_path, {"do": ("write", do)}, flow) as first:
+        run = first.engine.start("w", {}, caller=ME)
+        while not called:
+            time.sleep(0.01)
+        second = House(tmp_path, {"do": ("write", do)}, flow)
+        second.engine.pause(run.id, caller=ME)
+        go_on.set()
+
+        while first.states(run.id)["one"] != "succeeded":
+            time.sleep(0.01)
+        assert second.engine.run(run.id).state == "paused"
+        assert called == [0]
+
+        second.engine.resume(run.id, caller=ME)
+        second.end()
+        first.until(run.id, "succeeded")
+    assert called == [0, 1]
