@@ -16,12 +16,14 @@ from ...core.batch import Reject
 from .compression import CompressionConfig
 from .copybook import CopybookConfig
 from .delimited import CsvConfig
+from .edifact import EdifactConfig
 from .fixed import FixedConfig
 from .format import Begun, Column, Format, IncompleteFile, Record, WrongFile, record_schema
 from .jsonl import JsonlConfig
+from .x12 import X12Config
 from .xml import XmlConfig
 
-_KINDS = ("csv", "jsonl", "xml", "fixed", "copybook")
+_KINDS = ("csv", "jsonl", "xml", "fixed", "copybook", "x12", "edifact")
 
 
 def _known(given: Any) -> Any:
@@ -35,7 +37,7 @@ def _known(given: Any) -> Any:
 
 AnyFormat = Annotated[
     Annotated[
-        CsvConfig | JsonlConfig | XmlConfig | FixedConfig | CopybookConfig,
+        CsvConfig | JsonlConfig | XmlConfig | FixedConfig | CopybookConfig | X12Config | EdifactConfig,
         Field(discriminator="kind"),
     ],
     BeforeValidator(_known),
@@ -48,6 +50,7 @@ __all__ = [
     "CompressionConfig",
     "CopybookConfig",
     "CsvConfig",
+    "EdifactConfig",
     "FixedConfig",
     "Format",
     "IncompleteFile",
@@ -55,6 +58,7 @@ __all__ = [
     "Record",
     "Reject",
     "WrongFile",
+    "X12Config",
     "XmlConfig",
     "record_schema",
 ]

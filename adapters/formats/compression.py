@@ -8,17 +8,18 @@ import tempfile
 import zipfile
 import zlib
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal, cast
+from typing import Annotated, Any, BinaryIO, Literal, TypeVar, cast
 
 from pydantic import BeforeValidator, Field
 
 from ...core.batch import Reject, Row
 from ...core.errors import InputError
 from ...core.strict import Strict
-from .format import Begun, Column, Format, IncompleteFile, Record, WrongFile
+from .format import ArrowBatch, Begun, ByColumns, Column, Format, IncompleteFile, Record, WrongFile
 
+T = TypeVar("T")
 _CHUNK = 1 << 18
 _MB = 1024 * 1024
 _FREE_BYTES = 16 * _MB
@@ -54,7 +55,9 @@ class FormatConfig(Strict):
     def open(self, base: Path) -> Format:
         """Compile the format; ConfigError says what is wrong with files that it names."""
         plain = self.plain(base)
-        return Packed(plain, self.compression) if self.compression is not None else plain
+        if self.compression is None:
+            return plain
+        return (PackedColumns if isinstance(plain, ByColumns) else Packed)(plain, self.compression)
 
     @abstractmethod
     def plain(self, base: Path) -> Format: ...
@@ -72,9 +75,12 @@ class Packed:
         return self._inner.is_closed
 
     def read(self, stream: BinaryIO, *, start: int = 0) -> Iterator[Record | Reject]:
+        yield from self._through(stream, lambda plain: self._inner.read(plain, start=start))
+
+    def _through(self, stream: BinaryIO, read: Callable[[BinaryIO], Iterator[T]]) -> Iterator[T]:
         with self.unpacked(stream) as plain:
             try:
-                yield from self._inner.read(cast("BinaryIO", plain), start=start)
+                yield from read(cast("BinaryIO", plain))
             except IncompleteFile as cause:
                 if plain.ended:  # a packed file that is whole does not grow: waiting would not help
                     raise WrongFile(f"the packed file is whole, and what is in it is not: {cause}") from cause
@@ -126,6 +132,18 @@ class Packed:
         counted = _Counted(stream)
         parts = _gzip_parts(counted) if self._config.kind == "gzip" else _zip_parts(counted, self._config.member)
         return Unpacked(parts, counted, self._config)
+
+
+class PackedColumns(Packed):
+    """The same for a format that reads by columns."""
+
+    _inner: Any
+
+    def arrow_schema(self) -> Any:
+        return self._inner.arrow_schema()
+
+    def arrow_batches(self, stream: BinaryIO, batch_rows: int = 32768, *, start: int = 0) -> Iterator[ArrowBatch]:
+        yield from self._through(stream, lambda plain: self._inner.arrow_batches(plain, batch_rows, start=start))
 
 
 class Unpacked(io.RawIOBase):

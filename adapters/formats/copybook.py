@@ -18,12 +18,13 @@ from .copybook_fields import Alphabet
 from .copybook_layout import Node, find_node, identifier, place
 from .copybook_parser import CopybookParser, Item, Source
 from .copybook_rules import FieldRule, FieldRules, NullIf
-from .format import Begun, Column, Format, IncompleteFile, Record
+from .format import ArrowBatch, Begun, Column, Format, IncompleteFile, Record
 from .framing import Newline, blocks, described, descriptor, known_encoding, lines, newline_bytes
 from .layouts import LayoutRules, Names, compile_layouts
 from .scalars import Trim
 
 COPYBOOK_LATER = {"redefines": "rules for REDEFINES come with the formats issue"}
+ROW = "row"
 _MAX_COPYBOOK_BYTES = 4 * 1024 * 1024
 
 
@@ -87,6 +88,7 @@ class _Layout:
     decode_short: Decode
     size: int
     least: int
+    rules: bool = False
 
 
 class Copybook:
@@ -102,25 +104,59 @@ class Copybook:
         self._roots = [place(item, config.copybook.name, self._alphabet, rules) for item in items]
         rules.finish()
         self._layouts = {name: self._layout(name, root) for name, root in self._assigned(items).items()}
-        self._which = compile_layouts(config.layouts, lambda path: self._find(path) is not None)
+        self._only = next(iter(self._layouts))
+        self._places: dict[Names, list[tuple[Node, int, int]]] = {}
+        self._which = compile_layouts(config.layouts, lambda path: bool(self._found(path)))
         self._length = max(layout.size for layout in self._layouts.values())
         self._refuse()
         self._end = newline_bytes(config.newline, config.encoding) if config.record == "line" else b""
 
     def read(self, stream: BinaryIO, *, start: int = 0) -> Iterator[Record | Reject]:
         skip, records = self._records(stream, start)
-        which, only = self._which, next(iter(self._layouts.items()))
         for number, raw in enumerate(records, skip + 1):
-            if number <= start:
-                continue
-            name, layout = only
-            try:
-                if which is not None:
-                    name = which(lambda path, raw=raw: self._peek(raw, path))  # type: ignore[misc]  # bound to this record
-                    layout = self._layouts[name]
-                yield Record(number, name, self._decode(layout, raw), raw)
-            except ValueError as wrong:
-                yield Reject(number, str(wrong), raw)
+            if number > start:
+                yield self._one(number, raw)
+
+    def arrow_schema(self) -> Any:
+        from .copybook_columns import arrow_type, schema_of
+
+        return schema_of([(column.name, arrow_type(column)) for column in self.columns() or ()])
+
+    def arrow_batches(self, stream: BinaryIO, batch_rows: int = 32768, *, start: int = 0) -> Iterator[ArrowBatch]:
+        from .copybook_arrow import blocks_of, gathered
+
+        columnar = self._columnar()
+        if self._config.record == "fixed":
+            blocks = blocks_of(stream, self._config.length or self._length, batch_rows, start)
+        else:
+            blocks = gathered(self._records(stream, 0)[1], batch_rows, start)
+        for block in blocks:
+            yield columnar.batch(block)
+
+    def _columnar(self) -> Any:
+        """Compile the way of columns; it needs places that are the same in every record."""
+        from .copybook_arrow import Columnar, Sorting
+        from .copybook_columns import fields
+
+        layout = self._layouts.get(ROW)
+        by_columns = layout is not None and not layout.root.counters and not layout.rules
+        compiled = fields(layout.root, self._alphabet) if layout is not None and by_columns else None
+        size = layout.size if layout is not None else 0
+        keys = [(start, end) for found in self._places.values() for _, start, end in found]
+        return Columnar(
+            compiled, size, self._config.record == "fixed", self.arrow_schema(), self._one, Sorting(keys, self._kind)
+        )
+
+    def _one(self, number: int, raw: bytes) -> Record | Reject:
+        try:
+            name = self._kind(raw)
+            return Record(number, name, self._decode(self._layouts[name], raw), raw)
+        except ValueError as wrong:
+            return Reject(number, str(wrong), raw)
+
+    def _kind(self, raw: bytes) -> str:
+        """Name the layout of a record; ValueError when none fits."""
+        return self._which(lambda path: self._peek(raw, path)) if self._which is not None else self._only
 
     def write(self, rows: Iterable[Row | Record], stream: BinaryIO) -> int:
         count = 0
@@ -135,13 +171,13 @@ class Copybook:
         return Begun(lambda rows: self.write(rows, stream))
 
     def columns(self) -> list[Column] | None:
-        return columns((self._layouts.get("row") or next(iter(self._layouts.values()))).root)
+        return columns((self._layouts.get(ROW) or next(iter(self._layouts.values()))).root)
 
     def layouts(self) -> Mapping[str, list[Column]]:
         return {name: columns(layout.root) for name, layout in self._layouts.items()}
 
     def _layout(self, name: str, root: Node) -> _Layout:
-        first = name == "row"
+        first = name == ROW
         return _Layout(
             root,
             decoder(root, Rules(first)),
@@ -226,12 +262,13 @@ class Copybook:
                 continue
         return None
 
-    def _find(self, path: Names) -> list[tuple[Node, int, int]] | None:
-        found = [place for root in self._roots if (place := find_node(root, path)) is not None and place[0].codec]
-        return found or None
-
     def _found(self, path: Names) -> list[tuple[Node, int, int]]:
-        return self._find(path) or []
+        """Find a field in every description of a record."""
+        if path not in self._places:
+            self._places[path] = [
+                place for root in self._roots if (place := find_node(root, path)) is not None and place[0].codec
+            ]
+        return self._places[path]
 
     def _encode(self, row: Row | Record) -> bytes:
         name, values, raw = (row.layout, row.values, row.raw) if isinstance(row, Record) else ("row", row, b"")

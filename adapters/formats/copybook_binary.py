@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from ...core.values import Wide
-from .copybook_fields import Alphabet, Codec, Decode, Encode, finish, precision_of, type_of, units_of
+from .copybook_fields import Alphabet, Codec, Decode, Encode, Shape, finish, precision_of, type_of, units_of
 from .copybook_parser import Item
 from .format import ColumnType
 from .pictures import Picture
@@ -51,7 +51,7 @@ def packed_field(picture: Picture) -> Codec:
 
     return Codec(
         size, type_of(picture), decode=decode, encode=encode, initial=encode(0), text=text,
-        back=lambda digits: encode(scaled(int(digits), max(picture.scale, 0))), precision=precision_of(picture), scale=max(picture.scale, 0) or None, blank_is_null=True,
+        back=lambda digits: encode(scaled(int(digits), max(picture.scale, 0))), precision=precision_of(picture), scale=max(picture.scale, 0) or None, blank_is_null=True, shape=Shape("packed", picture),
     )  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def binary_field(item: Item, picture: Picture, alphabet: Alphabet) -> Codec:
     return Codec(
         size, kind, decode, encode, bytes(size), text=lambda raw: str(abs(int.from_bytes(raw, order, signed=signed))),
         back=lambda digits: encode(scaled(int(digits), max(picture.scale, 0))), precision=precision,
-        scale=max(picture.scale, 0) or None,
+        scale=max(picture.scale, 0) or None, shape=Shape("binary", picture, native=native, little=order == "little"),
     )  # fmt: skip
 
 

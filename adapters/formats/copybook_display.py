@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .copybook_fields import Alphabet, Codec, finish, precision_of, type_of, units_of
+from .copybook_fields import Alphabet, Codec, Shape, finish, precision_of, type_of, units_of
 from .copybook_parser import Item
 from .pictures import Picture
 from .scalars import STRIPS, scaled, unscaled
@@ -38,7 +38,7 @@ def text_field(size: int, alphabet: Alphabet, *, justified: bool) -> Codec:
             raise ValueError(f"{value!r} is longer than {size} bytes")
         return raw.rjust(size, space) if justified else raw.ljust(size, space)
 
-    return Codec(size, "string", decode, encode, space * size, decode, encode)
+    return Codec(size, "string", decode, encode, space * size, decode, encode, shape=Shape("text"))
 
 
 def printed_field(picture: Picture, alphabet: Alphabet) -> Codec:
@@ -137,6 +137,7 @@ def zoned_field(item: Item, picture: Picture, alphabet: Alphabet) -> Codec:
     return Codec(
         size, type_of(picture), decode=decode, encode=encode, initial=encode(0),
         text=_characters(encoding), back=_padded(encoding, size), precision=precision_of(picture), scale=max(picture.scale, 0) or None, blank_is_null=True,
+        shape=Shape("zoned", picture, leading=leading, separate=separate, signs=signs),
     )  # fmt: skip
 
 

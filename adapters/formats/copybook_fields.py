@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from ...core.values import Wide
 from .format import Column, ColumnType
@@ -35,6 +35,19 @@ class Alphabet:
 
 
 @dataclass(frozen=True, slots=True)
+class Shape:
+    """What the way of columns needs to know of a field whose bytes no rule changes the meaning of."""
+
+    kind: Literal["text", "zoned", "packed", "binary"]
+    picture: Picture | None = None
+    leading: bool = False
+    separate: bool = False
+    native: bool = False
+    little: bool = False
+    signs: Mapping[int, tuple[bytes, bool]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Codec:
     """
     An elementary field of `size` bytes. `decode` and `encode` raise ValueError with a reason.
@@ -52,6 +65,7 @@ class Codec:
     precision: int | None = None
     scale: int | None = None
     blank_is_null: bool = False
+    shape: Shape | None = None
 
     def column(self, name: str, description: str = "") -> Column:
         return Column(name, self.type, self.precision, self.scale, description)

@@ -89,6 +89,7 @@ def _moment(codec: Codec, pattern: str, *, is_date: bool) -> Codec:
         scale=None,
         decode=lambda raw: parse(codec.text(raw)),
         encode=lambda value: codec.back(show(value)),
+        shape=None,
     )
 
 
@@ -107,7 +108,9 @@ def _nullable(codec: Codec, nulls: Sequence[str], alphabet: Alphabet) -> Codec:
             return None
         return codec.decode(raw)
 
-    return replace(codec, decode=decode, encode=lambda value: written if value is None else codec.encode(value))
+    return replace(
+        codec, decode=decode, encode=lambda value: written if value is None else codec.encode(value), shape=None
+    )
 
 
 def _blank_is_null(codec: Codec, alphabet: Alphabet) -> Codec:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Literal, Protocol
+from typing import Any, BinaryIO, Literal, Protocol, runtime_checkable
 
 from ...core.batch import Reject, Row
 
@@ -89,6 +89,36 @@ def record_schema(columns: Sequence[Column] | None, *, accepts: bool = False) ->
     if columns is None:
         return {"type": "object"}
     return {"type": "object", "properties": {column.name: column.schema(accepts=accepts) for column in columns}}
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowBatch:
+    """
+    Rows of the layout `row` by column, in the file's order: `rows` is a pyarrow.RecordBatch of the format's schema.
+
+    `record_nos` (an int64 array) and `raw` (original bytes, cut out when asked for) say for each row where it came from.
+    `rejects` are the records among them that failed.
+    """
+
+    rows: Any
+    record_nos: Any
+    rejects: Sequence[Reject]
+    raw: Sequence[bytes]
+
+
+@runtime_checkable
+class ByColumns(Protocol):
+    """A format that reads whole columns at once: exactly the rows and rejects of `read`, many times as fast."""
+
+    def arrow_schema(self) -> Any:
+        """Give the pyarrow.Schema of every batch: decimal128, int64, string, date32, lists and structs for groups."""
+
+    def arrow_batches(self, stream: BinaryIO, batch_rows: int = 32768, *, start: int = 0) -> Iterator[ArrowBatch]:
+        """
+        Read up to `batch_rows` records at a time; records of other layouts (header, trailer) are passed over.
+
+        Raises IncompleteFile and WrongFile as `read` does, after the batches before.
+        """
 
 
 def _nothing() -> None:

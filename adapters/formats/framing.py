@@ -61,18 +61,22 @@ def lines(stream: BinaryIO, newline: bytes, limit: int = MAX_RECORD_BYTES) -> It
 
 def blocks(stream: BinaryIO, length: int, skip: int = 0) -> Iterator[bytes]:
     """Give records of equal length; a rest at the end raises IncompleteFile."""
+    for chunk in whole_blocks(stream, length, max(_CHUNK // length, 1), skip):
+        for at in range(0, len(chunk), length):
+            yield chunk[at : at + length]
+
+
+def whole_blocks(stream: BinaryIO, length: int, count: int, skip: int = 0) -> Iterator[bytes]:
+    """Give up to `count` records of equal length at a time, in one piece; a rest at the end raises IncompleteFile."""
     number = skip
     _pass_over(stream, skip * length)
-    size = max(_CHUNK // length, 1) * length
-    while chunk := _exactly(stream, size):
-        whole = len(chunk) - len(chunk) % length
-        for at in range(0, whole, length):
-            yield chunk[at : at + length]
-        number += whole // length
-        if whole != len(chunk):
-            raise IncompleteFile(
-                f"after record {number} there are {len(chunk) - whole} bytes left, and a record has {length}"
-            )
+    while chunk := _exactly(stream, count * length):
+        rest = len(chunk) % length
+        number += len(chunk) // length
+        if len(chunk) > rest:
+            yield chunk[: len(chunk) - rest] if rest else chunk
+        if rest:
+            raise IncompleteFile(f"after record {number} there are {rest} bytes left, and a record has {length}")
 
 
 def described(stream: BinaryIO, *, includes_itself: bool) -> Iterator[bytes]:

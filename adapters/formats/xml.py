@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from email.charset import Charset
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -73,6 +74,7 @@ class Xml:
     def __init__(self, config: XmlConfig) -> None:
         self._config = config
         self.is_closed = bool(config.columns)
+        self._declared = Charset(config.encoding).input_charset if config.encoding else None
         self._names = Names(config.namespaces)
         self._path = config.record.strip("/").split("/")
         self._readers = Readers(config.columns, self._names, config.lists)
@@ -103,9 +105,10 @@ class Xml:
                 field="record",
             )
         encoding = self._config.encoding or "utf-8"
+        declared = Charset(encoding).input_charset.upper()
         said = "".join(self._names.declarations())
         opening = f"<{around[0]}{said}>" + "".join(f"<{outer}>" for outer in around[1:])
-        stream.write(f'<?xml version="1.0" encoding="{encoding.upper()}"?>\n{opening}\n'.encode(encoding))
+        stream.write(f'<?xml version="1.0" encoding="{declared}"?>\n{opening}\n'.encode(encoding))
 
         def more(rows: Iterable[Row | Record]) -> int:
             count = 0
@@ -133,7 +136,7 @@ class Xml:
         from lxml import etree
 
         parser = etree.XMLPullParser(
-            events=("start", "end"), encoding=self._config.encoding, resolve_entities=False, load_dtd=False,
+            events=("start", "end"), encoding=self._declared, resolve_entities=False, load_dtd=False,
             no_network=True, huge_tree=False, remove_comments=True, remove_pis=True,
         )  # fmt: skip
         walk = _Walk(self._path, self._names)

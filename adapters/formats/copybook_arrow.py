@@ -1,0 +1,205 @@
+"""A copybook's file in Arrow batches: rows by whole columns, what they cannot say by the way of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, overload
+
+import numpy as np
+import pyarrow as pa
+
+from ...core.batch import Reject
+from .copybook_columns import Bytes, Field, Mask, decode
+from .format import ArrowBatch, Record
+
+ROW = "row"
+Read = Callable[[int, bytes], "Record | Reject"]
+"""Read one record, by its number, the way of rows."""
+
+
+class Raws(Sequence[bytes]):
+    """The original bytes of rows, cut out when somebody asks."""
+
+    def __init__(self, data: bytes, starts: Any, ends: Any) -> None:
+        self._data, self._starts, self._ends = data, starts, ends
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, at: int) -> bytes: ...
+    @overload
+    def __getitem__(self, at: slice) -> Raws: ...
+    def __getitem__(self, at: int | slice) -> bytes | Raws:
+        if isinstance(at, slice):
+            return Raws(self._data, self._starts[at], self._ends[at])
+        return self._data[self._starts[at] : self._ends[at]]
+
+
+class Block:
+    """Some records in one piece of memory."""
+
+    def __init__(self, data: bytes, starts: Any, ends: Any, first: int) -> None:
+        self.data, self.starts, self.ends, self.first = data, starts, ends, first
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def raw(self, at: int) -> bytes:
+        return self.data[self.starts[at] : self.ends[at]]
+
+    def matrix(self, places: Any, width: int) -> Bytes:
+        """Give records of one length as a matrix; those that lie evenly are not copied."""
+        whole = np.frombuffer(self.data, dtype=np.uint8)
+        starts = self.starts[places]
+        step = int(starts[1] - starts[0]) if len(starts) > 1 else width
+        if not len(starts):
+            return np.empty((0, width), dtype=np.uint8)
+        if (
+            step >= width
+            and int(starts[-1]) == int(starts[0]) + step * (len(starts) - 1)
+            and (np.diff(starts) == step).all()
+        ):
+            return np.lib.stride_tricks.as_strided(
+                whole[int(starts[0]) :], shape=(len(starts), width), strides=(step, 1), writeable=False
+            )
+        return np.lib.stride_tricks.sliding_window_view(whole, width)[starts]
+
+
+def blocks_of(stream: Any, length: int, rows: int, skip: int) -> Iterator[Block]:
+    """Give blocks of records of equal length."""
+    from .framing import whole_blocks
+
+    number = skip
+    for data in whole_blocks(stream, length, rows, skip):
+        starts = np.arange(0, len(data), length, dtype=np.int64)
+        yield Block(data, starts, starts + length, number + 1)
+        number += len(starts)
+
+
+def gathered(records: Iterator[bytes], rows: int, start: int) -> Iterator[Block]:
+    """Give blocks of records of any length, the first `start` left out."""
+    held: list[bytes] = []
+    number = 0
+    first = start + 1
+    for number, raw in enumerate(records, 1):
+        if number <= start:
+            continue
+        held.append(raw)
+        if len(held) == rows:
+            yield _block(held, first)
+            first, held = number + 1, []
+    if held:
+        yield _block(held, first)
+
+
+def _block(held: list[bytes], first: int) -> Block:
+    ends = np.cumsum([len(raw) for raw in held], dtype=np.int64)
+    starts = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]])
+    return Block(b"".join(held), starts, ends, first)
+
+
+class Columnar:
+    """Turns blocks into batches. `fields` is None where every record goes the way of rows."""
+
+    def __init__(
+        self, fields: list[Field] | None, width: int, equal: bool, schema: pa.Schema, read: Read, sorting: Sorting
+    ) -> None:
+        self._fields, self._width, self._equal, self._schema = fields, width, equal, schema
+        self._read, self._sorting = read, sorting
+
+    def batch(self, block: Block) -> ArrowBatch:
+        """Decode one block; rows and rejects keep their order and their numbers."""
+        is_row, slow = self._sorting(block)
+        if self._fields is None:
+            whole = np.zeros(len(block), dtype=bool)
+        elif self._equal:
+            whole = np.ones(len(block), dtype=bool)
+        else:
+            whole = (block.ends - block.starts) == self._width
+        fast, slow = is_row & whole, slow | (is_row & ~whole)
+        places = np.flatnonzero(fast)
+        batch, kept, wrong = self._decoded(block, places)
+        again = np.sort(np.concatenate([np.flatnonzero(slow), wrong]))
+        rows, rejects = self._by_rows(block, again)
+        if rows:
+            batch, kept = self._merged(batch, kept, rows)
+        return ArrowBatch(batch, kept + block.first, rejects, Raws(block.data, block.starts[kept], block.ends[kept]))
+
+    def _decoded(self, block: Block, places: Any) -> tuple[pa.RecordBatch, Any, Any]:
+        if self._fields is None or not len(places):
+            return _empty(self._schema), places[:0], places
+        columns, wrong = decode(self._fields, block.matrix(places, self._width))
+        batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
+        if wrong is None or not wrong.any():
+            return batch, places, places[:0]
+        return batch.filter(pa.array(~wrong)), places[~wrong], places[wrong]
+
+    def _by_rows(self, block: Block, places: Any) -> tuple[list[tuple[int, dict[str, Any]]], list[Reject]]:
+        rows: list[tuple[int, dict[str, Any]]] = []
+        rejects: list[Reject] = []
+        for at in places.tolist():
+            found = self._read(block.first + at, block.raw(at))
+            if isinstance(found, Reject):
+                rejects.append(found)
+            elif found.layout == ROW:
+                rows.append((at, found.values))
+        return rows, rejects
+
+    def _merged(
+        self, batch: pa.RecordBatch, kept: Any, rows: list[tuple[int, dict[str, Any]]]
+    ) -> tuple[pa.RecordBatch, Any]:
+        more = pa.RecordBatch.from_pylist([values for _, values in rows], schema=self._schema)
+        places = np.concatenate([kept, np.array([at for at, _ in rows], dtype=np.int64)])
+        order = np.argsort(places, kind="stable")
+        table = pa.Table.from_batches([batch, more]).take(pa.array(order)).combine_chunks()
+        merged = table.to_batches()
+        return (merged[0] if merged else _empty(self._schema)), places[order]
+
+
+class Sorting:
+    """Tells which records of a block are rows: each different value of the fields that say so is looked at once."""
+
+    def __init__(self, keys: Sequence[tuple[int, int]], kind: Callable[[bytes], str]) -> None:
+        self._kind = kind
+        self._bytes = sorted({at for start, end in keys for at in range(start, end)})
+
+    def __call__(self, block: Block) -> tuple[Mask, Mask]:
+        """Give which are rows, and which only the way of rows can judge."""
+        slow = np.zeros(len(block), dtype=bool)
+        if not self._bytes:
+            return np.full(len(block), self._kind(b"") == ROW), slow
+        width = self._bytes[-1] + 1
+        slow = (block.ends - block.starts) < width
+        places = np.flatnonzero(~slow)
+        is_row = np.zeros(len(block), dtype=bool)
+        if not len(places):
+            return is_row, slow
+        first, which = unique(block.matrix(places, width)[:, self._bytes])
+        kinds = [self._named(block.raw(places[at])) for at in first]
+        is_row[places] = np.array([kind == ROW for kind in kinds])[which]
+        slow[places] |= np.array([kind is None for kind in kinds])[which]
+        return is_row, slow
+
+    def _named(self, raw: bytes) -> str | None:
+        try:
+            return self._kind(raw)
+        except ValueError:
+            return None
+
+
+def _empty(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([], schema=schema)
+
+
+def unique(keys: Bytes) -> tuple[Any, Any]:
+    """Give the first place of each different key, and for every record which key it has."""
+    width = keys.shape[1]
+    if width <= 8:
+        packed = np.zeros((len(keys), 8), dtype=np.uint8)
+        packed[:, :width] = keys
+        whole: Any = packed.view(np.uint64).ravel()
+    else:
+        whole = np.ascontiguousarray(keys).view(np.dtype((np.void, width))).ravel()
+    _, first, which = np.unique(whole, return_index=True, return_inverse=True)
+    return first, which
