@@ -10,8 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
@@ -21,6 +23,7 @@ from ..core.errors import ConfigError
 from ..core.trace import CARRIED
 from ..core.watch import watching
 from .sql_errors import committing, connecting, executing
+from .sql_session import READ_ONLY, Access, prepare
 
 CONNECT_TIMEOUT_S = 10.0
 IDLE_S = 1.0
@@ -30,11 +33,27 @@ _DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "mysql": "mysql+pymysql",
     "mariadb": "mariadb+pymysql",
+    "firebird": "firebird+firebird",
+    "oracle": "oracle+oracledb",
+    "mssql": "mssql+pyodbc",
+    "db2": "db2+ibm_db",
 }
-_EXTRAS = {"postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql", "firebird": "firebird"}
+_INSTALL = {
+    "psycopg": "'drawbar[postgres]'",
+    "pymysql": "'drawbar[mysql]'",
+    "sqlalchemy_firebird": "'drawbar[firebird]'",
+    "firebird": "'drawbar[firebird]'",
+    "pyodbc": "'drawbar[odbc]'",
+    "oracledb": "'drawbar[oracle]'",
+    "ibm_db_sa": "ibm_db_sa",
+    "ibm_db": "ibm_db_sa",
+    "ibm_db_dbi": "ibm_db_sa",
+}
+_DIALECT_OF = {"firebird": "sqlalchemy_firebird", "db2": "ibm_db_sa", "ibm_db_sa": "ibm_db_sa"}
+_HIDDEN = frozenset({"firebird", "pyodbc", "pymssql", "ibm_db"})
+"""Drivers that hide their socket."""
+_PORTS = {"firebird": 3050, "mysql": 3306, "mariadb": 3306, "mssql": 1433, "db2": 50000, "ibm_db_sa": 50000}
 _LOST = (exc.SQLAlchemyError, OSError)
-
-Access = Literal["read", "write", "autocommit"]
 
 
 class Beside(Protocol):
@@ -97,7 +116,7 @@ class Database:
     @property
     def knows_read_only(self) -> bool:
         """Tell whether the database itself refuses a write in a unit that reads."""
-        return self.dialect in {"postgresql", "mysql", "mariadb", "sqlite"}
+        return self.dialect in READ_ONLY
 
     @property
     def engine(self) -> sa.Engine:
@@ -136,10 +155,9 @@ class Database:
         try:
             with connecting(self.name):
                 self._revive(connection)
-            with watching(_fileno(connection), timeout_s + GRACE_S) as again:
-                connection.info["again"] = again
+            with self._watching(connection, timeout_s):
                 with connecting(self.name):
-                    self._prepare(connection, access, timeout_s, limit, steps=steps)
+                    prepare(connection, self.dialect, access, timeout_s, limit, steps=steps)
                 with executing(undone=access != "autocommit"):
                     yield connection
                 if access == "write":
@@ -147,6 +165,14 @@ class Database:
                         connection.commit()
         finally:
             _release(connection)
+
+    @contextmanager
+    def _watching(self, connection: Connection, timeout_s: float) -> Iterator[None]:
+        """Cut a silent server off; where a statement knows no time limit, end it from outside."""
+        ends = partial(_cancel, connection.connection.dbapi_connection) if self.dialect == "firebird" else None
+        with watching(_fileno(connection), timeout_s + GRACE_S) as again, watching(ends, timeout_s) as ends_again:
+            connection.info["again"] = lambda: (again(), ends_again())
+            yield
 
     def _open(self) -> sa.Engine:
         try:
@@ -160,13 +186,41 @@ class Database:
             )
             event.listen(engine, "before_cursor_execute", _commented, retval=True)
         except ModuleNotFoundError as missing:
-            extra = _EXTRAS.get(self.dialect)
-            hint = f"pip install 'drawbar[{extra}]'" if extra else f"pip install {missing.name}"
-            raise ConfigError(f"{self.name}: the driver {missing.name} is not installed", next=hint) from missing
+            raise self._not_installed(missing.name or "") from missing
+        except exc.NoSuchModuleError as error:
+            if self.dialect in _DIALECT_OF:
+                raise self._not_installed(_DIALECT_OF[self.dialect]) from error
+            raise ConfigError(f"{self.name}: the url is wrong: {error}", field="url") from error
         except (exc.ArgumentError, TypeError) as error:
             raise ConfigError(f"{self.name}: the url is wrong: {error}", field="url") from error
         _listen(engine)
+        if self.driver in _HIDDEN:
+            event.listen(engine, "do_connect", self._connect_hidden())
         return engine
+
+    def _not_installed(self, module: str) -> ConfigError:
+        package = _INSTALL.get(module.partition(".")[0], module)
+        said = f"{self.name}: the driver {module} is not installed"
+        return ConfigError(said, field="url", next=f"pip install {package}")
+
+    def _connect_hidden(self) -> Callable[..., Any]:
+        """Make what connects for a driver that hides its socket, and finds it."""
+        from .sql_sockets import connected
+
+        wait_s = min(CONNECT_TIMEOUT_S, self.call_timeout_s)
+        port = self._url.port or int(str(self._url.query.get("port", 0))) or _PORTS.get(self.dialect, 0)
+        firebird = None
+        if self.dialect == "firebird":
+            from .sql_firebird import Entrance
+
+            firebird = Entrance(self._url, wait_s)
+
+        def connect(dialect: Any, record: Any, words: Any, named: Any) -> Any:
+            open_line = firebird.connect if firebird is not None else partial(dialect.connect, *words, **named)
+            line, record.info["socket"] = connected(open_line, port, wait_s)
+            return line
+
+        return connect
 
     def _connect_args(self) -> dict[str, Any]:
         wait_s = min(CONNECT_TIMEOUT_S, self.call_timeout_s)
@@ -178,6 +232,12 @@ class Database:
                 return {"connect_timeout": max(1, int(wait_s)), "read_timeout": wait_s, "write_timeout": wait_s}
             case "pysqlite":
                 return {"timeout": wait_s, "check_same_thread": False}
+            case "pyodbc":
+                return {"timeout": max(1, int(wait_s)), **_odbc_words(self._url)}
+            case "pymssql":
+                return {"login_timeout": max(1, int(wait_s)), "timeout": max(1, int(self.call_timeout_s))}
+            case "oracledb":
+                return {"tcp_connect_timeout": wait_s}
         return {}
 
     def _revive(self, connection: Connection) -> None:
@@ -188,67 +248,12 @@ class Database:
         line = connection.connection.dbapi_connection
         try:
             with watching(_fileno(connection), GRACE_S):
-                alive = connection.dialect.do_ping(line)  # type: ignore[arg-type]  # checked out: it is there
+                alive = _ping(connection, line)
         except Exception:  # the driver's own errors have no common root; whatever it is, the line is not good
             alive = False
         if not alive:
             connection.invalidate()
             connection.connection  # noqa: B018 - connects again
-
-    def _prepare(
-        self, connection: Connection, access: Access, timeout_s: float, limit: int | None, *, steps: bool
-    ) -> None:
-        milliseconds = max(1, int(timeout_s * 1000))
-        match self.dialect:
-            case "postgresql":
-                if access == "autocommit":
-                    connection.execution_options(isolation_level="AUTOCOMMIT")
-                connection.execution_options(postgresql_readonly=access == "read")
-                local = "" if access == "autocommit" else "local "
-                connection.exec_driver_sql(f"set {local}statement_timeout = {milliseconds}")
-            case "mysql" | "mariadb":
-                if access == "autocommit":
-                    connection.execution_options(isolation_level="AUTOCOMMIT")
-                self._prepare_mysql(connection, timeout_s, limit, steps=steps)
-                if access == "read":
-                    connection.exec_driver_sql("start transaction read only")
-            case "sqlite":
-                self._prepare_sqlite(connection, access, timeout_s)
-            case _:
-                if access == "autocommit":
-                    connection.execution_options(isolation_level="AUTOCOMMIT")
-
-    def _prepare_mysql(self, connection: Connection, timeout_s: float, limit: int | None, *, steps: bool) -> None:
-        """Set what differs from the last unit on this connection; MySQL keeps settings through a rollback."""
-        longest_s = 0 if steps else timeout_s  # it counts the time in which we read, so a long stream has none
-        wanted = (longest_s, timeout_s, limit)
-        if connection.info.get("session") == wanted:
-            return
-        mariadb = bool(getattr(connection.dialect, "is_mariadb", False))
-        longest = (
-            f"max_statement_time = {longest_s:.3f}" if mariadb else f"max_execution_time = {int(longest_s * 1000)}"
-        )
-        settings = [
-            longest,
-            f"innodb_lock_wait_timeout = {max(1, int(timeout_s))}",
-            f"sql_select_limit = {'default' if limit is None else limit}",
-        ]
-        if "session" not in connection.info:  # a server that is not strict cuts texts and numbers without a word
-            settings.append("sql_mode = concat(@@sql_mode, ',STRICT_ALL_TABLES')")
-        connection.exec_driver_sql(f"set {', '.join(f'session {setting}' for setting in settings)}")
-        connection.info["session"] = wanted
-
-    def _prepare_sqlite(self, connection: Connection, access: Access, timeout_s: float) -> None:
-        line = connection.connection.dbapi_connection
-        until = [time.monotonic() + timeout_s]
-        connection.info["again"] = lambda: until.__setitem__(0, time.monotonic() + timeout_s)
-        line.set_progress_handler(lambda: time.monotonic() > until[0], 10_000)  # type: ignore[union-attr]  # sqlite3's own
-        cursor = line.cursor()  # type: ignore[union-attr]  # beside SQLAlchemy's transaction: pragmas have none
-        cursor.execute(f"pragma busy_timeout = {int(timeout_s * 1000)}")
-        cursor.execute(f"pragma query_only = {int(access == 'read')}")
-        cursor.execute("pragma foreign_keys = on")
-        cursor.close()
-        connection.execution_options(drawbar_access=access)
 
 
 def step(connection: Connection) -> None:
@@ -266,6 +271,8 @@ def parse_url(text: str, base: Path) -> URL:
         ) from None
     if url.drivername in _DRIVERS:
         url = url.set(drivername=_DRIVERS[url.drivername])
+    if url.get_driver_name() == "pyodbc" and url.get_backend_name() != "mssql" and url.port:
+        url = url.set(port=None).update_query_dict({"port": str(url.port)})  # SQLAlchemy writes it as SQL Server has it
     if url.get_backend_name() == "sqlite":
         if not url.database or url.database == ":memory:":
             raise ConfigError("a database in memory is empty for each connection; name a file", field="url")
@@ -279,6 +286,8 @@ def _listen(engine: sa.Engine) -> None:
         event.listen(engine, "begin", _begin_sqlite)
     if engine.dialect.driver == "psycopg":
         event.listen(engine, "connect", _exact_json)
+    if engine.dialect.driver == "pyodbc" and engine.dialect.name in {"mysql", "mariadb"}:
+        event.listen(engine, "before_cursor_execute", _whole_stamps, retval=True)
     if engine.dialect.driver == "pymysql":
         event.listen(engine, "connect", _logged_in)
 
@@ -299,6 +308,17 @@ def _logged_in(line: Any, _record: Any) -> None:
     line._read_timeout = line._write_timeout = None  # noqa: SLF001 - pymysql takes them in connect() alone
 
 
+def _whole_stamps(_c: Any, _u: Any, sql: str, given: Any, _x: Any, many: bool) -> tuple[str, Any]:
+    """Send stamps as text: this driver cuts their fractions of a second."""
+
+    def whole(row: Any) -> Any:
+        return type(row)(str(value) if isinstance(value, datetime) else value for value in row)
+
+    if not isinstance(given, (list, tuple)):
+        return sql, given
+    return sql, [whole(row) for row in given] if many else whole(given)
+
+
 def _exact_json(line: Any, _record: Any) -> None:
     from psycopg.types.json import set_json_loads
 
@@ -307,8 +327,29 @@ def _exact_json(line: Any, _record: Any) -> None:
     set_json_loads(loads_exact, line)
 
 
+def _odbc_words(url: URL) -> dict[str, str]:
+    """Let MariaDB's driver send rows as they are asked for; by itself it fetches all of them first."""
+    driver = str(url.query.get("driver", "")).lower()
+    return {"NO_CACHE": "1", "FORWARDONLY": "1"} if "maria" in driver else {}
+
+
+def _ping(connection: Connection, line: Any) -> bool:
+    if connection.dialect.name.startswith("firebird"):  # the dialect's way begins a transaction
+        line.ping()
+        return True
+    return bool(connection.dialect.do_ping(line))
+
+
+def _cancel(line: Any) -> None:
+    from .sql_firebird import cancel
+
+    cancel(line)
+
+
 def _fileno(connection: Connection) -> int | None:
-    """Find the socket of a connection; None for files and for drivers that hide it."""
+    """Find the socket of a connection; None for files."""
+    if (hidden := connection.info.get("socket")) is not None:
+        return int(hidden)
     line = connection.connection.dbapi_connection
     owner = getattr(line, "_sock", None) or line
     try:

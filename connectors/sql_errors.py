@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import exc
+from sqlalchemy.engine import Connection
 
 from ..core.errors import ConfigError, DrawbarError, InputError, OutcomeUnknown, Rejected, Unavailable
 
-FOREIGN = (exc.SQLAlchemyError, OverflowError, UnicodeError, OSError)
+FOREIGN = (exc.SQLAlchemyError, OverflowError, ValueError, OSError)
 
 # SQLSTATE classes and codes: connection, rollback by the server, resources, operator, system.
-_LATER = ("08", "40", "53", "57", "58", "55P03", "55006", "HYT0", "70100")
+_LATER = ("08", "40", "53", "57", "58", "55P03", "55006", "HYT0", "HY008", "70100")
 _LOGIN = ("28", "3D000")
 _ROLLED_BACK = ("23", "40")
 _MYSQL_LATER = {
@@ -22,6 +24,7 @@ _MYSQL_LATER = {
 }  # fmt: skip
 _MYSQL_LOGIN = {1044, 1045, 1049, 1698, 1820, 1862}
 _SQLITE_LATER = {"BUSY", "LOCKED", "INTERRUPT", "IOERR", "CANTOPEN", "FULL", "NOMEM", "PROTOCOL"}
+_ODBC = re.compile(r"^(?:\[[^]]*\]\s*)*(?P<words>.*?)\s*\((?P<code>-?\d+)\) \(SQL\w+\)", re.DOTALL)
 
 
 def said(error: BaseException) -> tuple[str, dict[str, Any]]:
@@ -42,9 +45,25 @@ def said(error: BaseException) -> tuple[str, dict[str, Any]]:
         detail["code"], text = code, str(origin)
     elif len(origin.args) >= 2 and isinstance(origin.args[0], int):
         detail["code"], text = origin.args[0], str(origin.args[1])
+    elif len(origin.args) == 2 and _is_state(origin.args[0]):
+        return _odbc(origin.args[0], str(origin.args[1]))
     else:
         text = str(origin)
     return " ".join(text.split()) or type(origin).__name__, detail
+
+
+def _is_state(given: Any) -> bool:
+    return isinstance(given, str) and len(given) == 5 and given.isalnum()
+
+
+def _odbc(state: str, text: str) -> tuple[str, dict[str, Any]]:
+    """Read `[42S02] [ma-3.1.15][10.11.6-MariaDB]Table 'x' doesn't exist (1146) (SQLExecDirectW)`."""
+    found = _ODBC.search(text)
+    words, code = (found["words"], int(found["code"])) if found else (text, 0)
+    detail: dict[str, Any] = {"sqlstate": state}
+    if code and "[ma-" in text:  # MariaDB's driver: its states say less than the server's own number
+        detail = {"code": code}
+    return " ".join(words.split()), detail
 
 
 def meaning(error: BaseException) -> type[DrawbarError]:
@@ -53,7 +72,7 @@ def meaning(error: BaseException) -> type[DrawbarError]:
         return Unavailable
     if isinstance(error, OSError):
         return Unavailable
-    if isinstance(error, (OverflowError, UnicodeError)):
+    if isinstance(error, (OverflowError, ValueError)):  # a driver that cannot send such a value
         return InputError
     _, detail = said(error)
     state, code = detail.get("sqlstate"), detail.get("code")
@@ -121,3 +140,18 @@ def committing() -> Iterator[None]:
 
 def _is_sqlite_constraint(code: Any) -> bool:
     return isinstance(code, str) and code.startswith("SQLITE_CONSTRAINT")
+
+
+@contextmanager
+def driver_errors(connection: Connection) -> Iterator[None]:
+    """Give errors of a cursor that is used without SQLAlchemy the form that SQLAlchemy gives them."""
+    dialect = connection.dialect
+    kinds = dialect.dbapi.Error  # type: ignore[union-attr]  # connected: it is there
+    try:
+        yield
+    except kinds as error:
+        lost = dialect.is_disconnect(error, connection.connection, None)  # type: ignore[arg-type]  # as the pool holds it
+        if lost:
+            connection.invalidate()
+        made = exc.DBAPIError.instance("", None, error, kinds, hide_parameters=True, connection_invalidated=lost)
+        raise made from error

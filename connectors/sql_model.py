@@ -32,7 +32,11 @@ ORDERED: frozenset[Kind] = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`generated`: the database makes a value when none is given (default, identity, computed)."""
+    """
+    `generated`: the database makes a value when none is given (default, identity, computed).
+
+    `quoted`: a name in lower case that the database would take for another without quotes (Firebird, Oracle, DB2).
+    """
 
     name: str
     kind: Kind
@@ -43,6 +47,7 @@ class Column:
     generated: bool = False
     comment: str | None = None
     values: tuple[str, ...] = ()
+    quoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

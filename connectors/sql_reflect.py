@@ -26,7 +26,7 @@ def reflect(database: Database, name: str) -> Table:
     schema, _, bare = name.rpartition(".")
     with database.unit("read") as connection:
         try:
-            return _table(connection, bare, schema or None)
+            return _table(connection, database.dialect, bare, schema or None)
         except sa.exc.NoSuchTableError as error:
             inspector = sa.inspect(connection)
             known = [*inspector.get_table_names(schema or None), *inspector.get_view_names(schema or None)]
@@ -39,9 +39,9 @@ def reflect(database: Database, name: str) -> Table:
             ) from error
 
 
-def _table(connection: Connection, name: str, schema: str | None) -> Table:
+def _table(connection: Connection, dialect: str, name: str, schema: str | None) -> Table:
     inspector = sa.inspect(connection)
-    primary = tuple(inspector.get_pk_constraint(name, schema).get("constrained_columns") or ())
+    primary = tuple(map(str, inspector.get_pk_constraint(name, schema).get("constrained_columns") or ()))
     unique = [frozenset(primary)] if primary else []
     unique += [frozenset(found["column_names"]) for found in inspector.get_unique_constraints(name, schema)]
     unique += [
@@ -49,10 +49,9 @@ def _table(connection: Connection, name: str, schema: str | None) -> Table:
         for found in inspector.get_indexes(name, schema)
         if found.get("unique") and not _partial(found)
     ]
-    options = inspector.get_table_options(name, schema) if connection.dialect.name in {"mysql", "mariadb"} else {}
+    options = inspector.get_table_options(name, schema) if dialect in {"mysql", "mariadb"} else {}
     columns = tuple(
-        _column(entry, connection.dialect.name, alone=primary == (entry["name"],))
-        for entry in inspector.get_columns(name, schema)
+        _column(entry, dialect, alone=primary == (entry["name"],)) for entry in inspector.get_columns(name, schema)
     )
     return Table(
         name,
@@ -84,8 +83,9 @@ def _column(entry: Any, dialect: str, *, alone: bool) -> Column:
     kind, found = kind_of(entry["type"], dialect), entry["type"]
     made = entry.get("default") is not None or bool(entry.get("computed") or entry.get("identity"))
     counted = entry.get("autoincrement") is True or (dialect == "sqlite" and alone and str(found).upper() == "INTEGER")
+    name = entry["name"]
     return Column(
-        entry["name"],
+        str(name),
         kind,
         nullable=bool(entry["nullable"]) and not alone,
         length=getattr(found, "length", None) if kind == "text" else None,
@@ -94,6 +94,7 @@ def _column(entry: Any, dialect: str, *, alone: bool) -> Column:
         generated=made or counted,
         comment=entry.get("comment"),
         values=tuple(getattr(found, "enums", ()) or ()) if isinstance(found, types.Enum) else (),
+        quoted=getattr(name, "quote", None) is True,
     )
 
 
@@ -123,11 +124,11 @@ def kind_of(found: Any, dialect: str) -> Kind:
     name = str(getattr(found, "__visit_name__", "")).lower()
     if name in {"interval", "tinyint", "year", "bit", "double", "double_precision", "real"}:
         return {"interval": "interval", "bit": "other", "tinyint": "integer", "year": "integer"}.get(name, "float")  # type: ignore[return-value]  # words of Kind
+    if name == "bigint":  # not every dialect derives its own from SQLAlchemy's
+        return "bigint"
     for kind, ours in _KINDS:
         if isinstance(found, kind):
             if ours == "timestamp" and getattr(found, "timezone", False):
                 return "timestamptz"
-            if ours == "integer" and getattr(found, "unsigned", False) and name == "bigint":
-                return "bigint"
             return ours
     return "other"

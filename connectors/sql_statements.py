@@ -6,13 +6,17 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, CursorResult
 
 from ..core.errors import ConfigError, DrawbarError, InputError, OutcomeUnknown, Rejected
 from .sql import Database
+from .sql_errors import driver_errors
 from .sql_model import Changed, Column, Kind, Rows
 from .sql_text import Text, counting, parse, projections
 from .sql_values import bindable, plain, reader
@@ -20,6 +24,7 @@ from .sql_values import bindable, plain, reader
 _CHUNK = 500
 _DESCRIBE_S = 5.0
 _STREAMED = frozenset({"select", "with", "values", "table"})
+_DESCRIBED = frozenset({"postgresql", "mysql", "mariadb", "firebird"})
 _PLANNED = frozenset({"select", "with", "insert", "update", "delete", "replace"})
 # Type codes of cursor descriptions, where the driver gives them. PostgreSQL's are OIDs.
 POSTGRES: dict[int, Kind] = {
@@ -32,6 +37,13 @@ _MYSQL: dict[int, Kind] = {
     9: "integer", 10: "date", 11: "time", 12: "timestamp", 13: "integer", 245: "json", 246: "decimal", 253: "text",
     254: "text",
 }  # fmt: skip
+# Firebird's driver and ODBC describe columns by Python's types.
+_PYTHON: dict[type, Kind] = {
+    bool: "boolean", int: "integer", float: "float", Decimal: "decimal", str: "text", bytes: "bytes", bytearray: "bytes",
+    date: "date", time: "time", datetime: "timestamp", UUID: "uuid",
+}  # fmt: skip
+_BIGINT_BYTES = 8
+_INTEGER_DIGITS = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +142,15 @@ def would_change(database: Database, statement: Statement, parameters: Mapping[s
 
 def describe(database: Database, statement: Statement) -> list[Column] | None:
     """Ask the database for the columns of a query without running it; None where it cannot say."""
-    if statement.text.verb not in _STREAMED or database.dialect not in {"postgresql", "mysql", "mariadb"}:
+    if statement.text.verb not in _STREAMED or database.dialect not in _DESCRIBED:
         return None
-    if database.dialect != "postgresql" and not re.search(r"\bfrom\s+(?!dual\b)", statement.text.sql, re.IGNORECASE):
+    if database.dialect in {"mysql", "mariadb"} and not re.search(
+        r"\bfrom\s+(?!dual\b)", statement.text.sql, re.IGNORECASE
+    ):
         return None  # MariaDB runs a query of constants to describe it
     wrapped = f"select * from ({statement.text.bound}) as described limit 0"
+    if database.dialect == "firebird":
+        wrapped = f"select first 0 * from ({statement.text.bound}) as described"
     bound = sa.text(wrapped).bindparams(*_expanding(statement))
     nothing = {name: [None] if name in statement.lists else None for name in statement.text.parameters}
     try:
@@ -147,6 +163,8 @@ def describe(database: Database, statement: Statement) -> list[Column] | None:
 
 def try_plan(database: Database, statement: Statement) -> str:
     """Let the database plan a statement without running it; raises what is wrong with it."""
+    if database.dialect == "firebird":
+        return _prepare(database, statement)
     explain = {"postgresql": "explain", "mysql": "explain", "mariadb": "explain", "sqlite": "explain query plan"}
     if database.dialect not in explain or statement.text.verb not in _PLANNED:
         return "not tried: this database cannot plan it without running it"
@@ -156,6 +174,18 @@ def try_plan(database: Database, statement: Statement) -> str:
         connection.execute(bound, nothing).close()
         connection.rollback()
     return "planned"
+
+
+def _prepare(database: Database, statement: Statement) -> str:
+    from .sql_firebird import plan
+
+    with database.unit("read") as connection:
+        line = connection.connection.dbapi_connection
+        bound = statement.bound().bindparams(**{name: [None] for name in statement.lists})
+        compiled = bound.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
+        with driver_errors(connection):
+            plan(line, str(compiled))
+    return "prepared"
 
 
 def commits_by_itself(statement: Statement, dialect: str) -> bool:
@@ -184,16 +214,21 @@ def sqlite_kinds(database: Database, text: Text) -> dict[str, Column]:
 
 
 def _described(result: CursorResult[Any], dialect: str) -> Iterator[Column]:
-    codes = POSTGRES if dialect == "postgresql" else _MYSQL
-    for entry in result.cursor.description if result.cursor else ():
-        kind = codes.get(_code(entry[1]), "other")
-        yield Column(str(entry[0]), kind, scale=entry[5] if kind == "decimal" else None)
+    for name, entry in _entries(result):
+        kind = _kind(entry, dialect) or "other"
+        yield Column(name, kind, scale=abs(entry[5] or 0) if kind == "decimal" else None)
+
+
+def _entries(result: CursorResult[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Give the columns of a result, named as our rows name them: Firebird and Oracle describe theirs in capitals."""
+    if result.cursor is not None and result.cursor.description:
+        yield from zip(map(str, result.keys()), result.cursor.description, strict=True)
 
 
 def _execute(
     connection: Connection, statement: Statement, parameters: Mapping[str, Any], *, stream: bool
 ) -> CursorResult[Any]:
-    dialect = connection.dialect.name
+    dialect = connection.dialect.name.partition(".")[0]
     values = {
         name: [bindable(item, dialect) for item in value] if name in statement.lists else bindable(value, dialect)
         for name, value in parameters.items()
@@ -216,12 +251,11 @@ def readers_of(
     result: CursorResult[Any], dialect: str, kinds: Mapping[str, Column] | None = None
 ) -> list[Callable[[Any], Any] | None]:
     """Give a converter for each column of a result, by the types that the driver describes or that are known."""
-    codes = POSTGRES if dialect == "postgresql" else _MYSQL if dialect in {"mysql", "mariadb"} else {}
     found: list[Callable[[Any], Any] | None] = []
-    for entry in result.cursor.description if result.cursor else ():
-        if kinds and (column := kinds.get(str(entry[0]))) is not None:
+    for name, entry in _entries(result):
+        if kinds and (column := kinds.get(name)) is not None:
             found.append(reader(column.kind, dialect, column.scale))
-        elif (kind := codes.get(_code(entry[1]))) is not None:
+        elif (kind := _kind(entry, dialect)) is not None:
             found.append(reader(kind, dialect))
         else:
             found.append(plain)
@@ -250,8 +284,17 @@ def bounded(result: CursorResult[Any], readers: Sequence[Callable[[Any], Any] | 
     return Rows(rows)
 
 
-def _code(given: Any) -> int:
-    return given if isinstance(given, int) else -1
+def _kind(entry: Sequence[Any], dialect: str) -> Kind | None:
+    """Read the type of one column in a cursor's description."""
+    code = entry[1]
+    if isinstance(code, int):
+        codes = POSTGRES if dialect == "postgresql" else _MYSQL if dialect in {"mysql", "mariadb"} else {}
+        return codes.get(code)
+    kind = _PYTHON.get(code) if isinstance(code, type) else None
+    if kind == "integer" and isinstance(entry[3], int):
+        wide = entry[3] == _BIGINT_BYTES if dialect == "firebird" else entry[3] > _INTEGER_DIGITS
+        return "bigint" if wide else kind
+    return kind
 
 
 def row_bytes(values: Sequence[Any]) -> int:
@@ -262,7 +305,7 @@ def unique_names(names: list[str]) -> list[str]:
     """Number the repeated names of a join: id, id_2."""
     seen: dict[str, int] = {}
     unique = []
-    for name in names:
+    for name in map(str, names):  # a name with quotes is a kind of its own
         seen[name] = seen.get(name, 0) + 1
         unique.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
     return unique

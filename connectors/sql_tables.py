@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ..core.errors import OutcomeUnknown, Rejected
-from .sql import Access, Database
+from .sql import Database
 from .sql_model import Changed, Condition, Query, Rows, Table
+from .sql_session import Access
 from .sql_statements import Limits, bounded
 from .sql_values import reader, writer
 
@@ -30,7 +31,9 @@ _INEXACT = frozenset({"float", "json", "array", "interval", "other"})
 @lru_cache(maxsize=512)
 def shape(table: Table) -> sa.TableClause:
     """Make SQLAlchemy's view of a table without types: values are converted by `sql_values` alone."""
-    columns: list[Any] = [sa.column(column.name) for column in table.columns]
+    columns: list[Any] = [
+        sa.column(sa.quoted_name(column.name, quote=True) if column.quoted else column.name) for column in table.columns
+    ]
     return sa.table(table.name, *columns, schema=table.schema) if table.schema else sa.table(table.name, *columns)
 
 
@@ -109,7 +112,7 @@ def insert(
     values = bind_row(table, row, database.dialect)
     made = [name for name in table.key if name not in row]
     statement = sa.insert(shape(table)).values(values)
-    returns = bool(made) and database.dialect in {"postgresql", "sqlite"}
+    returns = bool(made) and database.engine.dialect.insert_returning and database.dialect not in {"mysql", "mariadb"}
     if returns:
         statement = statement.returning(*(shape(table).c[name] for name in made))
     with database.unit(access_of(table), timeout_s=timeout_s) as connection:
@@ -118,9 +121,16 @@ def insert(
         key = None
         if returns:
             key = bounded(result, readers(table, made, database.dialect), Limits(1, 100_000)).rows[0]
-        elif len(made) == 1 and getattr(result, "lastrowid", None):
-            key = {made[0]: result.lastrowid}
+        elif len(made) == 1 and (last := _last_key(connection, result, database.dialect)):
+            key = {made[0]: last}
         return Changed(1, key=key)
+
+
+def _last_key(connection: Connection, result: Any, dialect: str) -> Any:
+    last = getattr(result, "lastrowid", None)
+    if not last and dialect in {"mysql", "mariadb"}:  # ODBC has no word for it
+        return connection.exec_driver_sql("select last_insert_id()").scalar_one()
+    return last
 
 
 def upsert(

@@ -155,7 +155,12 @@ def writer(column: Column, dialect: str) -> Callable[[Any], Any]:
             return json.dumps(to_json(value), ensure_ascii=False)
         if column.kind == "bytes" and isinstance(value, str):
             return value.encode()
-        return bindable(_fitting(converted(value, column.kind, column.name), column) if into else value, dialect)
+        if into:
+            value = _fitting(converted(value, column.kind, column.name), column)
+            if dialect == "firebird" and isinstance(value, (datetime, time)) and value.microsecond % 100:
+                said = f"{column.name}: Firebird keeps four places of a second, {value.isoformat()} has more"
+                raise InputError(said, field=column.name)
+        return bindable(value, dialect)
 
     return write
 

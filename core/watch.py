@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 
 _LOOK_S = 0.5
+Cut = int | Callable[[], object]
+"""A socket's descriptor, or what ends the call from another thread; that must return at once."""
 
 
 class _Watch:
@@ -19,11 +21,11 @@ class _Watch:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._busy = threading.Event()
-        self._due: dict[int, tuple[float, int]] = {}
+        self._due: dict[int, tuple[float, Cut]] = {}
         self._numbers = itertools.count()
         self._thread: threading.Thread | None = None
 
-    def add(self, fileno: int, after_s: float) -> int:
+    def add(self, cut: Cut, after_s: float) -> int:
         number = next(self._numbers)
         with self._lock:
             if self._thread is None or not self._thread.is_alive():  # also after a fork
@@ -31,7 +33,7 @@ class _Watch:
                 self._thread.start()
             if not self._due:
                 self._busy.set()
-            self._due[number] = (time.monotonic() + after_s, fileno)
+            self._due[number] = (time.monotonic() + after_s, cut)
         return number
 
     def again(self, number: int, after_s: float) -> None:
@@ -51,16 +53,20 @@ class _Watch:
             time.sleep(_LOOK_S)
             with self._lock:  # while it is held no call can end and give its descriptor to another
                 now = time.monotonic()
-                for number, (due, fileno) in list(self._due.items()):
+                for number, (due, cut) in list(self._due.items()):
                     if due <= now:
                         del self._due[number]
-                        _cut(fileno)
+                        _cut(cut)
                 if not self._due:
                     self._busy.clear()
 
 
-def _cut(fileno: int) -> None:
-    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(fileno)) as line:
+def _cut(cut: Cut) -> None:
+    if callable(cut):
+        with contextlib.suppress(Exception):  # whatever it is: the others have to be looked at
+            cut()
+        return
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(cut)) as line:
         line.shutdown(socket.SHUT_RDWR)
 
 
@@ -68,16 +74,16 @@ _WATCH = _Watch()
 
 
 @contextlib.contextmanager
-def watching(fileno: int | None, after_s: float) -> Iterator[Callable[[], None]]:
+def watching(cut: Cut | None, after_s: float) -> Iterator[Callable[[], None]]:
     """
-    Cut the socket `fileno` when the body takes longer than `after_s`; its driver then sees a lost connection.
+    Cut the socket, or call what ends the call, when the body takes longer than `after_s`; its driver then sees a lost connection.
 
     Gives what begins the time anew, for a body of many steps.
     """
-    if fileno is None:
+    if cut is None:
         yield lambda: None
         return
-    number = _WATCH.add(fileno, after_s)
+    number = _WATCH.add(cut, after_s)
     try:
         yield lambda: _WATCH.again(number, after_s)
     finally:

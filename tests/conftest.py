@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from servers.firebird import Firebird
 from servers.mariadb import MariaDB
+from servers.odbc import through_odbc
 from servers.openssh import OpenSSH
 from servers.postgres import Postgres
 from servers.process import ROOT, MissingServer
@@ -56,6 +58,11 @@ def mariadb() -> Iterator[MariaDB]:
 
 
 @pytest.fixture(scope="session")
+def firebird() -> Iterator[Firebird]:
+    yield from running(Firebird)
+
+
+@pytest.fixture(scope="session")
 def soap_node() -> Iterator[SoapNode]:
     yield from running(SoapNode)
 
@@ -83,6 +90,21 @@ def pg_url(postgres: Postgres) -> str:
 def mariadb_url(mariadb: MariaDB) -> str:
     """A fresh, empty MariaDB database."""
     return mariadb.create_database()
+
+
+@pytest.fixture
+def firebird_url(firebird: Firebird) -> str:
+    """A fresh, empty Firebird database."""
+    return firebird.create_database()
+
+
+@pytest.fixture
+def odbc_url(mariadb: MariaDB) -> str:
+    """A fresh, empty MariaDB database, reached through unixODBC."""
+    try:
+        return through_odbc(mariadb.create_database())
+    except MissingServer as missing:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(missing))
 
 
 @pytest.fixture

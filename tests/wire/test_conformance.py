@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pika
 import pytest
+from servers.odbc import through_odbc
 
 import drawbar.testing
 from drawbar.adapters.amqp import AmqpAdapter
@@ -49,9 +50,10 @@ def ordered(url):
     engine = create_engine(url)
     with engine.begin() as connection:
         connection.exec_driver_sql(
-            "create table orders (id integer primary key, customer varchar(40) not null, amount decimal(12,2),"
-            " day date, note text)"
+            "create table orders (id integer not null primary key, customer varchar(40) not null, amount decimal(12,2),"
+            f" placed date, note {'varchar(200)' if 'firebird' in url else 'text'})"
         )
+    with engine.begin() as connection:
         connection.exec_driver_sql("insert into orders values (1, 'Kaiser', 10.50, '2026-11-22', null)")
     engine.dispose()
     return sql(url)
@@ -65,6 +67,16 @@ def on_postgres(pg_url):
 @pytest.fixture
 def on_mariadb(mariadb_url):
     return ordered(mariadb_url)
+
+
+@pytest.fixture
+def on_firebird(firebird_url):
+    return ordered(firebird_url)
+
+
+@pytest.fixture
+def on_odbc(mariadb_url):
+    return {**ordered(mariadb_url), "url": through_odbc(mariadb_url)}
 
 
 @pytest.fixture
@@ -83,6 +95,18 @@ TestMariaDB = conformance(
     config=lambda on_mariadb: on_mariadb,
     dead=lambda closed_port: sql(f"mysql+pymysql://drawbar:s3cret-of-the-dead@127.0.0.1:{closed_port}/orders"),
     needs=("sqlalchemy", "pymysql"),
+)
+TestFirebird = conformance(
+    SqlAdapter,
+    config=lambda on_firebird: on_firebird,
+    dead=lambda closed_port: sql(f"firebird://drawbar:s3cret-of-the-dead@127.0.0.1:{closed_port}//orders.fdb"),
+    needs=("sqlalchemy", "firebird"),
+)
+TestOdbc = conformance(
+    SqlAdapter,
+    config=lambda on_odbc: on_odbc,
+    dead=lambda closed_port: sql(through_odbc(f"mysql://drawbar:s3cret-of-the-dead@127.0.0.1:{closed_port}/orders")),
+    needs=("sqlalchemy", "pyodbc"),
 )
 # A file that is not there is a wrong configuration and not a system that is away: no `dead`.
 TestSqlite = conformance(SqlAdapter, config=lambda on_sqlite: on_sqlite, needs=("sqlalchemy",))
