@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from .adapter import DropAdapter
 from .config import FeedConfig, FeedsConfig
-from .feed import Feed, Found, Taken
+from .feed import Feed
+from .found import Found, Taken
 from .sink import FeedSink
 from .source import FeedSource, FilePortion
 

@@ -12,7 +12,7 @@ from ...core.adapter import Adapter, FileAction, Finding, Place, Trigger
 from ...core.batch import Sink, Source
 from ...core.errors import ConfigError, DrawbarError, InputError
 from ...core.tool import Tool
-from .aside import read_reason
+from .aside import read_reason, walked
 from .claims import FOLDER
 from .config import FeedConfig, FeedsConfig
 from .feed import Feed
@@ -22,6 +22,13 @@ from .tools import feed_tools, tool_names
 from .trigger import FileTrigger, ReadyTrigger
 
 C = TypeVar("C", bound=FeedsConfig)
+
+
+_ACTS: Mapping[FileAction, set[str]] = {
+    "retry": {"quarantined", "failed", "done"},
+    "release": {"held", "quarantined"},
+    "skip": {"ready", "waiting", "held", "failed"},
+}
 
 
 class DropAdapter(Adapter[C], Generic[C]):
@@ -113,21 +120,33 @@ class DropAdapter(Adapter[C], Generic[C]):
         one = self._known(feed)
         with one.drop.session() as files:
             found = [*one.look(files), *one.aside(files)]
-            reasons = {entry.path: read_reason(files, entry.path) for entry in found if entry.state == "quarantined"}
+            reasons = {
+                entry.path: read_reason(files, entry.path)
+                for entry in found
+                if entry.state == "quarantined" and entry.why is None
+            }
         return [{**entry.as_json(), **reasons.get(entry.path, {})} for entry in found]
 
     def file_act(self, feed: str, name: str, action: FileAction, *, by: str, reason: str | None) -> dict[str, Any]:
-        """`retry` puts a file back into the inbox, its failures forgotten; `skip` puts one into quarantine unread."""
+        """
+        Do what an operator decided.
+
+        `retry` puts a file back into the inbox, its failures forgotten; `skip` puts one into quarantine unread; `release` lets
+        a held one pass what it waits for, or lets those pass that wait for one in quarantine.
+        """
         one = self._known(feed)
-        if action == "release":
-            raise InputError(
-                "release comes with ordered feeds; retry puts a file back into the inbox", reason="conflict"
-            )
+        if action == "release" and one.config.order is None:
+            said = "release is for feeds with an order; retry puts a file back into the inbox"
+            raise InputError(said, reason="conflict")
         with one.drop.session() as files:
-            found = one.find(files, name)
-            if found.state not in ({"quarantined", "failed"} if action == "retry" else {"ready", "waiting", "failed"}):
+            found = one.find(files, name, rather=_ACTS[action])
+            if found.state not in _ACTS[action]:
                 raise InputError(f"{name} is {found.state}, which {action} is not for", reason="conflict")
-            return one.retried(files, found) if action == "retry" else one.skipped(files, found, by=by, reason=reason)
+            if action == "retry":
+                return one.retried(files, found)
+            return (
+                one.released(files, found) if action == "release" else one.skipped(files, found, by=by, reason=reason)
+            )
 
     def _known(self, feed: str) -> Feed:
         if feed not in self.config.feeds:
@@ -140,13 +159,15 @@ class DropAdapter(Adapter[C], Generic[C]):
             feed = self.feed(name)
             feed.format.columns()
             with feed.drop.session() as files:
-                entries = files.list(feed.folder)
-                fitting = sum(feed.pattern.match(entry.name) is not None for entry in entries if not entry.is_folder)
-                if write:
+                entries = walked(files, feed.folder, feed.pattern.depth, {folder for folder, _ in feed.folders()})
+                fitting = sum(
+                    feed.pattern.match(name) is not None for name, one in entries.items() if not one.is_folder
+                )
+                if write and feed.config.after != "leave":
                     files.make_folder(feed.claims.folder)
                     files.touch(f"{feed.claims.folder}/check")
                     files.remove(f"{feed.claims.folder}/check")
         except DrawbarError as error:
             return Finding.of(what, error)
-        visible = sum(not entry.is_folder and entry.name != FOLDER for entry in entries)
+        visible = sum(not entry.is_folder and entry.name != FOLDER for entry in entries.values())
         return Finding(what, ok=True, found=f"{visible} files, {fitting} fit {feed.config.pattern}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...connectors.drop import Files
+from ...connectors.drop import Entry, Files
 from ...connectors.local import LocalDrop
 from ...core.errors import InputError, Rejected, Unavailable
 from ...core.values import parse_json, write_json
@@ -21,9 +21,23 @@ def joined(*parts: str) -> str:
     return "/".join(part for part in parts if part)
 
 
+def walked(files: Files, folder: str, depth: int, apart: Collection[str]) -> dict[str, Entry]:
+    """List a folder and, down to a depth, the visible ones below it; `apart` are folders that are left out."""
+    found: dict[str, Entry] = {}
+    todo = [("", depth)]
+    while todo:
+        below, left = todo.pop()
+        for entry in files.list(joined(folder, below)):
+            name = joined(below, entry.name)
+            found[name] = entry
+            if entry.is_folder and left and not entry.name.startswith(".") and name not in apart:
+                todo.append((name, left - 1))
+    return found
+
+
 def move_aside(files: Files, source: str, folder: str, name: str, sha256: str) -> str | None:
     """Move a file into a folder under a name that is free there and give it; None when the file is gone."""
-    files.make_folder(folder)
+    files.make_folder(joined(folder, name.rpartition("/")[0]))
     last = f"{name}.{sha256[:8]}.{time.time_ns()}"
     for free in (name, f"{name}.{sha256[:8]}", last):
         try:
@@ -37,6 +51,7 @@ def move_aside(files: Files, source: str, folder: str, name: str, sha256: str) -
 def archive_here(folder: Path, copy: Path, name: str, sha256: str) -> None:
     """Keep a working copy in a folder of our own; the same content is kept once."""
     try:
+        name = name.replace("/", "_")
         folder.mkdir(parents=True, exist_ok=True)
         for free in (name, f"{name}.{sha256[:16]}"):
             try:

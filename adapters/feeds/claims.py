@@ -1,5 +1,5 @@
 """
-Claims: one worker wins a file by an atomic rename into a hidden folder beside it.
+Claims: one worker wins a file by an atomic rename into a hidden folder beside it; others in `claiming`.
 
 The name of a claimed file says everything: owner, failed attempts, its own name. So no state is lost with a worker, and a
 file whose owner is dead, or says nothing for a lease, is taken over by the same rename.
@@ -13,9 +13,9 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -25,7 +25,7 @@ from ...core.errors import DrawbarError
 
 log = structlog.get_logger("drawbar.feeds")
 FOLDER = ".drawbar"
-_NOBODY = "-"
+NOBODY = "-"
 _FORGOTTEN_S = 3600.0
 _ALIVE = ".alive"
 _NOT_IN_OWNERS = re.compile(r"[^A-Za-z0-9-]")
@@ -41,14 +41,33 @@ class Claim:
 
     @property
     def file_name(self) -> str:
-        return f"{self.owner}~{self.attempts}~{self.name}"
+        return f"{self.owner}~{self.attempts}~{flat(self.name)}"
 
     @classmethod
     def of(cls, file_name: str) -> Claim | None:
         parts = file_name.split("~", 2)
         if len(parts) != 3 or not parts[1].isdigit():
             return None
-        return cls(parts[0], int(parts[1]), parts[2])
+        return cls(parts[0], int(parts[1]), unflat(parts[2]))
+
+
+def flat(name: str) -> str:
+    """Write a path as one file name, reversibly."""
+    return name.replace("¦", "¦0").replace("/", "¦1")
+
+
+def unflat(name: str) -> str:
+    return name.replace("¦1", "/").replace("¦0", "¦")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is claimed: files that are hidden, and what is known of those that stand where they came, by name."""
+
+    hidden: Sequence[tuple[Claim, Entry, bool]] = ()
+    known: Mapping[str, tuple[Claim, str]] = field(default_factory=dict)
+    """State `claimed`, `failed`, `done` or `quarantined`."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 class Claims:
@@ -73,14 +92,12 @@ class Claims:
     def path(self, claim: Claim) -> str:
         return f"{self.folder}/{claim.file_name}"
 
-    def take(self, files: Files, path: str, name: str, attempts: int = 0) -> Claim | None:
+    def take(self, files: Files, path: str, name: str, attempts: int = 0, *, mark: str = "") -> Claim | None:
         """Claim a file; None when another worker was faster."""
         self._say_alive(files)
         claim = Claim(self.owner, attempts, name)
-        with self._lock:
-            if claim in self._held:
-                return None
-            self._held.add(claim)
+        if not self._hold(claim):
+            return None
         try:
             mine = path == self.path(claim)  # lost by us before, when it could not be put back
             won = files.stat(path) is not None if mine else files.move(path, self.path(claim))
@@ -99,13 +116,26 @@ class Claims:
             if attempts == 0 and files.stat(path) is None:
                 files.move(self.path(claim), path)
                 return
-            files.move(self.path(claim), self.path(Claim(_NOBODY, attempts, claim.name)))
+            files.move(self.path(claim), self.path(Claim(NOBODY, attempts, claim.name)))
         finally:
             self._forget(claim)
 
     def settled(self, claim: Claim) -> None:
         """Forget a claim whose file has left the folder."""
         self._forget(claim)
+
+    def gone(self, files: Files, claim: Claim) -> None:
+        """Remove what stands beside a file that has left the folder."""
+
+    def left(self, claim: Claim, state: str, reason: str | None = None) -> None:
+        """Remember what came of a file that stays where it is; only claims in the journal can."""
+        raise NotImplementedError
+
+    def standing(self, files: Files, listed: Mapping[str, Entry], *, is_hidden: bool) -> Standing:
+        """Give what is claimed; `is_hidden` tells that the hidden folder is there."""
+        claimed, alive = self.listing(files) if is_hidden else ([], [])
+        self.sweep(files, [claim for claim, _ in claimed], alive)
+        return Standing([(claim, entry, self.is_free(claim, alive)) for claim, entry in claimed])
 
     def listing(self, files: Files) -> tuple[list[tuple[Claim, Entry]], list[Entry]]:
         """Give every claimed file, and the signs of life of their owners."""
@@ -115,15 +145,17 @@ class Claims:
 
     def is_free(self, claim: Claim, alive: Iterable[Entry]) -> bool:
         """Tell whether nobody works on a claimed file any more."""
-        if claim.owner == _NOBODY:
+        if claim.owner == NOBODY:
             return True
         if claim.owner == self.owner:
             with self._lock:
                 return claim not in self._held
-        if _is_dead_here(claim.owner):
-            return True
-        seen = next((entry.modified for entry in alive if entry.name == claim.owner + _ALIVE), None)
-        return seen is None or self.now() - seen > self._lease_s
+        return _is_dead_here(claim.owner) or not self.is_alive(claim.owner, alive)
+
+    def is_alive(self, owner: str, alive: Iterable[Entry]) -> bool:
+        """Tell whether an owner has given a sign of life within a lease."""
+        seen = next((entry.modified for entry in alive if entry.name == owner + _ALIVE), None)
+        return seen is not None and self.now() - seen <= self._lease_s
 
     def is_gone(self, owner: str) -> bool:
         """Tell whether an owner was a process of this machine that has ended."""
@@ -142,6 +174,13 @@ class Claims:
         for entry in alive:
             if entry.name.removesuffix(_ALIVE) not in owners and self.now() - entry.modified > _FORGOTTEN_S:
                 files.remove(f"{self.folder}/{entry.name}")
+
+    def _hold(self, claim: Claim) -> bool:
+        with self._lock:
+            if claim in self._held:
+                return False
+            self._held.add(claim)
+            return True
 
     def _forget(self, claim: Claim) -> None:
         with self._lock:

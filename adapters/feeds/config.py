@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ...connectors.drop import confined
 from ...core.adapter import AdapterConfig
 from ...core.errors import InputError
 from ...core.strict import Strict
 from ..formats import AnyFormat
+from .arrivals import Expected
+from .order import Order
 from .pattern import Pattern
 from .totals import Total
-
-_LATER = "comes with the release that deepens file drops; remove it until then"
 
 
 class Ready(Strict):
@@ -54,41 +54,58 @@ def _inside(given: str) -> str:
     return given
 
 
-def _claim_later(given: Any) -> Any:
-    if given in {"lock_file", "journal"}:
-        raise ValueError(f"claim: {given} {_LATER}")
-    return given
+class Duplicate(Strict):
+    """What is done with a file that was taken before."""
+
+    when: list[Literal["name", "content"]] = Field(
+        ["name", "content"], min_length=1, description="What must be the same: each that is named counts by itself."
+    )
+    within_d: float = Field(30, gt=0, le=400, description="A file taken within so many days counts.")
+    then: Literal["quarantine", "process"] = Field(
+        "quarantine", description="quarantine: aside, unread. process: read all the same. Either way it is an event."
+    )
 
 
-def _after_later(given: Any) -> Any:
-    if given == "leave":
-        raise ValueError(f"after: leave needs claim: journal, which {_LATER}")
-    return given
+class Writing(Strict):
+    """What is done beside writing a file under a temporary name and renaming it."""
+
+    marker: str | None = Field(None, description="An empty file to be made after it: '{name}.done', '{stem}.CTL'.")
+
+    @field_validator("marker")
+    @classmethod
+    def _names_it(cls, given: str | None) -> str | None:
+        if given is not None and "{name}" not in given and "{stem}" not in given:
+            raise ValueError("'{name}' or '{stem}' must stand in it")
+        return given
 
 
 class FeedConfig(Strict):
     """A file drop with a contract."""
 
-    later: ClassVar[dict[str, str]] = {
-        "duplicate": f"looking for duplicates {_LATER}",
-        "empty": f"what is done with empty files {_LATER}",
-        "order": f"order and gaps {_LATER}",
-        "expected": f"watching for files that do not come {_LATER}",
-    }
-
     pattern: str = Field(description="Names of the files: a glob, with captures such as {date:%y%m%d} and {seq:d}.")
     description: str = Field("", description="What the files are, for people and agents.")
     ready: Ready = Field(Ready(stable_s=5), description="When a file may be read.")
-    claim: Annotated[Literal["rename"], BeforeValidator(_claim_later)] = Field(
-        "rename", description="How one of several workers wins: by an atomic rename."
+    claim: Literal["rename", "lock_file", "journal"] = Field(
+        "rename",
+        description="How one of several workers wins: by an atomic rename; by a file NAME.lock beside it; or in the journal, "
+        "where nothing may be written beside the files.",
     )
-    after: Annotated[Literal["archive", "delete"], BeforeValidator(_after_later)] = Field(
-        "archive", description="What is done with a file that was taken."
+    after: Literal["archive", "delete", "leave"] = Field(
+        "archive", description="What is done with a file that was taken; leave: name, size and time are remembered."
     )
     archive: str | LocalFolder = Field("archive", description="A folder of the feed, or { local: ./archive }.")
     quarantine: str = Field("rejected", description="A folder of the feed for wrong files, each with its reason.")
     spool: Path | None = Field(None, description="A local folder for working copies; one of our own when absent.")
     max_attempts: int = Field(3, ge=1, le=1000, description="After so many failures a file is quarantined.")
+    duplicate: Duplicate | None = Field(None, description="What is done with a file that was taken before.")
+    empty: Literal["process", "skip", "quarantine"] = Field(
+        "process", description="What is done with an empty file; skip: it goes where read ones go, unread."
+    )
+    order: Order | None = Field(None, description="One after the other, and what must not be passed by.")
+    expected: Expected | None = Field(
+        None, description="Until when something must have come: else an event, file.late."
+    )
+    write: Writing = Field(Writing(), description="What is done beside writing a file.")
     poll_s: float = Field(5, gt=0, le=86400, description="A trigger looks so often.")
     lease_s: float = Field(60, ge=3, le=86400, description="A worker that says nothing for so long is taken for dead.")
     format: AnyFormat = Field(description="What is in the files.")
@@ -114,7 +131,18 @@ class FeedConfig(Strict):
     def _totals_fit(self) -> Self:
         if self.archive == self.quarantine and self.after == "archive":
             raise ValueError("archive and quarantine are the same folder")
+        if self.after == "leave" and self.claim != "journal":
+            raise ValueError("after: leave needs claim: journal, which remembers what was read")
+        if self.order is not None:
+            self._order_fits(self.order, Pattern(self.pattern))
         return self
+
+    def _order_fits(self, order: Order, pattern: Pattern) -> None:
+        if order.by not in {"name", "time", *pattern.captures}:
+            known = ", ".join(["name", "time", *pattern.captures])
+            raise ValueError(f"order: there is no {order.by} to order by; there is {known}")
+        if order.gap == "hold" and pattern.captures.get(order.by) != "number":
+            raise ValueError("order: gap: hold needs a number to count by, such as {seq:d} in the pattern")
 
 
 class FeedsConfig(AdapterConfig):

@@ -2,67 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 
 from ...connectors.drop import Drop, Entry, Files
 from ...core.adapter import Place
-from ...core.errors import DrawbarError, InputError, Rejected, Unavailable
+from ...core.drops import Arrival, Remembers, Twin
+from ...core.errors import ConfigError, DrawbarError, InputError, Rejected, Unavailable
+from ...core.values import parse_json, write_json
 from ..formats import Format
-from .aside import REASON, archive_here, joined, move_aside, move_marker, write_reason
+from .aside import REASON, archive_here, joined, move_aside, move_marker, walked, write_reason
+from .claiming import LOCK, LockFiles, Noted
 from .claims import FOLDER, Claim, Claims
 from .config import FeedConfig, LocalFolder
+from .copying import Copied, Spool, copied
+from .found import Found, State, Taken
+from .order import Turn, in_turn
 from .pattern import Pattern
 
 log = structlog.get_logger("drawbar.feeds")
-State = Literal["ready", "waiting", "claimed", "failed", "archived", "quarantined"]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A file of a feed, wherever it is. `path` is where; `captures` come from its name."""
-
-    name: str
-    path: str
-    size: int
-    modified: float
-    state: State
-    captures: Mapping[str, Any] = field(default_factory=dict)
-    claim: Claim | None = None
-
-    def env(self) -> dict[str, Any]:
-        """Give what expressions see as `file`."""
-        return {
-            "name": self.name,
-            "stem": self.name.rpartition(".")[0] or self.name,
-            "size": self.size,
-            "modified": datetime.fromtimestamp(self.modified, UTC),
-            **self.captures,
-        }
-
-    def as_json(self) -> dict[str, Any]:
-        said = {"name": self.name, "size": self.size, "modified": datetime.fromtimestamp(self.modified, UTC)}
-        attempts = {"attempts": self.claim.attempts} if self.claim else {}
-        return {**said, "state": self.state, **attempts}
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A claimed file with its working copy. `id` names its content for ever."""
-
-    found: Found
-    claim: Claim
-    copy: Path
-    sha256: str
-    id: str
 
 
 class Feed:
@@ -75,13 +39,38 @@ class Feed:
         self.drop = drop
         self.pattern = Pattern(config.pattern)
         self.folder = self.pattern.folder
-        self.claims = Claims(drop, self.folder, config.lease_s)
+        self._notes = place.drops
+        self.claims = self._claiming()
         self._base = place.base
-        self._spool = place.base / config.spool if config.spool else place.state / "spool" / owner / name
+        self.spool = place.base / config.spool if config.spool else place.state / "spool" / owner / name
+        self._copies = Spool(self.spool, self.claims.owner, self.claims.is_gone)
         self._lock = threading.Lock()
         self._format: Format | None = None
         self._seen: dict[str, tuple[int, float, float]] = {}
         self._incomplete: dict[str, tuple[int, float]] = {}
+        self._told: set[str] = set()
+
+    @property
+    def notes(self) -> Remembers:
+        """Give what is remembered in the journal; ConfigError where there is none."""
+        if self._notes is None:
+            raise ConfigError(
+                f"{self.full_name}: what it asks for is remembered in the journal, and there is none here"
+            )
+        return self._notes
+
+    @property
+    def _remembers(self) -> bool:
+        config = self.config
+        return not (config.duplicate is None and config.order is None and config.expected is None)
+
+    def _claiming(self) -> Claims:
+        lease_s = self.config.lease_s
+        if self.config.claim == "lock_file":
+            return LockFiles(self.drop, self.folder, lease_s)
+        if self.config.claim == "journal":
+            return Noted(self.drop, self.full_name, self.folder, lease_s, lambda: self.notes)
+        return Claims(self.drop, self.folder, lease_s)
 
     @property
     def format(self) -> Format:
@@ -97,28 +86,71 @@ class Feed:
         return joined(self.folder, name)
 
     def look(self, files: Files) -> list[Found]:
-        """List what is in the inbox and what is claimed, the oldest first, and remember what was seen when."""
-        entries = files.list(self.folder)
-        claimed, alive = self.claims.listing(files) if any(entry.name == FOLDER for entry in entries) else ([], [])
-        names = {entry.name for entry in entries}
-        found: list[Found] = []
-        for entry in entries:
-            if entry.is_folder or entry.name.startswith(".") or (captures := self.pattern.match(entry.name)) is None:
-                continue
-            state: State = "ready" if self._is_ready(entry, names) else "waiting"
-            found.append(Found(entry.name, self.inbox(entry.name), entry.size, entry.modified, state, captures))
-        for claim, entry in claimed:
+        """List what is in the inbox and what is claimed, in order, and remember what was seen when."""
+        turn = self._turn(files)
+        return [*turn.ready, *turn.held] if self.config.order else turn.ready
+
+    def _turn(self, files: Files) -> Turn:
+        """Give what there is: without an order everything counts as ready, whatever its state."""
+        seen = self._seen_now(files)
+        order = self.config.order
+        if order is None:
+            return Turn(sorted(seen, key=lambda one: (one.modified, one.name)), [])
+        notes = self.notes.notes(self.full_name)
+        state = {name: note.state for name, note in notes.items()}
+        aside = [(one, state.get(one.name) == "skipped") for one in self._quarantined(files)]
+        aside += [(one, False) for one in seen if one.state == "quarantined"]
+        fits = [one for one in seen if one.state not in {"done", "quarantined"}]
+        released = {name for name, said in state.items() if said == "released"}
+        turn = in_turn(order, fits, last=self.notes.last_place(self.full_name), aside=aside, released=released)
+        for one in turn.held:
+            self._tell_once("file.held", one.name, one.why)
+        return Turn(turn.ready, [*turn.held, *(one for one in seen if one.state in {"done", "quarantined"})])
+
+    def _quarantined(self, files: Files) -> Iterator[Found]:
+        for found in self._in_folder(files, self.config.quarantine, "quarantined"):
+            if (captures := self.pattern.match(found.name)) is not None:
+                yield replace(found, captures=captures)
+
+    def _seen_now(self, files: Files) -> list[Found]:
+        apart = {folder for folder, _ in self.folders()}
+        listed = walked(files, self.folder, self.pattern.depth, apart)
+        standing = self.claims.standing(files, listed, is_hidden=FOLDER in listed)
+        found = [
+            self._as_found(name, entry, captures, listed.keys(), standing.known.get(name), standing.reasons.get(name))
+            for name, entry in listed.items()
+            if not entry.is_folder and self._is_visible(name, listed)
+            if (captures := self.pattern.match(name)) is not None
+        ]
+        for claim, entry, free in standing.hidden:
             if (captures := self.pattern.match(claim.name)) is not None:
-                free = self.claims.is_free(claim, alive)
+                state: State = "failed" if free else "claimed"
                 path = self.claims.path(claim)
-                found.append(
-                    Found(
-                        claim.name, path, entry.size, entry.modified, "failed" if free else "claimed", captures, claim
-                    )
-                )
-        self._forget_all_but(names)
-        self.claims.sweep(files, [claim for claim, _ in claimed], alive)
-        return sorted(found, key=lambda one: (one.modified, one.name))
+                found.append(Found(claim.name, path, entry.size, entry.modified, state, captures, claim))
+        self._forget_all_but(set(listed))
+        return found
+
+    def _is_visible(self, name: str, listed: Mapping[str, Entry]) -> bool:
+        if name.rpartition("/")[2].startswith("."):
+            return False
+        return not (self.config.claim == "lock_file" and name.endswith(LOCK) and name.removesuffix(LOCK) in listed)
+
+    def _as_found(
+        self,
+        name: str,
+        entry: Entry,
+        captures: dict[str, Any],
+        names: Collection[str],
+        known: tuple[Claim, str] | None,
+        reason: str | None,
+    ) -> Found:
+        state: State = "ready" if self._is_ready(name, entry, names) else "waiting"
+        claim = None
+        if known is not None:
+            claim, said = known
+            state = said if said in {"claimed", "done", "quarantined"} or state == "ready" else state  # type: ignore[assignment]
+        why = str((parse_json(reason.encode()) or {}).get("error")) if reason else None
+        return Found(name, self.inbox(name), entry.size, entry.modified, state, captures, claim, why)
 
     def ready(self, *, wait: bool) -> list[Found]:
         """
@@ -127,13 +159,24 @@ class Feed:
         `wait`: where stability is asked for and was not yet watched, look again after that time.
         """
         with self.drop.session() as files:
-            found = self.look(files)
+            turn = self._turn(files)
         stable_s = self.config.ready.stable_s or 0
-        if wait and stable_s and any(one.state == "waiting" for one in found):
+        if wait and stable_s and any(one.state == "waiting" for one in (*turn.ready, *turn.held)):
             time.sleep(stable_s + 0.01)
             with self.drop.session() as files:
-                found = self.look(files)
-        return [one for one in found if one.state in {"ready", "failed"}]
+                turn = self._turn(files)
+        return [one for one in turn.ready if one.state in {"ready", "failed"}]
+
+    def in_turn(self, *, wait: bool) -> Iterator[Found]:
+        """Give what may be taken; with an order one after the other, each when it is known what came of the one before."""
+        if self.config.order is None:
+            yield from self.ready(wait=wait)
+            return
+        tried: set[str] = set()
+        while found := next((one for one in self.ready(wait=wait) if one.name not in tried), None):
+            tried.add(found.name)
+            yield found
+            wait = False
 
     def take(self, found: Found) -> Taken | None:
         """
@@ -142,24 +185,62 @@ class Feed:
         Raises Unavailable when the copy breaks off; the file is put back.
         """
         attempts = found.claim.attempts if found.claim else 0
+        if self._remembers:
+            _ = self.notes  # before anything is claimed
         with self.drop.session() as files:
-            claim = self.claims.take(files, found.path, found.name, attempts)
+            claim = self.claims.take(files, found.path, found.name, attempts, mark=found.mark)
         if claim is None:
             return None
         try:
-            with self.drop.session() as files:
-                copy, sha256, size = self._copy(files, claim)
-                now = files.stat(self.claims.path(claim))
+            done, now = self._copy(claim)
         except (DrawbarError, OSError) as error:
-            self._back(claim, attempts)
+            self._back(claim, claim.attempts)
             if isinstance(error, OSError):
-                raise Unavailable(f"the spool {self._spool}: {error.strerror}") from error
+                raise Unavailable(f"the spool {self.spool}: {error.strerror}") from error
+            if isinstance(error, InputError) and error.reason == "not_found":
+                return None  # it has vanished
             raise
-        if now is None or now.size != size:
-            copy.unlink(missing_ok=True)
-            self._back(claim, attempts)
+        if now is None or now.size != done.size or (self.config.claim != "rename" and now.modified != found.modified):
+            done.copy.unlink(missing_ok=True)
+            self._back(claim, claim.attempts)
             return None
-        return Taken(found, claim, copy, sha256, f"{self.full_name}/{found.name}:{size}:{sha256}")
+        identity = f"{self.full_name}/{found.name}:{done.size}:{done.sha256}"
+        if self.config.duplicate is not None and self.config.duplicate.then == "process":
+            identity += f":{found.modified:.3f}"  # the same again is another file, and has an effect of its own
+        return Taken(found, claim, done.copy, done.sha256, identity)
+
+    def refused(self, taken: Taken) -> dict[str, Any] | None:
+        """Say why a file that was taken is put aside unread; what is only to be reported is."""
+        if taken.found.size == 0 and self.config.empty == "quarantine":
+            return {"error": "the file is empty", "kind": "rejected"}
+        twin = self._twin(taken)
+        if twin is None or self.config.duplicate is None:
+            return None
+        what = "content" if twin.sha256 == taken.sha256 else "name"
+        when = datetime.fromtimestamp(twin.at, UTC)
+        said = {"error": f"a duplicate: {twin.name} with the same {what} was taken at {when:%Y-%m-%d %H:%M:%S} UTC"}
+        body = {"feed": self.full_name, "file": taken.found.name, "of": twin.name, "same": what, "at": when}
+        self.notes.tell("file.duplicate", {**body, "then": self.config.duplicate.then})
+        return {**said, "kind": "duplicate"} if self.config.duplicate.then == "quarantine" else None
+
+    def is_passed_over(self, taken: Taken) -> bool:
+        """Tell whether an empty file is not to be read; it goes where read ones go, and that is told."""
+        if taken.found.size or self.config.empty != "skip":
+            return False
+        log.info("feed.empty", feed=self.full_name, file=taken.found.name)
+        return True
+
+    def _twin(self, taken: Taken) -> Twin | None:
+        duplicate, found = self.config.duplicate, taken.found
+        if duplicate is None:
+            return None
+        for twin in self.notes.twins(self.full_name, found.name, taken.sha256, duplicate.within_d):
+            same_name, same_content = twin.name == found.name, twin.sha256 == taken.sha256
+            if same_name and same_content and abs(twin.file_at - found.modified) < 0.001:
+                continue  # it is this very file, whose worker died before it was put away
+            if ("content" in duplicate.when and same_content) or ("name" in duplicate.when and same_name):
+                return twin
+        return None
 
     def incomplete(self, taken: Taken, why: str) -> None:
         """Put a file back that is not whole yet: that costs no attempt, and it is left alone until it changes."""
@@ -187,7 +268,7 @@ class Feed:
         return False
 
     def quarantine(self, taken: Taken, reason: Mapping[str, Any]) -> None:
-        """Move a wrong file aside, with a file beside it that says why."""
+        """Move a wrong file aside, with a file beside it that says why; one that may only be left is noted."""
         said = {
             "feed": self.full_name,
             "file": taken.found.name,
@@ -200,21 +281,33 @@ class Feed:
         log.warning("feed.quarantined", **{**said, "at": None})
         self._done_with(taken)
         try:
+            if self.config.after == "leave":
+                self.claims.left(taken.claim, "quarantined", write_json(said).decode())
+                return
             with self.drop.session() as files:
                 folder = joined(self.folder, self.config.quarantine)
                 name = move_aside(files, self.claims.path(taken.claim), folder, taken.found.name, taken.sha256)
                 if name is not None:
                     write_reason(files, joined(folder, name), said)
                 self._let_marker_follow(files, taken.found.name, folder)
+                self.claims.gone(files, taken.claim)
         finally:
             self.claims.settled(taken.claim)
 
     def finish(self, taken: Taken) -> None:
-        """Archive or delete a file that is loaded. One that is gone already is no error: another worker finished it."""
+        """
+        Archive, delete or leave a file that is loaded, and remember it where something asks for that.
+
+        One that is gone already is no error: another worker finished it.
+        """
         config, claim = self.config, taken.claim
         keeps = config.after == "archive"
         folder = joined(self.folder, config.archive) if isinstance(config.archive, str) and keeps else None
         try:
+            self._remember(taken)
+            if config.after == "leave":
+                self.claims.left(claim, "done")
+                return
             with self.drop.session() as files:
                 if keeps and isinstance(config.archive, LocalFolder):
                     archive_here(self._base / config.archive.local, taken.copy, taken.found.name, taken.sha256)
@@ -223,22 +316,35 @@ class Feed:
                 else:
                     files.remove(self.claims.path(claim))
                 self._let_marker_follow(files, taken.found.name, folder)
+                self.claims.gone(files, claim)
         finally:
             self._done_with(taken)
             self.claims.settled(claim)
 
-    def find(self, files: Files, name: str) -> Found:
-        """Find a file by its name: in the inbox, claimed, in the archive or in quarantine."""
+    def _remember(self, taken: Taken) -> None:
+        config, found = self.config, taken.found
+        if not self._remembers:
+            return
+        place = config.order.place(found) if config.order else None
+        arrival = Arrival(found.name, taken.sha256, found.size, found.modified, place)
+        self.notes.arrived(self.full_name, arrival)
+
+    def find(self, files: Files, name: str, *, rather: Collection[str] = ()) -> Found:
+        """Find a file by its name: in the inbox, claimed, in the archive or in quarantine; `rather` in one of these states."""
+        every = list(self._every(files, name))
+        if not every:
+            raise InputError(f"there is no file {name} in {self.full_name}", reason="not_found", field="name")
+        return next((one for one in every if one.state in rather), every[0])
+
+    def _every(self, files: Files, name: str) -> Iterator[Found]:
         captures = self.pattern.match(name)
-        if captures is not None:
-            for found in self.look(files):
-                if found.name == name:
-                    return found
-            for folder, state in self.folders():
-                path = joined(self.folder, folder, name)
-                if (entry := files.stat(path)) is not None:
-                    return Found(name, path, entry.size, entry.modified, state, captures)
-        raise InputError(f"there is no file {name} in {self.full_name}", reason="not_found", field="name")
+        if captures is None:
+            return
+        yield from (found for found in self.look(files) if found.name == name)
+        for folder, state in self.folders():
+            path = joined(self.folder, folder, name)
+            if (entry := files.stat(path)) is not None:
+                yield Found(name, path, entry.size, entry.modified, state, captures)
 
     def folders(self) -> list[tuple[str, State]]:
         aside: list[tuple[str, State]] = [(self.config.quarantine, "quarantined")]
@@ -249,26 +355,34 @@ class Feed:
     def aside(self, files: Files) -> Iterator[Found]:
         """Give the files in archive and quarantine."""
         for folder, state in self.folders():
-            for entry in files.list(joined(self.folder, folder)):
-                if not entry.is_folder and not entry.name.endswith(REASON):
-                    path = joined(self.folder, folder, entry.name)
-                    yield Found(entry.name, path, entry.size, entry.modified, state)
+            yield from self._in_folder(files, folder, state)
+
+    def _in_folder(self, files: Files, folder: str, state: State) -> Iterator[Found]:
+        for name, entry in walked(files, joined(self.folder, folder), self.pattern.depth, ()).items():
+            if not entry.is_folder and not name.endswith(REASON):
+                path = joined(self.folder, folder, name)
+                yield Found(name, path, entry.size, entry.modified, state)
 
     def retried(self, files: Files, found: Found) -> dict[str, Any]:
         """Put a file back into the inbox, its failures forgotten; Rejected when another one of that name is there."""
-        if not files.move(found.path, self.inbox(found.name)):
-            raise Rejected(f"{found.name} is gone")
-        files.remove(found.path + REASON)
-        with self._lock:
-            self._incomplete.pop(found.name, None)
+        if found.path != self.inbox(found.name):
+            if not files.move(found.path, self.inbox(found.name)):
+                raise Rejected(f"{found.name} is gone")
+            files.remove(found.path + REASON)
+        elif found.claim is not None:
+            self.claims.gone(files, found.claim)
+        self._decided(found.name)
+        return self.find(files, found.name).as_json()
+
+    def released(self, files: Files, found: Found) -> dict[str, Any]:
+        """Let a held file pass what it waits for, or let those pass that wait for one in quarantine."""
+        state = "skipped" if found.state == "quarantined" else "released"
+        self.notes.note(self.full_name, found.name, state, found.mark)
+        self._decided(found.name)
         return self.find(files, found.name).as_json()
 
     def skipped(self, files: Files, found: Found, *, by: str, reason: str | None) -> dict[str, Any]:
         """Put a file into quarantine unread."""
-        files.make_folder(joined(self.folder, self.config.quarantine))
-        path = joined(self.folder, self.config.quarantine, found.name)
-        if not files.move(found.path, path):
-            raise Rejected(f"{found.name} is gone")
         said = {
             "feed": self.full_name,
             "file": found.name,
@@ -276,19 +390,46 @@ class Feed:
             "by": by,
             "at": datetime.now(UTC),
         }
-        write_reason(files, path, said)
+        if self.config.after == "leave":
+            self.notes.note(self.full_name, found.name, "quarantined", found.mark, reason=write_json(said).decode())
+        else:
+            path = joined(self.folder, self.config.quarantine, found.name)
+            files.make_folder(path.rpartition("/")[0])
+            if not files.move(found.path, path):
+                raise Rejected(f"{found.name} is gone")
+            write_reason(files, path, said)
+            if self.config.order is not None:
+                self.notes.note(self.full_name, found.name, "skipped", found.mark)
         return {**found.as_json(), "state": "quarantined", "reason": said["error"]}
 
-    def _is_ready(self, entry: Entry, names: set[str]) -> bool:
+    def is_there(self) -> bool:
+        """Tell whether anything of the feed is in its inbox."""
+        with self.drop.session() as files:
+            return any(one.state not in {"done", "quarantined"} for one in self._seen_now(files))
+
+    def _decided(self, name: str) -> None:
+        with self._lock:
+            self._incomplete.pop(name, None)
+            self._told.discard(name)
+
+    def _tell_once(self, kind: str, name: str, why: str | None) -> None:
+        with self._lock:
+            if why is None or name in self._told:
+                return
+            self._told.add(name)
+        log.warning(kind.replace("file", "feed"), feed=self.full_name, file=name, reason=why)
+        self.notes.tell(kind, {"name": self.full_name, "file": name, "reason": why})
+
+    def _is_ready(self, name: str, entry: Entry, names: Collection[str]) -> bool:
         ready, now = self.config.ready, time.monotonic()
         with self._lock:
-            size, modified, since = self._seen.get(entry.name, (-1, 0.0, now))
+            size, modified, since = self._seen.get(name, (-1, 0.0, now))
             if (size, modified) != (entry.size, entry.modified):
                 since = now
-                self._seen[entry.name] = (entry.size, entry.modified, now)
-            if self._incomplete.get(entry.name) == (entry.size, entry.modified):
+                self._seen[name] = (entry.size, entry.modified, now)
+            if self._incomplete.get(name) == (entry.size, entry.modified):
                 return False
-        marker = ready.marker_of(entry.name)
+        marker = ready.marker_of(name)
         return (
             (ready.stable_s is None or now - since >= ready.stable_s)
             and (ready.min_age_s is None or self.claims.now() - entry.modified >= ready.min_age_s)
@@ -300,24 +441,11 @@ class Feed:
             self._seen = {name: seen for name, seen in self._seen.items() if name in names}
             self._incomplete = {name: seen for name, seen in self._incomplete.items() if name in names}
 
-    def _copy(self, files: Files, claim: Claim) -> tuple[Path, str, int]:
-        self._spool.mkdir(parents=True, exist_ok=True)
-        self._sweep_spool()
-        digest, size = hashlib.sha256(), 0
-        copy = self._spool / f"{self.claims.owner}~{hashlib.sha256(claim.name.encode()).hexdigest()[:16]}"
-        with files.read(self.claims.path(claim)) as source, copy.open("wb") as target:
-            while part := source.read(1 << 20):
-                digest.update(part)
-                target.write(part)
-                size += len(part)
-        return copy, digest.hexdigest(), size
-
-    def _sweep_spool(self) -> None:
-        """Remove working copies of workers of this machine that are gone."""
-        for copy in self._spool.iterdir():
-            owner = copy.name.partition("~")[0]
-            if owner != self.claims.owner and self.claims.is_gone(owner):
-                copy.unlink(missing_ok=True)
+    def _copy(self, claim: Claim) -> tuple[Copied, Entry | None]:
+        path = self.claims.path(claim)
+        done = copied(self.drop, path, self._copies.place(claim.name))
+        with self.drop.session() as files:
+            return done, files.stat(path)
 
     def _back(self, claim: Claim, attempts: int) -> None:
         """Put a file back; where that fails, whoever looks next finds that nobody works on it."""
@@ -338,4 +466,4 @@ class Feed:
         taken.copy.unlink(missing_ok=True)
 
 
-__all__ = ["Feed", "Found", "State", "Taken"]
+__all__ = ["Feed"]

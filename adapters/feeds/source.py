@@ -8,7 +8,8 @@ from typing import Any
 from ...core.batch import Batch, Cursor, Portion, Reject, Row
 from ...core.errors import DrawbarError, InputError, Rejected, Unavailable
 from ..formats import IncompleteFile, Record, WrongFile
-from .feed import Feed, Taken
+from .feed import Feed
+from .found import Taken
 from .totals import Proof, missing, prove
 
 
@@ -24,6 +25,16 @@ class FeedSource:
         self._feed = feed
         self._wait = wait
         self._open: list[FilePortion] = []
+        self._names: Sequence[str] = ()
+        self._only_looks = False
+
+    def again(self, names: Sequence[str]) -> None:
+        """Give these files, wherever they are now, and no others."""
+        self._names = names
+
+    def peek(self) -> None:
+        """Take nothing: files are copied and stay where they are."""
+        self._only_looks = True
 
     def portions(self, cursor: Cursor, *, batch_rows: int) -> Iterator[Portion]:
         """
@@ -31,10 +42,20 @@ class FeedSource:
 
         Raises Rejected after the last one when files were wrong as a whole and are in quarantine now.
         """
+        if self._names or self._only_looks:
+            yield from self._borrowed()
+            return
         wrong: list[str] = []
-        for found in self._feed.ready(wait=self._wait):
+        for found in self._feed.in_turn(wait=self._wait):
             taken = self._feed.take(found)
             if taken is None:
+                continue
+            if (why := self._feed.refused(taken)) is not None:
+                self._feed.quarantine(taken, why)
+                wrong.append(f"{found.name}: {why['error']}")
+                continue
+            if self._feed.is_passed_over(taken):
+                self._feed.finish(taken)
                 continue
             try:
                 portion = FilePortion(self._feed, taken, self._proof(taken))
@@ -52,6 +73,19 @@ class FeedSource:
         if wrong:
             raise Rejected(f"{self._feed.full_name}: {len(wrong)} in quarantine: {'; '.join(wrong)[:1000]}")
 
+    def _borrowed(self) -> Iterator[Portion]:
+        from .again import look, read_again
+
+        if not self._names:
+            yield from look(self._feed)
+            return
+        with self._feed.drop.session() as files:
+            wanted = [self._feed.find(files, name) for name in self._names]
+        for found in wanted:
+            if found.state == "claimed":
+                raise Unavailable(f"{found.name} is being loaded now", retry_after_s=5)
+            yield read_again(self._feed, found)
+
     def total(self, cursor: Cursor) -> int | None:
         return None
 
@@ -62,10 +96,15 @@ class FeedSource:
         self._open.clear()
 
     def _proof(self, taken: Taken) -> Proof:
-        form, totals = self._feed.format, self._feed.config.totals
-        if not totals and not {"header", "trailer"} & form.layouts().keys():
-            return Proof()
-        return prove(form, taken.copy, totals, taken.found.env())
+        return proof_of(self._feed, taken)
+
+
+def proof_of(feed: Feed, taken: Taken) -> Proof:
+    """Read a file once for its totals, header and trailer. Raises IncompleteFile and WrongFile."""
+    form, totals = feed.format, feed.config.totals
+    if not totals and not {"header", "trailer"} & form.layouts().keys():
+        return Proof()
+    return prove(form, taken.copy, totals, taken.found.env())
 
 
 class FilePortion:

@@ -10,10 +10,11 @@ from ...core.errors import InputError, Rejected
 from ...core.masking import MASK
 from ...core.tool import Call, Tool
 from ..formats import Format, IncompleteFile, Record, WrongFile, record_schema
-from .feed import Feed, Found
+from .feed import Feed
+from .found import Found
 from .sink import deliver, named, would_deliver
 
-_STATES = ["ready", "waiting", "claimed", "failed", "archived", "quarantined"]
+_STATES = ["ready", "waiting", "held", "claimed", "failed", "done", "archived", "quarantined"]
 _MOST_RECORDS = 5_000
 _MOST_BYTES = 8_000_000
 _MOST_SHOWN = 4096
@@ -27,6 +28,7 @@ _FILE: dict[str, Any] = {
         "modified": _TIME,
         "state": {"type": "string", "enum": _STATES},
         "attempts": {"type": "integer"},
+        "reason": {"type": "string"},
     },
     "required": ["name", "size", "modified", "state"],
 }

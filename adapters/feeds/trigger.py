@@ -10,7 +10,8 @@ from collections.abc import Callable
 from ...core.adapter import Occurrence
 from ...core.errors import InputError
 from ..formats import IncompleteFile, WrongFile
-from .feed import Feed, Found, Taken
+from .feed import Feed
+from .found import Found, Taken
 from .totals import prove
 
 _AGAIN_S = 60.0
@@ -40,11 +41,17 @@ class FileTrigger(_Polling):
     """
 
     def _look(self, start: Start, stop: threading.Event) -> None:
-        for found in self._feed.ready(wait=False):
+        for found in self._feed.in_turn(wait=False):
             if stop.is_set():
                 return
             taken = self._feed.take(found)
-            if taken is not None:
+            if taken is None:
+                continue
+            if (why := self._feed.refused(taken)) is not None:
+                self._feed.quarantine(taken, why)
+            elif self._feed.is_passed_over(taken):
+                self._feed.finish(taken)
+            else:
                 self._offer(taken, start)
 
     def _offer(self, taken: Taken, start: Start) -> None:

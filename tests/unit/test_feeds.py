@@ -89,7 +89,8 @@ def test_captures_of_a_pattern_are_numbers_dates_and_texts():
 @pytest.mark.parametrize(
     ("pattern", "said"),
     [
-        ("in/*/x.csv", "only the file name may vary"),
+        ("in/**", "** stands for folders"),
+        ("in/a**b/x", "** stands for folders"),
         ("a{b", "without its partner"),
         ("{name}.csv", "a name of its own"),
         ("{a:q}.csv", "a number (d), a date"),
@@ -109,13 +110,18 @@ def test_a_wrong_pattern_is_refused_when_it_is_loaded(pattern, said):
 @pytest.mark.parametrize(
     "key",
     [
-        {"claim": "journal"},
-        {"claim": "lock_file"},
+        {"claim": "lock"},
         {"after": "leave"},
-        {"duplicate": {"when": ["name"]}},
+        {"after": "leave", "claim": "lock_file"},
+        {"duplicate": {"when": []}},
+        {"duplicate": {"then": "skip"}},
         {"order": {"by": "seq"}},
-        {"expected": {"by": "03:00"}},
-        {"empty": "skip"},
+        {"order": {"by": "name", "gap": "hold"}},
+        {"expected": {"by": "3 am"}},
+        {"expected": {"by": "03:00", "days": "mon-fry"}},
+        {"expected": {"by": "03:00", "timezone": "Europe/Atlantis"}},
+        {"empty": "ignore"},
+        {"write": {"marker": "done"}},
         {"archive": "../archive"},
         {"quarantine": "/rejected"},
         {"archive": "rejected"},

@@ -1,0 +1,73 @@
+"""Working copies: a file is read once, whole, and goes on where a lost connection ended."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from ...connectors.drop import Drop
+from ...core.errors import Unavailable
+
+log = structlog.get_logger("drawbar.feeds")
+_PART = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    copy: Path
+    sha256: str
+    size: int
+
+
+def copied(drop: Drop, path: str, copy: Path) -> Copied:
+    """
+    Copy a file; after a lost connection go on by a new one, as long as each of them brings something.
+
+    Unavailable: nothing comes, or it is another file than before. OSError: the copy cannot be written here.
+    """
+    digest, size = hashlib.sha256(), 0
+    known: tuple[int, float] | None = None
+    with copy.open("wb") as target:
+        while True:
+            before = size
+            try:
+                with drop.session() as files:
+                    there = files.stat(path)
+                    now = (there.size, there.modified) if there else (-1, 0.0)
+                    if known is not None and now != known:
+                        raise Unavailable(f"{path} has changed while it was read")
+                    known = now
+                    with files.read(path) as source:
+                        source.seek(size)
+                        while part := source.read(_PART):
+                            digest.update(part)
+                            target.write(part)
+                            size += len(part)
+                return Copied(copy, digest.hexdigest(), size)
+            except Unavailable as error:
+                if size == before:
+                    raise
+                log.info("feed.goes_on", file=path, at=size, error=error.message)
+
+
+class Spool:
+    """A local folder of working copies, each named for its worker and its file."""
+
+    def __init__(self, folder: Path, owner: str, is_gone: Callable[[str], bool]) -> None:
+        self.folder = folder
+        self._owner = owner
+        self._is_gone = is_gone
+
+    def place(self, name: str) -> Path:
+        """Give where a copy goes, with what dead workers of this machine left there removed."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for copy in self.folder.iterdir():
+            owner = copy.name.partition("~")[0]
+            if owner != self._owner and self._is_gone(owner):
+                copy.unlink(missing_ok=True)
+        hashed = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+        return self.folder / f"{self._owner}~{hashed[:16]}"
