@@ -13,7 +13,7 @@ _BATCH = "fast batch syncs"
 _WIRES = "the deeper wires"
 LATER = {
     "show --wire": _WIRES,
-    "resubmit": _BATCH, "cursor": _BATCH,
+    "resubmit": _BATCH,
 }  # fmt: skip
 
 

@@ -167,13 +167,28 @@ class Local:
         self._app.desk.drop(letter, caller=self._caller, reason=reason)
 
     def syncs(self) -> list[Json]:
-        return [{**one, "crash": self._crash(one["name"])} for one in self._app.syncs.list()]
+        return [
+            {**one, "crash": self._crash(one["name"]), "lag": self._app.syncs.lag(one["name"])}
+            for one in self._app.syncs.list()
+        ]
 
     def sync(self, name: str, options: Mapping[str, Any], progress: Progress) -> Json:
         def told(counts: Any, total: int | None) -> None:
             progress(counts.read, total)
 
         return self._app.syncs.run(name, options, caller=self._caller, progress=told).as_json()
+
+    def sync_run(self, run: str) -> Json:
+        return self._app.syncs.run_of(run).as_json()
+
+    def sync_ddl(self, name: str) -> Json:
+        return self._app.syncs.prepare(name)
+
+    def cursor(self, name: str) -> Json:
+        return self._app.syncs.cursor(name)
+
+    def set_cursor(self, name: str, value: Any, *, reason: str | None) -> Json:
+        return self._app.syncs.set_cursor(name, value, caller=self._caller, reason=reason)
 
     def files(self, feed: str, *, state: str | None) -> list[Json]:
         adapter, name = _parted(feed)

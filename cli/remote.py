@@ -145,6 +145,18 @@ class Remote:
             progress(seen.get("read") or 0, None)
         return seen
 
+    def sync_run(self, run: str) -> Json:
+        return self._ask("GET", f"/sync-runs/{_in(run)}")
+
+    def sync_ddl(self, name: str) -> Json:
+        return self._ask("GET", f"/syncs/{_in(name)}/ddl")
+
+    def cursor(self, name: str) -> Json:
+        return self._ask("GET", f"/syncs/{_in(name)}/cursor")
+
+    def set_cursor(self, name: str, value: Any, *, reason: str | None) -> Json:
+        return self._ask("PUT", f"/syncs/{_in(name)}/cursor", body={"cursor": value, **_why(reason)})
+
     def files(self, feed: str, *, state: str | None) -> list[Json]:
         return self._page(f"/feeds/{_in(feed)}/files", state=state)
 

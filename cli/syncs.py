@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ..core.adapter import FileAction
 from ..core.errors import InputError
+from ..core.values import parse_json, write_json
 from .failures import DONE, FAILED, LATER, NOTHING, PERSON
 from .output import console, facts, json_out, one_line, say, seconds, state, table, when
 from .service import Json, Service
 from .session import Reason, session
+from .sync_report import print_report
 
 _PANEL = "Batches"
 _CODES = {
@@ -29,7 +32,7 @@ _FILE_VERBS = ("show", *_ACTIONS)
 
 
 def register(cli: typer.Typer) -> None:
-    for verb in (sync, syncs, files):
+    for verb in (sync, syncs, cursor, files):
         cli.command(rich_help_panel=_PANEL)(verb)
 
 
@@ -37,14 +40,18 @@ def sync(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME")],
     full: Annotated[bool, typer.Option("--full", help="From the beginning, whatever the cursor says.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and map; write nothing, move no cursor.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be inserted, updated and deleted; change nothing.")] = False,
     run: Annotated[str | None, typer.Option("--run", help="What this earlier run read, again.", show_default=False)] = None,
     file: Annotated[list[str] | None, typer.Option("--file", help="This file, again.", show_default=False)] = None,
     since: Annotated[str | None, typer.Option("--since", help="From this value of the cursor on.", show_default=False)] = None,
-    until: Annotated[str | None, typer.Option("--until", help="Up to this value.", show_default=False)] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Up to this value, itself included.", show_default=False)] = None,
+    prepare: Annotated[bool, typer.Option("--prepare", help="Print the DDL of the table that keeps the cursor in the target; run nothing.")] = False,
     date: Annotated[str | None, typer.Option("--date", help="The business date, YYYY-MM-DD.", show_default=False)] = None,
 ) -> None:  # fmt: skip
     """Run a sync to its end."""
+    if prepare:
+        _prepare(ctx, name)
+        return
     given = {"full": full, "dry_run": dry_run, "run": run, "files": file, "since": since, "until": until, "date": date}
     options = {option: value for option, value in given.items() if value}
     with session(ctx).service() as service:
@@ -57,16 +64,30 @@ def sync(
         raise typer.Exit(code)
 
 
+def _prepare(ctx: typer.Context, name: str) -> None:
+    with session(ctx).service() as service:
+        found = service.sync_ddl(name)
+    if session(ctx).as_json:
+        json_out(found)
+    elif found["ddl"] is None:
+        say(f"{name} needs nothing beside its target", style="dim")
+    else:
+        console().print(f"{found['ddl']};", highlight=False, markup=False, soft_wrap=True)
+
+
 def _watched(service: Service, name: str, options: Json) -> Json:
     """Run it to its end, with a bar on a terminal."""
     columns = (
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"), TimeElapsedColumn(),
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"),
+        TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
+    began = time.monotonic()
     with Progress(*columns, console=console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task(name, total=None, said="")
 
         def told(read: int, total: int | None) -> None:
-            progress.update(bar, completed=read, total=total, said=f"{read:,} rows")
+            rate = read / max(time.monotonic() - began, 0.001)
+            progress.update(bar, completed=read, total=total, said=f"{read:,} rows, {rate:,.0f} rows/s")
 
         return service.sync(name, options, told)
 
@@ -76,21 +97,79 @@ def _report(name: str, run: Json) -> None:
     counts = {word: run.get(word) for word in ("read", "filtered", "written", "rejected", "portions")}
     took = run.get("seconds")
     shown: dict[str, Any] = {word: f"{count:,}" for word, count in counts.items() if count}
-    for word in ("inserted", "updated", "deleted", "unchanged"):
-        if run.get(word):
-            shown[word] = f"{run[word]:,}"
+    if run.get("deleted"):
+        shown["deleted"] = f"{run['deleted']:,}"
     shown["took"] = seconds(took) if isinstance(took, (int, float)) else ""
     facts(shown)
     for portion in run.get("files") or ():
         if portion.get("rejected"):
             say(f"  {portion['rejected']:,} rejected of {portion.get('id') or portion.get('name')}", style="yellow")
+    _would(run.get("would"))
+    for one in run.get("drift") or ():
+        say(f"  drift: {one['said']}", style="yellow")
     error = run.get("error")
     if error:
         say(f"  {error.get('message', error) if isinstance(error, dict) else error}", style="red", stderr=True)
 
 
-def syncs(ctx: typer.Context) -> None:
-    """List the syncs, their last run, what a crash can do."""
+def _would(found: Json | None) -> None:
+    if not found:
+        return
+    counts = ", ".join(f"{found[word]:,} {word}" for word in ("inserted", "updated", "deleted", "unchanged"))
+    say(f"  would be: {counts}")
+    for sample in found["samples"]:
+        said = {name: value for name, value in sample.items() if name != "would"}
+        say(f"    {sample['would']} {one_line(write_json(said).decode(), 200)}", style="dim")
+
+
+def cursor(
+    ctx: typer.Context,
+    words: Annotated[list[str], typer.Argument(metavar="show|set|back NAME [VALUE | RUN]")],
+    reason: Reason = None,
+) -> None:
+    """
+    Show from where a sync goes on, or say it.
+
+    `set` takes a JSON value as `show` prints it (null is the beginning); `back` takes a run, and goes back to where it began.
+    """
+    verb, *rest = words
+    if verb not in ("show", "set", "back") or len(rest) != (1 if verb == "show" else 2):
+        raise InputError("cursor takes show NAME, set NAME VALUE or back NAME RUN", next="drawbar cursor show orders")
+    with session(ctx).service() as service:
+        if verb == "show":
+            found = service.cursor(rest[0])
+        else:
+            value = parse_json(rest[1], what="VALUE") if verb == "set" else _before(service, *rest)
+            found = service.set_cursor(rest[0], value, reason=reason)
+    if session(ctx).as_json:
+        json_out(found)
+    else:
+        facts({**found, "cursor": write_json(found["cursor"]).decode()})
+
+
+def _before(service: Service, name: str, run: str) -> Any:
+    found = service.sync_run(run)
+    if found["sync"] != name:
+        raise InputError(f"{run} is a run of {found['sync']}, not of {name}", reason="not_found")
+    return found["cursor_before"]
+
+
+def syncs(
+    ctx: typer.Context,
+    words: Annotated[list[str] | None, typer.Argument(metavar="[show RUN]", show_default=False)] = None,
+) -> None:
+    """
+    List the syncs: last run, counts, lag, next run, what a crash can do.
+
+    `show RUN` prints the report of one run, for whoever has to prove what it did.
+    """
+    if words:
+        if words[0] != "show" or len(words) != 2:
+            raise InputError("syncs takes nothing, or show RUN", next="drawbar syncs show RUN")
+        with session(ctx).service() as service:
+            found_run = service.sync_run(words[1])
+        json_out(found_run) if session(ctx).as_json else print_report(found_run)
+        return
     with session(ctx).service() as service:
         found = service.syncs()
     if session(ctx).as_json:
@@ -99,9 +178,9 @@ def syncs(ctx: typer.Context) -> None:
         say("no syncs", style="dim")
     else:
         table(
-            ("sync", "from", "to", "last", "state", "read", "a crash"),
+            ("sync", "from", "to", "last", "state", "read", "written", "rejected", "lag", "next", "a crash"),
             map(_row, found),
-            right=("read",),
+            right=("read", "written", "rejected", "lag"),
             wrap="a crash",
         )
 
@@ -118,8 +197,21 @@ def _row(sync: Json) -> tuple[object, ...]:
         when(ended),
         state(done),
         last.get("read"),
+        last.get("written"),
+        last.get("rejected") or None,
+        _lag(sync.get("lag")),
+        when(sync.get("next")),
         effect,
     )
+
+
+def _lag(lag: Json | None) -> str:
+    """Say how far the target is behind: rows that wait, and the age of the last stamp."""
+    if not lag:
+        return ""
+    rows = [] if lag.get("rows") is None else [f"{lag['rows']:,} rows"]
+    age = [] if lag.get("seconds") is None else [seconds(lag["seconds"])]
+    return ", ".join(rows + age)
 
 
 def _place(spec: Any) -> str:

@@ -27,20 +27,22 @@ class Marks:
     finds another version there and commits nothing.
     """
 
-    def __init__(self, database: Database, schema: str | None, sync: str) -> None:
+    def __init__(self, database: Database, schema: str | None, sync: str, name: str | None = None) -> None:
+        """`name` may carry a schema of its own; without one the table stands beside the target."""
+        own, _, bare = (name or "drawbar_sync").rpartition(".")
         self._database = database
         self._sync = sync
         self._version: int | None = None
         self._absent: str | None = None
         self._table = sa.Table(
-            "drawbar_sync",
+            bare,
             sa.MetaData(),
             sa.Column("sync", sa.String(100), primary_key=True),
             sa.Column("portion_id", sa.String(64), primary_key=True),
             sa.Column("version", sa.BigInteger, nullable=False),
             sa.Column("state", sa.Text),
             sa.Column("committed_at", sa.DateTime, nullable=False, server_default=sa.func.current_timestamp()),
-            schema=schema,
+            schema=own or schema,
             mysql_engine="InnoDB",
         )
 
@@ -113,6 +115,26 @@ class Marks:
     def moved(self) -> None:
         """Take note that what `put` wrote is committed."""
         self._version = (self._version or 0) + 1
+
+    def rewind(self, cursor: Cursor, *, forget: bool) -> None:
+        """
+        Let the next run go on from there; a run that is at work meanwhile commits nothing more.
+
+        `forget`: what was carried is carried again when it comes again.
+        """
+        self.prepare()
+        self.cursor()
+        version = (self._version or 0) + 1
+        values = {"version": version, "state": None if cursor is None else dump(cursor)}
+        with self._database.unit("write") as connection:
+            if self._version:
+                connection.execute(sa.update(self._table).where(*self._mine(_CURSOR)).values(**values))
+            else:
+                connection.execute(sa.insert(self._table).values(sync=self._sync, portion_id=_CURSOR, **values))
+            if forget:
+                carried = (self._table.c.sync == self._sync, self._table.c.portion_id != _CURSOR)
+                connection.execute(sa.delete(self._table).where(*carried))
+        self.moved()
 
     def _overtaken(self) -> Unavailable:
         return Unavailable(

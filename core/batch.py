@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import compress
@@ -65,6 +65,10 @@ class Columns(Sequence[Row]):
 
     def only(self, kept: Sequence[bool]) -> Columns:
         return replace(self, values=[list(compress(column, kept)) for column in self.values])
+
+    def without(self, names: Container[str]) -> Columns:
+        places = [at for at, name in enumerate(self.names) if name not in names]
+        return Columns(*([part[at] for at in places] for part in (self.names, self.values, self.reads)))
 
 
 @dataclass(frozen=True, slots=True)

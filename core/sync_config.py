@@ -75,6 +75,11 @@ class SyncTo(Strict):
         None,
         description="Who keeps the cursor: the target, in the same transaction as the rows (the default where it can), or our state.",
     )
+    cursor_table: str | None = Field(
+        None,
+        pattern=r"^([A-Za-z_]\w*\.)?[A-Za-z_]\w*$",
+        description="TABLE or SCHEMA.TABLE where the target keeps its cursors; drawbar_sync beside the target when absent.",
+    )
     name: RowTemplate | None = Field(None, description="Name of the file that is written to a feed.")
 
     later: ClassVar[dict[str, str]] = {
@@ -92,7 +97,9 @@ class SyncTo(Strict):
         one_of(self, _TO)
         if self.table is None and (said := [name for name in ("mode", "key", "load") if getattr(self, name)]):
             raise PydanticCustomError("table", "{said}: only for a table", {"said": ", ".join(said)})
-        if self.mode == "insert" and self.cursor == "state":
+        if self.cursor_table is not None and (self.table is None or self.cursor == "state"):
+            raise PydanticCustomError("cursor_table", "cursor_table: only where the target keeps the cursor")
+        if self.mode in (None, "insert") and self.table is not None and self.cursor == "state":
             raise PydanticCustomError(
                 "cursor", "cursor: state repeats rows after a crash, so it needs mode upsert or replace"
             )
@@ -114,6 +121,20 @@ class RejectRules(Strict):
         return within_share and (self.max_count is None or rejected <= self.max_count)
 
 
+class DeleteRules(Strict):
+    """Rows of the target whose key the source has no more are deleted after each run; everything else in it is left."""
+
+    max_share: float = Field(
+        0.1, gt=0, le=1, description="Of the target's rows; when more are gone, nothing is deleted and the run fails."
+    )
+    max_count: int | None = Field(None, ge=1, description="Rows at once.")
+
+    def allow(self, gone: int, total: int) -> bool:
+        return gone == 0 or (
+            gone <= max(1.0, self.max_share * total) and (self.max_count is None or gone <= self.max_count)
+        )
+
+
 class SyncConfig(Strict):
     """Rows from one system to another, in batches, from a cursor on."""
 
@@ -127,12 +148,14 @@ class SyncConfig(Strict):
     rejects: RejectRules = RejectRules()
     triggers: list[TriggerConfig] = Field(default_factory=list)
     batch_rows: int = Field(5000, ge=1, le=1_000_000, description="Rows that are held in memory at once.")
+    deletes: DeleteRules | None = Field(
+        None, description="Delete what is gone from the source, found by comparing keys; {} for the defaults."
+    )
     on_drift: Literal["fail", "ignore"] = Field(
         "fail", description="When rows have columns that the target has not: fail, or leave them out."
     )
 
     later: ClassVar[dict[str, str]] = {
-        "deletes": "delete detection comes with the release of fast batch syncs; remove it until then",
         "partitions": "parallel partitions come with the release of fast batch syncs; remove it until then",
         "lookups": "lookups come with the release of fast batch syncs; remove it until then",
     }
@@ -154,6 +177,10 @@ class SyncConfig(Strict):
         cursor, mode = self.from_.cursor, self.to.mode or "insert"
         if cursor is not None and cursor.overlap_s and self.to.table is not None and mode != "upsert":
             raise PydanticCustomError("mode", "overlap_s reads rows again, so a table needs mode upsert")
+        if self.deletes is not None and (self.from_.table is None or self.to.table is None or mode == "replace"):
+            raise PydanticCustomError(
+                "deletes", "deletes: compares a table with a table, and mode replace needs no such thing"
+            )
         if mode == "replace" and (cursor is not None or self.from_.consume is not None):
             raise PydanticCustomError("mode", "mode replace needs everything at once: not a cursor, not a queue")
         return self

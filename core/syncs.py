@@ -7,15 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from .access import Caller
 from .adapter import Place
-from .batch import Keeping, Sink, Source
+from .batch import Keeping, Preparing, Rewinding, Sink, Source
 from .budget import BatchShare
 from .errors import DrawbarError, InputError, Unavailable
 from .holds import Holds, Intake
@@ -26,8 +25,11 @@ from .store import events, syncs
 from .store.ids import new_id
 from .store.journal import Journal
 from .sync import Carrier, Counts, Done, Progress, moment_of
+from .sync_asked import Asked, day_of, narrow
 from .sync_config import SyncConfig
-from .values import moment
+from .sync_deletes import Deleting, gone
+from .sync_outlook import age_of, digest_of, next_start
+from .sync_runs import Held, SyncRun, run_of_row
 from .work import StillRuns
 from .workflow import TriggerConfig
 
@@ -35,51 +37,7 @@ log = structlog.get_logger("drawbar.sync")
 _HOLD_S = 20.0
 _KEPT_PORTIONS = 1000
 _RENEW_S = 5.0
-_LATER = ("since", "until", "files", "run")
-_OPTIONS = ("full", "dry_run", "date")
-
-
-@dataclass(frozen=True, slots=True)
-class SyncRun:
-    """One run of a sync. States: running, succeeded, failed, nothing (there was nothing to carry)."""
-
-    id: str
-    sync: str
-    state: str
-    started_at: float
-    finished_at: float | None = None
-    counts: Counts = field(default_factory=Counts)
-    portions: tuple[dict[str, Any], ...] = ()
-    cursor_before: Any = None
-    cursor_after: Any = None
-    error: dict[str, Any] | None = None
-    caller: str = ""
-    dry_run: bool = False
-
-    @property
-    def is_final(self) -> bool:
-        return self.state != "running"
-
-    def as_json(self) -> dict[str, Any]:
-        ended = self.finished_at or time.time()
-        return {
-            "id": self.id,
-            "sync": self.sync,
-            "status": self.state,
-            "started_at": moment(self.started_at),
-            "finished_at": moment(self.finished_at),
-            "seconds": round(ended - self.started_at, 3),
-            "read": self.counts.read,
-            "written": self.counts.written,
-            "rejected": self.counts.rejected,
-            "filtered": self.counts.filtered,
-            "files": list(self.portions),
-            "cursor_before": self.cursor_before,
-            "cursor_after": self.cursor_after,
-            "dry_run": self.dry_run,
-            "caller": self.caller,
-            "error": self.error,
-        }
+_LOOKED_BACK = 1000
 
 
 class Syncs:
@@ -119,29 +77,41 @@ class Syncs:
             "from": config.from_.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True, mode="json"),
             "to": config.to.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True, mode="json"),
             "triggers": [one.model_dump(exclude_none=True, exclude_defaults=True) for one in config.triggers],
+            "next": next_start(config.triggers),
             "last": last[0].as_json() if last else None,
         }
+
+    def lag(self, name: str) -> dict[str, Any] | None:
+        """Say how far behind its source a sync is: rows that wait, and the age of its last stamp; asks the source."""
+        config = self._config(name)
+        try:
+            cursor = self.cursor(name)["cursor"]
+            with ExitStack() as stack:
+                source, _ = self._ends(name, stack)
+                waiting = source.total(cursor) if config.from_.cursor is not None or config.from_.consume else None
+        except DrawbarError:
+            return None
+        age = age_of(cursor, config)
+        return None if age is None and waiting is None else {"rows": waiting, "seconds": age}
 
     def one_effect(self, name: str) -> dict[str, Any]:
         """Say whether a crash can repeat rows, and why; opens both ends."""
         with ExitStack() as stack:
             source, sink = self._ends(name, stack)
-            for one, said in (source.one_effect, sink.one_effect):
-                if not one:
-                    return {"one_effect": False, "why": said}
-            return {"one_effect": True, "why": sink.one_effect[1]}
+            weak = [said for one, said in (source.one_effect, sink.one_effect) if not one]
+            return {"one_effect": not weak, "why": _said_of(source, sink)}
 
     def runs(self, name: str, after: str | None = None, limit: int = 100) -> Sequence[SyncRun]:
         self._config(name)
         with self._journal.read() as conn:
-            return [_run(row) for row in syncs.page(conn, name, after=after, limit=limit)]
+            return [run_of_row(row) for row in syncs.page(conn, name, after=after, limit=limit)]
 
     def run_of(self, run_id: str) -> SyncRun:
         with self._journal.read() as conn:
             row = syncs.find(conn, run_id)
         if row is None:
             raise InputError(f"there is no run {run_id!r} of a sync", reason="not_found", next="see drawbar syncs")
-        return _run(row)
+        return run_of_row(row)
 
     def wait(self, run_id: str, timeout_s: float) -> SyncRun:
         """Give the run as it is when it is over, or when the time is."""
@@ -234,13 +204,14 @@ class Syncs:
         """
         caller.require("operate")
         before = self.cursor(name)
-        if before["kept_by"] == "target":
-            raise InputError(
-                f"the cursor of {name} is kept by its target and cannot be set yet",
-                reason="conflict",
-                next=f"drawbar sync {name} --full reads everything again",
-            )
         said = {"sync": name, "by": caller.name, "before": before["cursor"], "after": value, "reason": reason}
+
+        if before["kept_by"] == "target":
+            if agree is not None:
+                agree(before)
+            self._rewind(name, value)
+            self._journal.write(lambda conn: events.add(conn, "sync.cursor_set", body=said))
+            return self.cursor(name)
 
         def unit(conn: Any) -> None:
             if agree is not None:
@@ -251,18 +222,34 @@ class Syncs:
         self._journal.write(unit)
         return self.cursor(name)
 
+    def prepare(self, name: str) -> dict[str, Any]:
+        """Give the DDL of what the target needs beside it, for whoever may run it; nothing is run."""
+        with ExitStack() as stack:
+            _, sink = self._ends(name, stack)
+            ddl = sink.ddl() if isinstance(sink, Preparing) and self._config(name).to.cursor != "state" else None
+        return {"name": name, "ddl": ddl}
+
+    def _rewind(self, name: str, value: Any) -> None:
+        with ExitStack() as stack:
+            _, sink = self._ends(name, stack)
+            if not isinstance(sink, Rewinding):
+                raise InputError(f"the target of {name} keeps a cursor that cannot be set", reason="conflict")
+            sink.rewind(value)
+
     def close(self) -> None:
         """Let runs stop at their next batch; what was not committed is carried by the next run."""
         self._stop.set()
         for thread in self._threads:
             thread.join(timeout=15)
 
-    def _begin(self, name: str, options: Mapping[str, Any], caller: str, run_id: str | None) -> _Held:
+    def _begin(self, name: str, options: Mapping[str, Any], caller: str, run_id: str | None) -> Held:
         config = self._config(name)
-        _look_at(options)
+        asked = Asked.of(options)
+        asked.look(name, config)
+        asked, options = self._earlier(name, config, asked, options)
         self._share(config).look()
         self._intake.require(*self.targets(name))
-        held = _Held(new_id(), name, config, dict(options), time.time(), run_id)
+        held = Held(new_id(), name, config, asked, dict(options), time.time(), run_id)
 
         def unit(conn: Any) -> str | None:
             now = self._journal.now()
@@ -279,7 +266,25 @@ class Syncs:
             )
         return held
 
-    def _quietly(self, held: _Held, progress: Progress | None) -> None:
+    def _earlier(
+        self, name: str, config: SyncConfig, asked: Asked, options: Mapping[str, Any]
+    ) -> tuple[Asked, Mapping[str, Any]]:
+        """Find what an earlier run read, and the business date of what is read again."""
+        if asked.run is not None:
+            with self._journal.read() as conn:
+                row = syncs.find(conn, asked.run)
+            if row is None or row["sync"] != name:
+                raise InputError(f"{name} has no run {asked.run!r}", reason="not_found", field="run")
+            asked = asked.after(row, config)
+            return asked, {**options, "date": asked.date}
+        if asked.files and asked.date is None:
+            with self._journal.read() as conn:
+                for row in syncs.page(conn, name, limit=_LOOKED_BACK):
+                    if any(one.get("name") in asked.files for one in row["portions"] or ()):
+                        return replace(asked, date=day_of(row)), {**options, "date": day_of(row)}
+        return asked, options
+
+    def _quietly(self, held: Held, progress: Progress | None) -> None:
         try:
             self._carry(held, progress)
         except DrawbarError:
@@ -287,24 +292,31 @@ class Syncs:
         except Exception:  # an outermost loop: the history says that it failed
             log.exception("sync.defect", sync=held.name, id=held.id)
 
-    def _carry(self, held: _Held, progress: Progress | None) -> SyncRun:
+    def _carry(self, held: Held, progress: Progress | None) -> SyncRun:
         renewing = Pulse(f"sync-{held.name}", _RENEW_S, lambda: self._renew(held)).start()
         try:
             with ExitStack() as stack:
                 source, sink = self._ends(held.name, stack)
+                narrow(source, held.asked, held.name)
                 carrier = self._carrier(held, source, sink, progress)
-                if not held.dry_run:
+                if not held.asked.dry_run:
                     self._settle(held.name, sink)
                 cursor = self._cursor_of(held.name, sink)
-                if held.full:
+                if held.asked.full:
                     _refuse_again(held, cursor)
                     cursor = None
                 held.before = held.after = cursor
+                held.report |= {
+                    "date": carrier.moment["date"],
+                    "configuration": digest_of(held.config),
+                    "effect": _said_of(source, sink),
+                }
                 keep = self._keeper(held)
                 for done in carrier.carry(cursor, keep):
                     self._note(held, done)
-                held.after = self._cursor_of(held.name, sink) if not held.dry_run else cursor
-            self._end(held, "succeeded" if held.done else "nothing", None)
+                self._delete(held, source, sink)
+                held.after = self._cursor_of(held.name, sink) if not held.asked.dry_run else cursor
+            self._end(held, "succeeded" if held.done or held.report.get("deleted") else "nothing", None)
         except DrawbarError as error:
             self._end(held, "failed", error)
             raise
@@ -315,18 +327,19 @@ class Syncs:
             renewing.stop()
         return self.run_of(held.id)
 
-    def _carrier(self, held: _Held, source: Source, sink: Sink, progress: Progress | None) -> Carrier:
+    def _carrier(self, held: Held, source: Source, sink: Sink, progress: Progress | None) -> Carrier:
         return Carrier(
             name=held.name,
             config=held.config,
             source=source,
             sink=sink,
             base=self._place.base,
-            moment=moment_of(held.run_id or held.id, held.options.get("date"), held.started_at),
+            moment=moment_of(held.run_id or held.id, held.asked.date, held.started_at),
             stop=self._stop,
             progress=self._told(held, progress),
-            dry_run=held.dry_run,
-            full=held.full,
+            dry_run=held.asked.dry_run,
+            full=held.asked.full,
+            again=held.asked.is_again,
             share=self._share(held.config),
             promise=lambda made: self._journal.write(lambda conn: syncs.set_promise(conn, held.name, made)),
         )
@@ -337,7 +350,7 @@ class Syncs:
             (name, self._landscape.share(name), self._landscape.config(name).call_timeout_s) for name in names
         )
 
-    def _told(self, held: _Held, progress: Progress | None) -> Progress:
+    def _told(self, held: Held, progress: Progress | None) -> Progress:
         """Tell the caller each batch, and everybody else once a second."""
         said_at = 0.0
 
@@ -358,14 +371,28 @@ class Syncs:
 
         return told
 
-    def _renew(self, held: _Held) -> None:
+    def _renew(self, held: Held) -> None:
         def unit(conn: Any) -> None:
             syncs.renew(conn, held.name, held.id, until=self._journal.now() + _HOLD_S)
 
         self._journal.write(unit)
 
-    def _keeper(self, held: _Held) -> Callable[[Any], None]:
+    def _keeper(self, held: Held) -> Callable[[Any], None]:
         return lambda cursor: self._journal.write(lambda conn: syncs.set_cursor(conn, held.name, cursor))
+
+    def _delete(self, held: Held, source: Source, sink: Sink) -> None:
+        """Delete what is gone from the source, once all that is new was carried."""
+        rules = held.config.deletes
+        if rules is None or held.asked.is_again:
+            return
+        with self._share(held.config).held():
+            found = gone(held.config, source, sink, rules)
+            if held.asked.dry_run:
+                held.would(found.would())
+            elif found.keys and isinstance(sink, Deleting):
+                cursor = self._cursor_of(held.name, sink)
+                sink.delete(found.keys, portion=f"deletes:{held.id}", cursor=cursor)
+                held.report["deleted"] = len(found.keys)
 
     def _settle(self, name: str, sink: Sink) -> None:
         """Find out whether what was promised before a crash was done; then its cursor is true."""
@@ -380,12 +407,14 @@ class Syncs:
 
         self._journal.write(unit)
 
-    def _note(self, held: _Held, done: Done) -> None:
+    def _note(self, held: Held, done: Done) -> None:
         held.done.append(done)
         del held.done[:-_KEPT_PORTIONS]  # a table of a hundred million rows has many pages
         held.counts = held.counts.plus(done.counts)
+        if done.would is not None:
+            held.would(done.would)
 
-    def _end(self, held: _Held, state: str, error: DrawbarError | None) -> None:
+    def _end(self, held: Held, state: str, error: DrawbarError | None) -> None:
         finished = time.time()
         portions = [done.as_json() for done in held.done]
         said = error.as_json() if error else None
@@ -404,6 +433,7 @@ class Syncs:
                 cursor_before=held.before,
                 cursor_after=held.after,
                 error=said,
+                report=held.report or None,
             )
             syncs.release(conn, held.name, held.id)
             body = {"sync": held.name, "id": held.id, "written": held.counts.written, "rejected": held.counts.rejected}
@@ -438,31 +468,12 @@ class Syncs:
         return self.configs[name]
 
 
-@dataclass(slots=True)
-class _Held:
-    """A run that this process holds."""
-
-    id: str
-    name: str
-    config: SyncConfig
-    options: dict[str, Any]
-    started_at: float
-    run_id: str | None
-    counts: Counts = field(default_factory=Counts)
-    done: list[Done] = field(default_factory=list)
-    before: Any = None
-    after: Any = None
-
-    @property
-    def full(self) -> bool:
-        return bool(self.options.get("full"))
-
-    @property
-    def dry_run(self) -> bool:
-        return bool(self.options.get("dry_run"))
+def _said_of(source: Source, sink: Sink) -> str:
+    """Say what a crash can do: the weaker of the two ends decides."""
+    return next((said for one, said in (source.one_effect, sink.one_effect) if not one), sink.one_effect[1])
 
 
-def _refuse_again(held: _Held, cursor: Any) -> None:
+def _refuse_again(held: Held, cursor: Any) -> None:
     """A full run reads again what is loaded already; a table that is only inserted into would have it twice."""
     from_, to = held.config.from_, held.config.to
     if from_.cursor is not None and cursor is not None and to.table is not None and to.mode in (None, "insert"):
@@ -471,33 +482,3 @@ def _refuse_again(held: _Held, cursor: Any) -> None:
             field="full",
             next="use mode upsert or replace",
         )
-
-
-def _look_at(options: Mapping[str, Any]) -> None:
-    if options.get("date") is not None:
-        try:
-            date.fromisoformat(str(options["date"]))
-        except ValueError as error:
-            raise InputError(f"date: {options['date']!r} is no day such as 2026-11-22", field="date") from error
-    for name in options:
-        if name in _LATER and options[name] is not None:
-            raise InputError(f"{name}: comes with the release of fast batch syncs", field=name, next="leave it out")
-        if name not in (*_OPTIONS, *_LATER):
-            raise InputError(f"a sync has no option {name!r}", field=name, next=f"known: {', '.join(_OPTIONS)}")
-
-
-def _run(row: Mapping[str, Any]) -> SyncRun:
-    return SyncRun(
-        id=row["id"],
-        sync=row["sync"],
-        state=row["state"],
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
-        counts=Counts(row["read"], row["written"], row["rejected"], row["filtered"]),
-        portions=tuple(row["portions"] or ()),
-        cursor_before=row["cursor_before"],
-        cursor_after=row["cursor_after"],
-        error=row["error"],
-        caller=row["caller"],
-        dry_run=bool((row["options"] or {}).get("dry_run")),
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from ..core.errors import InputError
-from ..core.syncs import SyncRun
+from ..core.sync_runs import SyncRun
 from .documents import says
 from .exchange import Asked, as_json
 from .idempotency import Route
@@ -59,6 +59,21 @@ async def runs(asked: Asked, name: Id, after: After = None, limit: Limit = 100) 
     asked.caller.require("read")
     found = await asked.do(asked.app.syncs.runs, name, after=after, limit=limit + 1)
     return asked.page(found, limit, lambda one: one.id)
+
+
+@router.get("/sync-runs/{run_id}", **says("getSyncRun", "Show one run of a sync", {200: SyncRunSeen}, errors=[404]))
+async def one_run(asked: Asked, run_id: Id) -> Response:
+    """Show its report: what was asked, read, written, rejected and proven, and where the cursor went."""
+    asked.caller.require("read")
+    found: SyncRun = await asked.do(asked.app.syncs.run_of, run_id)
+    return asked.answer(found.as_json())
+
+
+@router.get("/syncs/{name}/ddl", **says("getSyncDdl", "Show what the target needs", {200: Anything}, errors=[404, 504]))
+async def ddl(asked: Asked, name: Id) -> Response:
+    """Show the DDL of the table that keeps the cursor in the target; nothing is run."""
+    asked.caller.require("read")
+    return asked.answer(await asked.do(asked.app.syncs.prepare, name))
 
 
 @router.get(

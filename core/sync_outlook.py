@@ -1,0 +1,48 @@
+"""How far a target is behind its source, when the next run comes, and what a run was made with."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from .schedule import ticks
+from .sync_config import SyncConfig
+from .values import canonical, moment, to_json
+from .workflow import CronTrigger, TriggerConfig
+
+
+def next_start(triggers: Sequence[TriggerConfig], now: float | None = None) -> str | None:
+    """Give when the clock starts it next; None for one that waits for a file, a message or a person."""
+    crons = [one for one in triggers if isinstance(one, CronTrigger)]
+    return moment(
+        min((tick for one in crons if (tick := next(ticks(one, now or time.time()), None)) is not None), default=None)
+    )
+
+
+def age_of(cursor: Any, config: SyncConfig, now: float | None = None) -> float | None:
+    """Give how old the last stamp is that was carried, in seconds; None where the cursor is no stamp."""
+    watermark = config.from_.cursor
+    if watermark is None or not isinstance(cursor, dict):
+        return None
+    at = cursor.get("at")
+    if isinstance(at, str):
+        try:
+            at = datetime.fromisoformat(at)
+        except ValueError:
+            return None
+    if isinstance(at, date) and not isinstance(at, datetime):
+        at = datetime(at.year, at.month, at.day)  # noqa: DTZ001 - its zone is the next line's
+    if not isinstance(at, datetime):
+        return None
+    known = at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(watermark.timezone))
+    return max(0.0, round((now or time.time()) - known.astimezone(UTC).timestamp(), 3))
+
+
+def digest_of(config: SyncConfig) -> str:
+    """Identify the configuration that a run was made with."""
+    said = to_json(config.model_dump(by_alias=True, exclude_none=True, mode="json"))
+    return hashlib.sha256(canonical(said)).hexdigest()[:16]

@@ -1,0 +1,223 @@
+"""What an operator does with a sync: look first, read a range again, read a file again, go back, prove what was done."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from syncing import execute, rows
+
+from drawbar.cli import main
+
+LANDSCAPE = """\
+version: 1
+adapters:
+  erp: {{ kind: sql, url: "{erp}", tables: {{ orders: {{}} }} }}
+  house: {{ kind: sql, url: "{house}", tables: {{ orders: {{}} }} }}
+  drop:
+    kind: local
+    root: ./inbox
+    feeds: {{ orders: {{ pattern: "*.csv", ready: {{ stable_s: 0 }}, format: {{ kind: csv, columns: {{ id: integer }} }} }} }}
+syncs:
+  copy:
+    from: {{ adapter: erp, table: orders, cursor: {{ column: changed }} }}
+    to: {{ adapter: house, table: orders, mode: upsert }}
+    batch_rows: 20
+    triggers: [ {{ cron: "0 4 * * *" }} ]
+  load:
+    from: {{ adapter: drop, feed: orders }}
+    to: {{ adapter: house, table: orders, mode: upsert }}
+    map: {{ id: "${{{{ row.id }}}}", name: "${{{{ string(run.date) }}}}" }}
+  apart:
+    from: {{ adapter: erp, table: orders, cursor: {{ column: changed }} }}
+    to: {{ adapter: house, table: orders, mode: upsert, cursor_table: ops.carried }}
+  mirror:
+    from: {{ adapter: erp, table: orders, cursor: {{ column: changed }} }}
+    to: {{ adapter: house, table: orders, mode: upsert }}
+    deletes: {{ max_share: 0.05 }}
+  add:
+    from: {{ adapter: erp, table: orders, cursor: {{ column: changed }} }}
+    to: {{ adapter: house, table: orders, mode: insert }}
+"""
+TABLE = "create table orders (id integer primary key, name varchar(20), amount decimal(12,2), changed timestamp)"
+
+
+@pytest.fixture
+def night(tmp_path: Path, postgres: Any, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Two databases with a table each, 100 orders in the first, and the command line."""
+
+    class Night:
+        erp, house, folder = postgres.create_database(), postgres.create_database(), tmp_path
+
+        def __call__(self, *words: str, code: int = 0) -> Any:
+            capsys.readouterr()
+            ended = main(["-c", str(tmp_path / "drawbar.yaml"), "--json", *words])
+            out = capsys.readouterr()
+            assert ended == code, (ended, out.out, out.err)
+            return json.loads(out.out) if out.out.strip() else out.err
+
+    made = Night()
+    for url in (made.erp, made.house):
+        execute(url, TABLE)
+    day = "timestamp '2026-01-01' + interval '1 hour'"
+    execute(made.erp, f"insert into orders select n, 'n' || n, n, {day} * n from generate_series(1, 100) n")
+    (tmp_path / "drawbar.yaml").write_text(LANDSCAPE.format(erp=made.erp, house=made.house))
+    (tmp_path / "inbox").mkdir()
+    return made
+
+
+def test_a_dry_run_says_what_would_change_and_changes_nothing(night: Callable[..., Any]) -> None:
+    night("sync", "copy")
+    execute(night.house, "delete from orders where id < 11", "update orders set name = 'old' where id = 60")
+    execute(night.erp, "update orders set amount = 0.5, changed = '2026-02-01' where id = 50")
+    before = rows(night.house, "select * from orders order by id"), night("cursor", "show", "copy")
+
+    one = night("sync", "copy", "--dry-run")["would"]
+    whole = night("sync", "copy", "--full", "--dry-run")["would"]
+
+    assert (one["inserted"], one["updated"], one["deleted"], one["unchanged"]) == (0, 1, 0, 0)
+    assert one["samples"] == [
+        {"would": "update", "key": {"id": 50},
+         "changes": {"amount": ["50.00", "0.50"], "changed": ["2026-01-03T02:00:00", "2026-02-01T00:00:00"]}}
+    ]  # fmt: skip
+    assert (whole["inserted"], whole["updated"], whole["unchanged"]) == (10, 2, 88)
+    assert (rows(night.house, "select * from orders order by id"), night("cursor", "show", "copy")) == before
+
+
+def test_a_dry_run_takes_no_file_and_puts_none_aside(night: Callable[..., Any]) -> None:
+    inbox = night.folder / "inbox"
+    (inbox / "a.csv").write_text("id\n1\n2\n")
+    (inbox / "b.csv").write_text("id\nx\n")
+
+    said = night("sync", "load", "--dry-run", code=1)
+
+    assert "b.csv" in json.dumps(said) and sorted(path.name for path in inbox.iterdir()) == ["a.csv", "b.csv"]
+    assert rows(night.house, "select count(*) from orders") == [(0,)]
+    (inbox / "b.csv").unlink()
+    assert night("sync", "load", "--dry-run")["would"]["inserted"] == 2
+
+
+def test_a_range_is_read_again_and_the_cursor_stays(night: Callable[..., Any]) -> None:
+    night("sync", "copy")
+    kept = night("cursor", "show", "copy")
+    execute(night.house, "delete from orders")
+
+    done = night("sync", "copy", "--since", "2026-01-01 10:00", "--until", "2026-01-02 01:00:00")
+
+    assert [n for (n,) in rows(night.house, "select id from orders order by id")] == list(range(10, 26))
+    assert (done["read"], done["cursor_after"]) == (16, kept["cursor"]) and night("cursor", "show", "copy") == kept
+    assert "twice" in json.dumps(night("sync", "add", "--since", "2026-01-01", code=2))
+    assert "no cursor column" in json.dumps(night("sync", "load", "--since", "2026-01-01", code=2))
+    assert "do not go together" in json.dumps(night("sync", "copy", "--full", "--since", "2026-01-01", code=2))
+    assert "is no timestamp" in json.dumps(night("sync", "copy", "--since", "yesterday", code=2))
+
+
+def test_what_an_earlier_run_read_is_read_again(night: Callable[..., Any]) -> None:
+    first = night("sync", "copy")
+    execute(night.erp, "insert into orders values (200, 'new', 1, '2026-03-01')")
+    second = night("sync", "copy", "--date", "2026-03-02")
+    execute(night.house, "delete from orders")
+
+    again = night("sync", "copy", "--run", second["id"])
+
+    assert rows(night.house, "select max(id) from orders") == [(200,)] and again["date"] == "2026-03-02"
+    assert night("sync", "copy", "--run", first["id"])["read"] == 100
+    assert night("sync", "copy", code=5)["status"] == "nothing"
+    assert "has no run" in json.dumps(night("sync", "load", "--run", first["id"], code=2))
+
+
+def test_a_file_is_read_again_with_the_business_date_that_it_had(night: Callable[..., Any]) -> None:
+    (night.folder / "inbox" / "a.csv").write_text("id\n1\n2\n")
+    first = night("sync", "load", "--date", "2026-05-05")
+    execute(night.house, "update orders set name = 'wrong'")
+
+    again = night("sync", "load", "--file", "a.csv")
+
+    assert (again["read"], again["date"]) == (2, "2026-05-05")
+    assert rows(night.house, "select distinct name from orders") == [("2026-05-05",)]
+    assert (night.folder / "inbox" / "archive" / "a.csv").exists()
+    assert night("sync", "load", "--run", first["id"])["read"] == 2
+    assert "no file" in json.dumps(night("sync", "load", "--file", "b.csv", code=2))
+
+
+def test_the_cursor_goes_back_to_where_a_run_began(night: Callable[..., Any]) -> None:
+    night("sync", "copy")
+    execute(night.erp, "insert into orders values (200, 'new', 1, '2026-03-01'), (201, 'new', 1, '2026-03-02')")
+    second = night("sync", "copy")
+
+    night("cursor", "back", "copy", second["id"], "--reason", "loaded while the target was wrong")
+
+    assert night("sync", "copy")["read"] == 2
+    night("cursor", "set", "copy", '{"at": "2026-03-01T00:00:00", "key": [200]}')
+    assert night("sync", "copy")["read"] == 1
+    night("cursor", "set", "copy", "null")
+    assert night("sync", "copy")["read"] == 102
+
+
+def test_the_table_of_cursors_has_the_name_that_is_said(night: Callable[..., Any]) -> None:
+    ddl = night("sync", "apart", "--prepare")["ddl"]
+    assert ddl.startswith("CREATE TABLE ops.carried (")
+    execute(night.house, "create schema ops", ddl)
+
+    assert night("sync", "apart")["written"] == 100
+    assert rows(night.house, "select count(*) > 1 from ops.carried where sync = 'apart'") == [(True,)]
+
+
+def test_a_run_has_a_report_and_a_sync_its_outlook(
+    night: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = night("sync", "copy")
+    execute(night.erp, "insert into orders values (200, 'new', 1, '2026-03-01')")
+
+    report = night("syncs", "show", ended["id"])
+    listed = {one["name"]: one for one in night("syncs")}
+    main(["-c", str(night.folder / "drawbar.yaml"), "syncs", "show", ended["id"]])
+    page = capsys.readouterr().out
+
+    assert (report["read"], report["cursor_before"], len(report["files"])) == (100, None, 5)
+    assert report["configuration"] and "committed together" in report["effect"]
+    assert "read 100 = written 100 + rejected 0 + filtered 0: balances" in page and report["files"][0]["id"] in page
+    assert listed["copy"]["lag"]["rows"] == 1 and listed["copy"]["lag"]["seconds"] > 86400 and listed["copy"]["next"]
+    assert listed["load"]["next"] is None
+
+
+def test_what_is_gone_from_the_source_is_deleted_and_equal_rows_do_not_travel(night: Callable[..., Any]) -> None:
+    execute(night.erp, "delete from orders where id in (7, 8, 9)")
+    execute(night.house, "insert into orders select n, 'n' || n, n from generate_series(1, 100) n")
+
+    would = night("sync", "mirror", "--dry-run")["would"]
+    assert (would["deleted"], would["samples"][-1]) == (3, {"would": "delete", "key": {"id": 9}})
+    done = night("sync", "mirror")
+
+    assert done["deleted"] == 3 and rows(night.house, "select count(*) from orders where id in (7, 8, 9)") == [(0,)]
+    assert night("sync", "mirror", code=5)["status"] == "nothing"
+    execute(night.erp, "delete from orders where id > 50")
+    assert "more than deletes allows" in json.dumps(night("sync", "mirror", code=1))
+    assert rows(night.house, "select count(*) from orders") == [(97,)]
+
+
+@pytest.mark.parametrize("other", ["mariadb", "sqlite"])
+def test_keys_are_hashed_alike_by_every_database(other: str, pg_url: str, tmp_path: Path, request: Any) -> None:
+    """Whole numbers, texts with umlauts and blanks, and days, in one key."""
+    import sqlite3
+
+    from drawbar.connectors.sql import Database
+    from drawbar.connectors.sql_keys import TableKeys
+    from drawbar.connectors.sql_reflect import reflect
+
+    url = request.getfixturevalue("mariadb_url") if other == "mariadb" else f"sqlite:///{tmp_path}/other.db"
+    if other == "sqlite":
+        sqlite3.connect(tmp_path / "other.db").close()
+    made = "create table k (a bigint, b varchar(20), d date)"
+    values = ",".join(f"({n * 10**12}, 'Ä {n} ', '2026-01-{n % 28 + 1:02d}')" for n in range(-150, 150))
+    buckets = []
+    for one in (pg_url, url):
+        execute(one, made, f"insert into k values {values}")
+        database = Database("x", one, base=tmp_path, connections=2, call_timeout_s=30)
+        keys = TableKeys(database, reflect(database, "k"), ["a", "b", "d"])
+        buckets.append(keys.buckets())
+        assert len(list(keys.of([min(buckets[-1])]))) == buckets[-1][min(buckets[-1])].count
+        database.close()
+
+    assert buckets[0] == buckets[1] and sum(bucket.count for bucket in buckets[0].values()) == 300
