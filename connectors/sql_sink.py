@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.engine import Connection
 
-from ..core.batch import Cursor, Flow, Lane, Row, RowRefused, Written
+from ..core.batch import Columns, Cursor, Flow, Lane, Row, RowRefused, Written
 from ..core.errors import ConfigError, InputError, Rejected
 from .sql import Database, step
 from .sql_compare import TableCompared, comparing
@@ -23,6 +23,15 @@ from .sql_model import Table
 from .sql_source import STEP_S
 from .sql_tables import change, shape, upserting
 from .sql_values import writer
+
+if TYPE_CHECKING:
+    from .sql_keys import TableKeys
+    from .sql_load import RowLoad
+
+_AT_ONCE = 50
+"""So many rows are worth a COPY."""
+
+_DELETED_AT_ONCE = 200
 
 
 class TableSink:
@@ -93,11 +102,44 @@ class TableSink:
     def comparing(self) -> AbstractContextManager[TableCompared]:
         return comparing(self._database, self._table, self._mode, self._key, ignore=self._ignore)
 
+    @property
+    def key(self) -> Sequence[str]:
+        return self._key
+
+    def keys(self, names: Sequence[str]) -> TableKeys:
+        from .sql_keys import TableKeys
+
+        return TableKeys(self._database, self._table, names)
+
+    def delete(self, keys: Sequence[tuple[Any, ...]], *, portion: str, cursor: Cursor) -> None:
+        """Delete rows by key, with the mark beside them; Rejected, and nothing deleted, when one is not there once."""
+        columns = [
+            (shape(self._table).c[name], writer(self._table.column(name), self._database.dialect)) for name in self._key
+        ]
+        keeps = self.keeps_cursor
+        with self._database.unit("write", timeout_s=STEP_S, steps=True) as connection:
+            deleted = 0
+            for at in range(0, len(keys), _DELETED_AT_ONCE):
+                step(connection)
+                wanted = [
+                    sa.and_(*(column == write(part) for (column, write), part in zip(columns, key, strict=True)))
+                    for key in keys[at : at + _DELETED_AT_ONCE]
+                ]
+                deleted += connection.execute(sa.delete(shape(self._table)).where(sa.or_(*wanted))).rowcount
+            if deleted != len(keys):
+                raise Rejected(f"{self._table.full_name}: {len(keys)} keys are {deleted} rows; nothing was deleted")
+            if keeps:
+                self._marks.put(connection, portion, cursor)
+            with committing():
+                connection.commit()
+        if keeps:
+            self._marks.moved()
+
     def ddl(self) -> str:
         return self._marks.ddl()
 
     def rewind(self, cursor: Cursor) -> None:
-        self._marks.rewind(cursor)
+        self._marks.rewind(cursor, forget=self._mode != "insert")
 
     def close(self) -> None: ...
 
@@ -157,10 +199,13 @@ class TableWriting:
         self._ignore = ignore
         self._write_columns = {column.name: writer(column, database.dialect) for column in table.columns}
         self._statement = lru_cache(maxsize=64)(self._compose)
+        self._load = _bulk(connection, database, table, mode, key)
         self.committed = False
 
     def write(self, rows: Sequence[Row]) -> Written:
         """Write rows in their order; `RowRefused` names every one that the table refuses, and then none is written."""
+        if isinstance(rows, Columns) and len(rows) >= _AT_ONCE and (written := self._at_once(rows)) is not None:
+            return written
         refused: dict[int, str] = {}
         bound: list[tuple[int, dict[str, Any]]] = []
         for at, row in enumerate(rows):
@@ -176,6 +221,16 @@ class TableWriting:
             raise RowRefused(first, refused[first], refused)
         whole.commit()
         return Written(updated=len(rows)) if self._mode == "upsert" else Written(inserted=len(rows))
+
+    def _at_once(self, rows: Columns) -> Written | None:
+        """Load a batch by column where the database has a way for that; None when it goes row by row."""
+        if self._load is None:
+            return None
+        if not self._write_columns.keys() >= set(rows.names):
+            if not self._ignore:
+                return None
+            rows = rows.without(set(rows.names) - self._write_columns.keys())
+        return self._load.write(rows, self._write_columns)
 
     def load(self, lane: Lane, flow: Flow, beat: Callable[[], None]) -> Written:
         """Load rows that come as bytes, all of them or none; LaneClosed when one has to be looked at."""
@@ -247,6 +302,16 @@ class TableWriting:
         for row in rows:
             if not change(self._connection, self._table, self._key, row):
                 self._connection.execute(sa.insert(shape(self._table)).values(row))
+
+
+def _bulk(connection: Connection, database: Database, table: Table, mode: str, key: tuple[str, ...]) -> RowLoad | None:
+    from .sql_copy import speaks_copy
+
+    if not speaks_copy(database) or (mode == "upsert" and frozenset(key) not in table.unique):
+        return None
+    from .sql_load import RowLoad
+
+    return RowLoad(connection, table, mode, key)
 
 
 def _execute(connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:

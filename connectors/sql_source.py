@@ -23,6 +23,7 @@ from .sql_tables import readers, shape
 from .sql_values import writer
 
 if TYPE_CHECKING:
+    from .sql_keys import TableKeys
     from .sql_lane import CopiedPage, TableLane
 
 STEP_S = 600.0
@@ -240,15 +241,20 @@ class TableSource:
         result = connection.execution_options(stream_results=True, max_row_buffer=rows).execute(query)
         return result, readers(self._table, names, self._database.dialect)
 
+    def keys(self, names: Sequence[str]) -> TableKeys:
+        from .sql_keys import TableKeys
+
+        return TableKeys(self._database, self._table, names)
+
     def only(self, since: Any, until: Any) -> None:
         """Read from one stamp to another, both included, whatever the cursor says."""
-        column = self._table.column(self._order[0])
-        write = writer(column, self._database.dialect)
-        # What SQLite keeps as text is compared as text: it is taken as it is given.
-        self._range = tuple(  # type: ignore[assignment]  # two of two
-            one if one is None or (isinstance(one, str) and self._database.dialect == "sqlite") else write(one)
-            for one in (since, until)
-        )
+        self._range = self._as_driver(self._order[0], since), self._as_driver(self._order[0], until)
+
+    def _as_driver(self, name: str, value: Any) -> Any:
+        """Take a value that a person wrote; what SQLite keeps as text is compared as text, as it is given."""
+        if value is None or not isinstance(value, str) or self._database.dialect == "sqlite":
+            return value
+        return writer(self._table.column(name), self._database.dialect)(value)
 
     def _begin(self, cursor: Cursor) -> Cursor:
         """Go back from the cursor by the overlap, and by an hour where local time repeated one."""
@@ -256,7 +262,10 @@ class TableSource:
             return None if self._range[0] is None else {"at": self._range[0], "key": None}
         if cursor is None:
             return None
-        at = cursor["at"]
+        at = self._as_driver(self._order[0], cursor["at"])
+        if cursor["key"] is not None:
+            key = [self._as_driver(name, part) for name, part in zip(self._order[1:], cursor["key"], strict=True)]
+            cursor = {"at": at, "key": key}
         moved = _before(at, self._overlap, self._zone)
         return cursor if moved == at else {"at": moved, "key": None}
 
