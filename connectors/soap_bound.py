@@ -165,7 +165,7 @@ class Bound:
     @cached_property
     def _lines(self) -> _Lines:
         operation, settings = self.operation, self._service.settings
-        writers = Writers(encoded=operation.input.encoded, beside_over=settings.mtom_over)
+        writers = Writers(encoded=operation.input.encoded, soap12=operation.soap12, beside_over=settings.mtom_over)
         write = writer_of(writers, operation.input)
         asked = {part.name: writers.element(part.element) for part in self._asked()}
         constant: list[str] = []

@@ -131,7 +131,8 @@ class _Encoder:
     def _simple(self, kind: Simple) -> Any:
         facets = {name: value for name in _FACETS if (value := getattr(kind.facets, name)) not in (None, ())}
         items = self._simple(kind.items) if kind.items else None
-        return [kind.base, facets, kind.name, kind.doc, items, [self._simple(each) for each in kind.members]]
+        members = [self._simple(each) for each in kind.members]
+        return [kind.base, facets, kind.name, kind.doc, items, members, kind.qname]
 
     def _complex(self, kind: Complex) -> int:
         if id(kind) in self._numbers:
@@ -219,7 +220,7 @@ class _Decoder:
 
 
 def _simple(said: list[Any]) -> Simple:
-    base, facets, name, doc, items, members = said
+    base, facets, name, doc, items, members, qname = said
     told: Any = {key: tuple(value) if isinstance(value, list) else value for key, value in facets.items()}
     inner = _simple(items) if items else None
-    return Simple(base, Facets(**told), name, doc, inner, tuple(_simple(each) for each in members))
+    return Simple(base, Facets(**told), name, doc, inner, tuple(_simple(each) for each in members), qname)

@@ -79,7 +79,7 @@ def _body_writer(writers: Writers, message: Message) -> Write:
     start, end = "", ""
     if message.wrapper:
         name = writers.name(message.wrapper)
-        style = ' soap:encodingStyle="http://schemas.xmlsoap.org/soap/encoding/"' if message.encoded else ""
+        style = f' soap:encodingStyle="{writers.encoding}"' if message.encoded else ""
         start, end = f"<{name}{style}>", f"</{name}>"
 
     def write(value: Any, out: list[str]) -> None:

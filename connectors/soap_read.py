@@ -24,7 +24,7 @@ from .soap_types import (
     Type,
     Wildcard,
 )
-from .soap_xml import ENCODING, XSD, XSI, Node, as_text, local, namespace, plain, qualified
+from .soap_xml import ENCODING_12, ENCODINGS, XSD, XSI, Node, as_text, local, namespace, plain, qualified
 
 Read = Callable[[Node], Any]
 Object = dict[str, Any]
@@ -32,7 +32,8 @@ Object = dict[str, Any]
 _NIL = f"{{{XSI}}}nil"
 _TYPE = f"{{{XSI}}}type"
 _TRUE = {"true", "1"}
-_UNSEEN = {XSI, ENCODING}
+_REFERENCES = ((f"{{{ENCODING_12}}}ref", "href"), (f"{{{ENCODING_12}}}id", "id"))
+_UNSEEN = {XSI, *ENCODINGS}
 
 
 @dataclass(slots=True)
@@ -292,7 +293,7 @@ def _any(node: Node) -> Any:
         return {"xml": "".join(as_text(child) for child in node)}
     said = node.get(_TYPE)
     tag = qualified(node, said) if said else ""
-    base = local(tag) if namespace(tag) in {XSD, ENCODING} else "string"
+    base = local(tag) if namespace(tag) in {XSD, *ENCODINGS} else "string"
     return soap_scalars.reader(Simple(base))(node.text or "")
 
 
@@ -302,6 +303,11 @@ def dereferenced(body: Node) -> Node:
 
     Each value is put in place of its first references only, and never inside itself: a few bytes must not grow into a tree.
     """
+    for node in body.iter():  # SOAP 1.2 spells it otherwise, and may keep a value where it stands first
+        for name, old in _REFERENCES:
+            if (text := node.get(name)) is not None:
+                node.set(old, f"#{text}" if old == "href" else text)
+                del node.attrib[name]
     aside = {node.get("id"): node for node in body if node.get("id")}
     if not aside:
         return body

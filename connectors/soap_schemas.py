@@ -21,11 +21,11 @@ from .soap_types import (
     Wildcard,
     content,
 )
-from .soap_xml import ENCODING, XML, XSD, Node, clark, local, namespace, qualified
+from .soap_xml import ENCODINGS, XML, XSD, Node, clark, local, namespace, qualified
 
 _X = f"{{{XSD}}}"
 _GLOBAL = ("element", "complexType", "simpleType", "group", "attributeGroup", "attribute")
-_ARRAY = clark(ENCODING, "Array")
+_ARRAYS = {clark(space, "Array") for space in ENCODINGS}
 _WSDL_ARRAY_TYPE = "{http://schemas.xmlsoap.org/wsdl/}arrayType"
 SWA_REF = "{http://ws-i.org/profiles/basic/1.1/xsd}swaRef"
 """A text that names an attachment; callers give and get what is in it."""
@@ -88,13 +88,13 @@ class Schemas:
 
     def type(self, tag: str) -> Type:
         """Give a global type by its qualified name; an unknown one is any type, and a gap."""
-        if namespace(tag) in {XSD, ENCODING} and tag != _ARRAY:
+        if namespace(tag) in {XSD, *ENCODINGS} and tag not in _ARRAYS:
             return AnyType() if local(tag) in _ANY else Simple(_OLD_NAMES.get(local(tag), local(tag)))
         if tag == SWA_REF:
             return Simple("base64Binary", name="swaRef")
-        if tag == _ARRAY:
+        if tag in _ARRAYS:
             item = Element("item", "item", Declaration(AnyType, nillable=True), 0, None)
-            return Complex("Array", _ARRAY, array_of=item)
+            return Complex("Array", tag, array_of=item)
         if tag not in self._types:
             self._types[tag] = self._global_type(tag)
         return self._types[tag]
@@ -114,8 +114,8 @@ class Schemas:
             self._fill_complex(made, found)
             return made
         if found := self._find("simpleType", tag):
-            return self._simple(found, name=local(tag))
-        if namespace(tag) not in {XML, ENCODING}:
+            return replace(self._simple(found, name=local(tag)), qname=tag)
+        if namespace(tag) not in {XML, *ENCODINGS}:
             self.gaps.append(f"type {tag} is not defined")
         return AnyType()
 
@@ -130,7 +130,7 @@ class Schemas:
         """Tell every named base type who extends or restricts it, so that `xsi:type` can be written and read."""
         for (kind, tag), found in list(self._found.items()):
             base = self._base_of(found) if kind == "complexType" else None
-            if base and namespace(base) not in {XSD, ENCODING}:
+            if base and namespace(base) not in {XSD, *ENCODINGS}:
                 above, mine = self.type(base), self.type(tag)
                 if isinstance(above, Complex) and isinstance(mine, Complex) and mine is not above:
                     above.derived.append(mine)
@@ -185,7 +185,7 @@ class Schemas:
         if inner is not None:
             step = _child(inner, "extension", "restriction")
             if step is None:
-                return
+                step = inner  # gSOAP leaves it out where it hides an array
             body, base = step, self.type(self._reference(step.get("base", "xs:anyType"), Found(step, found.document)))
         simple = inner is not None and local(inner.tag) == "simpleContent"
         extends = base is not None and local(body.tag) == "extension"
@@ -223,7 +223,7 @@ class Schemas:
 
     def _array(self, body: Node, base: Complex, made: Complex) -> Element | None:
         """Read `soapenc:Array` with its `wsdl:arrayType`, as rpc/encoded contracts write lists."""
-        if base.qname != _ARRAY and base.array_of is None:
+        if base.qname not in _ARRAYS and base.array_of is None:
             return None
         for each in body.iter(f"{_X}attribute"):
             if name := each.get(_WSDL_ARRAY_TYPE):
@@ -289,14 +289,14 @@ class Schemas:
                     yield made, node.get("use") == "prohibited"
             elif kind == "attributeGroup" and node.get("ref"):
                 found = self._find("attributeGroup", qualified(node, node.get("ref"), document.space))
-                if found and namespace(qualified(node, node.get("ref"))) != ENCODING:
+                if found and namespace(qualified(node, node.get("ref"))) not in ENCODINGS:
                     yield from self._attributes(found.node, found.document)
 
     def _attribute(self, node: Node, document: Document) -> Attribute | None:
         required = node.get("use") == "required"
         if name := node.get("ref"):
             tag = qualified(node, name, document.space)
-            if namespace(tag) == ENCODING:
+            if namespace(tag) in ENCODINGS:
                 return None  # arrayType and its like: how an array is written, no data
             found = self._find("attribute", tag)
             kind = self._attribute_type(found) if found else Simple("string")

@@ -48,6 +48,7 @@ class Simple:
     doc: str | None = None
     items: Simple | None = None
     members: tuple[Simple, ...] = ()
+    qname: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from .soap_types import (
     Type,
     Wildcard,
 )
-from .soap_xml import ENCODING, XML, XSD, XSI, BadXml, element_from, local, namespace
+from .soap_xml import ENCODING, ENCODING_12, XML, XSD, XSI, BadXml, element_from, local, namespace
 
 Out = list[str]
 Write = Callable[[Any, Out], None]
@@ -70,14 +70,19 @@ class Writers:
     Binary values of more than `beside_over` bytes travel beside the envelope (MTOM), where what is written to can take them.
     """
 
-    def __init__(self, *, encoded: bool = False, beside_over: int | None = None) -> None:
+    def __init__(self, *, encoded: bool = False, soap12: bool = False, beside_over: int | None = None) -> None:
         self._encoded = encoded
+        self._soap12 = soap12
         self._beside_over = beside_over
         self._prefixes: dict[str, str] = {XSI: "xsi", XML: "xml"}
         self._bodies: dict[int, _Body] = {}
         self._alive: list[Type] = []
         if encoded:
-            self._prefixes |= {XSD: "xsd", ENCODING: "soapenc"}
+            self._prefixes |= {XSD: "xsd", self.encoding: "soapenc"}
+
+    @property
+    def encoding(self) -> str:
+        return ENCODING_12 if self._soap12 else ENCODING
 
     def name(self, tag: str) -> str:
         """Give a tag with its prefix."""
@@ -123,6 +128,8 @@ class Writers:
         if not self._encoded:
             return ""
         if isinstance(kind, Simple):
+            if kind.qname:
+                return f' xsi:type="{self.name(kind.qname)}"'
             return f' xsi:type="xsd:{"string" if kind.items or kind.members else kind.base}"'
         return f' xsi:type="{self.name(kind.qname)}"' if isinstance(kind, Complex) and kind.qname else ""
 
@@ -178,10 +185,14 @@ class Writers:
         item_type = self._typed(kind).removeprefix(' xsi:type="').removesuffix('"') or "xsd:anyType"
         each = self.element(item)
         typed = ' xsi:type="soapenc:Array"'
+        of, end = f' soapenc:arrayType="{item_type}[', ']"'
+        if self._soap12:
+            of, end = f' soapenc:itemType="{item_type}" soapenc:arraySize="', '"'
 
         def write(value: Any, out: Out) -> None:
             items = value if isinstance(value, list) else [value]
-            out.append(f'<{name}{typed} soapenc:arrayType="{item_type}[{len(items)}]">')
+            size = f"{of}{len(items)}{end}"
+            out.append(f"<{name}{typed}{size}>")
             _many(each, items, out)
             out.append(f"</{name}>")
 

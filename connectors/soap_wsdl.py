@@ -129,7 +129,9 @@ class Definitions:
         parts = {each.get("name", ""): each for each in message.iterfind(f"{{{WSDL}}}part")}
         listed = body.get("parts") if body is not None else None
         aside = {name for name, own in ((each[0], each[2]) for each in headers) if own is message} | set(attached)
-        names = listed.split() if listed is not None else [name for name in parts if name not in aside]
+        names = listed.split() if listed is not None else []
+        if listed is None or (names and not parts.keys() & set(names)):  # gSOAP names a part Body that is none
+            names = [name for name in parts if name not in aside]
         space = body.get("namespace") if body is not None else None
         root = node.getroottree().getroot()
         return Said(

@@ -15,6 +15,8 @@ WSDL = "http://schemas.xmlsoap.org/wsdl/"
 SOAP_11 = "http://schemas.xmlsoap.org/soap/envelope/"
 SOAP_12 = "http://www.w3.org/2003/05/soap-envelope"
 ENCODING = "http://schemas.xmlsoap.org/soap/encoding/"
+ENCODING_12 = "http://www.w3.org/2003/05/soap-encoding"
+ENCODINGS = (ENCODING, ENCODING_12)
 
 Node = Any
 """An lxml element: its stubs promise less than it does."""

@@ -137,7 +137,9 @@ class Reader:
         headers = list(self._headers(concrete))
         aside = attachments(self._raw.way(binding.name.text, operation.name, way))
         others = {name for name, _ in headers} | set(aside)
-        names = said["parts"].split() if "parts" in said else [name for name in parts if name not in others]
+        names = said.get("parts", "").split()
+        if "parts" not in said or (names and not parts.keys() & set(names)):  # gSOAP names a part Body that is none
+            names = [name for name in parts if name not in others]
         rpc = operation.style == "rpc"
         wrapper = None
         if rpc:

@@ -171,7 +171,9 @@ def test_an_overlay_makes_optional_adds_an_import_and_takes_away(tmp_path: Path)
     )
     customer = '<xs:element name="customer" type="xs:string"'
     assert customer in TEXT
-    (tmp_path / "b.wsdl").write_text(TEXT.replace(customer, '<xs:element name="customer" xmlns:m="urn:more" type="m:Code"'))
+    (tmp_path / "b.wsdl").write_text(
+        TEXT.replace(customer, '<xs:element name="customer" xmlns:m="urn:more" type="m:Code"')
+    )
     overlay = [
         {"at": "//xsd:schema", "add": '<xsd:import namespace="urn:more" schemaLocation="more.xsd"/>', "within": "b.wsdl"},
         {"at": "//xsd:element[@name='customer']", "set": {"minOccurs": "0"}},
@@ -238,7 +240,11 @@ def test_everything_of_the_kit_is_kept_and_found_again_as_it_was(kit: Path, tmp_
         read, kept = (Service(Settings(wsdl=str(file), kept=tmp_path)) for _ in range(2))
         assert len(read.contract.operations) == len(kept.contract.operations)
         for one, other in zip(read.contract.operations, kept.contract.operations, strict=True):
-            assert (one.key, one.input_schema, one.output_schema) == (other.key, other.input_schema, other.output_schema)
+            assert (one.key, one.input_schema, one.output_schema) == (
+                other.key,
+                other.input_schema,
+                other.output_schema,
+            )
             assert read.bound(one)._lines.start == kept.bound(other)._lines.start
             assert soap_load.schema_of(other.input, output=False) == one.input_schema
 

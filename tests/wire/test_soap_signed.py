@@ -79,7 +79,13 @@ class Signing(stand_in.SoapService):
 
 
 def adapter(folder: Path, url: str, **security: Any) -> SoapAdapter:
-    said = {"kind": "soap", "wsdl": str(WSDL), "endpoints": url, "security": security, "effects": {"FindInvoice": "read"}}
+    said = {
+        "kind": "soap",
+        "wsdl": str(WSDL),
+        "endpoints": url,
+        "security": security,
+        "effects": {"FindInvoice": "read"},
+    }
     return SoapAdapter("billing", SoapConfig.model_validate(said), Place(folder, folder))
 
 
