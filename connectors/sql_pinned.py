@@ -14,13 +14,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.generators import fetch, send
 from psycopg.pq import ExecStatus
-from psycopg.waiting import wait
+from psycopg.waiting import Ready, Wait, wait
 from sqlalchemy.dialects import postgresql
 
 from ..core.errors import InputError
@@ -32,9 +32,15 @@ from .sql_statements import POSTGRES, Limits, Statement, row_bytes, unique_names
 from .sql_values import bindable, plain, reader
 
 if TYPE_CHECKING:
+    from psycopg.abc import PQGen
+
     from .sql import Database
 
 _CHUNK = 500
+_LIGHT_ROWS = 64
+"""More are not read where others wait meanwhile."""
+_HEAVY = Wait.RW
+Stand = Literal["waits", "ended", "rest"]
 _IDLE_S = 1.0
 _GRACE_S = 2.0
 _AGAIN_S = 60.0
@@ -116,6 +122,7 @@ class PinnedRead:
         self.limits = limits
         self._names: list[str] = list(compiled.positiontup or ())
         self._is_long = False
+        self._is_heavy = False
 
     @classmethod
     def of(cls, database: Database, statement: Statement, limits: Limits) -> PinnedRead | None:
@@ -138,22 +145,55 @@ class PinnedRead:
             return None
         try:
             with watching(pin.fileno, left_s + _GRACE_S):
-                found = pin.read(self, [bindable(parameters[name], "postgresql") for name in self._names])
-        except InputError:
-            self._pins.drop(pin)
-            raise
+                found = pin.read(self, self._values(parameters))
         except Exception as error:  # whatever it is: the ordinary way finds the words for it
-            self._pins.drop(pin)
-            if getattr(error, "sqlstate", None) == _TIMED_OUT:
-                text, detail = said(error)
-                raise meaning(error)(text, detail=detail) from error
+            self.failed(pin, error)
             return None
+        self.done(pin, limit_ms, found)
+        return found
+
+    def begin(
+        self, parameters: Mapping[str, Any], left_s: float, answer: Callable[[Rows], Any], otherwise: Callable[[], Any]
+    ) -> PinnedReading | None:
+        """
+        Begin to read where a connection is at hand that knows the statement; None where another way has to be gone.
+
+        `answer` makes of rows what is answered, `otherwise` goes the ordinary way after all.
+        """
+        if self._is_long or self._is_heavy:
+            return None
+        limit_ms = _limit_ms(left_s)
+        if (pin := self._pins.take(limit_ms)) is None:
+            return None
+        values = self._values(parameters)
+        if not pin.is_ready(self, values):
+            self._pins.give_back(pin, limit_ms)
+            return None
+        return PinnedReading(self, pin, limit_ms, pin.reading(self, values, light=True), left_s, answer, otherwise)
+
+    def _values(self, parameters: Mapping[str, Any]) -> list[Any]:
+        return [bindable(parameters[name], "postgresql") for name in self._names]
+
+    def done(self, pin: _Pin, limit_ms: int, found: Rows) -> None:
+        """Hear what was read on a connection, which is free again."""
         if found.truncated:
             self._is_long = True  # a server cursor leaves the rest over there
             self._pins.drop(pin)
         else:
             self._pins.give_back(pin, limit_ms)
-        return found
+
+    def failed(self, pin: _Pin, error: Exception) -> None:
+        """Hear that a read failed; raises where that is the answer, and not only the end of a short cut."""
+        self._pins.drop(pin)
+        if isinstance(error, InputError):
+            raise error
+        if getattr(error, "sqlstate", None) == _TIMED_OUT:
+            text, detail = said(error)
+            raise meaning(error)(text, detail=detail) from error
+
+    def was_heavy(self) -> None:
+        """Hear that an answer was long: the next ones are read on threads from the beginning."""
+        self._is_heavy = True
 
     def grow(self, left_s: float) -> None:
         """Hear that the ordinary way was gone, in a call with so much time, and led to an answer."""
@@ -164,6 +204,70 @@ class PinnedRead:
 def _limit_ms(left_s: float) -> int:
     """Give the limit of the connections that a call uses: the calls of one tool have nearly the same time."""
     return math.ceil(left_s * 2) * 500
+
+
+class PinnedReading:
+    """One read under way on a connection of its own; see `core.tool.Reading`."""
+
+    def __init__(
+        self,
+        asked: PinnedRead,
+        pin: _Pin,
+        limit_ms: int,
+        steps: PQGen[Rows],
+        left_s: float,
+        answer: Callable[[Rows], Any],
+        otherwise: Callable[[], Any],
+    ) -> None:
+        self.fileno = pin.fileno
+        self._asked = asked
+        self._pin = pin
+        self._limit_ms = limit_ms
+        self._steps = steps
+        self._answer = answer
+        self._otherwise = otherwise
+        self._error: Exception | None = None
+        self._found: Rows | None = None
+        self._watched = watching(pin.fileno, left_s + _GRACE_S)
+        self._watched.__enter__()
+        self._state = self._stepped(None)
+
+    def step(self) -> Stand:
+        if self._state == "waits":
+            self._state = self._stepped(Ready.R)
+        return self._state
+
+    def answer(self) -> Any:
+        assert self._found is not None
+        self._watched.__exit__(None, None, None)
+        self._asked.done(self._pin, self._limit_ms, self._found)
+        return self._answer(self._found)
+
+    def rest(self) -> Any:
+        try:
+            if self._error is None and self._found is None:
+                self._found = wait(self._steps, self.fileno, _WAKE_S)
+        except Exception as error:  # as in `read`
+            self._error = error
+        if self._error is None:
+            return self.answer()
+        self._watched.__exit__(None, None, None)
+        self._asked.failed(self._pin, self._error)
+        return self._otherwise()
+
+    def _stepped(self, ready: Ready | None) -> Stand:
+        try:
+            wanted = next(self._steps) if ready is None else self._steps.send(ready)
+        except StopIteration as end:
+            self._found = end.value
+            return "ended"
+        except Exception as error:  # a thread sees to it
+            self._error = error
+            return "rest"
+        if wanted == Wait.R:
+            return "waits"
+        self._asked.was_heavy()
+        return "rest"
 
 
 class _Known:
@@ -202,13 +306,25 @@ class _Pin:
             with watching(self.fileno, _GRACE_S):
                 self._pgconn.send_query(b"")
                 self._results()
+        found: Rows = wait(self.reading(asked, values), self.fileno, _WAKE_S)
+        return found
+
+    def is_ready(self, asked: PinnedRead, values: Sequence[Any]) -> bool:
+        """Tell whether it was used just now, and has prepared this statement for values of these types."""
+        if time.monotonic() - self._used > _IDLE_S:
+            return False
+        self._transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
+        return (asked.number, self._transformer.types or ()) in self._known
+
+    def reading(self, asked: PinnedRead, values: Sequence[Any], *, light: bool = False) -> PQGen[Rows]:
+        """Read; what is yielded is what the socket is waited for. With `light` a long answer is first said to be `_HEAVY`."""
         transformer = self._transformer
         sent = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
         types, formats = transformer.types or (), transformer.formats
         known = self._known.get((asked.number, types)) or self._prepare(asked, types)
         self._pgconn.send_query_prepared(known.name, sent, param_formats=formats)
         self._pgconn.set_chunked_rows_mode(_CHUNK)
-        rows = self._rows(known, asked.limits)
+        rows = yield from self._rows(known, asked.limits, light=light)
         self._used = time.monotonic()
         return rows
 
@@ -228,14 +344,17 @@ class _Pin:
         if failed is not None:
             raise failed
 
-    def _rows(self, known: _Known, limits: Limits) -> Rows:
-        wait(send(self._pgconn), self.fileno, _WAKE_S)
+    def _rows(self, known: _Known, limits: Limits, *, light: bool) -> PQGen[Rows]:
+        yield from send(self._pgconn)
         rows: list[dict[str, Any]] = []
         size = 0
         failed = None
-        while (result := wait(fetch(self._pgconn), self.fileno, _WAKE_S)) is not None:
+        while (result := (yield from fetch(self._pgconn))) is not None:
             if (failed := failed or self._error(result)) is not None:
                 continue
+            if light and result.ntuples > _LIGHT_ROWS:
+                light = False
+                yield _HEAVY
             if known.columns is None:
                 known.look(result)
             columns = known.columns or ()

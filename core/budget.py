@@ -79,6 +79,21 @@ class Share:
             and self.refusal(needed_s) is None
         )
 
+    def begins(self, effect: Effect, needed_s: float) -> bool | None:
+        """Tell whether a call would find a place by `take`; None where more than a place is asked of it."""
+        if self._rate is not None or self.endpoints or self.line(effect).error is not None:
+            return None
+        if self._calendar is not None and self.refusal(needed_s) is not None:
+            return None
+        return self._slots.has_room
+
+    def take(self) -> bool:
+        """Hold one place where that takes no waiting; `give_back` ends it."""
+        return self._slots.take()
+
+    def give_back(self) -> None:
+        self._slots.release()
+
     def refusal(self, needed_s: float) -> DrawbarError | None:
         """Say why a call of this length may not start now; None while it may."""
         try:

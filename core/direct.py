@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from .access import Caller
+from .begun import Begun
 from .calls import given_to, run_of_call
 from .desk import Desk
 from .engine import Engine
@@ -54,14 +55,30 @@ class Direct:
         prepared = self._guard.prepare(tool, arguments, caller, once=key, outside=outside)
         rules = prepared.tool.rules
         if self._limits is None or not caller.is_limited:
-            answer = self._made(prepared, key, code, asker)
+            answer = self.made(prepared, key, code, asker)
         else:
             self._limits.step(caller)
             with self._limits.at_work(caller):
-                answer = self._made(prepared, key, code, asker)
+                answer = self.made(prepared, key, code, asker)
         return replace(answer, result=self._guard.shown(tool, answer.result, caller)) if rules.hides else answer
 
-    def _made(self, prepared: Prepared, key: str | None, code: str | None, asker: Asker) -> Answer:
+    def standing(self, tool: str, caller: Caller) -> bool | None:
+        """Tell whether a call could be begun: at once, or (False) when a place comes free. None: it is for a thread."""
+        guard = self._guard
+        bound = guard.landscape.known(tool)
+        if bound is None or bound.tool.begin is None or bound.tenant is not None or caller.is_limited:
+            return None
+        if guard.witness.spans is not None or not guard.holds.is_known or guard.queues.of_tool(tool) is not None:
+            return None
+        return bound.share.begins(bound.effect, bound.timeout_s)
+
+    def begin(self, tool: str, arguments: Any, *, caller: Caller, asker: Asker = PATIENT) -> Begun:
+        """Begin a call that `standing` is for; nothing here waits. Raises one of the five."""
+        return Begun(self, self._guard, self._guard.prepare(tool, arguments, caller), asker)
+
+    def made(
+        self, prepared: Prepared, key: str | None = None, code: str | None = None, asker: Asker = PATIENT
+    ) -> Answer:
         """Make the call here, or where its system can be reached, or ask the person who must agree."""
         queues = self._guard.queues
         if prepared.approval is None and queues.is_elsewhere(queue := queues.of_tool(prepared.tool.name)):

@@ -81,8 +81,11 @@ class Door:
 
     def remembered(self, credentials: Credentials) -> Caller | None:
         """Give the caller where that takes no look at anything; None: ask `admit`."""
-        with self._lock:
-            found = self._remembered.get(_digest(credentials))
+        return self.known(digest_of(credentials))
+
+    def known(self, digest: str) -> Caller | None:
+        """Give the caller of remembered credentials by their digest."""
+        found = self._remembered.get(digest)
         return found[1] if found is not None and found[0] > time.monotonic() else None
 
     def admit(self, credentials: Credentials) -> Caller:
@@ -153,7 +156,7 @@ class Door:
         return any(address in network for network in self._networks)
 
     def _remember(self, credentials: Credentials, caller: Caller) -> None:
-        digest = _digest(credentials)
+        digest = digest_of(credentials)
         with self._lock:
             self._remembered[digest] = (time.monotonic() + _REMEMBERED_S, caller)
             if len(self._remembered) > _MAX_REMEMBERED:
@@ -178,7 +181,7 @@ class Door:
         if left_s <= 0:
             return
         with self._lock:
-            if _digest(credentials) in self._good:
+            if digest_of(credentials) in self._good:
                 return
         if not self._is_key(credentials.bearer):
             return
@@ -228,6 +231,7 @@ def _place(peer: str | None) -> str:
     return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else peer or ""
 
 
-def _digest(credentials: Credentials) -> str:
+def digest_of(credentials: Credentials) -> str:
+    """Give what credentials are remembered by."""
     said = f"{credentials.bearer}\n{credentials.subject}\n{credentials.peer if credentials.subject else ''}"
     return hashlib.sha256(said.encode()).hexdigest()

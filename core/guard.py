@@ -223,9 +223,14 @@ class Guard:
         except DrawbarError as error:
             outcome = Outcome.of_error(error, notes)
         except Exception as error:  # a defect of an adapter must not leave an intent without an outcome
-            log.error("adapter.defect", tool=bound.name, call_id=call_id, **_trace(prepared, error))  # noqa: TRY400
-            outcome = Outcome.of_error(defect(bound, error), notes)
+            outcome = self.defective(prepared, call_id, error, notes)
         return veiled(prepared, storable(bound, by_rules(prepared, outcome)))
+
+    def defective(self, prepared: Prepared, call_id: str, error: Exception, notes: dict[str, Any]) -> Outcome:
+        """Log a defect of an adapter, and give what came of its call."""
+        bound = prepared.tool
+        log.error("adapter.defect", tool=bound.name, call_id=call_id, **_trace(prepared, error))
+        return Outcome.of_error(defect(bound, error), notes)
 
     def kept(self, bound: Bound, arguments: Mapping[str, Any]) -> str:
         """Write arguments for our own state, sealed where some of them are secret or personal."""
@@ -375,6 +380,10 @@ class Guard:
         elif code is not None:
             self.journal.write(lambda conn: self.spend(conn, prepared, code))
         outcome = self._tried(prepared, call_id, timeout_s, replace(asker, leaving=leaving))
+        return self.ended(prepared, call_id, outcome)
+
+    def ended(self, prepared: Prepared, call_id: str, outcome: Outcome) -> Answer:
+        """Keep what came of a direct call, and give the answer; raises one of the five."""
         if prepared.recorded:
             self._record(prepared, call_id, outcome)
         else:

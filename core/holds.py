@@ -67,6 +67,11 @@ class Holds:
         """Give the wall clock that all processes share: `until` is what people wrote."""
         return self._clock()
 
+    @property
+    def is_known(self) -> bool:
+        """Tell whether the next question is answered from memory."""
+        return time.monotonic() < self._until
+
     def live(self) -> Mapping[str, dict[str, Any]]:
         """Give every hold by its target; while the journal is away, as it was last seen."""
         if time.monotonic() >= self._until:

@@ -251,6 +251,9 @@ class Landscape:
         """Name the systems: of an adapter with tenants, that of each."""
         return sorted(self._entries)
 
+    def is_system(self, name: str) -> bool:
+        return name in self._entries
+
     def system(self, name: str, tenant: str | None) -> str:
         """Name the system that an adapter is for a tenant; InputError where there is one for each and this is none of them."""
         config = self._configs.get(name)

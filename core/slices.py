@@ -97,6 +97,13 @@ class Slots:
             with self._change:
                 self._waiting -= 1
 
+    def take(self) -> bool:
+        """Take a slot where nobody has to wait for it; those that wait come first."""
+        if self._waiting:
+            return False
+        with self._change:
+            return self._took(time.monotonic())
+
     def release(self) -> None:
         with self._change:
             self._in_use -= 1

@@ -6,7 +6,7 @@ import inspect
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, Protocol, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -69,6 +69,23 @@ class Call:
 Run = Callable[[dict[str, Any], Call], Any]
 
 
+class Reading(Protocol):
+    """A read under way on a line of its own. It is ended by `answer` or by `rest`."""
+
+    @property
+    def fileno(self) -> int:
+        """Give the descriptor that can be read when there is more."""
+
+    def step(self) -> Literal["waits", "ended", "rest"]:
+        """Go on without waiting: there will be more to read; all is there; or the rest is long, and for a thread."""
+
+    def answer(self) -> Any:
+        """Give what was read, after it ended, as `run` does."""
+
+    def rest(self) -> Any:
+        """Wait for what is left, and give what was read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What a probe saw: the effect is there (`done`, with the answer that the call would have given) or not seen."""
@@ -84,6 +101,7 @@ class Tool:
 
     `run` gets arguments that were checked and converted by `input_schema` and gives plain values (`core.values`).
     `preview` shows exactly what `run` would send and touches nothing. `probe` looks whether the effect is there.
+    `begin`, of a read, does what `run` does without waiting for it; None where that needs a thread now.
     """
 
     name: str
@@ -97,6 +115,7 @@ class Tool:
     timeout_s: float | None = None
     strict: bool = False
     """Whether a read whose answer breaks the output schema fails. A write never does: it has happened."""
+    begin: Callable[[dict[str, Any], Call], Reading | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

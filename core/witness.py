@@ -36,13 +36,17 @@ class Witness:
         outcome = (
             perform() if self.spans is None else self._traced(self.spans, prepared, call_id, run_id, task, perform)
         )
+        self.counted(prepared, outcome, time.perf_counter() - began)
+        return outcome
+
+    def counted(self, prepared: Prepared, outcome: Outcome, seconds: float) -> None:
+        """Count an attempt that was made."""
         bound = prepared.tool
         labels = (bound.adapter, bound.name, bound.effect)
-        METER.time(TOOL_SECONDS, time.perf_counter() - began, *labels)
+        METER.time(TOOL_SECONDS, seconds, *labels)
         METER.count(TOOL_CALLS, *labels, outcome.state)
         if outcome.error is not None:
             METER.count(TOOL_ERRORS, *labels, str(outcome.error.get("kind")))
-        return outcome
 
     def waited(self, bound: Bound, seconds: float) -> None:
         """Time a wait for the budget; most calls do not wait."""

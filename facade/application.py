@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
@@ -16,7 +17,10 @@ from . import live, problems
 from .documents import describe
 from .exchange import Threads
 from .gate import Gate
+from .lane import Lane
 from .mcp import Mcp
+from .mcp.http import Running
+from .mcp.toolbox import Toolbox
 from .metrics import Shared
 from .reference import routes_lines
 from .routes import methods_of, routed
@@ -84,16 +88,20 @@ def web(app: App, *, hosts: Iterable[str] = (), shared: Shared | None = None) ->
     api.state.metrics = shared or Shared()
     api.state.bell = live.Bell(app, threads)
     api.add_middleware(Swift)
-    api.add_middleware(Mcp, landscape=app, threads=threads)
+    running: Running = {}
+    toolbox = Toolbox(app)
+    api.add_middleware(Mcp, landscape=app, threads=threads, toolbox=toolbox, running=running)
     names = (*hosts, *app.config.server.names)
     origins = app.config.server.cors
-    api.add_middleware(
+    gate = partial(
         Gate,
         hosts=names,
         any_host=lambda: not names and not app.door.on_loopback,
         origins=origins,
         believes=app.door.is_proxy,
     )
+    api.add_middleware(gate)
+    api.state.lane = Lane(app, threads, gate(api), toolbox, running)
     if origins:
         # A key is sent by a page that has one; nothing that a browser sends by itself opens anything: no credentials.
         api.add_middleware(

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -17,7 +18,9 @@ FEW = 4
 PATIENCE_S = 0.002
 """Work that nobody took for so long waits for threads that wait themselves: there must be more of them."""
 _IDLE_S = 30.0
-_Work = tuple[float, Callable[[], Any], "asyncio.Future[Any]", contextvars.Context]
+Then = Callable[[Any, BaseException | None], None]
+"""Hears on the loop what came of a work, or why nothing did."""
+_Work = tuple[float, Callable[[], Any], Then, contextvars.Context]
 
 
 class Crew:
@@ -33,7 +36,7 @@ class Crew:
         self._loop = loop
         self._todo: deque[_Work] = deque()
         self._wanted: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._done: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
+        self._done: deque[tuple[Then, Any, BaseException | None]] = deque()
         self._woken = False
         self._looks = False
         self._lock = threading.Lock()
@@ -43,14 +46,18 @@ class Crew:
     def do(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """Do it on a thread; further work waits in a line."""
         done: asyncio.Future[T] = self._loop.create_future()
+        self.give(work, partial(_settled, done), contextvars.copy_context())
+        return done
+
+    def give(self, work: Callable[[], Any], then: Then, context: contextvars.Context) -> None:
+        """Do it on a thread and tell what came of it, without a future."""
         with self._lock:
-            self._todo.append((time.monotonic(), work, done, contextvars.copy_context()))
+            self._todo.append((time.monotonic(), work, then, context))
             if self._busy < min(FEW, self.most):
                 self._more(1)
             elif not self._looks and self._busy < self.most:
                 self._looks = True
                 self._loop.call_later(PATIENCE_S, self._look)
-        return done
 
     def _look(self) -> None:
         """Have more threads where work waits for them."""
@@ -75,7 +82,7 @@ class Crew:
         while True:
             with self._lock:
                 if self._todo:
-                    _, work, done, context = self._todo.popleft()
+                    _, work, then, context = self._todo.popleft()
                 else:
                     self._busy -= 1
                     self._idle += 1
@@ -85,10 +92,10 @@ class Crew:
                     return
                 continue
             try:
-                self._say(done, context.run(work), None)
+                self._say(then, context.run(work), None)
             except BaseException as error:
-                self._say(done, None, error)
-            del work, done, context
+                self._say(then, None, error)
+            del work, then, context
 
     def _is_wanted(self) -> bool:
         """Wait to be woken; False when nobody did for long."""
@@ -102,8 +109,8 @@ class Crew:
             self._wanted.get()  # somebody counts on us: the word is on its way
         return True
 
-    def _say(self, done: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
-        self._done.append((done, result, error))
+    def _say(self, then: Then, result: Any, error: BaseException | None) -> None:
+        self._done.append((then, result, error))
         if not self._woken:
             self._woken = True
             try:
@@ -114,10 +121,17 @@ class Crew:
     def _settle(self) -> None:
         self._woken = False
         while self._done:
-            done, result, error = self._done.popleft()
-            if done.cancelled():
-                continue
-            if error is not None:
-                done.set_exception(error)
-            else:
-                done.set_result(result)
+            then, result, error = self._done.popleft()
+            try:
+                then(result, error)
+            except Exception as defect:  # the others are told all the same
+                self._loop.call_exception_handler({"message": f"crew {self._name}", "exception": defect})
+
+
+def _settled(done: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    if done.cancelled():
+        return
+    if error is not None:
+        done.set_exception(error)
+    else:
+        done.set_result(result)

@@ -37,7 +37,7 @@ MANY_THREADS = 8
 WAITING_THREADS = 256
 """Requests that may wait for a run at the same time; further ones are answered at once."""
 
-_JSON = re.compile(r"application/(?:[\w.+-]+\+)?json\Z")
+JSON = re.compile(r"application/(?:[\w.+-]+\+)?json\Z")
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"\Z')
 _VERSION = re.compile(r"([0-9]{1,9})(?:-[0-9a-f]+)?\Z")
 _NEVER = 2**31 - 1
@@ -65,7 +65,7 @@ class Threads:
 
     def crew(self, name: str, landscape: Landscape) -> Crew:
         """Give the threads that make calls of one system; what is no system's shares those of `""`."""
-        is_one = name in landscape.systems()
+        is_one = landscape.is_system(name)
         known_as = name if is_one else ""
         crew = self._crews.get(known_as)
         if crew is None:
@@ -76,7 +76,7 @@ class Threads:
 
     def system(self, name: str, landscape: Landscape) -> anyio.CapacityLimiter:
         """Give the threads of one system; a name that nobody registered gets those of short work."""
-        if name not in landscape.systems():
+        if not landscape.is_system(name):
             return self.work
         most = SYSTEM_THREADS + landscape.config(name).budget.concurrency
         limiter = self._systems.setdefault(name, anyio.CapacityLimiter(most))
@@ -112,7 +112,7 @@ class Exchange:
         if not text:
             return None
         media_type = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not _JSON.match(media_type):
+        if not JSON.match(media_type):
             raise UnsupportedMediaType(media_type)
         return parse_json(text) if len(text) < 65536 else await self.do(parse_json, text)
 

@@ -68,38 +68,39 @@ class Gate:
             return
         scope = _versioned(scope)
         headers: Headers = dict(scope["headers"])
-        known_as = self._id(headers)
+        known_as = self.id_of(headers)
         REQUEST.set(known_as)  # each request has a task, and so a context, of its own
         PARENT.set(traceparent_of(headers.get(_TRACEPARENT)))
         if scope["type"] == "websocket":
             await self._websocket(scope, headers, receive, send)
             return
         own: list[Header] = [(REQUEST_ID, known_as.encode())]
-        if scope.get("scheme") == "https" or self._is_behind_tls(scope, headers):
+        if scope.get("scheme") == "https" or self.is_behind_tls(scope, headers):
             own.append(HSTS)
         outgoing = Outgoing(send, scope, own, gzips=b"gzip" in headers.get(b"accept-encoding", b""))
         began = time.perf_counter()
         try:
-            self._admit(scope, headers)
+            self.admit(scope, headers)
             await self._http(scope, headers, receive, outgoing)
         except InputError as error:
             await problems.respond(*problems.of_error(error))(scope, receive, outgoing)
         finally:
             _time(scope, outgoing.status, time.perf_counter() - began)
 
-    def _id(self, headers: Headers) -> str:
+    def id_of(self, headers: Headers) -> str:
         """Take the caller's id of the request when it is one that can stand in a log, else make one."""
         said = headers.get(REQUEST_ID)
         if said is not None and _SANE_ID.fullmatch(said):
             return said.decode("ascii")
         return f"{self._prefix}-{next(self._numbers):x}"
 
-    def _is_behind_tls(self, scope: Scope, headers: Headers) -> bool:
+    def is_behind_tls(self, scope: Scope, headers: Headers) -> bool:
         if headers.get(b"x-forwarded-proto") != b"https":
             return False
         return self.believes(scope["client"][0] if scope.get("client") else None)
 
-    def _admit(self, scope: Scope, headers: Headers) -> None:
+    def admit(self, scope: Scope, headers: Headers) -> None:
+        """Refuse what a page from elsewhere would send. InputError: forbidden."""
         host = headers.get(b"host", b"")
         if not self._is_known(host) and not self.any_host():
             raise InputError(
@@ -130,7 +131,7 @@ class Gate:
 
     async def _websocket(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         try:
-            self._admit(scope, headers)
+            self.admit(scope, headers)
         except InputError as error:
             await receive()
             # Before the handshake is accepted, closing answers 403.

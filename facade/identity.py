@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -51,12 +52,12 @@ async def counted(limits: Limits, threads: anyio.CapacityLimiter, caller: Caller
         if standing is None:
             standing = await anyio.to_thread.run_sync(limits.counted, minute, limiter=threads)
     except InputError as error:
-        note(asked.scope, _rate_limit(Standing(minute.total, 0, error.retry_after_s or 0)))
+        note(asked.scope, rate_limit(Standing(minute.total, 0, error.retry_after_s or 0)))
         raise
-    note(asked.scope, _rate_limit(standing))
+    note(asked.scope, rate_limit(standing))
 
 
-def _rate_limit(standing: Standing) -> list[Header]:
+def rate_limit(standing: Standing) -> list[Header]:
     """Say it as draft-ietf-httpapi-ratelimit-headers does, and by the three fields of its earlier versions."""
     limit, left, reset_s = standing.limit, standing.left, math.ceil(standing.reset_s)
     return [
@@ -90,7 +91,13 @@ def _in_session(caller: Caller, session: str | None) -> Caller:
 
 
 def _credentials(door: Door, asked: HTTPConnection) -> Credentials:
-    said = asked.headers.getlist("authorization")
+    subjects = asked.headers.getlist(door.header) if door.header else []
+    peer = asked.client.host if asked.client else None
+    return credentials_of(asked.headers.getlist("authorization"), subjects, peer)
+
+
+def credentials_of(said: Sequence[str], subjects: Sequence[str], peer: str | None) -> Credentials:
+    """Read what a request shows: the values of Authorization, those of the proxy's header, and where it comes from."""
     if len(said) > 1:
         raise InputError("Authorization is sent twice", reason="unauthenticated", field="Authorization")
     scheme, _, bearer = (said[0] if said else "").partition(" ")
@@ -101,9 +108,4 @@ def _credentials(door: Door, asked: HTTPConnection) -> Credentials:
             field="Authorization",
             next="send Authorization: Bearer KEY",
         )
-    subjects = asked.headers.getlist(door.header) if door.header else []
-    return Credentials(
-        bearer=bearer.strip() or None,
-        peer=asked.client.host if asked.client else None,
-        subject=subjects[0] if len(subjects) == 1 else None,
-    )
+    return Credentials(bearer=bearer.strip() or None, peer=peer, subject=subjects[0] if len(subjects) == 1 else None)

@@ -90,9 +90,9 @@ class Outgoing:
         if not message.get("more_body"):
             body = message.get("body", b"")
             if len(body) < _ON_THREAD_BYTES:
-                coded = gzip.compress(body, _GZIP_LEVEL, mtime=0)
+                coded = gzipped(body)
             else:
-                coded = await anyio.to_thread.run_sync(lambda: gzip.compress(body, _GZIP_LEVEL, mtime=0))
+                coded = await anyio.to_thread.run_sync(lambda: gzipped(body))
             start["headers"] = [
                 *(_weakened(pair) for pair in start["headers"] if pair[0] != b"content-length"),
                 (b"content-length", b"%d" % len(coded)),
@@ -102,6 +102,10 @@ class Outgoing:
             message = {"type": "http.response.body", "body": coded, "more_body": False}
         await self._send(start)
         return message
+
+
+def gzipped(body: bytes) -> bytes:
+    return gzip.compress(body, _GZIP_LEVEL, mtime=0)
 
 
 def _weakened(pair: Header) -> Header:

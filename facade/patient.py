@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+if TYPE_CHECKING:
+    from .lane import Head, Lane, Passage
+
 HEAD_TIMEOUT_S = 15.0
 HEAD_LIMIT_BYTES = 65_536
+HELD_S = 0.25
+"""So long, and so long a body, may go the short way; what takes longer is the application's."""
+LONGEST_BYTES = 65_536
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -21,6 +28,16 @@ class Patient(HttpToolsProtocol):
     _slow: asyncio.TimerHandle | None = None
     _in_head = False
     _head_bytes = 0
+    _head: Head | None = None
+    _held = b""
+    _held_until: asyncio.TimerHandle | None = None
+    _passage: Passage | None = None
+    _always: tuple[object, bytes] = (None, b"")
+
+    def __init__(self, *said: Any, lane: Lane | None = None, **named: Any) -> None:
+        """`lane` is the short way for what is usual; without one all goes through the application."""
+        super().__init__(*said, **named)
+        self._lane = lane
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -28,6 +45,8 @@ class Patient(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self._head is not None and self._held_until is None:
+            self._held_until = self.loop.call_later(HELD_S, self._go_long)
         if self.transport.is_closing():
             return
         self._head_bytes = self._head_bytes + len(data) if self._in_head else 0
@@ -40,6 +59,10 @@ class Patient(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
+        self._let_go()
+        if self._passage is not None:
+            self._passage.disconnected = True
+            self._passage.lost()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
@@ -55,7 +78,77 @@ class Patient(HttpToolsProtocol):
         hosts = sum(name == b"host" for name, _ in self.headers)
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
             raise ValueError("not one Host")  # the parser makes it an invalid request
+        self._head = self._usual()
+        if self._head is None:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self._head is None:
+            super().on_body(body)
+            return
+        self._held += body
+        if len(self._held) >= LONGEST_BYTES:
+            self._go_long()
+
+    def on_message_complete(self) -> None:
+        head, lane = self._head, self._lane
+        if head is None or lane is None:
+            super().on_message_complete()
+            return
+        self._passage = lane.take(self, head, self.headers, self._held)
+        if self._passage is None:
+            self._go_long()
+            super().on_message_complete()
+            return
+        self._let_go()
+        self.cycle = self._passage  # type: ignore[assignment]  # what is asked of it, it has
+
+    def replied(self, answer: bytes) -> None:
+        """Write the answer to a request that went the short way."""
+        passage, self._passage = self._passage, None
+        assert passage is not None
+        passage.response_complete = True
+        if passage.disconnected or self.transport.is_closing():
+            return
+        if passage.keep_alive:
+            self.transport.write(answer)
+        else:
+            self.transport.write(answer.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
+            self.transport.close()
+        self.on_response_complete()
+
+    def always(self) -> bytes:
+        """Give the headers that the server adds to every answer, spelled."""
+        said = self.server_state.default_headers
+        if self._always[0] is not said:
+            self._always = said, b"".join(b"%b: %b\r\n" % pair for pair in said)
+        return self._always[1]
+
+    def _usual(self) -> Head | None:
+        """Look whether a request may go the short way; None where it may not, or another of this line is not answered."""
+        if self._lane is None or self.limit_concurrency is not None or self.root_path:
+            return None
+        if self.cycle is not None and not self.cycle.response_complete:
+            return None
+        parser = self.parser
+        if parser.get_method() != b"POST" or parser.get_http_version() != "1.1" or not parser.should_keep_alive():
+            return None
+        return self._lane.head(self.url, self.headers, self.client[0] if self.client else None)
+
+    def _go_long(self) -> None:
+        """Let the application have what was held for the short way."""
+        held = self._held
+        self._let_go()
+        self._forget()
         super().on_headers_complete()
+        if held:
+            super().on_body(held)
+
+    def _let_go(self) -> None:
+        self._head, self._held = None, b""
+        if self._held_until is not None:
+            self._held_until.cancel()
+            self._held_until = None
 
     def _wait(self) -> None:
         self._slow = self.loop.call_later(HEAD_TIMEOUT_S, self._give_up)

@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ def serve(
     api = web(app, shared=shared)
     config = uvicorn.Config(
         api,
-        http=Patient,
+        http=partial(Patient, lane=api.state.lane),  # type: ignore[arg-type]  # it makes a protocol as a class does
         ws="websockets-sansio",
         log_config=None,
         access_log=False,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...connectors import sql_schema as schema
-from ...connectors.sql_model import Changed
+from ...connectors.sql_model import Changed, Rows
 from ...connectors.sql_text import parse
 from ...core.errors import ConfigError
-from ...core.tool import Call, Tool
+from ...core.tool import Call, Reading, Tool
 from .config import StatementConfig
 
 if TYPE_CHECKING:
@@ -55,7 +56,11 @@ def statement_tool(database: Database, name: str, config: StatementConfig) -> To
             found = statements.read(database, statement, values, limits, call.left_s())
             if pinned is not None:
                 pinned.grow(left_s)
-        return {"rows": found.rows, "next": None, **({"truncated": True} if found.truncated else {})}
+        return rows_of(found)
+
+    def begin(arguments: dict[str, Any], call: Call) -> Reading | None:
+        assert pinned is not None
+        return pinned.begin(bind(arguments), call.left_s(), rows_of, partial(read, arguments, call))
 
     def write(arguments: dict[str, Any], call: Call) -> dict[str, Any]:
         done = statements.write(
@@ -88,7 +93,12 @@ def statement_tool(database: Database, name: str, config: StatementConfig) -> To
         read if reads else write,
         preview,
         timeout_s=config.timeout_s,
+        begin=None if pinned is None else begin,
     )
+
+
+def rows_of(found: Rows) -> dict[str, Any]:
+    return {"rows": found.rows, "next": None, **({"truncated": True} if found.truncated else {})}
 
 
 def _pinned(database: Database, statement: Statement, limits: Limits) -> PinnedRead | None:

@@ -34,10 +34,15 @@ class Results:
         self._aside = Aside(app.guard.vault, over_bytes=0)
         self._most = app.config.mcp.max_result_bytes
 
+    def short(self, result: Any) -> Json | None:
+        """Write what a tool gave, where nothing of it has to be kept; None where something might."""
+        text = b"" if _has_files(result) else write_json(result)
+        return done(b'"result":' + text) if 0 < len(text) <= self._most else None
+
     def of_call(self, result: Any, caller: Caller, tool: str) -> Json:
         """Write what a tool gave."""
         blocks: list[Json] = []
-        if type(result) is bytes or (type(result) is dict and bytes in map(type, result.values())):
+        if _has_files(result):
             result, blocks = self._without_files(result, caller, tool)
         text = write_json(result)
         if len(text) <= self._most:
@@ -100,6 +105,10 @@ class Results:
             if size > self._most - _AROUND_BYTES and at > 0:
                 return at
         return len(rows)
+
+
+def _has_files(result: Any) -> bool:
+    return type(result) is bytes or (type(result) is dict and bytes in map(type, result.values()))
 
 
 def done(said: bytes, blocks: Sequence[Json] = ()) -> Json:

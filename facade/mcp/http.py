@@ -8,7 +8,7 @@ processes give the same answers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from .. import problems
 from ..crew import Crew
 from ..exchange import Threads
 from ..identity import let_in
+from ..outgoing import Header
 from .dialogue import is_short, parsed, unexpected, written
 from .toolbox import Toolbox
 from .waiting import BEAT_S, Waiting
@@ -37,17 +38,27 @@ _STREAM = [(b"content-type", b"text/event-stream"), (b"x-accel-buffering", b"no"
 _LOOK_S = 0.1
 """Calls that take longer than this are looked at: has their client gone?"""
 Written = tuple[bytes, int]
+Running = dict[Waiting, tuple[Any, Receive]]
+"""Calls under way: by what their client may take each back, and where the end of its connection is heard."""
 
 
 class Mcp:
     """ASGI middleware that answers MCP's path, and leaves everything else to the application behind it."""
 
-    def __init__(self, app: ASGIApp, landscape: App, threads: Threads, toolbox: Toolbox | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        landscape: App,
+        threads: Threads,
+        toolbox: Toolbox | None = None,
+        running: Running | None = None,
+    ) -> None:
+        """`running` are the calls under way, where others make some too."""
         self._app = app
         self._landscape = landscape
         self._threads = threads
         self._toolbox = toolbox or Toolbox(landscape)
-        self._running: dict[Waiting, tuple[Any, Receive]] = {}
+        self._running: Running = {} if running is None else running
         self._looking: asyncio.Task[None] | None = None
         self._listening: set[asyncio.Task[None]] = set()
 
@@ -71,7 +82,7 @@ class Mcp:
     async def _answer(self, request: Request, caller: Caller, send: Send) -> None:
         asked: Question | None = None
         try:
-            asked = question_of(parsed(await request.body()), _single(request.scope))
+            asked = question_of(parsed(await request.body()), single(request.scope["headers"]))
             if asked.id is None:
                 self._told(asked, request, caller)
                 await _send(send, 202, b"")
@@ -85,7 +96,7 @@ class Mcp:
         if is_short(asked):
             body, status = written(self._toolbox, asked, caller, Waiting())
             await _send(send, status, body, [_TYPE])
-        elif asked.progress_token is not None and b"text/event-stream" in _accepts(request.scope):
+        elif asked.progress_token is not None and accepts_stream(request.scope["headers"]):
             await self._streamed(asked, request, caller, send)
         else:
             waiting = Waiting()
@@ -94,11 +105,13 @@ class Mcp:
 
     async def _work(self, asked: Question, request: Request, caller: Caller, waiting: Waiting) -> Written:
         """Have it answered on a thread; while it runs, its client can take it back."""
-        self._running[waiting] = (self._mark(asked.id, request, caller), request.receive)
+        self._running[waiting] = (mark_of(asked.id, caller, _peer(request)), request.receive)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         try:
-            return await self._crew(asked, caller).do(partial(written, self._toolbox, asked, caller, waiting))
+            return await crew_of(self._threads, self._toolbox, self._landscape, asked, caller).do(
+                partial(written, self._toolbox, asked, caller, waiting)
+            )
         finally:
             del self._running[waiting]
 
@@ -121,28 +134,14 @@ class Mcp:
         else:
             await _send(send, status, body, [_TYPE])
 
-    def _crew(self, asked: Question, caller: Caller) -> Crew:
-        name, landscape = "", self._landscape.landscape
-        if asked.method == "tools/call":
-            arguments = asked.params.get("arguments")
-            name = self._toolbox.system_of(
-                str(asked.params.get("name")), arguments if isinstance(arguments, dict) else {}
-            )
-        if caller.tenant is not None and f"{name}{OF}{caller.tenant}" in landscape.systems():
-            name = f"{name}{OF}{caller.tenant}"
-        return self._threads.crew(name, landscape)
-
     def _told(self, asked: Question, request: Request, caller: Caller) -> None:
         """Hear a notification: the only one that asks for something takes a call back."""
         if asked.method != "notifications/cancelled":
             return
-        mark = self._mark(asked.params.get("requestId"), request, caller)
+        mark = mark_of(asked.params.get("requestId"), caller, _peer(request))
         found = [waiting for waiting, (known, _) in self._running.items() if known == mark]
         if len(found) == 1:  # ids are the client's own: two clients of one agent may use the same
             found[0].take_back()
-
-    def _mark(self, known_as: Any, request: Request, caller: Caller) -> Any:
-        return known_as, type(known_as), caller.name, request.client.host if request.client else None
 
     async def _look(self) -> None:
         """Look which calls take long, and hear when the connections of those are closed."""
@@ -154,6 +153,26 @@ class Mcp:
                     task = asyncio.create_task(_until_gone(waiting, receive))
                     self._listening.add(task)
                     task.add_done_callback(self._listening.discard)
+
+
+def crew_of(threads: Threads, toolbox: Toolbox, app: App, asked: Question, caller: Caller) -> Crew:
+    """Give the threads on which a request is answered: those of the system that it calls."""
+    name, landscape = "", app.landscape
+    if asked.method == "tools/call":
+        arguments = asked.params.get("arguments")
+        name = toolbox.system_of(str(asked.params.get("name")), arguments if isinstance(arguments, dict) else {})
+    if caller.tenant is not None and landscape.is_system(f"{name}{OF}{caller.tenant}"):
+        name = f"{name}{OF}{caller.tenant}"
+    return threads.crew(name, landscape)
+
+
+def mark_of(known_as: Any, caller: Caller, peer: str | None) -> Any:
+    """Give what a client takes a call back by."""
+    return known_as, type(known_as), caller.name, peer
+
+
+def _peer(request: Request) -> str | None:
+    return request.client.host if request.client else None
 
 
 async def _until_gone(waiting: Waiting, receive: Receive) -> None:
@@ -179,14 +198,15 @@ def _event(message: bytes) -> bytes:
     return b"event: message\r\ndata: " + message + b"\r\n\r\n"
 
 
-def _accepts(scope: Scope) -> bytes:
-    return b",".join(value for name, value in scope["headers"] if name == b"accept").lower()
+def accepts_stream(headers: Iterable[Header]) -> bool:
+    """Tell whether a client takes an answer as a stream of events."""
+    return any(name == b"accept" and b"text/event-stream" in value.lower() for name, value in headers)
 
 
-def _single(scope: Scope) -> dict[str, str]:
+def single(sent: Iterable[Header]) -> dict[str, str]:
     """Give the headers that route; one that comes twice is refused, since two readers would read two things."""
     headers: dict[str, str] = {}
-    for name, value in scope["headers"]:
+    for name, value in sent:
         if name.startswith(b"mcp-"):
             key = name.decode("latin-1")
             if key in headers:

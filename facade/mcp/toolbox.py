@@ -18,6 +18,7 @@ from .waiting import Waiting
 
 if TYPE_CHECKING:
     from ...app import App
+    from ...core.guard import Answer
 
 _MAX_FOUND = 30
 _CHECKS = {one["name"]: Checker.of(one["inputSchema"], one["name"]) for one in (*OWN, *FINDERS)}
@@ -56,6 +57,24 @@ class Toolbox:
         if (known := self._names.get(wanted)) is not None:
             return known.partition(".")[0]
         return next(self._systems(wanted), "")
+
+    def plain(self, name: str, arguments: Mapping[str, Any], caller: Caller) -> str | None:
+        """Name the tool that a call is for, where it has been called before, and the call is nothing else."""
+        if self._only_preview or CODE in arguments or self._app.landscape.names() != self._known_for:
+            return None
+        if name in self._own or any(name == one.name for one in documents_for(caller)):
+            return None
+        return self._names.get(name)
+
+    def short(self, result: Any) -> Json | None:
+        """Write what a tool gave, where that takes no more than writing it; None: it is for `long`."""
+        return self._results.short(result)
+
+    def long(self, answer: Answer, caller: Caller, tool: str) -> Json:
+        """Write what became of a call of a tool, whatever that takes."""
+        if answer.state == "waiting":
+            return told({"status": "waiting", "id": answer.id})
+        return self._results.of_call(answer.result, caller, tool)
 
     def call(self, name: str, arguments: Mapping[str, Any], caller: Caller, waiting: Waiting) -> Json:
         """Call a tool and give the result as `tools/call` does. KeyError for a name that nothing has."""
@@ -97,9 +116,7 @@ class Toolbox:
         if self._only_preview and self._app.catalogue.bound(tool, caller).effect != "read":
             return self._previewed(tool, given, caller)
         answer = self._app.direct.call(tool, given, caller=caller, code=code, asker=waiting.asker())
-        if answer.state == "waiting":
-            return told({"status": "waiting", "id": answer.id})
-        return self._results.of_call(answer.result, caller, tool)
+        return self.long(answer, caller, tool)
 
     def _previewed(self, tool: str, arguments: Any, caller: Caller) -> Json:
         shown = self._app.guard.preview(tool, arguments, caller)

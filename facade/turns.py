@@ -1,0 +1,141 @@
+"""Calls that the event loop itself follows: begun when there is a place in their system's budget, read when there is an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import time
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..core.begun import Begun
+    from ..core.direct import Direct
+    from .lane import Lane, Passage
+
+_ONCE = 0 if not hasattr(select, "epoll") else select.EPOLLIN | select.EPOLLONESHOT
+_TICK_S = 0.005
+_PATIENCE_S = 0.05
+"""Who waited for so long waits on a thread: that asks the other processes for a place."""
+
+
+class _Turn:
+    """Of one system: how many calls are under way, and who waits for a place, since when."""
+
+    __slots__ = ("running", "ticks", "waiting")
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.ticks = False
+        self.waiting: deque[tuple[float, Passage]] = deque()
+
+
+_Call = tuple["Passage", _Turn, "Begun"]
+
+
+class Turns:
+    """
+    Follows the calls of one event loop.
+
+    Their lines are heard by an epoll of our own, which the loop hears: libuv says nothing of a line that broke.
+    """
+
+    def __init__(self, lane: Lane, direct: Direct) -> None:
+        self._lane = lane
+        self._direct = direct
+        self._systems: dict[str, _Turn] = {}
+        self._calls: dict[int, _Call] = {}
+        self._ears = select.epoll() if hasattr(select, "epoll") else None
+        self._hears = False
+
+    def take(self, passage: Passage) -> bool:
+        """Take a call that needs no thread; False where it needs one."""
+        tool = passage.errand.tool or ""
+        standing = None if self._ears is None else self._direct.standing(tool, passage.caller)
+        if standing is None:
+            return False
+        if not self._hears:
+            assert self._ears is not None
+            self._hears = True
+            asyncio.get_running_loop().add_reader(self._ears, self._hear)
+        system = tool.partition(".")[0]
+        turn = self._systems.get(system)
+        if turn is None:
+            turn = self._systems[system] = _Turn()
+        if standing and not turn.waiting:
+            self._begin(passage, turn)
+            return True
+        if not turn.running and not turn.waiting:
+            return False
+        turn.waiting.append((time.monotonic(), passage))
+        if not turn.ticks:
+            turn.ticks = True
+            asyncio.get_running_loop().call_later(_TICK_S, self._tick, turn)
+        return True
+
+    def _begin(self, passage: Passage, turn: _Turn) -> None:
+        errand = passage.errand
+        begun = passage.context.run(errand.begin)
+        if begun is None:
+            self._lane.by_thread(passage, errand.whole)
+        elif isinstance(begun, tuple):
+            asyncio.get_running_loop().call_soon(self._lane.ended, passage, begun, None)
+        elif (fileno := begun.fileno) is None:
+            self._lane.by_thread(passage, partial(errand.rest, begun))
+        else:
+            turn.running += 1
+            self._listen(fileno, (passage, turn, begun))
+
+    def _listen(self, fileno: int, call: _Call) -> None:
+        """Hear once that a line has something to say."""
+        assert self._ears is not None
+        self._calls[fileno] = call
+        try:
+            self._ears.modify(fileno, _ONCE)
+        except FileNotFoundError:
+            self._ears.register(fileno, _ONCE)
+
+    def _hear(self) -> None:
+        assert self._ears is not None
+        for fileno, _ in self._ears.poll(0):
+            if (call := self._calls.pop(fileno, None)) is not None:
+                self._heard(fileno, *call)
+
+    def _heard(self, fileno: int, passage: Passage, turn: _Turn, begun: Begun) -> None:
+        """Go on with a call whose line has something to say."""
+        state = begun.step()
+        if state == "waits":
+            self._listen(fileno, (passage, turn, begun))
+            return
+        turn.running -= 1
+        said = passage.context.run(passage.errand.answer, begun) if state == "ended" else None
+        if said is None:
+            self._lane.by_thread(passage, partial(passage.errand.rest, begun))
+        else:
+            self._lane.ended(passage, said, None)
+        if turn.waiting:
+            self._serve(turn)
+
+    def _serve(self, turn: _Turn) -> None:
+        """Begin what there is a place for."""
+        while turn.waiting:
+            passage = turn.waiting[0][1]
+            standing = self._direct.standing(passage.errand.tool or "", passage.caller)
+            if standing is False:
+                return
+            turn.waiting.popleft()
+            if standing:
+                self._begin(passage, turn)
+            else:
+                self._lane.by_thread(passage, passage.errand.whole)
+
+    def _tick(self, turn: _Turn) -> None:
+        """See to those that wait, whatever becomes of those that run."""
+        self._serve(turn)
+        if turn.waiting and (not turn.running or time.monotonic() - turn.waiting[0][0] > _PATIENCE_S):
+            _, passage = turn.waiting.popleft()
+            self._lane.by_thread(passage, passage.errand.whole)
+        turn.ticks = bool(turn.waiting)
+        if turn.ticks:
+            asyncio.get_running_loop().call_later(_TICK_S, self._tick, turn)

@@ -1,0 +1,214 @@
+"""The short way of the calls that come most gives the answers of the long one, on a real PostgreSQL."""
+
+import json
+import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import psycopg
+import pytest
+import requests
+import uvicorn
+from servers.process import folder, free_port
+
+from drawbar.app import open_app
+from drawbar.facade.application import web
+from drawbar.facade.patient import Patient
+from drawbar.facade.turns import Turns
+
+LONG = {"X-Unusual": "1"}
+MANY = 200
+LANDSCAPE = """\
+version: 1
+server: {{ authentication: {{ anonymous: loopback }} }}
+adapters:
+  erp:
+    kind: sql
+    url: {url}
+    budget: {{ concurrency: 4 }}
+    statements:
+      find: {{ description: Find., sql: "select id, amount, note from things where id = :id", parameters: {{ id: {{ type: integer }} }}, effect: read }}
+      some: {{ description: Some., sql: "select id, amount, note from things where id <= :most order by id", parameters: {{ most: {{ type: integer }} }}, effect: read }}
+      whole: {{ description: Long., sql: "select note from things where id <= :most order by id", parameters: {{ most: {{ type: integer }} }}, effect: read }}
+      share: {{ description: Divide., sql: "select 1 / :by as share", parameters: {{ by: {{ type: integer }} }}, effect: read }}
+      slow: {{ description: Slow., sql: "select pg_sleep(:s)::text as s", parameters: {{ s: {{ type: number }} }}, effect: read, timeout_s: 1 }}
+      add: {{ description: Add., sql: "insert into things values (:id, 1, 'x')", parameters: {{ id: {{ type: integer }} }} }}
+    tools: {{ find: {{ personal: [rows.note] }} }}
+agents:
+  clerk: {{ tools: ["erp.*"], per_minute: 100000 }}
+  reader: {{ tools: ["erp.some"] }}
+  few: {{ tools: ["erp.*"], per_minute: 3 }}
+"""
+VARY = re.compile(rb'(?<=as_of)[\\":]+[^"\\]*|[0-9a-z]{20,}(-[0-9a-f]+)?')
+SAID_ANEW = {"date", "x-request-id", "content-length", "ratelimit", "ratelimit-remaining", "ratelimit-reset"}
+
+
+class Taken:
+    """Counts what went the short way, and what of it needed no thread."""
+
+    def __init__(self):
+        self.short = self.begun = 0
+
+
+@pytest.fixture(scope="module")
+def house(postgres):
+    place = folder("lane")
+    pg_url = postgres.create_database()
+    url = pg_url.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True) as line:
+        line.execute("create table things (id integer primary key, amount numeric(10,2), note text)")
+        line.execute(f"insert into things select n, n, 'note ' || n from generate_series(1, {MANY}) n")
+        line.execute(f"insert into things select {MANY} + n, n, repeat('x', 9000) from generate_series(1, 20) n")
+    (place / "drawbar.yaml").write_text(LANDSCAPE.format(url=pg_url))
+    with open_app(place / "drawbar.yaml") as app:
+        api, taken = web(app), Taken()
+        api.state.lane.take = partial(_counted, api.state.lane.take, taken)
+        config = uvicorn.Config(api, http=partial(Patient, lane=api.state.lane), port=free_port(), log_config=None)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        session = requests.Session()
+        session.url, session.taken, session.db = f"http://127.0.0.1:{config.port}", taken, url
+        session.keys = {
+            name: app.keys.add(name, scopes=None, days=None, by="test")["key"] for name in ("clerk", "reader", "few")
+        }
+        yield session
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture(autouse=True)
+def _begun(house, monkeypatch):
+    heard = Turns._heard
+
+    def counted(self, *call):
+        house.taken.begun += 1
+        heard(self, *call)
+
+    monkeypatch.setattr(Turns, "_heard", counted)
+
+
+def _counted(take, taken, *asked):
+    passage = take(*asked)
+    taken.short += passage is not None
+    return passage
+
+
+def mcp(house, tool, arguments, agent="clerk", **headers):
+    params = {"name": tool, "arguments": arguments}
+    said = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    return ask(house, "/mcp", said, agent, headers)
+
+
+def rest(house, tool, arguments, agent="clerk", **headers):
+    return ask(house, f"/v1/tools/{tool}/call", {"arguments": arguments}, agent, headers)
+
+
+def ask(house, path, said, agent, headers):
+    bearer = {"Authorization": f"Bearer {house.keys[agent]}"}
+    return house.post(house.url + path, json=said, headers={**bearer, **headers}, timeout=20)
+
+
+def alike(short, long):
+    assert (short.status_code, VARY.sub(b"", short.content)) == (long.status_code, VARY.sub(b"", long.content))
+    heads = [{n.lower(): v for n, v in one.headers.items() if n.lower() not in SAID_ANEW} for one in (short, long)]
+    assert heads[0] == heads[1]
+    assert {name.lower() for name in short.headers} == {name.lower() for name in long.headers}
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("find", {"id": 7}),
+        ("find", {"id": 100000}),
+        ("find", {"id": "seven"}),
+        ("find", {}),
+        ("find", {"id": 7, "more": 1}),
+        ("some", {"most": 30}),
+        ("some", {"most": MANY}),
+        ("whole", {"most": MANY + 20}),
+        ("share", {"by": 1}),
+        ("share", {"by": 0}),
+        ("add", {"id": 1}),
+        ("nothing", {}),
+    ],
+)
+@pytest.mark.parametrize("way", [mcp, rest])
+def test_both_ways_give_the_same_answer(house, way, tool, arguments):
+    name = f"erp_{tool}" if way is mcp else f"erp.{tool}"
+    way(house, name, arguments)
+    for _ in range(2):  # who was let in is remembered for a second: the first may go the long way
+        before = house.taken.short
+        short, long = way(house, name, arguments), way(house, name, arguments, **LONG)
+        if house.taken.short > before:
+            break
+
+    assert house.taken.short == before + 1
+    alike(short, long)
+
+
+@pytest.mark.parametrize("way", [mcp, rest])
+def test_a_row_by_its_key_is_read_without_a_thread(house, way):
+    name = "erp_find" if way is mcp else "erp.find"
+    found = [way(house, name, {"id": number}).content for number in range(1, 21)]
+
+    assert all(f"{number}.00".encode() in one for number, one in enumerate(found, 1))
+    assert not any(b"note 7" in one for one in found)
+    before = house.taken.begun
+    for _ in range(5):
+        way(house, name, {"id": 7})
+    assert house.taken.begun - before >= 4
+
+
+def test_a_call_that_is_forbidden_is_refused_on_the_short_way_too(house):
+    for way, name in ((mcp, "erp_find"), (rest, "erp.find")):
+        way(house, name, {"id": 1}, agent="reader")
+        short, long = way(house, name, {"id": 1}, agent="reader"), way(house, name, {"id": 1}, agent="reader", **LONG)
+        alike(short, long)
+        assert b"may not call" in short.content
+
+
+def test_the_short_way_counts_the_calls_of_a_minute(house):
+    said = [rest(house, "erp.find", {"id": 1}, agent="few") for _ in range(4)]
+    by_mcp = mcp(house, "erp_find", {"id": 1}, agent="few")
+
+    assert [one.status_code for one in said] == [200, 200, 200, 429]
+    assert "per_minute" in by_mcp.json()["result"]["content"][0]["text"]
+
+
+def test_a_connection_that_the_database_ended_is_replaced_and_the_read_answered(house):
+    for number in range(4):
+        mcp(house, "erp_find", {"id": number})
+    with psycopg.connect(house.db, autocommit=True) as line:
+        line.execute("select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()")
+
+    for number in range(1, 9):
+        assert f"{number}.00" in mcp(house, "erp_find", {"id": number}).text
+
+
+def test_a_statement_that_takes_too_long_ends_with_its_time(house):
+    for way, name in ((mcp, "erp_slow"), (rest, "erp.slow")):
+        way(house, name, {"s": 0})
+        way(house, name, {"s": 0})
+        began = time.monotonic()
+        said = way(house, name, {"s": 9}).text
+
+        assert time.monotonic() - began < 5
+        assert '"unavailable' in said.replace("\\", "")
+
+
+def test_many_callers_share_the_few_places_of_a_budget_and_all_are_answered(house):
+    def work(number):
+        with requests.Session() as session:
+            session.url, session.keys = house.url, house.keys
+            return [mcp(session, "erp_find", {"id": number}).json()["result"]["structuredContent"] for _ in range(10)]
+
+    with ThreadPoolExecutor(24) as pool:
+        found = list(pool.map(work, range(1, 25)))
+
+    for number, answers in enumerate(found, 1):
+        assert {json.dumps(one["result"]["rows"][0]["id"]) for one in answers} == {str(number)}
