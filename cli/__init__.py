@@ -1,9 +1,10 @@
 """The command line."""
 
-import gc
+from .loading import begins, without
 
-# What is loaded stays: looking for garbage among it again and again is a tenth of the time to start.
-gc.set_threshold(50_000, 20, 100)
+begins()
+with without("rich"):  # with it, structlog would load 60 modules, and show the local variables of whoever failed
+    import structlog as _  # noqa: F401
 
 from .entry import main  # noqa: E402 - it loads nearly everything
 

@@ -5,30 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from .. import __version__
 from ..core.errors import DrawbarError
-from . import (
-    assignments,
-    audit,
-    claims,
-    configuration,
-    desk,
-    keys,
-    later,
-    mcp,
-    migrating,
-    pins,
-    runs,
-    serving,
-    state,
-    syncs,
-    tools,
-    working,
-)
 from .failures import USAGE, defect, report
 from .logs import quiet
 from .output import say
@@ -47,25 +30,30 @@ cli = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (
-    configuration,
-    tools,
-    runs,
-    claims,
-    pins,
-    syncs,
-    desk,
-    assignments,
-    audit,
-    keys,
-    serving,
-    mcp,
-    working,
-    migrating,
-    state,
-    later,
-):
-    part.register(cli)
+_PARTS = (
+    *("configuration", "tools", "runs", "claims", "pins", "syncs", "desk", "assignments", "audit", "keys", "serving"),
+    *("mcp", "working", "migrating", "state", "later"),
+)
+_LONG_LIVED = {"serve": "serving", "mcp": "mcp", "worker": "working"}
+"""Verbs that others wait for to begin: they load no other part than their own."""
+
+
+def _fill(verb: str | None = None) -> None:
+    """Register the verbs, once in a process; of a verb that keeps running, those beside it."""
+    parts = [_LONG_LIVED[verb]] if verb in _LONG_LIVED else _PARTS
+    for part in parts:
+        if part not in _filled:
+            _filled.add(part)
+            import_module(f".{part}", __package__).register(cli)
+
+
+_filled: set[str] = set()
+
+
+def every() -> typer.Typer:
+    """Give the whole command line."""
+    _fill()
+    return cli
 
 
 def _version(wanted: bool) -> None:
@@ -108,8 +96,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     quiet()
     session = Session()
     given = list(sys.argv[1:] if arguments is None else arguments)
+    words = _hoisted(given)
     try:
-        code = cli(_hoisted(given), prog_name="drawbar", obj=session, standalone_mode=False)
+        _fill(_verb(words))
+        code = cli(words, prog_name="drawbar", obj=session, standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except typer.Abort:
@@ -127,6 +117,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except Exception as error:
         return defect(error)
+
+
+def _verb(words: Sequence[str]) -> str | None:
+    """Find the verb among words whose options stand in front."""
+    ahead = iter(words)
+    for word in ahead:
+        if word in _WITH_VALUE:
+            next(ahead, None)
+        elif not word.startswith("-"):
+            return word
+    return None
 
 
 def _hoisted(arguments: Sequence[str]) -> list[str]:

@@ -9,8 +9,6 @@ import time
 import traceback
 from pathlib import Path
 
-from rich.text import Text
-
 from ..config.problems import ConfigErrors
 from ..config.secrets import scrub
 from ..core.errors import DrawbarError, InputError
@@ -41,6 +39,8 @@ def report(error: DrawbarError, *, as_json: bool) -> int:
     if as_json:
         json_out({"error": error.as_json(), "exit": code})
         return code
+    from rich.text import Text
+
     err = console(stderr=True)
     if isinstance(error, ConfigErrors):
         for problem in error.problems:
@@ -69,6 +69,8 @@ def defect(error: BaseException) -> int:
         where = f"the trace is in {file}"
     except OSError as cause:
         where = f"the trace could not be kept: {cause.strerror}"
+    from rich.text import Text
+
     err = console(stderr=True)
     err.print(
         Text("defect: ", style="red")

@@ -27,7 +27,7 @@ def talkative() -> None:
 
 def _configure(level: int) -> None:
     terminal = sys.stderr.isatty()
-    renderer: Any = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    renderer: Any = _on_terminal() if terminal else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -46,6 +46,11 @@ def _configure(level: int) -> None:
     root = logging.getLogger()
     root.handlers = [_Scrubbing()]
     root.setLevel(max(level, logging.WARNING))
+
+
+def _on_terminal() -> Any:
+    # A traceback that shows local variables would show secrets.
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 
 
 class _Scrubbing(logging.Handler):

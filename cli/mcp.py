@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from .loading import ends
 from .session import session
 
 
@@ -38,6 +39,7 @@ def mcp(
             app.agents.entry(agent)
         app.begin()
         caller = replace(app.caller(agent), session=new_id()).of_tenant(session(ctx).tenant, "--tenant")
+        ends()
         serve_stdio(app, caller, sys.stdin.buffer, sys.stdout.buffer, only_preview=preview)
     finally:
         app.close()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
-
-from rich.console import Console, JustifyMethod
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from ..config.secrets import scrub, scrub_values
 from ..core.values import to_json, write_json
 
+if TYPE_CHECKING:  # what draws for people is loaded when somebody is shown something
+    from rich.console import Console, JustifyMethod
+    from rich.table import Table
+    from rich.text import Text
+
 _PIPE_WIDTH = 200
 _NARROW = 30
+_CONTROLS = dict.fromkeys(map(ord, "\a\b\v\f\r"))
 _STATES = {
     "succeeded": "green", "done": "green", "ok": "green", "up": "green", "approved": "green", "archived": "green",
     "failed": "red", "down": "red", "rejected": "red", "expired": "red", "quarantined": "red",
@@ -28,6 +30,8 @@ _STATES = {
 
 def console(*, stderr: bool = False) -> Console:
     """Give a console; one that is no terminal is wide, so that nothing is cut off for a program that reads it."""
+    from rich.console import Console
+
     stream = sys.stderr if stderr else sys.stdout
     return Console(
         stderr=stderr, width=None if stream.isatty() else _PIPE_WIDTH, highlight=False, soft_wrap=not stream.isatty()
@@ -35,7 +39,12 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def say(text: str, *, style: str = "", stderr: bool = False) -> None:
-    console(stderr=stderr).print(Text(scrub(text), style=style))
+    stream = sys.stderr if stderr else sys.stdout
+    if stream.isatty() or "FORCE_COLOR" in os.environ:
+        console(stderr=stderr).print(_text(scrub(text), style=style))
+    else:
+        stream.write(f"{scrub(text).translate(_CONTROLS)}\n")
+        stream.flush()
 
 
 def json_out(value: Any, *, exact: bool = False) -> None:
@@ -55,6 +64,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Itera
     if wrap in columns and _too_narrow(columns, cells, used, columns.index(wrap)):
         _stacked(columns, cells, used, columns.index(wrap), right)
         return
+    from rich.table import Table
+
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim", show_edge=False)
     aligned = set(right)
     for at in used:
@@ -82,16 +93,18 @@ def _stacked(
     columns: Sequence[str], cells: Sequence[Sequence[Text]], used: Sequence[int], wrap: int, right: Iterable[str]
 ) -> None:
     """Print the wrapped column below its row."""
+    from rich.padding import Padding
+
     fixed, aligned = [at for at in used if at != wrap], set(right)
     widths = _widths(columns, cells, fixed)
-    head = [Text(columns[at], style="bold dim") for at in range(len(columns))]
+    head = [_text(columns[at], style="bold dim") for at in range(len(columns))]
     out = console()
     for row in [head, *cells]:
-        line = Text("  ").join(_padded(row[at], widths[at], columns[at] in aligned) for at in fixed)
+        line = _text("  ").join(_padded(row[at], widths[at], columns[at] in aligned) for at in fixed)
         line.rstrip()
         out.print(line, no_wrap=True, overflow="ellipsis")
         if row is not head and row[wrap].plain:
-            out.print(Padding(Text(row[wrap].plain, style="dim"), (0, 0, 0, 2)))
+            out.print(Padding(_text(row[wrap].plain, style="dim"), (0, 0, 0, 2)))
 
 
 def _padded(cell: Text, width: int, right: bool) -> Text:
@@ -116,6 +129,8 @@ def _print(made: Table) -> None:
 
 def facts(pairs: Mapping[str, Any]) -> None:
     """Print names and values in two columns; what is empty is left out."""
+    from rich.table import Table
+
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     made.add_column(style="dim", no_wrap=True)
     made.add_column(overflow="fold")
@@ -127,21 +142,29 @@ def facts(pairs: Mapping[str, Any]) -> None:
 
 
 def state(word: str | None) -> Text:
-    return Text(word or "", style=_STATES.get(word or "", ""))
+    return _text(word or "", style=_STATES.get(word or "", ""))
+
+
+def _text(text: str = "", *, style: str = "") -> Text:
+    from rich.text import Text
+
+    return Text(text, style=style)
 
 
 def _cell(value: Any) -> Text:
+    from rich.text import Text
+
     if isinstance(value, Text):
-        return value if scrub(value.plain) == value.plain else Text(scrub(value.plain))
+        return value if scrub(value.plain) == value.plain else _text(scrub(value.plain))
     if value is None:
-        return Text("")
+        return _text("")
     if isinstance(value, bool):
-        return Text("yes" if value else "no")
+        return _text("yes" if value else "no")
     if isinstance(value, (dict, list)):
-        return Text(scrub(write_json(value).decode()))
+        return _text(scrub(write_json(value).decode()))
     if isinstance(value, int):
-        return Text(f"{value:,}")
-    return Text(scrub(str(value)))
+        return _text(f"{value:,}")
+    return _text(scrub(str(value)))
 
 
 def one_line(text: str | None, limit: int = 100) -> str:

@@ -15,7 +15,7 @@ from ..core import errors, policy
 from ..core.tool import Effect
 from ..facade.reference import routes_lines
 from ..facade.routes import document
-from .entry import cli
+from .entry import every
 from .failures import exit_code
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
@@ -65,7 +65,7 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]
 
 
 def _cli() -> Iterator[str]:
-    root: Any = typer.main.get_command(cli)
+    root: Any = typer.main.get_command(every())
     yield "`drawbar [OPTIONS] VERB ...`. The options of this first table may stand before or after the verb."
     yield ""
     yield from _table(("option", "what"), _options(root))

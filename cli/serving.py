@@ -10,6 +10,7 @@ import typer
 
 from .crowd import Crowd, Part, Starter
 from .demo import demo
+from .loading import ends
 from .output import facts, json_out, say, state, table, when
 from .reloading import Reloader
 from .service import Json
@@ -125,13 +126,17 @@ def _serve_part(
         starter.start()
         reloader.start()
 
+    def ready(url: str) -> None:
+        ends()
+        part.ready()
+
     try:
         answer(
             app,
             host or app.config.server.host,
             port or 0,
             begin=begin,
-            ready=lambda url: part.ready(),
+            ready=ready,
             opened=[socket.socket(fileno=fd) for fd in part.sockets],
             shared=shared,
         )
@@ -177,6 +182,7 @@ def release(ctx: typer.Context, name: _Name, reason: Reason = None) -> None:
 
 
 def _ready(url: str) -> None:
+    ends()
     say(f"Drawbar answers at {url}  (API reference: {url}/docs)")
 
 

@@ -13,6 +13,7 @@ import typer
 
 from ..core.errors import ConfigError, InputError
 from ..core.queues import DEFAULT, QUEUE_NAME
+from .loading import ends
 from .service import Service
 
 Reason = Annotated[str | None, typer.Option("--reason", help="Why; it goes into the audit.", show_default=False)]
@@ -35,6 +36,7 @@ class Session:
     def service(self) -> Iterator[Service]:
         """Give the running service that `--server` names, or else the landscape in this process."""
         service = self._open()
+        ends()
         try:
             yield service
         finally:

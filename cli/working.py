@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.queues import DEFAULT
+from .loading import ends
 from .output import say
 from .reloading import Reloader
 from .session import Queues, session
@@ -48,6 +49,7 @@ def worker(
         app.begin()
         reloader.start()
         say(working_on(app))
+        ends()
         stop.wait()
     finally:
         reloader.stop()

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, text
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg as postgres_dialect
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as sqlite_dialect
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import ClauseElement
@@ -61,13 +60,15 @@ class Statement:
     @cached_property
     def numbered(self) -> tuple[bytes, tuple[str, ...]]:
         """The text for PostgreSQL itself, and the names of what stands in it as $1, $2 and so on."""
+        from sqlalchemy.dialects.postgresql import psycopg as of_postgres  # who has SQLite does without
+
         names: dict[str, int] = {}
 
         def number(found: re.Match[str]) -> str:
             name = found[1]
             return "%" if name is None else f"${names.setdefault(name, len(names) + 1)}"
 
-        dialect: Dialect = postgres_dialect()  # type: ignore[no-untyped-call]
+        dialect: Dialect = of_postgres.PGDialect_psycopg()  # type: ignore[no-untyped-call]
         text = _VALUE.sub(number, self._text(dialect))
         return text.encode(), tuple(names)
 
