@@ -1,18 +1,17 @@
 """
-Whole columns of a batch as the text that COPY takes.
+Whole columns of a batch as the CSV that COPY takes, printed by Arrow.
 
-A column whose values are all of a kind that the target's type holds exactly is printed at once; the values of any other go
+A column whose values are all of a kind that the target's type holds exactly is taken at once; the values of any other go
 one by one through the target's own `writer`, which refuses what does not fit.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from math import isfinite
-from typing import Any
+from math import inf
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ..core.batch import Columns, Read
@@ -20,13 +19,13 @@ from ..core.errors import InputError
 from ..core.values import Wide
 from .sql_model import Column
 
-NULL = "\\N"
-_SPECIAL = re.compile(r"[\\\t\n\r\x00]")
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-_STAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII)
-_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-Show = Callable[[Column, Sequence[Any], Read | None], list[str] | None]
-"""Prints the values of a column, None where they are not what it knows."""
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_STAMP = r"^\d{4}-\d\d-\d\d[ T]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?$"
+_DAY = r"^\d{4}-\d\d-\d\d$"
+Take = Callable[[Column, Sequence[Any], Read | None], "pa.Array | None"]
+"""Makes a column of Arrow, None where its values are not what it knows."""
 
 
 class Unprintable(Exception):
@@ -35,158 +34,196 @@ class Unprintable(Exception):
 
 def lines(
     columns: Columns, into: Sequence[Column], writes: Sequence[Callable[[Any], Any]]
-) -> tuple[Iterator[str], dict[int, str]]:
+) -> tuple[bytes, dict[int, str]]:
     """Print rows for COPY, and say which do not fit; then nothing is to be written. Unprintable where COPY cannot be used."""
+    import pyarrow as pa
+    from pyarrow import csv
+
     refused: dict[int, str] = {}
-    shown = [
-        printed(column, values, read, write, refused)
+    arrays = [
+        _taken(column, values, read, write, refused)
         for column, values, read, write in zip(into, columns.values, columns.reads, writes, strict=True)
     ]
-    return map("\t".join, zip(*shown, strict=True)), refused
+    if refused:
+        return b"", refused
+    batch = pa.record_batch(arrays, names=[str(at) for at in range(len(arrays))])
+    sink = pa.BufferOutputStream()
+    csv.write_csv(batch, sink, csv.WriteOptions(include_header=False, quoting_style="needed"))
+    return sink.getvalue().to_pybytes(), {}
 
 
-def printed(
+def _taken(
     column: Column, values: Sequence[Any], read: Read | None, write: Callable[[Any], Any], refused: dict[int, str]
-) -> list[str]:
-    kinds = set(map(type, values))
-    has_null = type(None) in kinds
-    kinds.discard(type(None))
-    if not kinds:
-        return [NULL] * len(values)
-    there = [value for value in values if value is not None] if has_null else values
-    shown = None
-    if len(kinds) == 1 and (show := _SHOWS.get((column.kind, next(iter(kinds))))) is not None:
-        shown = show(column, there, read)
-    if shown is None:
-        return _one_by_one(values, read, write, refused)
-    if not has_null:
-        return shown
-    left = iter(shown)
-    return [NULL if value is None else next(left) for value in values]
+) -> pa.Array:
+    import pyarrow as pa
+
+    kinds = set(map(type, values)) - {type(None)}
+    kind = next(iter(kinds)) if len(kinds) == 1 else float if kinds == {int, float} else object
+    if (take := _TAKES.get((column.kind, kind))) is not None:
+        try:
+            found = take(column, values, read)
+        except (pa.ArrowException, OverflowError, ValueError):  # wider than Arrow's types, or a digit would be lost
+            found = None
+        if found is not None:
+            return found
+    return pa.array(_one_by_one(values, read, write, refused), pa.string())
 
 
 def _one_by_one(
     values: Sequence[Any], read: Read | None, write: Callable[[Any], Any], refused: dict[int, str]
-) -> list[str]:
-    shown: list[str] = []
+) -> list[str | None]:
+    shown: list[str | None] = []
     for at, value in enumerate(values):
         try:
             shown.append(_text(write(value if read is None else read(value))))
         except InputError as error:
             refused.setdefault(at, error.message)
-            shown.append(NULL)
     return shown
 
 
-def _text(value: Any) -> str:
-    if value is None:
-        return NULL
+def _text(value: Any) -> str | None:
     kind = type(value)
-    if kind is str:
-        return _escaped([value])[0]
-    if kind is bool:
-        return "t" if value else "f"
-    if kind in (int, Wide, float, UUID, date, datetime, time):
-        return str(value)
-    if kind is Decimal:
+    if value is None or kind is str:
+        return value
+    if kind in (int, Wide, float, Decimal, bool, UUID, date, datetime, time):
         return str(value)
     if kind is bytes:
-        return f"\\\\x{value.hex()}"
+        return f"\\x{value.hex()}"
     raise Unprintable(kind.__name__)
 
 
-def _escaped(values: Sequence[str]) -> list[str]:
-    found = set(_SPECIAL.findall("".join(values)))
-    if "\x00" in found:
-        raise Unprintable("a text with a NUL character")
-    return [value.translate(_ESCAPES) for value in values] if found else list(values)
+def _integers(column: Column, values: Sequence[int], read: Read | None) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(values, pa.int64())
 
 
-def _same(column: Column, values: Sequence[Any], read: Read | None) -> list[str] | None:
-    return list(map(str, values))
+def _floats(column: Column, values: Sequence[float], read: Read | None) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(values, pa.float64())
 
 
-def _texts(column: Column, values: Sequence[str], read: Read | None) -> list[str] | None:
-    if column.length is not None and max(map(len, values)) > column.length:
+def _booleans(column: Column, values: Sequence[bool], read: Read | None) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(values, pa.bool_())
+
+
+def _ones(column: Column, values: Sequence[int], read: Read | None) -> pa.Array | None:
+    return _integers(column, values, read) if set(values) <= {0, 1, None} else None
+
+
+def _texts(column: Column, values: Sequence[str], read: Read | None) -> pa.Array | None:
+    import pyarrow as pa
+    from pyarrow import compute
+
+    found = pa.array(values, pa.string())
+    if column.length is not None and compute.max(compute.utf8_length(found)).as_py() > column.length:
         return None
-    return _escaped(values)
+    return found
 
 
-def _decimals(column: Column, values: Sequence[Decimal], read: Read | None) -> list[str] | None:
-    if column.scale is None:
-        return list(map(str, values)) if all(map(Decimal.is_finite, values)) else None
-    return list(map(str, values)) if all(map(Decimal(1).scaleb(-column.scale).same_quantum, values)) else None
+def _decimals(column: Column, values: Sequence[Decimal], read: Read | None) -> pa.Array | None:
+    """Arrow refuses what has more digits than the column keeps."""
+    import pyarrow as pa
+
+    if column.scale is not None:
+        return pa.array(values, pa.decimal128(38, column.scale))
+    if not all(value is None or value.is_finite() for value in values):
+        return None
+    return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
-def _whole_decimals(column: Column, values: Sequence[int], read: Read | None) -> list[str] | None:
-    return list(map(str, values))
-
-
-def _float_decimals(column: Column, values: Sequence[float], read: Read | None) -> list[str] | None:
+def _float_decimals(column: Column, values: Sequence[float], read: Read | None) -> pa.Array | None:
     """SQLite's numbers: the shortest text that gives the float back is what was written."""
-    scale = column.scale
-    if read is None or scale is None or scale > 15 or not all(map(isfinite, values)):
+    from pyarrow import compute
+
+    if read is None or column.scale is None or column.scale > 15:
         return None
-    return list(map(repr, values)) if all(round(value, scale) == value for value in values) else None
+    found = _floats(column, values, read)
+    kept = compute.and_(compute.equal(compute.round(found, column.scale), found), compute.less(compute.abs(found), inf))
+    return found if compute.all(kept).as_py() else None
 
 
-def _booleans(column: Column, values: Sequence[bool], read: Read | None) -> list[str] | None:
-    return ["t" if value else "f" for value in values]
-
-
-def _ones(column: Column, values: Sequence[int], read: Read | None) -> list[str] | None:
-    return list(map(str, values)) if set(values) <= {0, 1} else None
-
-
-def _naive(column: Column, values: Sequence[datetime], read: Read | None) -> list[str] | None:
+def _naive(column: Column, values: Sequence[datetime], read: Read | None) -> pa.Array | None:
     """A time with its zone would lose it in such a column without a word."""
-    return list(map(str, values)) if {value.tzinfo for value in values} == {None} else None
+    import pyarrow as pa
+
+    return pa.array(values, pa.timestamp("us")) if _zones(values) == {None} else None
 
 
-def _stamps(column: Column, values: Sequence[str], read: Read | None) -> list[str] | None:
-    return _dated(_STAMP, datetime.fromisoformat, values, read)
+def _zoned(column: Column, values: Sequence[datetime], read: Read | None) -> pa.Array | None:
+    import pyarrow as pa
+
+    return None if None in _zones(values) else pa.array(values, pa.timestamp("us", tz="UTC"))
 
 
-def _days(column: Column, values: Sequence[str], read: Read | None) -> list[str] | None:
-    return _dated(_DAY, date.fromisoformat, values, read)
+def _zones(values: Sequence[Any]) -> set[Any]:
+    return {value.tzinfo for value in values if value is not None}
 
 
-def _dated(
-    form: re.Pattern[str], parse: Callable[[str], Any], values: Sequence[str], read: Read | None
-) -> list[str] | None:
-    """SQLite's dates are texts: those in the one form that every database reads alike pass as they are."""
-    if read is None or not all(map(form.fullmatch, values)):
+def _dates(column: Column, values: Sequence[date], read: Read | None) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(values, pa.date32())
+
+
+def _times(column: Column, values: Sequence[time], read: Read | None) -> pa.Array | None:
+    import pyarrow as pa
+
+    return pa.array(values, pa.time64("us")) if _zones(values) == {None} else None
+
+
+def _stamp_texts(column: Column, values: Sequence[str], read: Read | None) -> pa.Array | None:
+    return _dated(_STAMP, values, read)
+
+
+def _day_texts(column: Column, values: Sequence[str], read: Read | None) -> pa.Array | None:
+    return _dated(_DAY, values, read)
+
+
+def _dated(form: str, values: Sequence[str], read: Read | None) -> pa.Array | None:
+    """SQLite's dates are texts: those in the one form that everybody reads alike pass as they are."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if read is None:
         return None
-    try:
-        for value in values:
-            parse(value)
-    except ValueError:
-        return None
-    return list(values)
+    found = pa.array(values, pa.string())
+    return found if compute.all(compute.match_substring_regex(found, form)).as_py() else None
 
 
-def _bytes(column: Column, values: Sequence[bytes], read: Read | None) -> list[str] | None:
-    return [f"\\\\x{value.hex()}" for value in values]
+def _ids(column: Column, values: Sequence[UUID], read: Read | None) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
-_SHOWS: Mapping[tuple[str, type], Show] = {
-    ("integer", int): _same,
-    ("integer", Wide): _same,
-    ("bigint", int): _same,
-    ("bigint", Wide): _same,
+def _bytes(column: Column, values: Sequence[bytes], read: Read | None) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array([None if value is None else f"\\x{value.hex()}" for value in values], pa.string())
+
+
+_TAKES: Mapping[tuple[str, type], Take] = {
+    ("integer", int): _integers,
+    ("integer", Wide): _integers,
+    ("bigint", int): _integers,
+    ("bigint", Wide): _integers,
     ("decimal", Decimal): _decimals,
-    ("decimal", int): _whole_decimals,
+    ("decimal", int): _integers,
     ("decimal", float): _float_decimals,
-    ("float", float): _same,
+    ("float", float): _floats,
     ("boolean", bool): _booleans,
     ("boolean", int): _ones,
     ("text", str): _texts,
-    ("date", date): _same,
-    ("date", str): _days,
+    ("date", date): _dates,
+    ("date", str): _day_texts,
     ("timestamp", datetime): _naive,
-    ("timestamp", str): _stamps,
-    ("timestamptz", datetime): _same,
-    ("time", time): _same,
+    ("timestamp", str): _stamp_texts,
+    ("timestamptz", datetime): _zoned,
+    ("time", time): _times,
+    ("uuid", UUID): _ids,
     ("bytes", bytes): _bytes,
-    ("uuid", UUID): _same,
 }

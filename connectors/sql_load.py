@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import exc
 from sqlalchemy.engine import Connection
 
-from ..core.batch import Chunk, Flow, Lane, LaneClosed, Written
+from ..core.batch import Chunk, Columns, Flow, Lane, LaneClosed, RowRefused, Written
 from ..core.errors import Rejected
 from .sql import step
-from .sql_copy import copy_in, quoted, unlimited
+from .sql_columns import Unprintable, lines
+from .sql_copy import copy_csv_in, copy_in, quoted, unlimited
 from .sql_errors import meaning, said
 from .sql_model import Table
 
@@ -113,6 +114,8 @@ def load_binary(
     def send(into: str, chunks: Iterable[Chunk]) -> int:
         return copy_in(connection, into, chunks)
 
+    unlimited(connection)
+
     def watched() -> Iterator[Chunk]:
         for chunk in flow.chunks():
             beat()
@@ -121,9 +124,39 @@ def load_binary(
     return loaded(connection, lambda: (load.upsert if mode == "upsert" else load.insert)(watched(), send), flow)
 
 
+class RowLoad:
+    """Loads batches of columns in the transaction of a connection, where COPY can print them."""
+
+    def __init__(self, connection: Connection, table: Table, mode: str, key: Sequence[str]) -> None:
+        self._connection = connection
+        self._table = table
+        self._mode = mode
+        self._key = key
+
+    def write(self, rows: Columns, writes: Mapping[str, Callable[[Any], Any]]) -> Written | None:
+        """Load all or none; None when they have to go one by one. RowRefused names what does not fit before it is sent."""
+        into = [self._table.column(name) for name in rows.names]
+        try:
+            text, refused = lines(rows, into, [writes[name] for name in rows.names])
+        except Unprintable:
+            return None
+        if refused:
+            first = min(refused)
+            raise RowRefused(first, refused[first], refused)
+        load = Load(self._connection, self._table, self._key, rows.names)
+        run = load.upsert if self._mode == "upsert" else load.insert
+        try:
+            written = loaded(self._connection, lambda: run([text], self._send), None)
+        except LaneClosed:
+            return None
+        return written if written.rows == len(rows) else None
+
+    def _send(self, into: str, chunks: Iterable[Chunk]) -> int:
+        return copy_csv_in(self._connection, into, chunks)
+
+
 def loaded(connection: Connection, run: Callable[[], Written], flow: Flow | None) -> Written:
     step(connection)
-    unlimited(connection)
     inside = connection.begin_nested()
     try:
         written = run()

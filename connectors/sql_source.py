@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 STEP_S = 600.0
 _COUNT_S = 3.0
+_PLAIN_ROWS = frozenset({"psycopg", "pysqlite", "pymysql"})
 
 
 class _Raw(Sequence[bytes]):
@@ -118,7 +119,7 @@ class Stream:
         with self.database.unit("read", timeout_s=STEP_S, steps=True) as connection:
             result, convert = self.open(connection)
             names = unique_names(list(result.keys()))
-            while chunk := result.fetchmany(batch_rows):
+            while chunk := fetched(result, batch_rows):
                 yield _batch(Columns.of(names, chunk, convert), first)
                 first += len(chunk)
                 step(connection)
@@ -136,6 +137,20 @@ class CopiedStream(Stream):
     """All of a table; it can pass as bytes too."""
 
     flow: Callable[[], Flow] = field(kw_only=True)
+
+
+def fetched(result: CursorResult[Any], rows: int) -> Sequence[Sequence[Any]]:
+    """Fetch rows as the driver gives them: making SQLAlchemy's of them costs as much as reading them."""
+    dialect, raw = result.dialect, result.cursor
+    if raw is None or dialect.driver not in _PLAIN_ROWS or getattr(result.cursor_strategy, "_rowbuffer", None):
+        return result.fetchmany(rows)
+    errors = dialect.loaded_dbapi.Error
+    try:
+        return raw.fetchmany(rows)
+    except errors as error:
+        lost = dialect.is_disconnect(error, None, raw)
+        said: Any = sa.exc.DBAPIError.instance(None, None, error, errors, connection_invalidated=lost)
+        raise said from error
 
 
 class StatementSource:
