@@ -85,7 +85,7 @@ class Share:
             return None
         if self._calendar is not None and self.refusal(needed_s) is not None:
             return None
-        return self._slots.has_room
+        return self._slots.is_open
 
     def take(self) -> bool:
         """Hold one place where that takes no waiting; `give_back` ends it."""

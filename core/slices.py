@@ -97,6 +97,11 @@ class Slots:
             with self._change:
                 self._waiting -= 1
 
+    @property
+    def is_open(self) -> bool:
+        """Tell whether `take` would take one."""
+        return not self._waiting and self.has_room
+
     def take(self) -> bool:
         """Take a slot where nobody has to wait for it; those that wait come first."""
         if self._waiting:

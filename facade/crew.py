@@ -13,10 +13,12 @@ from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-FEW = 4
+FEW = 1
 """So many threads keep an interpreter busy with work that hardly waits; more would only take turns."""
 PATIENCE_S = 0.002
 """Work that nobody took for so long waits for threads that wait themselves: there must be more of them."""
+_FULL = 0.7
+"""This share of a core, and more threads would only take turns."""
 _IDLE_S = 30.0
 Then = Callable[[Any, BaseException | None], None]
 """Hears on the loop what came of a work, or why nothing did."""
@@ -27,7 +29,8 @@ class Crew:
     """
     So many threads at most, made when they are needed, and gone when they are idle; for one event loop.
 
-    A few begin. While work waits although they are there, twice as many work, and again, up to `most`.
+    A few begin. While work waits although they are there, and the interpreter has time left, twice as many work, and again, up
+    to `most`.
     """
 
     def __init__(self, name: str, most: int, loop: asyncio.AbstractEventLoop) -> None:
@@ -39,6 +42,7 @@ class Crew:
         self._done: deque[tuple[Then, Any, BaseException | None]] = deque()
         self._woken = False
         self._looks = False
+        self._looked_at = self._cpu_s = 0.0
         self._lock = threading.Lock()
         self._busy = 0
         self._idle = 0
@@ -57,12 +61,16 @@ class Crew:
                 self._more(1)
             elif not self._looks and self._busy < self.most:
                 self._looks = True
+                self._looked_at, self._cpu_s = time.monotonic(), time.process_time()
                 self._loop.call_later(PATIENCE_S, self._look)
 
     def _look(self) -> None:
-        """Have more threads where work waits for them."""
+        """Have more threads where work waits for those that wait themselves."""
         with self._lock:
-            if self._todo and time.monotonic() - self._todo[0][0] >= PATIENCE_S:
+            now, cpu_s = time.monotonic(), time.process_time()
+            is_full = cpu_s - self._cpu_s > _FULL * (now - self._looked_at)
+            self._looked_at, self._cpu_s = now, cpu_s
+            if self._todo and not is_full and now - self._todo[0][0] >= PATIENCE_S:
                 self._more(min(self._busy, len(self._todo), self.most - self._busy))
             self._looks = bool(self._todo) and self._busy < self.most
             if self._looks:
