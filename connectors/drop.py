@@ -6,7 +6,9 @@ Paths are relative to the drop's root, with `/`. Names are shown as text: what i
 
 from __future__ import annotations
 
+import hashlib
 import re
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -54,12 +56,15 @@ class Files(Protocol):
     def fetch(self, wanted: Sequence[Wanted]) -> Iterator[tuple[int, bytes | None]]:
         """Read many small files at once, as they come; None for one that must be read by itself, which says why."""
 
-    def write(self, path: str, content: BinaryIO, *, mark: str | None = None) -> int:
+    def write(self, path: str, content: BinaryIO, *, sha256: str | None = None) -> int:
         """
         Write under a hidden temporary name, to the disk, then rename; give the size. Rejected when the name exists.
 
-        The same `mark` for the same content goes on where a lost connection ended.
+        With its SHA-256 it goes on where a lost connection ended, and what arrived is compared where the other side can.
         """
+
+    def part(self, path: str, sha256: str) -> int:
+        """Say how much of a file that is written with this SHA-256 has arrived under its temporary name."""
 
     def create(self, path: str, content: bytes) -> bool:
         """Make a small file that must be new, in one step; False when it is there already."""
@@ -90,6 +95,12 @@ class Drop(Protocol):
         """Name the place for people, without secrets."""
 
     def close(self) -> None: ...
+
+
+def part_name(name: bytes, sha256: str | None) -> bytes:
+    """Give the temporary name of a file that is written: always the same one for the same content."""
+    mark = secrets.token_hex(8) if sha256 is None else hashlib.sha256(name + sha256.encode()).hexdigest()[:16]
+    return f".{mark}.part".encode()
 
 
 def shown(raw: bytes) -> str:

@@ -101,7 +101,10 @@ class LocalDrop:
     def digest(self, path: str) -> str | None:
         return None
 
-    def write(self, path: str, content: BinaryIO, *, mark: str | None = None) -> int:
+    def part(self, path: str, sha256: str) -> int:
+        return 0
+
+    def write(self, path: str, content: BinaryIO, *, sha256: str | None = None) -> int:
         where = self._path(path)
         temporary = where.with_name(f".{secrets.token_hex(8)}.part")
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import stat as modes
 import struct
 import time
@@ -13,7 +12,7 @@ from typing import BinaryIO
 from paramiko import SSHException
 
 from ..core.errors import ConfigError, DrawbarError, InputError, OutcomeUnknown, Rejected, Unavailable
-from .drop import Entry, Wanted, confined, shown
+from .drop import Entry, Wanted, confined, part_name, shown
 from .sftp_login import Login, connect
 from .sftp_stream import SMALL_BYTES, ReadAhead, pour, small_files
 from .sftp_wire import (
@@ -124,17 +123,20 @@ class SftpFiles:
                 yield places[index], content
         yield from ((at, None) for at, one in enumerate(wanted) if one.size > SMALL_BYTES)
 
-    def write(self, path: str, content: BinaryIO, *, mark: str | None = None) -> int:
+    def write(self, path: str, content: BinaryIO, *, sha256: str | None = None) -> int:
         with self._phase(f"write {path}"):
             final = self._path(path)
-            temporary = final.rpartition(b"/")[0] + b"/." + (mark or secrets.token_hex(8)).encode() + b".part"
-            there = self._attributes(temporary) if mark else None
+            temporary = _temporary(final, sha256)
+            there = self._attributes(temporary) if sha256 else None
         try:
             with self._phase(f"write {path}"):
                 size = self._pour(temporary, content, there.size if there else None)
                 arrived = self._wire.attributes(temporary).size
             if arrived != size:
                 raise Unavailable(f"write {path}: the server has {arrived} of {size} bytes")
+            with self._phase(f"check {path}"):
+                if sha256 and self._digest(temporary) not in {None, sha256}:
+                    raise Unavailable(f"write {path}: what arrived is not what was sent, by its SHA-256")
             with self._phase(f"rename to {path}", unknown=True):
                 self._rename(temporary, final, path)
         except DrawbarError as error:
@@ -209,18 +211,12 @@ class SftpFiles:
     def digest(self, path: str) -> str | None:
         """Let the server add up SHA-256 (draft-ietf-secsh-filexfer-extensions-00); None when it cannot."""
         with self._phase(f"check {path}"):
-            name = next((one for one in _CHECKS if one in self._wire.extensions), None)
-            if name is None:
-                return None
-            where = self._path(path)
-            try:
-                answer = self._wire.extended(
-                    "check-file-name", string(where), string(b"sha256"), u64(0), u64(0), u32(0)
-                )
-                answer.text()
-                return answer.rest().hex()
-            except StatusError:
-                return None
+            return self._digest(self._path(path))
+
+    def part(self, path: str, sha256: str) -> int:
+        with self._phase(f"look at {path}"):
+            there = self._attributes(_temporary(self._path(path), sha256))
+            return there.size if there else 0
 
     @contextmanager
     def _phase(self, doing: str, *, unknown: bool = False) -> Iterator[None]:
@@ -323,6 +319,16 @@ class SftpFiles:
             error.message += f": its disk is full ({free} bytes are free)"
             error.args = (error.message,)
 
+    def _digest(self, path: bytes) -> str | None:
+        """Ask those who are known to answer; ProFTPD does, and does not say so."""
+        if not ({*_CHECKS} & {*self._wire.extensions} or "mod_sftp" in self._transport.remote_version):
+            return None
+        try:
+            answer = self._wire.extended("check-file-name", string(path), string(b"sha256"), u64(0), u64(0), u32(0))
+        except StatusError:
+            return None
+        return answer.rest().hex() if answer.text() == b"sha256" else None
+
     def _let_go(self, handle: bytes) -> None:
         if not self.broken:
             with suppress(*_LOST):
@@ -338,6 +344,11 @@ class SftpFiles:
                     return _entry(name, self._wire.attributes(path))
             return None
         return _entry(name, attributes)
+
+
+def _temporary(final: bytes, sha256: str | None) -> bytes:
+    folder, _, name = final.rpartition(b"/")
+    return folder + b"/" + part_name(name, sha256)
 
 
 def _entry(name: bytes, attributes: Attributes) -> Entry:

@@ -75,7 +75,7 @@ def log_in(transport: Transport, host: str, port: int, username: str, secrets: S
                 if not (asks := prove()):
                     return
             except BadAuthenticationType as error:
-                asks = list(error.allowed_types)
+                asks = [kind for kind in error.allowed_types if kind]
             except AuthenticationException as error:
                 if "timeout" in str(error).lower():
                     raise Unavailable(f"{host} did not answer the login in time") from error
@@ -124,6 +124,8 @@ def _answering(password: str) -> Callable[[str, str, Sequence[tuple[str, bool]]]
 def _certify(key: PKey, path: Path, certificate: Path) -> None:
     try:
         key.load_certificate(str(certificate))
+        if key.public_blob is None or "-cert-" not in key.public_blob.key_type:
+            raise ValueError("it is a plain key")
     except OSError as error:
         said = f"the certificate {certificate} cannot be read: {error.strerror}"
         raise ConfigError(said, field="certificate_file") from error

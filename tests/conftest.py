@@ -13,6 +13,7 @@ from servers.odbc import through_odbc
 from servers.openssh import OpenSSH
 from servers.postgres import Postgres
 from servers.process import ROOT, MissingServer
+from servers.proftpd import ProFTPD
 from servers.proxy import Proxy
 from servers.rabbitmq import RabbitMQ
 from servers.redis import Redis
@@ -35,6 +36,11 @@ def running(make: Callable[[], AbstractContextManager[Server]]) -> Iterator[Serv
 @pytest.fixture(scope="session")
 def sshd() -> Iterator[OpenSSH]:
     yield from running(OpenSSH)
+
+
+@pytest.fixture(scope="session")
+def proftpd() -> Iterator[ProFTPD]:
+    yield from running(ProFTPD)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,13 @@ from .pattern import Pattern
 from .totals import Total
 
 
+def in_place_of(marker: str, name: str) -> str:
+    """Give the name of a file's marker, in the file's own folder."""
+    folder, slash, last = name.rpartition("/")
+    stem = last.rpartition(".")[0] or last
+    return folder + slash + marker.replace("{name}", last).replace("{stem}", stem)
+
+
 class Ready(Strict):
     """When a file may be read: all that is said must hold."""
 
@@ -34,10 +41,7 @@ class Ready(Strict):
         return self
 
     def marker_of(self, name: str) -> str | None:
-        if self.marker is None:
-            return None
-        stem = name.rpartition(".")[0] or name
-        return self.marker.replace("{name}", name).replace("{stem}", stem)
+        return None if self.marker is None else in_place_of(self.marker, name)
 
 
 class LocalFolder(Strict):

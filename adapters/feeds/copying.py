@@ -13,7 +13,7 @@ from ...connectors.drop import Drop
 from ...core.errors import Unavailable
 
 log = structlog.get_logger("drawbar.feeds")
-_PART = 1 << 20
+_PART = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from ...connectors.drop import Entry, Files, checked_name
+import structlog
+
+from ...connectors.drop import Entry, Files, checked_name, confined
 from ...core.batch import Cursor, Row, RowRefused, Writing, Written
-from ...core.errors import ConfigError, InputError, Rejected
+from ...core.errors import ConfigError, InputError, Rejected, Unavailable
 from ...core.values import moment
+from .config import in_place_of
 from .feed import Feed
 
+log = structlog.get_logger("drawbar.feeds")
 _IN_MEMORY = 1 << 20
 
 
@@ -109,33 +113,65 @@ class FileWriting:
 
 def named(feed: Feed, name: str) -> str:
     """Take a file's name from a caller; InputError when it does not belong to the feed."""
-    checked_name(name)
-    if name.startswith(".") or feed.pattern.match(name) is None:
+    if feed.pattern.depth:
+        confined(name)
+    else:
+        checked_name(name)
+    if any(part.startswith(".") for part in name.split("/")) or feed.pattern.match(name) is None:
         raise InputError(f"{name} does not fit {feed.config.pattern}", field="name")
     return name
 
 
 def deliver(feed: Feed, files: Files, name: str, content: BinaryIO) -> dict[str, Any]:
     """
-    Write a file whole. The same bytes under its name are fine; Rejected where others are.
+    Write a file whole, and its marker after it. The same bytes under its name are fine; Rejected where others are.
 
     OutcomeUnknown when the answer to the rename is lost: doing it again finds out.
     """
     path = feed.inbox(name)
     digest, size = _digest(content)
+    there = files.stat(path)
+    written = there is None and _write(feed, files, path, content, digest)
+    if not written:
+        there = there or files.stat(path)
+        if there is None or not _same(files, path, there, digest, size):
+            raise Rejected(f"{name} exists already with other content", field="name")
+    if feed.config.write.marker is not None:
+        with feed.drop.session() as fresh:  # the first line may be lost by now
+            fresh.create(feed.inbox(in_place_of(feed.config.write.marker, name)), b"")
+    return {"name": name, "size": size, "written": written}
+
+
+def _write(feed: Feed, files: Files, path: str, content: BinaryIO, digest: str) -> bool:
+    """Write a new file; False when it is there by now. After a lost connection go on, as long as more of it arrives."""
+    if folder := path.rpartition("/")[0]:
+        files.make_folder(folder)
+    arrived = 0
+    try:
+        return _try_to_write(files, path, content, digest)
+    except Unavailable as error:
+        lost = error
+    while True:
+        with feed.drop.session() as fresh:
+            before, arrived = arrived, fresh.part(path, digest)
+            if arrived <= before:
+                raise lost
+            log.info("feed.goes_on", file=path, at=arrived, error=lost.message)
+            try:
+                return _try_to_write(fresh, path, content, digest)
+            except Unavailable as error:
+                lost = error
+
+
+def _try_to_write(files: Files, path: str, content: BinaryIO, digest: str) -> bool:
     content.seek(0)
-    if (there := files.stat(path)) is None:
-        try:
-            files.write(path, content)
-        except Rejected:
-            there = files.stat(path)
-            if there is None:
-                raise
-        else:
-            return {"name": name, "size": size, "written": True}
-    if _same(files, path, there, digest, size):
-        return {"name": name, "size": size, "written": False}
-    raise Rejected(f"{name} exists already with other content", field="name")
+    try:
+        files.write(path, content, sha256=digest)
+    except Rejected:
+        if files.stat(path) is None:
+            raise
+        return False
+    return True
 
 
 def would_deliver(feed: Feed, files: Files, name: str, content: BinaryIO) -> dict[str, Any]:
@@ -150,12 +186,16 @@ def would_deliver(feed: Feed, files: Files, name: str, content: BinaryIO) -> dic
     else:
         does = "is refused: the name exists with other content"
     exists = None if there is None else {"size": there.size, "modified": moment(there.modified)}
-    return {"file": path, "size": size, "sha256": digest, "exists": exists, "does": does}
+    marker = feed.config.write.marker
+    after = {} if marker is None else {"marker": feed.inbox(in_place_of(marker, name))}
+    return {"file": path, "size": size, "sha256": digest, "exists": exists, "does": does, **after}
 
 
 def _same(files: Files, path: str, there: Entry, digest: str, size: int) -> bool:
     if there.size != size:
         return False
+    if (theirs := files.digest(path)) is not None:
+        return theirs == digest
     with files.read(path) as stream:
         return _digest(stream) == (digest, size)
 

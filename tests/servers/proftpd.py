@@ -1,0 +1,109 @@
+"""
+ProFTPD's mod_sftp: a second SFTP server, written independently of OpenSSH, with virtual users and a key of its own.
+
+Root starts it; it does the work of logins as the user `nobody` whom its password file names.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Self
+
+from . import process
+
+CONFIG = """
+ServerType standalone
+ServerName drawbar
+
+DefaultAddress 127.0.0.1
+Port {port}
+SocketBindTight on
+UseIPv6 off
+UseReverseDNS off
+WtmpLog off
+PidFile {home}/proftpd.pid
+ScoreboardFile {home}/scoreboard
+DelayTable none
+SystemLog {home}/proftpd.log
+TransferLog none
+MaxInstances 100
+User {owner}
+Group {group}
+LoadModule mod_sftp.c
+RequireValidShell off
+RootLogin on
+AuthUserFile {home}/users
+AuthGroupFile {home}/groups
+AuthOrder mod_auth_file.c
+AllowOverwrite on
+SFTPEngine on
+SFTPLog {home}/sftp.log
+SFTPHostKey {home}/host_key
+SFTPAuthorizedUserKeys file:{home}/keys/%u
+{more}
+"""
+
+
+class ProFTPD(process.Private):
+    """One private proftpd. `user` logs in with `password` or `key_file` and sees the whole file system."""
+
+    user = "drawbar"
+    password = "drawbar"
+
+    def __init__(self, more: str = "") -> None:
+        self._program = process.binary("proftpd", "/usr/sbin/proftpd")
+        if not Path("/usr/lib/proftpd/mod_sftp.so").exists():
+            raise process.MissingServer("proftpd's mod_sftp is not installed: tests/servers/install installs it")
+        self._keygen = process.binary("ssh-keygen")
+        self._more = more
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folders = 0
+        self.port = process.free_port()
+        self.home = process.folder("proftpd")
+        self.log = self.home / "out.log"
+        self.key_file = self.home / "client_key"
+        self.host_key_file = self.home / "host_key"
+        self.known_hosts = self.home / "known_hosts"
+
+    def start(self) -> Self:
+        if not self.key_file.exists():
+            self._make()
+        command = [self._program, "--nodaemon", "-q", "-c", self.home / "proftpd.conf"]
+        self._process = process.start(command, self.log)
+        process.wait_until(lambda: process.answers(self.port), self._process, self.log, 20)
+        return self
+
+    def stop(self) -> None:
+        process.stop(self._process)
+        self._process = None
+
+    def folder(self, name: str = "drop") -> Path:
+        """Make a fresh folder that the user may write in."""
+        self._folders += 1
+        path = self.home / f"{self._folders}-{name}"
+        path.mkdir()
+        path.chmod(0o777)
+        return path
+
+    def _make(self) -> None:
+        for path, kind in (
+            (self.host_key_file, ["-t", "rsa", "-b", "2048", "-m", "PEM"]),
+            (self.key_file, ["-t", "rsa"]),
+        ):
+            subprocess.run([self._keygen, "-q", *kind, "-N", "", "-C", path.name, "-f", path], check=True)
+        (self.home / "keys").mkdir()
+        rfc4716 = [self._keygen, "-e", "-f", self.key_file.with_suffix(".pub")]
+        (self.home / "keys" / self.user).write_bytes(subprocess.run(rfc4716, check=True, capture_output=True).stdout)
+        public = self.host_key_file.with_suffix(".pub").read_text().split()
+        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public[0]} {public[1]}\n")
+        hashed = subprocess.run(
+            ["openssl", "passwd", "-6", "-stdin"], input=self.password, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        uid, gid = os.getuid(), os.getgid()
+        (self.home / "users").write_text(f"{self.user}:{hashed}:{uid}:{gid}::{self.home}:/bin/false\n")
+        (self.home / "groups").write_text(f"drawbar:x:{gid}:{self.user}\n")
+        for name in ("users", "groups"):
+            (self.home / name).chmod(0o600)
+        owner = self.home.owner()
+        config = CONFIG.format(port=self.port, home=self.home, owner=owner, group=self.home.group(), more=self._more)
+        (self.home / "proftpd.conf").write_text(config)
