@@ -70,9 +70,11 @@ class Pool:
         self._reserves = reserves
         self._work = work
         self._pull = pull
-        self._change = threading.Condition()
+        self._change = threading.Lock()
         self._queue: deque[Claim | _Errand[Any]] = deque()
         self._idle = 0
+        self._asleep: list[threading.Lock] = []
+        """A lock for each thread that waits, which wakes it; the last to lie down is the first to be woken: it is still warm."""
         self._reserved = 0
         self._ringing = False
         self._stopping = False
@@ -110,7 +112,7 @@ class Pool:
         with self._change:
             self._reserved -= reserved
             self._queue.extend(claims)
-            self._change.notify(len(claims) + self._ringing)
+            self._wake(len(claims) + self._ringing)
 
     def ask(self, act: Callable[[], tuple[T, list[Claim]]], reserved: int) -> T:
         """
@@ -134,14 +136,14 @@ class Pool:
                 raise Refused
             self._reserved -= 1
             self._queue.append(errand)
-            self._change.notify(1 + self._ringing)
+            self._wake(1 + self._ringing)
         return errand.answer()
 
     def ring(self) -> None:
         """Say that there may be ready tasks in the journal."""
         with self._change:
             self._ringing = True
-            self._change.notify()
+            self._wake(1)
 
     def stop(self, drain_s: float) -> list[Claim]:
         """Let the calls that run end; give the claims that no thread has begun."""
@@ -149,7 +151,7 @@ class Pool:
             self._stopping = True
             left = list(self._queue)
             self._queue.clear()
-            self._change.notify_all()
+            self._wake(len(self._asleep))
         for errand in left:
             if isinstance(errand, _Errand):
                 errand.refuse()
@@ -182,8 +184,23 @@ class Pool:
                     self._ringing = False
                     self._idle -= 1
                     break
-                self._change.wait()
+                self._sleep()
         return None if self._stopping else self._pulled()
+
+    def _wake(self, threads: int) -> None:
+        for _ in range(min(threads, len(self._asleep))):
+            self._asleep.pop().release()
+
+    def _sleep(self) -> None:
+        """Wait to be woken, without the lock that the caller holds."""
+        own = threading.Lock()
+        own.acquire()
+        self._asleep.append(own)
+        self._change.release()
+        try:
+            own.acquire()
+        finally:
+            self._change.acquire()
 
     def _pulled(self) -> Claim | None:
         try:

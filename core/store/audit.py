@@ -32,10 +32,12 @@ blocks = Table(
     Column("no", Integer),  # of its first entry in the chain
     Column("link", String(64)),
 )
+# SQLite finds what is unlinked by the index of what is linked, so it keeps none of its own.
+_UNLINKED_HERE = "chain IS NULL AND no < 0"
 Index(
     "audit_unlinked",
     blocks.c.id,
-    sqlite_where=text("chain IS NULL"),
+    sqlite_where=text(_UNLINKED_HERE),
     postgresql_where=text("chain IS NULL"),
 )
 Index("audit_linked", blocks.c.chain, blocks.c.no)

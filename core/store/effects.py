@@ -49,11 +49,12 @@ Index(
     sqlite_where=text("state = 'unknown'"),
     postgresql_where=text("state = 'unknown'"),
 )
-Index(
-    "ledger_intent",
+OPEN_CALLS = "state = 'intent' AND (run_id IS NULL OR dead = 1)"
+Index(  # what a run has open is found by the lease of its task
+    "ledger_calls",
     ledger.c.expires_at,
-    sqlite_where=text("state = 'intent'"),
-    postgresql_where=text("state = 'intent'"),
+    sqlite_where=text(OPEN_CALLS),
+    postgresql_where=text(OPEN_CALLS),
 )
 Index("ledger_dead", ledger.c.id, sqlite_where=text("dead = 1"), postgresql_where=text("dead = 1"))
 Index("ledger_run", ledger.c.run_id)

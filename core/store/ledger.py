@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, literal_colum
 from ..errors import InputError
 from ..values import dump, load
 from .aside import Ready
-from .effects import ledger
+from .effects import OPEN_CALLS, ledger
 from .statement import Statement
 
 HELD = ("intent", "done", "unknown")
@@ -375,8 +375,7 @@ def due_probes(conn: Connection, now: float, limit: int = 20, *, not_of: Iterabl
 
 def expired_calls(conn: Connection, now: float, limit: int = 100) -> list[dict[str, Any]]:
     """List intents of direct calls whose process has surely gone; those of runs are the engine's until they are letters."""
-    direct = or_(ledger.c.run_id.is_(None), ledger.c.dead == 1)
-    query = select(ledger).where(ledger.c.state == "intent", direct, ledger.c.expires_at < now)
+    query = select(ledger).where(literal_column(OPEN_CALLS), ledger.c.expires_at < now)
     return [_plain(row) for row in conn.execute(query.limit(limit)).mappings()]
 
 

@@ -20,6 +20,8 @@ from .tables import definitions, meta, runs
 
 BITE = 500
 _AUDIT = ", ".join(f"'{one}'" for one in sorted(AUDIT))
+_NOT_THE_NEWEST = "id < (SELECT MAX(id) FROM events)"
+"""Its number, and with it those before, is never given again."""
 _REMOVING = "removing:"
 _HAS_DEFINITION = Statement("SELECT 1 FROM definitions WHERE hash = :hash")
 _HAS_IT_SURELY = surely("SELECT 1 FROM definitions WHERE hash = :hash")
@@ -45,7 +47,7 @@ _PARTS = tuple(
         ("approvals", "id", ""),
         ("assignments", "id", ""),
         ("agent_steps", "run_id, task, item, no", ""),
-        ("events", "id", f" AND type NOT IN ({_AUDIT})"),
+        ("events", "id", f" AND type NOT IN ({_AUDIT}) AND {_NOT_THE_NEWEST}"),
     )
 )
 _PIECES = Statement(
@@ -56,7 +58,7 @@ _CLAIMS = Statement(
     "DELETE FROM claims WHERE run_id = :id AND NOT EXISTS (SELECT 1 FROM claim_pieces p WHERE p.claim = claims.id)"
 )
 _EVENTS = Statement("SELECT id, run_id, type, at FROM events WHERE id > :after ORDER BY id LIMIT :most")
-_EVENT = Statement("DELETE FROM events WHERE id = :id")
+_EVENT = Statement(f"DELETE FROM events WHERE id = :id AND {_NOT_THE_NEWEST}")
 _LEDGER = Statement(
     "SELECT id, state, outcome_at, settled_by, dropped, run_id FROM ledger WHERE id > :after AND id < :before"
     " ORDER BY id LIMIT :most"

@@ -192,11 +192,11 @@ Index(
     sqlite_where=text("state = 'parked'"),
     postgresql_where=text("state = 'parked'"),
 )
-Index(
-    "task_runs_intent",
+Index(  # whose write a person settles
+    "task_runs_unknown",
     task_runs.c.intent,
-    sqlite_where=text("intent IS NOT NULL"),
-    postgresql_where=text("intent IS NOT NULL"),
+    sqlite_where=text("state = 'parked'"),
+    postgresql_where=text("state = 'parked'"),
 )
 Index(
     "task_runs_approval",
@@ -234,7 +234,8 @@ attempts = Table(
 )
 
 # On SQLite one writer at a time makes `id` the order of commits, so it is the public number; elsewhere `seq` is, given
-# after the commit (core/events.py).
+# after the commit (core/events.py). No number is given twice, since the newest event is never removed: SQLite's AUTOINCREMENT
+# says the same for one more page in every commit.
 events = Table(
     "events",
     metadata,
@@ -246,7 +247,6 @@ events = Table(
     Column("item", Integer),
     Column("body", Text),
     Column("at", Float, nullable=False),
-    sqlite_autoincrement=True,
 )
 Index("events_by_run", events.c.run_id, events.c.id)
 Index(

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import create_engine, inspect
 
 from drawbar.core.errors import ConfigError, DrawbarError
-from drawbar.core.store import backup, migrations, tables, upgrade
+from drawbar.core.store import backup, events, migrations, tables, upgrade
 from drawbar.core.store.journal import Journal, planned, reach
 from drawbar.core.store.tables import VERSION
 
@@ -107,6 +107,20 @@ def test_the_copy_is_a_journal_again(file):
     shutil.copy(copy, file.parent / "back.db")
 
     assert opened(file.parent / "back.db").before == 1
+
+
+def test_no_event_number_is_given_again_after_a_migration(file):
+    """Readers go on after the last number that they have seen, though its event may be gone."""
+    with closing(sqlite3.connect(file)) as conn:
+        conn.execute("INSERT INTO events (id, type, at) VALUES (900, 'run.started', 1)")
+        conn.execute("DELETE FROM events WHERE id >= 500")
+        conn.commit()
+
+    with closing(Journal.open(f"sqlite:///{file}")) as journal:
+        journal.write(lambda conn: events.add(conn, "run.started"))
+
+    with closing(sqlite3.connect(file)) as conn:
+        assert conn.execute("SELECT MAX(id) FROM events").fetchone() == (901,)
 
 
 def test_no_copy_overwrites_another(file, monkeypatch):

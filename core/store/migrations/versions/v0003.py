@@ -21,6 +21,48 @@ def upgrade() -> None:
     _allowances()
     _syncs()
     _drops()
+    _narrower()
+
+
+def _narrower() -> None:
+    """Indexes of what is open instead of all there is, and SQLite's events without a page for their last number."""
+    parked = sa.text("state = 'parked'")
+    op.create_index("task_runs_unknown", "task_runs", ["intent"], sqlite_where=parked, postgresql_where=parked)
+    op.drop_index("task_runs_intent", "task_runs")
+    calls = sa.text("state = 'intent' AND (run_id IS NULL OR dead = 1)")
+    op.create_index("ledger_calls", "ledger", ["expires_at"], sqlite_where=calls, postgresql_where=calls)
+    op.drop_index("ledger_intent", "ledger")
+    if op.get_bind().dialect.name == "sqlite":
+        _events_by_rowid()
+
+
+def _events_by_rowid() -> None:
+    names = "id, seq, run_id, type, task, item, body, at"
+    op.rename_table("events", "events_before")
+    for index in ("events_by_run", "events_seq", "events_unnumbered"):
+        op.drop_index(index, "events_before")
+    op.create_table(
+        "events",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=True),
+        sa.Column("run_id", sa.Text(), nullable=True),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("task", sa.Text(), nullable=True),
+        sa.Column("item", sa.Integer(), nullable=True),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.execute(f"INSERT INTO events ({names}) SELECT {names} FROM events_before")
+    op.execute(  # the last number that was given, where its event is gone
+        "INSERT INTO events (id, type, at) SELECT seq, 'journal.migrated', CAST(strftime('%s', 'now') AS REAL) FROM sqlite_sequence"
+        " WHERE name = 'events_before' AND seq > (SELECT COALESCE(MAX(id), 0) FROM events)"
+    )
+    op.drop_table("events_before")
+    op.create_index("events_by_run", "events", ["run_id", "id"], unique=False)
+    numbered, never = sa.text("seq IS NOT NULL"), sa.text("seq IS NULL AND id < 0")
+    op.create_index("events_seq", "events", ["seq"], unique=True, sqlite_where=numbered)
+    op.create_index("events_unnumbered", "events", ["id"], unique=False, sqlite_where=never)
 
 
 def _syncs() -> None:
@@ -45,8 +87,8 @@ def _audit() -> None:
         sa.Column("no", sa.Integer()),
         sa.Column("link", sa.String(64)),
     )
-    unlinked = sa.text("chain IS NULL")
-    op.create_index("audit_unlinked", "audit_blocks", ["id"], sqlite_where=unlinked, postgresql_where=unlinked)
+    here, there = sa.text("chain IS NULL AND no < 0"), sa.text("chain IS NULL")
+    op.create_index("audit_unlinked", "audit_blocks", ["id"], sqlite_where=here, postgresql_where=there)
     op.create_index("audit_linked", "audit_blocks", ["chain", "no"])
     op.create_table(
         "audit_chains",
