@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ...core.batch import Batch, Cursor, Portion, Reject, Row
 from ...core.errors import DrawbarError, InputError, Rejected, Unavailable
-from ..formats import IncompleteFile, Record, WrongFile
+from ..formats import IncompleteFile, WrongFile, bulks
 from .feed import Feed
 from .found import Taken
 from .totals import Proof, missing, prove
@@ -126,25 +126,11 @@ class FilePortion:
         return {"file": found.name, "size": found.size, "sha256": self._taken.sha256}
 
     def batches(self, batch_rows: int) -> Iterator[Batch]:
-        rows: list[Mapping[str, Any]] = []
-        numbers: list[int] = []
-        raws: list[bytes] = []
-        rejects: list[Reject] = []
         facts = self.facts
         try:
             with self._taken.copy.open("rb") as stream:
-                for record in self._feed.format.read(stream):
-                    if isinstance(record, Record):
-                        if record.layout != "row":
-                            continue
-                        rows.append(record.values)
-                        numbers.append(record.record_no)
-                        raws.append(record.raw)
-                    else:
-                        rejects.append(record)
-                    if len(rows) + len(rejects) >= batch_rows:
-                        yield Batch(rows, numbers, rejects, facts, raws)
-                        rows, numbers, raws, rejects = [], [], [], []
+                for bulk in bulks(self._feed.format, stream, batch_rows):
+                    yield Batch(bulk.rows, bulk.record_nos, bulk.rejects, facts, bulk.raw)
         except IncompleteFile as error:
             self._incomplete = str(error)
             raise Unavailable(f"{self._taken.found.name} is not complete: {error}") from error
@@ -153,8 +139,6 @@ class FilePortion:
             raise Rejected(f"{self._taken.found.name}: {error}") from error
         except OSError as error:
             raise Unavailable(f"the working copy of {self._taken.found.name}: {error.strerror}") from error
-        if rows or rejects:
-            yield Batch(rows, numbers, rejects, facts, raws)
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from ...core.batch import Reject
+from .bulk import Bulk, bulks
 from .compression import CompressionConfig
 from .copybook import CopybookConfig
 from .delimited import CsvConfig
 from .edifact import EdifactConfig
 from .fixed import FixedConfig
-from .format import Begun, Column, Format, IncompleteFile, Record, WrongFile, record_schema
+from .format import ArrowBatch, Begun, ByColumns, Column, Format, IncompleteFile, Record, WrongFile, record_schema
 from .jsonl import JsonlConfig
 from .x12 import X12Config
 from .xml import XmlConfig
@@ -45,7 +46,10 @@ AnyFormat = Annotated[
 
 __all__ = [
     "AnyFormat",
+    "ArrowBatch",
     "Begun",
+    "Bulk",
+    "ByColumns",
     "Column",
     "CompressionConfig",
     "CopybookConfig",
@@ -60,5 +64,6 @@ __all__ = [
     "WrongFile",
     "X12Config",
     "XmlConfig",
+    "bulks",
     "record_schema",
 ]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from ...core.batch import Reject, Row
 from ...core.errors import ConfigError, InputError
+from ...core.expressions import Sees, Template
 from .compression import FormatConfig
 from .copybook_codec import Decode, Rules, columns, decoder
 from .copybook_encoder import encode
@@ -19,11 +20,21 @@ from .copybook_layout import Node, find_node, identifier, place
 from .copybook_parser import CopybookParser, Item, Source
 from .copybook_rules import FieldRule, FieldRules, NullIf
 from .format import ArrowBatch, Begun, Column, Format, IncompleteFile, Record
-from .framing import Newline, blocks, described, descriptor, known_encoding, lines, newline_bytes
-from .layouts import LayoutRules, Names, compile_layouts
+from .framing import (
+    Blocks,
+    Newline,
+    Out,
+    blocks,
+    described,
+    descriptor,
+    known_encoding,
+    lines,
+    newline_bytes,
+    unblocked,
+)
+from .layouts import LayoutRules, Names, compile_choices, compile_layouts
 from .scalars import Trim
 
-COPYBOOK_LATER = {"redefines": "rules for REDEFINES come with the formats issue"}
 ROW = "row"
 _MAX_COPYBOOK_BYTES = 4 * 1024 * 1024
 
@@ -31,12 +42,18 @@ _MAX_COPYBOOK_BYTES = 4 * 1024 * 1024
 class CopybookConfig(FormatConfig):
     """Records described by a COBOL copybook."""
 
-    later = COPYBOOK_LATER
-
     kind: Literal["copybook"] = Field(description="Records described by a COBOL copybook.")
     copybook: Path = Field(description="The copybook's file.")
     encoding: str = Field("cp037", description="Code page of the data: cp037, cp500, cp1140, cp273, ascii ...")
-    record: Literal["fixed", "rdw", "line"] = Field("fixed", description="How records are told apart.")
+    record: Literal["fixed", "rdw", "bdw", "line"] = Field(
+        "fixed", description="How records are told apart: equal length, descriptor words, those in blocks, or lines."
+    )
+    block_bytes: int = Field(
+        27998,
+        ge=64,
+        le=32760,
+        description="record: bdw, when writing: the most that a block has with its descriptor word.",
+    )
     length: int | None = Field(
         None, ge=1, le=32760, description="Length of a fixed record, where it is more than the copybook's."
     )
@@ -45,6 +62,15 @@ class CopybookConfig(FormatConfig):
     layouts: dict[str, LayoutRules] = Field(
         default_factory=dict, description="Which record is what (row, header, trailer): a condition over `record`."
     )
+    redefines: dict[str, Annotated[Template, Sees("record")]] = Field(
+        default_factory=dict,
+        description="Which description of a REDEFINES is meant: a field or group, and a condition over `record`. "
+        "Where it is true that description must be right and the others are null.",
+    )
+    enums: Literal["describe", "check"] = Field(
+        "describe",
+        description="What level 88 does: it is told in the schema, or a record with another value is a reject.",
+    )
     trim: Trim = Field("right", description="Blanks to cut from text.")
     types: dict[str, FieldRule] = Field(default_factory=dict, description="Fields that are dates, or have NULLs.")
     null_if: NullIf | None = Field(
@@ -52,17 +78,16 @@ class CopybookConfig(FormatConfig):
         description="What means NULL in every field: spaces, low_values, high_values, zeros, or characters. "
         "By default numbers of nothing but blanks or low values are.",
     )
-    native: Literal["big", "little"] = Field("big", description="Byte order of COMP-5.")
+    native: Literal["big", "little"] = Field(
+        "big", description="Byte order of COMP-5, and of COMP-1 and COMP-2 in IEEE."
+    )
+    floats: Literal["ibm", "ieee"] | None = Field(
+        None,
+        description="COMP-1 and COMP-2: hexadecimal as on IBM, or IEEE 754. By default ibm where the text is EBCDIC.",
+    )
     source: Source = Field("auto", description="Form of the copybook: columns 7 to 72 (fixed), or free.")
 
     _encoding = field_validator("encoding")(known_encoding)
-
-    @field_validator("record", mode="before")
-    @classmethod
-    def _bdw_later(cls, given: Any) -> Any:
-        if given == "bdw":
-            raise ValueError("blocked records (bdw) come with the formats issue")
-        return given
 
     @model_validator(mode="after")
     def _fits(self) -> CopybookConfig:
@@ -88,7 +113,6 @@ class _Layout:
     decode_short: Decode
     size: int
     least: int
-    rules: bool = False
 
 
 class Copybook:
@@ -98,15 +122,25 @@ class Copybook:
 
     def __init__(self, config: CopybookConfig, base: Path) -> None:
         self._config = config
-        self._alphabet = Alphabet(config.encoding, config.trim, config.native == "little")
+        self._alphabet = Alphabet(
+            config.encoding,
+            config.trim,
+            config.native == "little",
+            {"ibm": False, "ieee": True, None: None}[config.floats],
+        )
         rules = FieldRules(config.types, config.null_if, self._alphabet)
         items = CopybookParser(config.copybook.name, config.source).parse(_text(base / config.copybook))
-        self._roots = [place(item, config.copybook.name, self._alphabet, rules) for item in items]
+        self._roots = [
+            place(item, config.copybook.name, self._alphabet, rules, enums=config.enums == "check") for item in items
+        ]
         rules.finish()
         self._layouts = {name: self._layout(name, root) for name, root in self._assigned(items).items()}
+        self._ruled = self._ruled_nodes()
         self._only = next(iter(self._layouts))
         self._places: dict[Names, list[tuple[Node, int, int]]] = {}
         self._which = compile_layouts(config.layouts, lambda path: bool(self._found(path)))
+        self._choose = compile_choices(config.redefines, lambda path: bool(self._found(path)))
+        self._variants: dict[tuple[str, frozenset[str]], _Layout] = {}
         self._length = max(layout.size for layout in self._layouts.values())
         self._refuse()
         self._end = newline_bytes(config.newline, config.encoding) if config.record == "line" else b""
@@ -139,7 +173,7 @@ class Copybook:
         from .copybook_columns import fields
 
         layout = self._layouts.get(ROW)
-        by_columns = layout is not None and not layout.root.counters and not layout.rules
+        by_columns = layout is not None and not layout.root.counters and not self._config.redefines
         compiled = fields(layout.root, self._alphabet) if layout is not None and by_columns else None
         size = layout.size if layout is not None else 0
         keys = [(start, end) for found in self._places.values() for _, start, end in found]
@@ -150,15 +184,53 @@ class Copybook:
     def _one(self, number: int, raw: bytes) -> Record | Reject:
         try:
             name = self._kind(raw)
-            return Record(number, name, self._decode(self._layouts[name], raw), raw)
+            return Record(number, name, self._decode(self._layout_of(name, raw), raw), raw)
         except ValueError as wrong:
             return Reject(number, str(wrong), raw)
+
+    def _layout_of(self, name: str, raw: bytes) -> _Layout:
+        """Give the layout of a record, with those descriptions in it that the rules for REDEFINES say."""
+        if self._choose is None:
+            return self._layouts[name]
+        chosen = self._choose(lambda path: self._peek(raw, path))
+        if (found := self._variants.get((name, chosen))) is None:
+            meant = {number: key in chosen for number, key in self._ruled.items()}
+            found = self._variants[name, chosen] = self._layout(name, self._layouts[name].root, meant)
+        return found
+
+    def _ruled_nodes(self) -> dict[int, str]:
+        """Find the descriptions that rules for REDEFINES name."""
+        found: dict[int, str] = {}
+        for key in self._config.redefines:
+            plain = key.replace("-", "_")
+            fitting = [
+                node
+                for root in self._roots
+                for path, node, several in _described(root)
+                if several and plain in {path, path.rpartition(".")[2]}
+            ]
+            if not fitting:
+                raise ConfigError(f"redefines: the copybook has no {key} that shares its place by REDEFINES")
+            found |= {id(node): key for node in fitting}
+        return found
 
     def _kind(self, raw: bytes) -> str:
         """Name the layout of a record; ValueError when none fits."""
         return self._which(lambda path: self._peek(raw, path)) if self._which is not None else self._only
 
     def write(self, rows: Iterable[Row | Record], stream: BinaryIO) -> int:
+        begun = self.writing(stream)
+        count = begun(rows)
+        begun.finish()
+        return count
+
+    def writing(self, stream: BinaryIO) -> Begun:
+        if self._config.record != "bdw":
+            return Begun(lambda rows: self._put(rows, stream))
+        blocks = Blocks(stream, self._config.block_bytes)
+        return Begun(lambda rows: blocks.undone(lambda: self._put(rows, blocks)), blocks.finish)
+
+    def _put(self, rows: Iterable[Row | Record], stream: Out) -> int:
         count = 0
         for count, row in enumerate(rows, 1):
             try:
@@ -167,21 +239,18 @@ class Copybook:
                 raise InputError(f"record {count}: {wrong}") from wrong
         return count
 
-    def writing(self, stream: BinaryIO) -> Begun:
-        return Begun(lambda rows: self.write(rows, stream))
-
     def columns(self) -> list[Column] | None:
         return columns((self._layouts.get(ROW) or next(iter(self._layouts.values()))).root)
 
     def layouts(self) -> Mapping[str, list[Column]]:
         return {name: columns(layout.root) for name, layout in self._layouts.items()}
 
-    def _layout(self, name: str, root: Node) -> _Layout:
+    def _layout(self, name: str, root: Node, meant: Mapping[int, bool] | None = None) -> _Layout:
         first = name == ROW
         return _Layout(
             root,
-            decoder(root, Rules(first)),
-            decoder(root, Rules(first, short=True)),
+            decoder(root, Rules(first, meant=meant or {})),
+            decoder(root, Rules(first, short=True, meant=meant or {})),
             root.size if not root.counters else sum(slot.size for slot in root.slots),
             root.min_size(),
         )
@@ -231,6 +300,8 @@ class Copybook:
                 return start, blocks(stream, self._config.length or self._length, start)
             case "rdw":
                 return 0, described(stream, includes_itself=self._config.rdw_includes_itself)
+            case "bdw":
+                return 0, unblocked(stream, includes_itself=self._config.rdw_includes_itself)
             case _:
                 return 0, self._lines(stream)
 
@@ -296,7 +367,7 @@ class Copybook:
         return raw[at:] if len(raw) == at + missing else self._alphabet.space * missing
 
     def _framed(self, encoded: bytes) -> bytes:
-        if self._config.record == "rdw":
+        if self._config.record in {"rdw", "bdw"}:
             return descriptor(len(encoded), includes_itself=self._config.rdw_includes_itself) + encoded
         if self._end and self._end in encoded:
             raise ValueError("a text holds a newline, which would break the record")
@@ -314,6 +385,16 @@ def _text(path: Path) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
+
+
+def _described(node: Node, path: str = "") -> Iterator[tuple[str, Node, bool]]:
+    """Give every named description with its path, and whether it shares its place with others."""
+    for slot in node.slots:
+        for inner in slot.nodes:
+            name = f"{path}.{inner.name}".strip(".")
+            if inner.name:
+                yield name, inner, len(slot.nodes) > 1
+            yield from _described(inner, name)
 
 
 def _leaves(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:

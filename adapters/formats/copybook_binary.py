@@ -92,7 +92,7 @@ def binary_field(item: Item, picture: Picture, alphabet: Alphabet) -> Codec:
 
 def floating_field(size: int, alphabet: Alphabet) -> Codec:
     """COMP-1 and COMP-2: hexadecimal floating point where the text is EBCDIC, IEEE 754 elsewhere."""
-    if not alphabet.is_ebcdic:
+    if alphabet.has_ieee_floats:
         layout = struct.Struct((">" if not alphabet.little_endian_native else "<") + ("f" if size == 4 else "d"))
         decode: Decode = lambda raw: layout.unpack(raw)[0]  # noqa: E731 - one of two
         encode: Encode = lambda value: layout.pack(float(value))  # noqa: E731

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .copybook_layout import Node, Slot
@@ -40,9 +40,11 @@ class Rules:
     first: bool
     short: bool = False
     lenient: bool = False
+    meant: Mapping[int, bool] = field(default_factory=dict)
+    """Of descriptions that a rule of the configuration is about (by the node's id): whether the rule says that it is meant."""
 
     def softly(self) -> Rules:
-        return Rules(self.first, self.short, lenient=True)
+        return replace(self, lenient=True)
 
 
 def decoder(root: Node, rules: Rules) -> Decode:
@@ -135,7 +137,14 @@ def _group(node: Node, rules: Rules) -> Decode:
 def _slot(slot: Slot, rules: Rules) -> Iterator[tuple[Node, Decode]]:
     """Give the descriptions of one place that have something to say, each with its decoder."""
     nodes = [node for node in slot.nodes if node.says_something]
-    if len(slot.nodes) == 1 or rules.lenient:
+    said = [rules.meant.get(id(node)) for node in slot.nodes]
+    if any(said) or (not all(one is None for one in said) and None not in said):
+        yield from ((node, _node(node, rules) if rules.meant.get(id(node)) else _not_meant(node)) for node in nodes)
+    elif not all(one is None for one in said):
+        silent = (node for node in nodes if rules.meant.get(id(node)) is None)
+        yield from ((node, _node(node, rules.softly())) for node in silent)
+        yield from ((node, _not_meant(node)) for node in nodes if rules.meant.get(id(node)) is False)
+    elif len(slot.nodes) == 1 or rules.lenient:
         yield from ((node, _node(node, rules)) for node in nodes)
     elif rules.first and not rules.short:
         yield from ((node, _node(node, rules if node is slot.nodes[0] else rules.softly())) for node in nodes)
@@ -149,6 +158,13 @@ def _slot(slot: Slot, rules: Rules) -> Iterator[tuple[Node, Decode]]:
 
         yield nodes[0], any_fits
         yield from ((node, _node(node, rules.softly())) for node in nodes[1:])
+
+
+def _not_meant(node: Node) -> Decode:
+    if node.name:
+        return lambda raw: None
+    nothing = dict.fromkeys(node.names)
+    return lambda raw: nothing
 
 
 def _one_must_fit(checks: Sequence[Decode], raw: bytes) -> None:

@@ -24,6 +24,12 @@ class Alphabet:
     encoding: str
     trim: Trim
     little_endian_native: bool = False
+    ieee: bool | None = None
+
+    @property
+    def has_ieee_floats(self) -> bool:
+        """Tell how COMP-1 and COMP-2 are kept: as IBM does where the text is EBCDIC, unless somebody said so."""
+        return not self.is_ebcdic if self.ieee is None else self.ieee
 
     @property
     def is_ebcdic(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .copybook_enums import checked
 from .copybook_fields import Alphabet, Codec
 from .copybook_parser import Item
 from .copybook_text import wrong
@@ -106,9 +107,9 @@ class Counter:
     most: int
 
 
-def place(root: Item, file_name: str, alphabet: Alphabet, ruled: Ruled) -> Node:
+def place(root: Item, file_name: str, alphabet: Alphabet, ruled: Ruled, *, enums: bool = False) -> Node:
     """Lay out one record; ConfigError names file, line and column."""
-    layout = _Layout(file_name, alphabet, ruled)
+    layout = _Layout(file_name, alphabet, ruled, enums=enums)
     node, _ = layout.node(root, 0, (), repeating=False, is_root=True)
     node.counters = layout.counters
     return node
@@ -121,7 +122,8 @@ def identifier(name: str) -> str:
 
 
 class _Layout:
-    def __init__(self, file_name: str, alphabet: Alphabet, ruled: Ruled) -> None:
+    def __init__(self, file_name: str, alphabet: Alphabet, ruled: Ruled, *, enums: bool) -> None:
+        self._enums = enums
         self._file = file_name
         self._alphabet = alphabet
         self._ruled = ruled
@@ -152,6 +154,8 @@ class _Layout:
         try:
             plain = codec_of(item, self._alphabet)
             codec = self._ruled(node.name, ".".join(own), plain) if node.name else plain
+            if self._enums and item.conditions:
+                codec = checked(codec, item.conditions)
             node.codec, node.one_size = codec, codec.size
             node.initial = _initial(item.value, codec, self._alphabet)
         except ValueError as cause:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
-from typing import BinaryIO, Literal
+import io
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Literal, Protocol
 
 from .format import IncompleteFile, WrongFile
 
@@ -100,6 +101,70 @@ def described(stream: BinaryIO, *, includes_itself: bool) -> Iterator[bytes]:
         if len(body) < length:
             raise IncompleteFile(f"record {number} has {len(body)} of the {length} bytes that its descriptor word says")
         yield body
+
+
+def unblocked(stream: BinaryIO, *, includes_itself: bool) -> Iterator[bytes]:
+    """
+    Give records of blocks that begin with a block descriptor word (BDW), each with its own descriptor word.
+
+    A BDW counts itself; its first bit is set where the length has 31 bits (large block interface).
+    """
+    blocks = 0
+    while head := _exactly(stream, _RDW):
+        blocks += 1
+        if len(head) < _RDW:
+            raise IncompleteFile(f"block {blocks} ends inside its descriptor word")
+        wide = bool(head[0] & 0x80)
+        length = int.from_bytes(head, "big") & 0x7FFFFFFF if wide else int.from_bytes(head[:2], "big")
+        if length < 2 * _RDW or length > MAX_RECORD_BYTES or (not wide and head[2:] != b"\0\0"):
+            raise WrongFile(f"block {blocks} has no valid descriptor word: {head.hex(' ')}")
+        body = _exactly(stream, length - _RDW)
+        if len(body) < length - _RDW:
+            raise IncompleteFile(f"block {blocks} has {len(body) + _RDW} of the {length} bytes that it says")
+        try:
+            yield from described(io.BytesIO(body), includes_itself=includes_itself)
+        except (IncompleteFile, WrongFile) as cause:
+            raise WrongFile(f"block {blocks}: {cause}") from cause
+
+
+def block_descriptor(length: int) -> bytes:
+    """Give the block descriptor word before so many bytes of records."""
+    return (length + _RDW).to_bytes(2, "big") + b"\0\0"
+
+
+class Out(Protocol):
+    def write(self, data: bytes, /) -> int: ...
+
+
+class Blocks:
+    """Puts records with descriptor words into blocks, each with its own."""
+
+    def __init__(self, stream: BinaryIO, size: int) -> None:
+        self._stream = stream
+        self._size = size
+        self._held = b""
+
+    def write(self, data: bytes, /) -> int:
+        if len(data) + _RDW > self._size:
+            raise ValueError(f"a record of {len(data)} bytes does not fit into a block of {self._size}")
+        if len(self._held) + len(data) + _RDW > self._size:
+            self.finish()
+        self._held += data
+        return len(data)
+
+    def undone(self, write: Callable[[], int]) -> int:
+        """Write, or be as before when it fails: what is in the stream is thrown away by who asked."""
+        kept = self._held
+        try:
+            return write()
+        except BaseException:
+            self._held = kept
+            raise
+
+    def finish(self) -> None:
+        if self._held:
+            self._stream.write(block_descriptor(len(self._held)) + self._held)
+            self._held = b""
 
 
 def descriptor(length: int, *, includes_itself: bool) -> bytes:

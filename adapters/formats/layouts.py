@@ -59,6 +59,33 @@ def compile_layouts(layouts: Mapping[str, LayoutSpec], has: Callable[[Names], bo
     return which
 
 
+def compile_choices(
+    rules: Mapping[str, Template], has: Callable[[Names], bool]
+) -> Callable[[Peek], frozenset[str]] | None:
+    """Compile conditions that say each for itself whether they are true; None where there are none."""
+    if not rules:
+        return None
+    names = sorted({path[1:] for rule in rules.values() for path in rule.paths if len(path) > 1})
+    known: dict[tuple[Any, ...], frozenset[str]] = {}
+
+    def choose(peek: Peek) -> frozenset[str]:
+        seen = tuple(peek(name) for name in names)
+        if (chosen := known.get(seen)) is None:
+            record = _nested(zip(names, seen, strict=True))
+            try:
+                chosen = frozenset(name for name, rule in rules.items() if rule.fill({"record": record}) is True)
+            except InputError as wrong:
+                raise ValueError(f"redefines: {wrong.message}") from wrong
+            if len(known) < _REMEMBERED:
+                known[seen] = chosen
+        return chosen
+
+    for path in names:
+        if not has(path):
+            raise ConfigError(f"redefines: there is no field {'.'.join(path)} at a fixed place in the record")
+    return choose
+
+
 def _decide(layouts: Mapping[str, LayoutSpec], record: dict[str, Any]) -> str:
     for name, spec in layouts.items():
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from email.charset import Charset
@@ -65,6 +66,8 @@ class XmlConfig(FormatConfig):
         return self
 
     def plain(self, base: Path) -> Format:
+        if importlib.util.find_spec("lxml") is None:
+            raise ConfigError("the format xml needs lxml", field="kind", next="pip install 'drawbar[xml]'")
         return Xml(self)
 
 

@@ -434,8 +434,8 @@ def test_what_does_not_fit_is_never_cut_or_rounded(tmp_path, row, said):
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"record": "bdw"}, "bdw"),
-        ({"redefines": {}}, "redefines: "),
+        ({"record": "vb"}, "bdw"),
+        ({"redefines": {"A": "${{ row.B }}"}}, "'row' is not seen here"),
         ({"encoding": "utf-16"}, "more than one byte"),
         ({"compression": "rar"}, "compression"),
         ({"layouts": {"row": "${{ nothing.A == 1 }}"}}, "not seen here"),
@@ -491,3 +491,83 @@ def present(value):
 
 def without(row, *names):
     return {name: item for name, item in row.items() if name not in names}
+
+
+def test_blocked_records_go_both_ways_and_a_failed_row_leaves_no_trace(tmp_path):
+    form = opened(tmp_path, "01 R. 05 A PIC X(4).", record="bdw", block_bytes=64)
+    stream = io.BytesIO()
+    begun = form.writing(stream)
+
+    begun([{"A": f"{n:04}"} for n in range(8)])
+    kept = stream.tell()
+    with pytest.raises(InputError, match="record 1: A: 'too long' is longer than 4 bytes"):
+        begun([{"A": "too long"}])
+    assert stream.tell() == kept
+    begun([{"A": "last"}])
+    begun.finish()
+
+    raw = stream.getvalue()
+    assert raw[:8] == b"\0\x3c\0\0\0\x08\0\0"
+    assert [record.values["A"] for record in read(form, raw)] == [*(f"{n:04}" for n in range(8)), "last"]
+    assert raw.count(b"\0\x08\0\0") == 9
+    wide = b"\x80\0\0\x0c" + raw[4:12]
+    assert [record.values["A"] for record in read(form, wide)] == ["0000"]
+    for cut in (2, 30, len(raw) - 1):
+        with pytest.raises(IncompleteFile, match="block"):
+            read(form, raw[:cut])
+    with pytest.raises(WrongFile, match="block 1: record 1 has 4 of the 96 bytes"):
+        read(form, b"\0\x0c\0\0\0\x64\0\0" + b"\xf1" * 4)
+    with pytest.raises(WrongFile, match="block 1 has no valid descriptor word: f1 f2 f3 f4"):
+        read(form, b"\xf1\xf2\xf3\xf4")
+
+
+PAYMENT = """
+       01 REC.
+          05 KIND PIC X.
+          05 CARD.
+             10 NUMBER-X PIC 9(4).
+             10 LIMIT-X  PIC S9(3)V99 COMP-3.
+          05 BANK REDEFINES CARD.
+             10 IBAN     PIC X(7).
+          05 FILLER REDEFINES CARD.
+             10 NOTHING  PIC X(7).
+"""
+
+
+def test_a_rule_says_which_description_of_a_redefines_is_meant(tmp_path):
+    form = opened(
+        tmp_path, PAYMENT, redefines={"CARD": "${{ record.KIND == 'C' }}", "BANK": "${{ record.KIND == 'B' }}"}
+    )
+    card, bank = {"NUMBER_X": 1234, "LIMIT_X": Decimal("-1.50")}, {"IBAN": "DE99"}
+
+    raw = written(form, [{"KIND": "C", "CARD": card}, {"KIND": "B", "BANK": bank}])
+    wrong_card = "CDE99   ".encode("cp037")
+    neither = "XDE99   ".encode("cp037")
+    found = read(form, raw + wrong_card + neither)
+
+    assert found[0].values == {"KIND": "C", "CARD": card, "BANK": None, "NOTHING": None}
+    assert found[1].values == {"KIND": "B", "CARD": None, "BANK": bank, "NOTHING": None}
+    assert isinstance(found[2], Reject)
+    assert found[2].reason.startswith("CARD.NUMBER_X: 'DE99' is no number")
+    assert found[3].values == {"KIND": "X", "CARD": None, "BANK": None, "NOTHING": "DE99"}
+    assert written(form, found[:2]) == raw
+
+
+def test_a_rule_for_a_redefines_that_is_not_there_is_refused(tmp_path):
+    for key, said in (("KIND", "no KIND that shares its place"), ("CART", "no CART that shares")):
+        with pytest.raises(ConfigError, match=said):
+            opened(tmp_path, PAYMENT, redefines={key: "${{ record.KIND == 'C' }}"})
+    with pytest.raises(ConfigError, match="redefines: there is no field KEY"):
+        opened(tmp_path, PAYMENT, redefines={"CARD": "${{ record.KEY == 'C' }}"})
+
+
+def test_level_88_can_be_checked_with_ranges(tmp_path):
+    text = "01 R. 05 K PIC X. 88 OPEN-K VALUE 'A' THRU 'C'. 88 SHUT VALUE 'X', SPACE. 05 N PIC S9(2). 88 LOW VALUE -1 THRU 3."
+    form = opened(tmp_path, text, enums="check")
+
+    assert [r.values["K"] for r in read(form, written(form, [{"K": "B", "N": -1}, {"K": "", "N": 3}]))] == ["B", ""]
+    assert [r.reason for r in read(form, "D01".encode("cp037") + "A09".encode("cp037"))] == [
+        "K: D is none of OPEN-K, SHUT (level 88)", "N: 9 is none of LOW (level 88)",
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="K: Z is none of OPEN-K, SHUT"):
+        written(form, [{"K": "Z", "N": 1}])

@@ -1,0 +1,79 @@
+"""Batches of a format for syncs: whole columns where the format reads them so, else row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from ...core.batch import Columns, Reject, Row
+from ...core.values import Wide
+from .format import ByColumns, Column, Format, Record
+
+Read = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """Rows in order, and for each its number and its original bytes; the rejects among them."""
+
+    rows: Sequence[Row]
+    record_nos: Sequence[int]
+    raw: Sequence[bytes]
+    rejects: Sequence[Reject]
+
+
+def bulks(form: Format, stream: BinaryIO, batch_rows: int) -> Iterator[Bulk]:
+    """Read the rows of a stream, other layouts left out. Raises what `Format.read` raises, after what came before."""
+    if isinstance(form, ByColumns):
+        columns = form.columns() or []
+        reads = [reader(column) for column in columns]
+        names = [column.name for column in columns]
+        for batch in form.arrow_batches(stream, batch_rows):
+            values = [column.to_pylist() for column in batch.rows.columns]
+            yield Bulk(Columns(names, values, reads), batch.record_nos.tolist(), batch.raw, batch.rejects)
+        return
+    yield from _by_rows(form, stream, batch_rows)
+
+
+def _by_rows(form: Format, stream: BinaryIO, batch_rows: int) -> Iterator[Bulk]:
+    rows: list[Row] = []
+    numbers: list[int] = []
+    raws: list[bytes] = []
+    rejects: list[Reject] = []
+    for record in form.read(stream):
+        if not isinstance(record, Record):
+            rejects.append(record)
+        elif record.layout == "row":
+            rows.append(record.values)
+            numbers.append(record.record_no)
+            raws.append(record.raw)
+        if len(rows) + len(rejects) >= batch_rows:
+            yield Bulk(rows, numbers, raws, rejects)
+            rows, numbers, raws, rejects = [], [], [], []
+    if rows or rejects:
+        yield Bulk(rows, numbers, raws, rejects)
+
+
+def reader(column: Column) -> Read | None:
+    """Give what makes our value of an Arrow one; None where it is ours already."""
+    if column.type == "wide":
+        return lambda value: value if value is None else Wide(value)
+    if column.type == "array":
+        inner = reader(column.of[0])
+        return inner and (lambda value: value if value is None else [inner(one) for one in value])
+    if column.type != "object":
+        return None
+    inners = {part.name: read for part in column.of if (read := reader(part)) is not None}
+    if not inners:
+        return None
+
+    def read_object(value: Any) -> Any:
+        if value is None:
+            return None
+        return {name: inners[name](part) if name in inners else part for name, part in value.items()}
+
+    return read_object
+
+
+__all__ = ["Bulk", "bulks"]
