@@ -111,7 +111,7 @@ def _serve_part(
     from ..app import open_app
     from ..core.pulse import Pulse
     from ..facade import serve as answer
-    from ..facade.metrics import WRITE_S, Shared
+    from ..facade.numbers import WRITE_S, Shared
 
     part.watch_parent()
     app = open_app(config, queues=queues)
@@ -194,7 +194,7 @@ def status(ctx: typer.Context) -> None:
         json_out(found)
         return
     sections = (
-        ("systems", _systems), ("held", _held), ("runs", _runs), ("without_a_worker", _unserved), ("waiting_for_a_person", _waiting), ("syncs", _syncs), ("next_starts", _starts),
+        ("systems", _systems), ("held", _held), ("runs", _runs), ("without_a_worker", _unserved), ("waiting_for_a_person", _waiting), ("late_files", _late), ("syncs", _syncs), ("next_starts", _starts),
     )  # fmt: skip
     for key, shown in sections:
         if _worth_a_line(found.get(key)):
@@ -273,6 +273,10 @@ def _syncs(found: list[Json]) -> None:
     from .syncs import _row
 
     table(("sync", "from", "to", "last", "state", "read"), (_row(one)[:6] for one in found), right=("read",))
+
+
+def _late(found: list[Json]) -> None:
+    table(("feed", "day", "since"), ((one["feed"], one["day"], when(one["since"])) for one in found))
 
 
 def _starts(found: list[Json]) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Response
 
 from ..core.errors import InputError
+from .alive import as_finding
 from .documents import says
 from .exchange import Asked, Exchange, checked
 from .idempotency import Route
@@ -119,10 +118,6 @@ async def check(asked: Asked, name: Id) -> Response:
     limiter = asked.threads.system(name, asked.app.landscape)
     findings = [as_finding(one) for one in await asked.on(limiter, asked.app.catalogue.check, name, write=said.write)]
     return asked.answer({"ok": all(one["ok"] for one in findings), "findings": findings})
-
-
-def as_finding(finding: Any) -> dict[str, Any]:
-    return {"what": finding.what, "ok": finding.ok, "found": finding.found, "next": finding.next}
 
 
 def _version(asked: Exchange, name: str) -> int:

@@ -1,112 +1,35 @@
-"""The web application: routes, the gate before them, and errors as problems."""
+"""REST: its routes, and errors as problems."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 
 from ..core.errors import DrawbarError, InputError
 from . import live, problems
 from .documents import describe
-from .exchange import Threads
-from .gate import Gate
-from .lane import Lane
-from .mcp import Mcp
-from .mcp.http import Running
-from .mcp.toolbox import Toolbox
-from .metrics import Shared
 from .reference import routes_lines
 from .routes import methods_of, routed
 from .swift import Swift
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from ..app import App
+    from .numbers import Shared
+    from .threads import Threads
 
 
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_SENT = (
-    "Authorization",
-    "Content-Type",
-    "Drawbar-Session",
-    "Idempotency-Key",
-    "If-Match",
-    "If-None-Match",
-    "Last-Event-ID",
-    "Mcp-Method",
-    "Mcp-Name",
-    "Mcp-Protocol-Version",
-    "Prefer",
-    "Range",
-    "Traceparent",
-    "X-Request-Id",
-)
-_SHOWN = (
-    "Content-Range",
-    "Deprecation",
-    "ETag",
-    "Idempotent-Replayed",
-    "Link",
-    "Location",
-    "Preference-Applied",
-    "RateLimit",
-    "RateLimit-Limit",
-    "RateLimit-Policy",
-    "RateLimit-Remaining",
-    "RateLimit-Reset",
-    "Retry-After",
-    "Sunset",
-    "X-Request-Id",
-)
-
-
-def web(app: App, *, hosts: Iterable[str] = (), shared: Shared | None = None) -> FastAPI:
-    """
-    Make the web application of a landscape.
-
-    `hosts` are names beside loopback's that requests may use, `shared` is what the processes of one port tell each other.
-    """
-    threads = Threads()
-
-    @asynccontextmanager
-    async def lifespan(api: FastAPI) -> AsyncIterator[None]:
-        yield
-        api.state.bell.close()
-
-    api = routed(lifespan)
+def rest(app: App, threads: Threads, shared: Shared) -> FastAPI:
+    """Make the routes of a landscape, behind what everything meets first (front.py)."""
+    api = routed()
     _documented(api)
     api.state.drawbar = app
     api.state.threads = threads
-    api.state.metrics = shared or Shared()
+    api.state.metrics = shared
     api.state.bell = live.Bell(app, threads)
     api.add_middleware(Swift)
-    running: Running = {}
-    toolbox = Toolbox(app)
-    api.add_middleware(Mcp, landscape=app, threads=threads, toolbox=toolbox, running=running)
-    names = (*hosts, *app.config.server.names)
-    origins = app.config.server.cors
-    gate = partial(
-        Gate,
-        hosts=names,
-        any_host=lambda: not names and not app.door.on_loopback,
-        origins=origins,
-        believes=app.door.is_proxy,
-    )
-    api.add_middleware(gate)
-    api.state.lane = Lane(app, threads, gate(api), toolbox, running)
-    if origins:
-        # A key is sent by a page that has one; nothing that a browser sends by itself opens anything: no credentials.
-        api.add_middleware(
-            CORSMiddleware, allow_origins=origins, allow_methods=_METHODS, allow_headers=_SENT, expose_headers=_SHOWN
-        )
     api.add_exception_handler(DrawbarError, _of_error)
     api.add_exception_handler(RequestValidationError, _of_parameters)
     api.add_exception_handler(HTTPException, _of_framework)

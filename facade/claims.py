@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import codecs
 import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -11,11 +10,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
-from ..core.aside import BYTES, JSON, Claim, Claims
+from ..core.aside import BYTES, JSON, Claim
 from ..core.errors import InputError
 from .documents import says
 from .exchange import Asked, Exchange
 from .parameters import Id
+from .parts import part, whole_characters
 
 router = APIRouter(tags=["runs"])
 _PART_BYTES = 1_048_576
@@ -91,15 +91,6 @@ async def _parts(asked: Exchange, found: Claim, start: int, end: int) -> AsyncIt
         yield await asked.do(part, asked.app.claims, found, at, min(at + _PART_BYTES, end))
 
 
-def part(claims: Claims, found: Claim, start: int, end: int) -> bytes:
-    """Give a part in which no secret of the configuration can be read, one that lies across its ends neither."""
-    from ..config.secrets import longest, scrub_bytes
-
-    around = longest()
-    first, last = max(start - around, 0), min(end + around, found.bytes)
-    return scrub_bytes(claims.part(found.id, first, last))[start - first : end - first]
-
-
 def _page(asked: Exchange, found: Claim, offset: int, limit: int) -> dict[str, Any]:
     if offset > found.bytes:
         raise InputError(f"the value has {found.bytes} bytes", field="offset", next="ask for a part of it")
@@ -111,10 +102,3 @@ def _page(asked: Exchange, found: Claim, offset: int, limit: int) -> dict[str, A
     text, size = whole_characters(body, at_end=end == found.bytes)
     end = offset + size
     return {**said, "next": end if end < found.bytes else None, "text": text}
-
-
-def whole_characters(body: bytes, *, at_end: bool) -> tuple[str, int]:
-    """Decode up to the last character that is whole, and say how many bytes that are."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    text = decoder.decode(body, final=at_end)
-    return text, len(body) - len(decoder.getstate()[0])

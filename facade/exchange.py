@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import anyio
@@ -18,26 +17,16 @@ from ..core.access import Caller
 from ..core.errors import InputError
 from ..core.register import refused
 from ..core.values import parse_json, write_json
-from .crew import Crew
 from .identity import NOBODY, caller_of
+from .outgoing import JSON
+from .threads import Threads
 
 if TYPE_CHECKING:
     from ..app import App
-    from ..core.landscape import Landscape
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
-WORK_THREADS = 64
-"""Threads for short work on the journal."""
-SYSTEM_THREADS = 64
-"""Threads for calls of one system, beside those that its budget lets run: a slow one fills its own and no other's."""
-MANY_THREADS = 8
-"""Threads for what is done to many letters, one call after the other."""
-WAITING_THREADS = 256
-"""Requests that may wait for a run at the same time; further ones are answered at once."""
-
-JSON = re.compile(r"application/(?:[\w.+-]+\+)?json\Z")
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"\Z')
 _VERSION = re.compile(r"([0-9]{1,9})(?:-[0-9a-f]+)?\Z")
 _NEVER = 2**31 - 1
@@ -51,37 +40,6 @@ class UnsupportedMediaType(InputError):
     def __init__(self, given: str) -> None:
         super().__init__(f"the body is {given or 'of no type'}", next="send it as Content-Type: application/json")
         self.status = 415  # type: ignore[misc]  # the core has no word for it: only HTTP has media types
-
-
-@dataclass(slots=True)
-class Threads:
-    """Threads of the facade's own; the web framework's forty are not touched."""
-
-    work: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(WORK_THREADS))
-    many: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(MANY_THREADS))
-    waiting: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(WAITING_THREADS))
-    _systems: dict[str, anyio.CapacityLimiter] = field(default_factory=dict)
-    _crews: dict[str, Crew] = field(default_factory=dict)
-
-    def crew(self, name: str, landscape: Landscape) -> Crew:
-        """Give the threads that make calls of one system; what is no system's shares those of `""`."""
-        is_one = landscape.is_system(name)
-        known_as = name if is_one else ""
-        crew = self._crews.get(known_as)
-        if crew is None:
-            crew = self._crews[known_as] = Crew(known_as or "work", SYSTEM_THREADS, asyncio.get_running_loop())
-        if is_one:
-            crew.most = max(landscape.config(name).budget.concurrency, SYSTEM_THREADS)
-        return crew
-
-    def system(self, name: str, landscape: Landscape) -> anyio.CapacityLimiter:
-        """Give the threads of one system; a name that nobody registered gets those of short work."""
-        if not landscape.is_system(name):
-            return self.work
-        most = SYSTEM_THREADS + landscape.config(name).budget.concurrency
-        limiter = self._systems.setdefault(name, anyio.CapacityLimiter(most))
-        limiter.total_tokens = most
-        return limiter
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from .adapters import as_finding
+from .alive import answer_live, answer_ready
 from .documents import says
 from .exchange import Asked, AskedByAnybody
 from .shapes import Alive, Anything, Ready, SystemsSeen
@@ -14,18 +14,13 @@ router = APIRouter(tags=["operation"])
 
 @router.get("/health/live", **says("live", "Is the process alive", {200: Alive}))
 async def live(asked: AskedByAnybody) -> Response:
-    return asked.answer({"status": "ok"})
+    return await answer_live(asked.app, asked.threads)
 
 
 @router.get("/health/ready", **says("ready", "Can this process work", {200: Ready, 503: Ready}, always=(403, 422, 500)))
 async def ready(asked: AskedByAnybody) -> Response:
     """Look at this process alone: is the journal writable, is the disk free. A dead system changes nothing here."""
-    findings = [as_finding(one) for one in await asked.do(asked.app.status.ready)]
-    fine = all(one["ok"] for one in findings)
-    headers = {} if fine else {"Retry-After": "5"}
-    return asked.answer(
-        {"status": "ok" if fine else "failed", "findings": findings}, 200 if fine else 503, headers=headers
-    )
+    return await answer_ready(asked.app, asked.threads)
 
 
 @router.get("/health/systems", **says("systems", "How the systems are", {200: SystemsSeen}))

@@ -24,7 +24,6 @@ from ..core.trace import PARENT, REQUEST, traceparent_of
 from ..core.values import parse_json
 from . import problems
 from .errands import Errand, Said, ToolByMcp, ToolByRest, of_response, spelled
-from .exchange import JSON, Threads
 from .gate import REQUEST_ID, Gate, Headers
 from .identity import credentials_of, rate_limit
 from .mcp.dialogue import parsed
@@ -32,7 +31,8 @@ from .mcp.http import Running, accepts_stream, crew_of, mark_of, single
 from .mcp.toolbox import Toolbox
 from .mcp.waiting import Waiting
 from .mcp.wire import Refused, question_of
-from .outgoing import ALWAYS, HSTS, Header
+from .outgoing import ALWAYS, HSTS, JSON, Header
+from .threads import Threads
 from .turns import Turns
 
 if TYPE_CHECKING:

@@ -15,10 +15,11 @@ from ..core.errors import DrawbarError, InputError
 from ..core.values import write_json
 from . import problems
 from .documents import says
-from .exchange import Asked, Threads
+from .exchange import Asked
 from .identity import caller_of
 from .parameters import Limit
 from .shapes import EventPage
+from .threads import Threads
 
 if TYPE_CHECKING:
     from ..app import App

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 from collections.abc import Iterable, MutableMapping
 from typing import Any
 
@@ -11,6 +12,8 @@ import anyio.to_thread
 from starlette.types import Message, Send
 
 Header = tuple[bytes, bytes]
+JSON = re.compile(r"application/(?:[\w.+-]+\+)?json\Z")
+"""The media types of JSON."""
 GZIP_FLOOR_BYTES = 2_000
 """Less fits into a packet or two anyway."""
 _GZIP_LEVEL = 5

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from fastapi import Response
+from starlette.responses import Response
 
 from ..core.errors import ConfigError, DrawbarError, InputError, Unavailable
 from ..core.store.ids import new_id

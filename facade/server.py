@@ -17,13 +17,13 @@ import structlog
 import uvicorn
 
 from ..core.errors import ConfigError, raise_as
-from .application import web
-from .metrics import Shared
+from .front import web
 from .patient import Patient
 
 if TYPE_CHECKING:
     from ..app import App
     from ..core.door import Door
+    from .numbers import Shared
 
 DRAIN_S = 30
 _log = structlog.get_logger("drawbar.facade")
@@ -56,7 +56,7 @@ def serve(
     api = web(app, shared=shared)
     config = uvicorn.Config(
         api,
-        http=partial(Patient, lane=api.state.lane),  # type: ignore[arg-type]  # it makes a protocol as a class does
+        http=partial(Patient, lane=api.lane),  # type: ignore[arg-type]  # it makes a protocol as a class does
         ws="websockets-sansio",
         log_config=None,
         access_log=False,
@@ -65,7 +65,7 @@ def serve(
         timeout_graceful_shutdown=DRAIN_S,
         proxy_headers=False,
     )
-    server = _Server(config, api.state.bell.close, lambda: ready(url_of(host, bound)))
+    server = _Server(config, api.close, lambda: ready(url_of(host, bound)))
     server.run(sockets=sockets)
 
 

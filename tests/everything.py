@@ -147,10 +147,10 @@ def main(to: str) -> None:
             return
         import uvicorn
 
-        from drawbar.facade.application import web
-        from drawbar.facade.exchange import Threads
+        from drawbar.facade.front import web
         from drawbar.facade.gate import Gate
         from drawbar.facade.mcp.toolbox import Toolbox
+        from drawbar.facade.threads import Threads
 
         toolbox = Toolbox(app)
         toolbox.shelves.append(Statics())

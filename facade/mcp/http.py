@@ -20,9 +20,9 @@ from ...core.errors import InputError
 from ...core.tenants import OF
 from .. import problems
 from ..crew import Crew
-from ..exchange import Threads
 from ..identity import let_in
 from ..outgoing import Header
+from ..threads import Threads
 from .dialogue import is_short, parsed, unexpected, written
 from .toolbox import Toolbox
 from .waiting import BEAT_S, Waiting

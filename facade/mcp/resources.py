@@ -12,7 +12,7 @@ from ...core.access import Caller
 from ...core.aside import BYTES, JSON, Claim, Claims
 from ...core.errors import InputError
 from ...core.shown import Json
-from ..claims import part, whole_characters
+from ..parts import part, whole_characters
 
 _CLAIM = re.compile(r"drawbar://claims/([A-Za-z0-9._:-]{1,100})(?:\?offset=([0-9]{1,15}))?\Z")
 _OURS = "mcp-"

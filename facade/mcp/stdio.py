@@ -10,8 +10,8 @@ import orjson
 
 from ...core.pulse import Pulse
 from ...core.tenants import OF
-from ..exchange import SYSTEM_THREADS
 from ..hands import Hands, Work
+from ..threads import SYSTEM_THREADS
 from .dialogue import is_short, parsed, written
 from .lines import Heard, Said
 from .toolbox import Toolbox

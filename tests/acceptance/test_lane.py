@@ -14,7 +14,7 @@ import uvicorn
 from servers.process import folder, free_port
 
 from drawbar.app import open_app
-from drawbar.facade.application import web
+from drawbar.facade.front import web
 from drawbar.facade.patient import Patient
 from drawbar.facade.turns import Turns
 
@@ -64,8 +64,8 @@ def house(postgres):
     (place / "drawbar.yaml").write_text(LANDSCAPE.format(url=pg_url))
     with open_app(place / "drawbar.yaml") as app:
         api, taken = web(app), Taken()
-        api.state.lane.take = partial(_counted, api.state.lane.take, taken)
-        config = uvicorn.Config(api, http=partial(Patient, lane=api.state.lane), port=free_port(), log_config=None)
+        api.lane.take = partial(_counted, api.lane.take, taken)
+        config = uvicorn.Config(api, http=partial(Patient, lane=api.lane), port=free_port(), log_config=None)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run)
         thread.start()
