@@ -59,7 +59,7 @@ from .core.letters import Letters
 from .core.limits import Limits
 from .core.masking import Vault
 from .core.notify import Outlet
-from .core.pulse import Pulse
+from .core.pulse import Pulse, each_alone
 from .core.queues import DEFAULT, Queues
 from .core.reconcile import Reconciler
 from .core.register import Register
@@ -89,6 +89,7 @@ _CLOCKS_S = 5.0
 _SWEEP_S = 0.5
 _CLEAN_S = 60.0
 _TELL_S = 0.5
+_WATCH_S = 30.0
 
 
 class App:
@@ -144,6 +145,7 @@ class App:
         self.syncs = Syncs(config.syncs, self.landscape, self.journal, self.place, self.intake)
         self.queues = Queues(queues, self.landscape.queue, self.syncs.queue)
         self.guard.queues = self.syncs.queues = self.queues
+        self.syncs.guard = self.guard
         self.engine = Engine(
             self.journal,
             self.guard,
@@ -232,6 +234,7 @@ class App:
 
     def _begin_tellers(self) -> None:
         self._tellers = [Pulse("retention", _CLEAN_S, self.retention.beat).start()]
+        self._tellers += [Pulse("watch", _WATCH_S, self._watch).start()]
         self._tellers += [Pulse("announce", _TELL_S, one.beat).start() for one in self._announcers()]
         self._tellers += [Pulse(one.name, _TELL_S, one.beat).start() for one in self._outlets()]
 
@@ -394,6 +397,15 @@ class App:
         """Say how long the ledger has to remember keys, those of callers too."""
         rules = [rules for name in self.landscape.names() for rules in self.landscape.config(name).tools.values()]
         return 3600 * max(one.key_h for one in (ToolRules(), *rules))
+
+    def _watch(self) -> None:
+        """Let adapters look for what should have happened; those of another queue's processes are theirs."""
+        watched = [
+            name
+            for name in self.landscape.systems()
+            if self.landscape.config(name).is_watched and not self.queues.is_elsewhere(self.landscape.queue(name))
+        ]
+        each_alone(self.landscape.adapter(name).watch for name in watched)
 
     def _outlets(self) -> list[Outlet]:
         told = [one for one in self.config.notify if one.to.webhook.get_secret_value()]

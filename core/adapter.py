@@ -6,7 +6,7 @@ import difflib
 import importlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -96,6 +96,11 @@ class AdapterConfig(Strict):
         except ValidationError as error:
             lines = [_of_tenant(one, tenant, own) for one in error.errors(include_url=False)]
             raise ValidationError.from_exception_data("adapter", lines) from None
+
+    @property
+    def is_watched(self) -> bool:
+        """Tell whether the adapter looks by itself for what should have happened: `watch`."""
+        return False
 
     @property
     def has_endpoints(self) -> bool:
@@ -241,6 +246,12 @@ class Adapter(Generic[C]):
     def sink(self, spec: Mapping[str, Any], *, sync: str) -> Sink:
         raise ConfigError(f"{self.name}: an adapter of kind {self.kind} cannot be written by a sync")
 
+    def finder(
+        self, spec: Mapping[str, Any]
+    ) -> Callable[[Sequence[tuple[Any, ...]]], Mapping[bytes, Mapping[str, Any]]]:
+        """Give what finds rows of a table by their keys, for the lookups of a sync; found rows stand by their canonical key."""
+        raise ConfigError(f"{self.name}: nothing can be looked up in an adapter of kind {self.kind}")
+
     def trigger(self, spec: Mapping[str, Any], *, name: str) -> Trigger:
         raise ConfigError(f"{self.name}: an adapter of kind {self.kind} has nothing that triggers")
 
@@ -255,6 +266,9 @@ class Adapter(Generic[C]):
     def file_act(self, feed: str, name: str, action: FileAction, *, by: str, reason: str | None) -> dict[str, Any]:
         """Do what an operator decided about one file of a feed, and give its new row."""
         raise InputError(f"{self.name} has no feed {feed!r}", reason="not_found")
+
+    def watch(self) -> None:
+        """Look for what should have happened by now; called again and again where the configuration `is_watched`."""
 
     @property
     def pin_folder(self) -> Path:

@@ -19,7 +19,7 @@ import structlog
 from .errors import DrawbarError
 from .events import Events, RunEvent
 from .notify_config import Notify
-from .store import history, holds, outbox
+from .store import drops, history, holds, outbox
 from .store.ids import new_id
 from .store.journal import Connection, Journal
 from .values import moment, write_json
@@ -37,7 +37,7 @@ _FAILURES = {
     "schedule.failed": "schedule",
 }
 _ASKED = frozenset({"approval.asked", "assignment.made"})
-_OVER = {"hold.released": "held", "disk.ok": "disk"}
+_OVER = {"hold.released": "held", "disk.ok": "disk", "file.came": "file_late"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +147,8 @@ class Outlet:
         with self._journal.read() as conn:
             if on == "held":
                 return any(row["name"] == what for row in holds.live(conn)), f"{what} is still held"
+            if on == "file_late":
+                return drops.is_missing(conn, what), f"nothing has come yet for {what}"
             if on == "disk":
                 return holds.word(conn, "disk") == "low", "the disk is still too full for new runs"
             if on == "parked":
@@ -180,6 +182,9 @@ class Outlet:
             until = f" until {body['until']}" if body.get("until") else ""
             name = str(body.get("name"))
             return Notice("held", name, f"{name} is held by {body.get('by')}{until}{why}", f"drawbar release {name}")
+        if event.type == "file.late" and "file_late" in on:
+            name = str(body.get("name"))
+            return Notice("file_late", name, _message(body), f"drawbar files {name}")
         if event.type == "disk.low" and "disk" in on:
             message = f"the disk is too full for new runs: {body.get('free_mb')} MB free, {body.get('floor_mb')} wanted"
             return Notice("disk", "disk", message, "free some disk")

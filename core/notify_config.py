@@ -12,7 +12,6 @@ from .strict import Strict
 
 On = Literal["parked", "failed", "waiting", "file_late", "drift", "held", "disk"]
 _LATER = {
-    "file_late": "expected arrivals come with ordered feeds",
     "drift": "watching contracts for drift comes with the deeper wires",
 }
 
@@ -41,7 +40,7 @@ class Notify(Strict):
 
     on: list[On] = Field(
         min_length=1,
-        description="parked: a write whose outcome nobody knows; waiting: an approval or an assignment; failed: a run, a sync, a trigger or a schedule; held; disk.",
+        description="parked: a write whose outcome nobody knows; waiting: an approval or an assignment; failed: a run, a sync, a trigger or a schedule; file_late: nothing came by a feed's deadline; held; disk.",
     )
     to: Target
     again_after_h: float = Field(

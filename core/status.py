@@ -11,7 +11,7 @@ from .catalogue import Catalogue
 from .disk import Floor
 from .errors import DrawbarError
 from .roster import unserved
-from .store import summary
+from .store import drops, summary
 from .store.journal import Journal
 from .values import moment
 
@@ -35,12 +35,13 @@ class Status:
         self._held = held
 
     def page(self) -> dict[str, Any]:
-        """Show what is down, what is held, what runs, what waits for a person, the syncs, the disk and what starts next."""
+        """Show what is down, what is held, what runs, what waits for a person, late files, the syncs, the disk and what starts next."""
         with self._journal.read() as conn:
             live = summary.live_runs(conn)
             ended = summary.ended_runs(conn, time.time() - _DAY_S)
             waiting = summary.waiting_for_a_person(conn)
             starts = summary.next_starts(conn)
+            late = drops.missing(conn)
         return {
             "systems": self._catalogue.systems(),
             "held": self._held(),
@@ -50,6 +51,7 @@ class Status:
             "waiting_for_a_person": {
                 what: {"count": count, "oldest": moment(oldest)} for what, (count, oldest) in waiting.items()
             },
+            "late_files": late,
             "syncs": self._syncs(),
             "next_starts": [{"name": row["name"], "at": moment(row["next_at"])} for row in starts],
             "disk": {"free_mb": self._floor.free(), "floor_mb": self._floor.min_free_mb},

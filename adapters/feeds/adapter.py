@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -12,6 +13,7 @@ from ...core.adapter import Adapter, FileAction, Finding, Place, Trigger
 from ...core.batch import Sink, Source
 from ...core.errors import ConfigError, DrawbarError, InputError
 from ...core.tool import Tool
+from .arrivals import Deadlines, free_days
 from .aside import read_reason, walked
 from .claims import FOLDER
 from .config import FeedConfig, FeedsConfig
@@ -39,6 +41,7 @@ class DropAdapter(Adapter[C], Generic[C]):
         self._lock = threading.RLock()
         self._drop: Drop | None = None
         self._feeds: dict[str, Feed] = {}
+        self._late: dict[str, Deadlines] = {}
 
     def open_drop(self) -> Drop:
         """Make the connector; it opens nothing before its first session."""
@@ -57,6 +60,11 @@ class DropAdapter(Adapter[C], Generic[C]):
             except ConfigError as error:
                 yield (*at, "format", *([error.field] if error.field else [])), error.message
                 continue
+            if feed.expected is not None and feed.expected.except_ is not None:
+                try:
+                    free_days(base / feed.expected.except_, datetime.now(UTC).date())
+                except ConfigError as error:
+                    yield (*at, "expected", "except"), error.message
             for number, total in enumerate(feed.totals):
                 for said in total.mistakes(form):
                     yield (*at, "totals", number), said
@@ -79,7 +87,7 @@ class DropAdapter(Adapter[C], Generic[C]):
     def close(self) -> None:
         with self._lock:
             drop, feeds = self._drop, list(self._feeds.values())
-            self._drop, self._feeds = None, {}
+            self._drop, self._feeds, self._late = None, {}, {}
         for feed in feeds:
             feed.close()
         if drop is not None:
@@ -114,6 +122,12 @@ class DropAdapter(Adapter[C], Generic[C]):
         yield Finding("connect and log in", ok=True, found=drop.place())
         for name in self.config.feeds:
             yield self._checked(name, write=write)
+
+    def watch(self) -> None:
+        """Tell of the files that should have come and did not."""
+        for name, config in self.config.feeds.items():
+            if config.expected is not None:
+                self._late.setdefault(name, Deadlines(self.feed(name), config.expected, self.place.base)).look()
 
     def files(self, feed: str) -> list[dict[str, Any]]:
         """List inbox, claims, archive and quarantine, the quarantined ones with their reason."""

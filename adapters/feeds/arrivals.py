@@ -6,12 +6,17 @@ import re
 from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from time import time as clock
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
 from ...core.errors import ConfigError
 from ...core.strict import Strict
+
+if TYPE_CHECKING:
+    from .feed import Feed
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LOOK_BACK_D = 400
@@ -58,6 +63,32 @@ class Expected(Strict):
                     return (*moments[0], moments[1][1])
             day -= timedelta(days=1)
         return (*moments[0], 0.0) if moments else None
+
+
+class Deadlines:
+    """Watches one feed: tells once a deadline that nothing came, to whichever process looks first."""
+
+    def __init__(self, feed: Feed, expected: Expected, base: Path) -> None:
+        self._feed = feed
+        self._expected = expected
+        self._calendar = base / expected.except_ if expected.except_ else None
+        self._told = ""
+
+    def look(self) -> None:
+        """Look at the last deadline; the drop itself is asked only when nothing has been taken since the one before."""
+        notes, name, now = self._feed.notes, self._feed.full_name, clock()
+        since = notes.watched_since(name)
+        zone = ZoneInfo(self._expected.timezone)
+        free = free_days(self._calendar, datetime.fromtimestamp(now, zone).date()) if self._calendar else frozenset()
+        found = self._expected.deadline(now, free)
+        if found is None or found[1] < since or found[0] == self._told:
+            return
+        day, _, before = found
+        if notes.came(name, max(before, 0.0)) or self._feed.is_there(before):
+            return
+        self._told = day
+        by = f"{day} {self._expected.by} {self._expected.timezone}"
+        notes.late(name, day, {"name": name, "day": day, "error": f"nothing has come for {name} by {by}"})
 
 
 def weekdays(said: str) -> frozenset[int]:

@@ -154,6 +154,10 @@ class FeedsConfig(AdapterConfig):
 
     feeds: dict[str, FeedConfig] = Field(default_factory=dict, description="The file drops, by name.")
 
+    @property
+    def is_watched(self) -> bool:
+        return any(feed.expected is not None for feed in self.feeds.values())
+
     @field_validator("feeds")
     @classmethod
     def _names(cls, given: dict[str, FeedConfig]) -> dict[str, FeedConfig]:

@@ -402,10 +402,13 @@ class Feed:
                 self.notes.note(self.full_name, found.name, "skipped", found.mark)
         return {**found.as_json(), "state": "quarantined", "reason": said["error"]}
 
-    def is_there(self) -> bool:
-        """Tell whether anything of the feed is in its inbox."""
+    def is_there(self, since: float) -> bool:
+        """Tell whether anything of the feed is in its inbox, or has been put aside and is not older than a moment."""
         with self.drop.session() as files:
-            return any(one.state not in {"done", "quarantined"} for one in self._seen_now(files))
+            seen = self._seen_now(files)
+            if any(one.state not in {"done", "quarantined"} for one in seen):
+                return True
+            return any(one.modified >= since for one in (*seen, *self._quarantined(files)))
 
     def _decided(self, name: str) -> None:
         with self._lock:

@@ -98,7 +98,10 @@ _TWINS = Statement(
 _PLACES = Statement(
     "SELECT place FROM drop_arrivals WHERE feed = :feed AND place IS NOT NULL ORDER BY at DESC LIMIT 200"
 )
-_CAME = Statement("SELECT 1 FROM drop_arrivals WHERE feed = :feed AND at >= :since LIMIT 1")
+_CAME = Statement(  # what came late was that day's, and is not the next one's
+    "SELECT 1 FROM drop_arrivals WHERE feed = :feed AND at >= :since AND at > COALESCE("
+    "(SELECT MAX(came_at) FROM drop_lates WHERE feed = :feed AND day <> 'since'), 0) LIMIT 1"
+)
 _LATE = Statement(
     "INSERT INTO drop_lates (feed, day, told_at, came_at) VALUES (:feed, :day, :now, :came) ON CONFLICT DO NOTHING"
 )
@@ -212,14 +215,13 @@ class Drops:
 
         return self._journal.write(unit)
 
-    def missing(self) -> list[dict[str, Any]]:
-        """Give what was late and has not come yet."""
-        with self._journal.read() as conn:
-            rows = _MISSING(conn).fetchall()
-        return [{"feed": feed, "day": day, "since": moment(told_at)} for feed, day, told_at in rows]
-
     def tell(self, kind: str, body: dict[str, Any]) -> None:
         self._journal.write(lambda conn: events.add(conn, kind, body=body))
+
+
+def missing(conn: Connection) -> list[dict[str, Any]]:
+    """Give what was late and has not come yet."""
+    return [{"feed": feed, "day": day, "since": moment(told_at)} for feed, day, told_at in _MISSING(conn).fetchall()]
 
 
 def is_missing(conn: Connection, feed: str) -> bool:

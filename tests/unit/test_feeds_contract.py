@@ -8,9 +8,11 @@ import threading
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from drawbar.adapters.feeds import arrivals
 from drawbar.adapters.feeds.arrivals import Expected, free_days
 from drawbar.adapters.feeds.found import Found
 from drawbar.adapters.feeds.order import Order, in_turn
@@ -18,7 +20,7 @@ from drawbar.adapters.feeds.pattern import Pattern
 from drawbar.adapters.local import LocalAdapter, LocalConfig
 from drawbar.core.adapter import Place
 from drawbar.core.errors import ConfigError, InputError, Rejected, Unavailable
-from drawbar.core.store import history
+from drawbar.core.store import drops, history
 from drawbar.core.store.drops import Drops
 from drawbar.core.store.journal import Journal
 
@@ -404,3 +406,81 @@ def test_a_calendar_gives_its_days_and_refuses_what_it_does_not_understand(tmp_p
     calendar.write_text("BEGIN:VCALENDAR\n" + event.format("DTSTART:20260101\nRRULE:FREQ=WEEKLY;BYDAY=SU"))
     with pytest.raises(ConfigError, match="is not understood"):
         free_days(calendar, date(2026, 11, 1))
+
+
+BERLIN = {"by": "03:00", "days": "mon-fri", "timezone": "Europe/Berlin"}
+
+
+def at(moment: str) -> float:
+    return datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Set the time by which feeds look for late files, and by which arrivals are remembered."""
+
+    def to(moment: str) -> None:
+        monkeypatch.setattr(arrivals, "clock", lambda: at(moment))
+        monkeypatch.setattr(drops.time, "time", lambda: at(moment))
+
+    return to
+
+
+def test_a_file_that_does_not_come_is_told_once_and_its_coming_too(adapters, root, journal, clock):
+    workers = [adapters(expected=BERLIN) for _ in range(2)]
+
+    def look(moment):
+        clock(moment)
+        for adapter in workers:
+            adapter.watch()
+        return [body["day"] for body in told(journal, "file.late")]
+
+    assert look("2026-11-16T12:00") == []  # it is watched from here on: this morning's deadline is nobody's
+    assert look("2026-11-17T02:59") == []
+    assert look("2026-11-17T03:01") == ["2026-11-17"]
+    assert look("2026-11-17T03:30") == ["2026-11-17"]
+    with journal.read() as conn:
+        assert [one["day"] for one in drops.missing(conn)] == ["2026-11-17"]
+    clock("2026-11-17T04:00")
+    (root / "late.csv").write_bytes(ROWS)
+    assert load(workers[0]) == ["late.csv"]
+    assert told(journal, "file.came") == [{"name": "drop.orders", "file": "late.csv"}]
+
+    assert look("2026-11-18T03:01") == ["2026-11-17", "2026-11-18"]  # what came late was yesterday's
+    clock("2026-11-18T23:00")
+    (root / "next.csv").write_bytes(ROWS)
+    load(workers[1])
+    assert look("2026-11-19T03:01") == ["2026-11-17", "2026-11-18", "2026-11-19"]
+    clock("2026-11-19T05:00")
+    (root / "a.csv").write_bytes(ROWS)
+    load(workers[0])
+    clock("2026-11-20T01:00")
+    (root / "b.csv").write_bytes(ROWS)
+    load(workers[0])
+    assert len(look("2026-11-22T12:00")) == 3  # Friday's has come; nothing comes on a weekend
+    with journal.read() as conn:
+        assert drops.missing(conn) == []
+
+
+def test_a_file_that_lies_there_has_come(adapters, root, journal, clock):
+    adapter = adapters(expected=BERLIN, ready={"min_age_s": 999_999_999})
+    clock("2026-11-16T12:00")
+    adapter.watch()
+    (root / "x.csv").write_bytes(ROWS)
+
+    clock("2026-11-17T03:01")
+    adapter.watch()
+
+    assert told(journal, "file.late") == []
+
+
+def test_a_calendar_that_is_wrong_is_found_by_validate(root):
+    feed = {"pattern": "*.csv", "format": {"kind": "csv"}, "expected": {**BERLIN, "except": "gone.ics"}}
+    config = LocalConfig.model_validate({"root": "drop", "feeds": {"orders": feed}})
+
+    assert list(LocalAdapter.mistakes(config, root)) == [
+        (
+            ("feeds", "orders", "expected", "except"),
+            f"the calendar {root}/gone.ics cannot be read: No such file or directory",
+        )
+    ]

@@ -232,7 +232,6 @@ def test_kill_after_kill_loses_no_notice_and_what_comes_twice_has_the_same_id(tm
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"on": ["file_late"], "to": {"webhook": "http://x"}}, "file_late: expected arrivals come with ordered feeds"),
         ({"on": ["drift"], "to": {"webhook": "http://x"}}, "drift: watching contracts"),
         ({"on": ["parket"], "to": {"webhook": "http://x"}}, "parked"),
         ({"on": [], "to": {"webhook": "http://x"}}, "at least 1"),
