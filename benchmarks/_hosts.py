@@ -28,6 +28,13 @@ _FOUND = (
     '<FindInvoiceResponse xmlns="urn:drawbar:billing"><invoices><id>INV-7</id><orderId>7</orderId><amount>10.00</amount>'
     "<status>OPEN</status></invoices></FindInvoiceResponse>"
 )
+_ROWS = 5000
+_INVOICE = "<invoices><id>INV-%d</id><orderId>%d</orderId><amount>%d.50</amount><status>OPEN</status></invoices>"
+_MANY = (
+    '<FindInvoiceResponse xmlns="urn:drawbar:billing">'
+    + "".join(_INVOICE % (number, number, number) for number in range(_ROWS))
+    + "</FindInvoiceResponse>"
+)
 _CREATED = (
     '<CreateInvoiceResponse xmlns="urn:drawbar:billing"><invoiceId>INV-7</invoiceId><rc>0</rc><text>created</text>'
     "</CreateInvoiceResponse>"
@@ -72,12 +79,24 @@ async def _answer(delay_s: float, reader: asyncio.StreamReader, writer: asyncio.
             body = await reader.readexactly(int(length or 0))
             if delay_s:
                 await asyncio.sleep(delay_s)
-            content = (_ANSWER % (_CREATED if b"CreateInvoice" in body else _FOUND)).encode()
+            content = (_ANSWER % _said(body)).encode()
             writer.write(
                 b"HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: %d\r\n\r\n" % len(content)
             )
             writer.write(content)
             await writer.drain()
+
+
+def _said(body: bytes) -> str:
+    """Answer by what is asked for: order 5000 has as many invoices."""
+    if b"CreateInvoice" in body:
+        return _CREATED
+    return _MANY if f">{_ROWS}<".encode() in body else _FOUND
+
+
+def many_rows() -> bytes:
+    """Give the answer with many rows as the host sends it."""
+    return (_ANSWER % _MANY).encode()
 
 
 def _amqp() -> None:

@@ -62,6 +62,8 @@ class Leaf:
     read: Read
     repeated: bool
     way: tuple[Step, ...] = ()
+    scalar: Callable[[str], Any] | None = None
+    """What makes a value of its text alone, where its type is a simple one."""
 
 
 @dataclass(slots=True)
@@ -135,7 +137,7 @@ class Readers:
         if kind.content:
             self._plan(plan, kind.content, (), sure=True)
         attributes = _attributes(kind) if kind.attributes or kind.any_attributes else None
-        flat = {tag: leaves[0] for tag, leaves in plan.leaves.items()} if plan.simple else {}
+        flat = {tag: _flat(leaves[0]) for tag, leaves in plan.leaves.items()} if plan.simple else {}
         lists = plan.lists
 
         def read(node: Node) -> Any:
@@ -147,15 +149,21 @@ class Readers:
             empty = True
             for child in node:
                 empty = False
-                leaf = flat.get(child.tag)
-                if leaf is None:
+                entry = flat.get(child.tag)
+                if entry is None:
                     _place(plan, found, child)
-                elif leaf.repeated:
-                    found.setdefault(leaf.key, []).append(leaf.read(child))
-                elif leaf.key in found:
+                    continue
+                key, one, scalar, is_text, repeated = entry
+                if scalar is None or (value := child.text) is None or len(child):
+                    value = one(child)
+                elif not is_text:
+                    value = scalar(value)
+                if repeated:
+                    found.setdefault(key, []).append(value)
+                elif key in found:
                     _unexpected(found, child)
                 else:
-                    found[leaf.key] = leaf.read(child)
+                    found[key] = value
             if empty and node.get(_NIL) in _TRUE:
                 return None
             if (text := node.text) and text.strip():
@@ -185,12 +193,18 @@ class Readers:
         if isinstance(item, Wildcard):
             plan.wild.append(Leaf(item.key, as_text, item.repeated, way))
             return
-        leaf = Leaf(item.key, self.element(item), item.repeated, way)
+        scalar = soap_scalars.reader(item.type) if isinstance(item.type, Simple) else None
+        leaf = Leaf(item.key, self.element(item), item.repeated, way, scalar)
         same = plan.leaves.setdefault(item.tag, [])
         if not any(each.key == leaf.key and each.way == way for each in same):
             same.append(leaf)
         plan.simple = plan.simple and len(same) == 1 and not way
         plan.by_name.setdefault(local(item.tag), []).append(leaf)
+
+
+def _flat(leaf: Leaf) -> tuple[str, Read, Callable[[str], Any] | None, bool, bool]:
+    """Take a leaf apart for the loop that most of an answer goes through."""
+    return leaf.key, leaf.read, leaf.scalar, leaf.scalar is soap_scalars.same, leaf.repeated
 
 
 def _place(plan: Plan, found: Object, child: Node) -> None:

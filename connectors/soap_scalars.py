@@ -57,9 +57,9 @@ def reader(kind: Simple) -> Read:
     if kind.members:
         return _first_of([reader(each) for each in kind.members])
     if kind.base in _KEPT:
-        return _same
+        return same
     read = _READ.get(kind.base, _int if kind.base in RANGES else _wide if kind.base in WIDE else _collapsed)
-    if read in (_collapsed, _same):
+    if read in _SURE:
         return read
 
     def careful(text: str) -> Any:
@@ -71,7 +71,7 @@ def reader(kind: Simple) -> Read:
     return careful
 
 
-def _same(text: str) -> str:
+def same(text: str) -> str:
     return text
 
 
@@ -94,19 +94,30 @@ def _float(text: str) -> float | str:
     return _SPECIAL[text] if text in _SPECIAL else float(text)
 
 
-def _decimal(text: str) -> Decimal:
-    value = Decimal(text)
-    if not value.is_finite():
-        raise ValueError(text)
-    return value
+def _decimal(text: str) -> Decimal | str:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return text
+    return value if value.is_finite() else text
 
 
-def _int(text: str) -> int:
-    return int(text)
+def _int(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:
+        return text
 
 
-def _wide(text: str) -> Wide:
-    return Wide(text)
+def _wide(text: str) -> Wide | str:
+    try:
+        return Wide(text)
+    except ValueError:
+        return text
+
+
+_SURE = (_collapsed, same, _decimal, _int, _wide)
+"""These never fail, and take blanks around their text."""
 
 
 def _date(text: str) -> date | str:
