@@ -13,6 +13,7 @@ from ..core.adapter import Adapter, AdapterConfig, find
 from ..core.errors import ConfigError
 from ..core.queues import queue_of
 from ..core.schema import Checker
+from ..core.sync_config import SyncConfig
 from ..core.tenants import systems_of
 from ..core.workflow import Task, Workflow, check_workflow
 from .models import Config
@@ -116,6 +117,7 @@ class _References:
         for name, sync in self.config.syncs.items():
             yield from self._place(sync.from_, ("syncs", name, "from"))
             yield from self._place(sync.to, ("syncs", name, "to"))
+            yield from self._from_elsewhere(name, sync)
             yield from self._one_queue(name, sync.from_.adapter, sync.to.adapter)
             for at, trigger in enumerate(sync.triggers):
                 yield from self._place(trigger, ("syncs", name, "triggers", at))
@@ -124,6 +126,15 @@ class _References:
             for at, glob in enumerate(agent.tools):
                 if not set("*?[") & set(glob):
                     yield from self._tool(glob, ("agents", name, "tools", at))
+
+    def _from_elsewhere(self, name: str, sync: SyncConfig) -> Iterator[Misfit]:
+        """Check what rows are given beside their source: an operation, tables that are looked into, tools."""
+        if sync.from_.operation is not None:
+            yield from self._tool(f"{sync.from_.adapter}.{sync.from_.operation}", ("syncs", name, "from", "operation"))
+        for lookup, one in sync.lookups.items():
+            yield from self._place(one, ("syncs", name, "lookups", lookup))
+        for call, asked in sync.calls.items():
+            yield from self._tool(asked.tool, ("syncs", name, "calls", call, "tool"))
 
     def _one_queue(self, sync: str, *ends: str) -> Iterator[Misfit]:
         configs = [self.systems[end] for end in ends if end in self.systems]

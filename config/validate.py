@@ -16,6 +16,7 @@ from ..core.adapter import Adapter, Finding, Place, find
 from ..core.errors import ConfigError, DrawbarError
 from ..core.queues import DEFAULT, Queues, queue_of
 from ..core.tenants import OF, systems_of
+from ..core.tool_source import ToolSource
 from .load import check, locate, read
 from .models import Config
 from .positions import Document
@@ -146,8 +147,11 @@ def _notes(
             continue
         try:
             with ExitStack() as stack:
-                source = adapters[sync.from_.adapter].source(_spec(sync.from_), sync=name)
-                stack.callback(source.close)
+                if sync.from_.operation is None:
+                    source = adapters[sync.from_.adapter].source(_spec(sync.from_), sync=name)
+                    stack.callback(source.close)
+                else:
+                    source = ToolSource(sync.from_, _not_called, {})
                 sink = adapters[sync.to.adapter].sink(sync.sink_spec(), sync=name)
                 stack.callback(sink.close)
                 ends = (source.one_effect, sink.one_effect)
@@ -164,6 +168,10 @@ def _notes(
         if sync.from_.cursor is not None:
             overlap = f"{sync.from_.cursor.overlap_s:g} s"
             yield f"{name}: misses rows that commit later than {overlap} (overlap_s) after their own stamp"
+
+
+def _not_called(tool: str, arguments: Mapping[str, Any]) -> Any:
+    raise ConfigError(f"{tool} is not called here")
 
 
 def _spec(end: BaseModel) -> dict[str, Any]:

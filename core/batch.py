@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import compress
@@ -138,7 +138,7 @@ class Flow(Protocol):
     def rows(self) -> int:
         """How many came so far; all of them when `chunks` is exhausted."""
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Generator[Chunk, None, None]:
         """Give the bytes; an empty chunk says that it still waits. Raises `LaneClosed` for what needs the rows' way."""
 
 
@@ -163,6 +163,14 @@ class Taking(Protocol):
 
     def takes(self, lane: Lane) -> Lane | None:
         """Agree to a lane, perhaps with other types that the source has to give; None when rows are needed."""
+
+
+@runtime_checkable
+class Pouring(Protocol):
+    """A writing that takes batches by column in one go, where a refused row cannot be told from the others any more."""
+
+    def pour(self, batches: Iterator[Columns]) -> Written:
+        """Write all or none; `LaneClosed` when a row does not fit, and then `write` finds out which."""
 
 
 class Source(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import compress
@@ -25,6 +25,7 @@ from .batch import (
     LaneClosed,
     Naming,
     Portion,
+    Pouring,
     Promising,
     Reject,
     Row,
@@ -41,6 +42,7 @@ from .errors import ConfigError, DrawbarError, Rejected, Unavailable
 from .mapping import Mapped, Mapper
 from .rejects import RejectFile
 from .sync_config import SyncConfig
+from .sync_enrich import Enriching, Valid
 
 log = structlog.get_logger("drawbar.sync")
 _BEAT_S = 0.2
@@ -109,6 +111,8 @@ class Carrier:
     full: bool = False
     share: BatchShare = field(default_factory=BatchShare)
     promise: Callable[[Mapping[str, Any]], None] = field(default=lambda promise: None)
+    enriching: Enriching | None = None
+    valid: Valid | None = None
     again: bool = False
     """What is read was read before: the cursor stays where it is, and what the target has is written again."""
 
@@ -132,9 +136,14 @@ class Carrier:
                 keep_cursor(portion.cursor)
             yield done
 
+    @property
+    def _is_plain(self) -> bool:
+        """Tell whether nobody needs to look at single rows."""
+        return not self.dry_run and self.enriching is None and self.valid is None
+
     def _lane(self) -> Lane | None:
         """Find a lane that both ends agree to; None where rows are needed: a mapping that computes, a dry run, a difference in types."""
-        if self.dry_run or not isinstance(self.source, Flowing) or not isinstance(self.sink, Taking):
+        if not self._is_plain or not isinstance(self.source, Flowing) or not isinstance(self.sink, Taking):
             return None
         try:
             wanted = Mapper(self.config.where, self.config.map).renames()
@@ -157,6 +166,13 @@ class Carrier:
         try:
             with self._opened(portion) as writing:
                 counts = self._flow(lane, portion, writing, before, total) if lane is not None else None
+                if (
+                    counts is None
+                    and self._is_plain
+                    and getattr(portion, "repeats", False)
+                    and isinstance(writing, Pouring)
+                ):
+                    counts = self._pour(portion, writing, rejects, kept, before, total)
                 if counts is None:
                     counts = self._write(portion, writing, rejects, kept, before, total)
                 self._prove(portion, counts, kept)
@@ -198,12 +214,10 @@ class Carrier:
         counts = Counts()
         limit = self.config.rejects.max_count
         mapper = Mapper(self.config.where, self.config.map)
-        for batch in ahead(portion.batches(self.config.batch_rows)):
-            if self.stop.is_set():
-                raise Unavailable(f"sync {self.name} was stopped; the next run goes on where it was")
-            self.share.look()
+        for batch in ahead(self._batches(portion)):
+            self._look()
             read = len(batch.rows) + len(batch.rejects)
-            mapped = mapper.map(batch, self.moment, lambda row: self._look_for_names(portion, row))
+            mapped = self._mapped(mapper, batch, portion)
             written, refused = _isolated(writing, mapped, batch, portion.id)
             failed = sorted([*batch.rejects, *mapped.rejects, *refused], key=lambda reject: reject.record_no)
             rejects.add(failed)
@@ -213,6 +227,62 @@ class Carrier:
                 raise self._too_many(portion, counts, kept)
             self.progress(before.plus(counts), total)
         return counts
+
+    def _pour(
+        self,
+        portion: Portion,
+        writing: Pouring,
+        rejects: RejectFile,
+        kept: list[Reject],
+        before: Counts,
+        total: int | None,
+    ) -> Counts | None:
+        """Write by column in one go; None when a row does not fit, and nothing was written then."""
+        counts = Counts()
+        mapper = Mapper(self.config.where, self.config.map)
+
+        def mapped() -> Iterator[Columns]:
+            nonlocal counts
+            batches = self._batches(portion)
+            for batch in batches if getattr(portion, "is_near", False) else ahead(batches):
+                self._look()
+                found = self._mapped(mapper, batch, portion)
+                failed = sorted([*batch.rejects, *found.rejects], key=lambda reject: reject.record_no)
+                rejects.add(failed)
+                kept.extend(failed[: max(100 - len(kept), 0)])
+                read = len(batch.rows) + len(batch.rejects)
+                counts = counts.plus(Counts(read, len(found.rows), len(failed), found.filtered))
+                if not isinstance(found.rows, Columns):
+                    raise LaneClosed("the rows have not all the same columns")
+                yield found.rows
+                self.progress(before.plus(counts), total)
+
+        try:
+            with closing(mapped()) as batches:
+                written = writing.pour(batches)
+        except LaneClosed as closed:
+            log.info("sync.lane_closed", sync=self.name, portion=portion.id, lane="columns", reason=str(closed))
+            rejects.discard()
+            rejects.count = 0
+            kept.clear()
+            return None
+        return Counts(counts.read, written.rows, counts.rejected, counts.filtered)
+
+    def _batches(self, portion: Portion) -> Iterator[Batch]:
+        """Read a portion, each row with what it is given from elsewhere."""
+        batches = portion.batches(self.config.batch_rows)
+        if self.enriching is None:
+            return batches
+        return (self.enriching.enrich(batch, self.moment) for batch in batches)
+
+    def _mapped(self, mapper: Mapper, batch: Batch, portion: Portion) -> Mapped:
+        mapped = mapper.map(batch, self.moment, lambda row: self._look_for_names(portion, row))
+        return mapped if self.valid is None else self.valid.only(mapped, batch)
+
+    def _look(self) -> None:
+        if self.stop.is_set():
+            raise Unavailable(f"sync {self.name} was stopped; the next run goes on where it was")
+        self.share.look()
 
     def _flow(self, lane: Lane, portion: Portion, writing: Writing, before: Counts, total: int | None) -> Counts | None:
         """Let the rows pass as bytes; None when they have to go as rows, and nothing was written then."""

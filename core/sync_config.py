@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -11,7 +12,14 @@ from .expressions import Sees, Template
 from .strict import Strict
 from .workflow import TriggerConfig
 
-RowTemplate = Annotated[Template, Sees("row", "record_no", "header", "trailer", "file", "message", "run")]
+RowTemplate = Annotated[
+    Template, Sees("row", "record_no", "header", "trailer", "file", "message", "run", "lookup", "called")
+]
+
+
+OperationTemplate = Annotated[Template, Sees("since", "page", "next", "run")]
+AnswerTemplate = Annotated[Template, Sees("result", "page")]
+ChangedTemplate = Annotated[Template, Sees("row")]
 
 
 class WatermarkCursor(Strict):
@@ -27,32 +35,51 @@ class WatermarkCursor(Strict):
     timezone: str = Field("UTC", description="The zone of a column that has none.")
 
 
-_FROM = ("feed", "table", "statement", "consume")
+_FROM = ("feed", "table", "statement", "consume", "operation")
 _TO = ("table", "feed", "publish")
 
 
 class SyncFrom(Strict):
-    """Where rows come from: a feed, a table, a statement or a queue of an adapter."""
+    """Where rows come from: a feed, a table, a statement, a queue or an operation of an adapter."""
 
     adapter: str
     feed: str | None = None
     table: str | None = None
     statement: str | None = None
     consume: str | None = None
-    with_: dict[str, Any] = Field(default_factory=dict, alias="with", description="Parameters of the statement.")
+    operation: str | None = Field(
+        None, description="A tool of the adapter that reads and answers rows, such as a SOAP operation."
+    )
+    with_: dict[str, OperationTemplate] = Field(
+        default_factory=dict,
+        alias="with",
+        description="Parameters of the statement; arguments of the operation, which see since, page and next.",
+    )
+    rows: AnswerTemplate | None = Field(None, description="Where the rows are in an answer: ${{ result.invoices }}.")
+    next: AnswerTemplate | None = Field(
+        None, description="What the next call is given as `next`; null, an empty text or false ends the paging."
+    )
+    changed: ChangedTemplate | None = Field(
+        None, description="When a row changed; the greatest is given as `since` to the next run."
+    )
+    max_pages: int = Field(
+        10_000, ge=1, description="More pages of one run are an error: an operation that never ends."
+    )
     cursor: WatermarkCursor | None = Field(None, description="Read only what changed; the whole table when absent.")
-
-    later: ClassVar[dict[str, str]] = {
-        "operation": "reading SOAP operations comes with the release of fast batch syncs; remove it until then",
-    }
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         one_of(self, _FROM)
         if self.cursor is not None and self.table is None:
             raise PydanticCustomError("cursor", "cursor: only a table has a watermark column")
-        if self.with_ and self.statement is None:
-            raise PydanticCustomError("with", "with: only a statement takes parameters")
+        if self.with_ and self.statement is None and self.operation is None:
+            raise PydanticCustomError("with", "with: only a statement or an operation takes parameters")
+        if self.statement is not None and any(part.paths for part in self.with_.values()):
+            raise PydanticCustomError("with", "with: parameters of a statement are values, not expressions")
+        if self.operation is None and (self.rows or self.next or self.changed):
+            raise PydanticCustomError("rows", "rows, next and changed: only for an operation")
+        if self.operation is not None and self.rows is None:
+            raise PydanticCustomError("rows", "an operation needs rows: where they are in its answer")
         return self
 
 
@@ -121,6 +148,32 @@ class RejectRules(Strict):
         return within_share and (self.max_count is None or rejected <= self.max_count)
 
 
+class LookupConfig(Strict):
+    """A row of another table for each row: `lookup.NAME.column` in the mapping."""
+
+    adapter: str = Field(description="A database.")
+    table: str = Field(description="One of its tables.")
+    key: dict[str, RowTemplate] = Field(min_length=1, description="Column of that table: the value to look for.")
+    columns: list[str] = Field(min_length=1, description="What is taken of the row that is found.")
+    missing: Literal["reject", "null"] = Field(
+        "reject", description="When there is no such row: reject ours, or let the columns be null."
+    )
+    remember: int = Field(100_000, ge=0, description="Keys that are remembered during a run.")
+
+
+class CallConfig(Strict):
+    """A call of a tool that reads, for each row: `called.NAME` is its answer in the mapping."""
+
+    tool: str = Field(description="ADAPTER.TOOL; its effect must be read.")
+    with_: dict[str, RowTemplate] = Field(default_factory=dict, alias="with", description="Its arguments.")
+    on_error: Literal["reject", "null", "fail"] = Field(
+        "reject",
+        description="When it says no: reject the row, go on with null, or fail. A system that is away always fails the run.",
+    )
+    concurrency: int = Field(4, ge=1, le=64, description="Calls at a time, within the system's budget.")
+    remember: int = Field(10_000, ge=0, description="Answers that are remembered during a run, by their arguments.")
+
+
 class DeleteRules(Strict):
     """Rows of the target whose key the source has no more are deleted after each run; everything else in it is left."""
 
@@ -148,6 +201,13 @@ class SyncConfig(Strict):
     rejects: RejectRules = RejectRules()
     triggers: list[TriggerConfig] = Field(default_factory=list)
     batch_rows: int = Field(5000, ge=1, le=1_000_000, description="Rows that are held in memory at once.")
+    lookups: dict[str, LookupConfig] = Field(
+        default_factory=dict, description="Rows of other tables, by a name of their own."
+    )
+    calls: dict[str, CallConfig] = Field(default_factory=dict, description="Answers of tools, by a name of their own.")
+    schema_: Path | dict[str, Any] | None = Field(
+        None, alias="schema", description="JSON Schema of a mapped row, or its file; rows that break it are rejects."
+    )
     deletes: DeleteRules | None = Field(
         None, description="Delete what is gone from the source, found by comparing keys; {} for the defaults."
     )
@@ -157,8 +217,12 @@ class SyncConfig(Strict):
 
     later: ClassVar[dict[str, str]] = {
         "partitions": "parallel partitions come with the release of fast batch syncs; remove it until then",
-        "lookups": "lookups come with the release of fast batch syncs; remove it until then",
     }
+
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether rows need nothing from elsewhere and no proof of their own."""
+        return not self.lookups and not self.calls and self.schema_ is None
 
     def sink_spec(self) -> dict[str, Any]:
         """Give what a sink is opened with: `to`, what to do about drift, and the columns that will be written, if they are known."""

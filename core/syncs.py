@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -16,7 +18,8 @@ from .access import Caller
 from .adapter import Place
 from .batch import Keeping, Preparing, Rewinding, Sink, Source
 from .budget import BatchShare
-from .errors import DrawbarError, InputError, Unavailable
+from .errors import ConfigError, DrawbarError, InputError, Unavailable
+from .guard import Guard
 from .holds import Holds, Intake
 from .landscape import Landscape
 from .pulse import Pulse
@@ -26,10 +29,14 @@ from .store.ids import new_id
 from .store.journal import Journal
 from .sync import Carrier, Counts, Done, Progress, moment_of
 from .sync_asked import Asked, day_of, narrow
+from .sync_calls import Call, Remembered, calls_of
 from .sync_config import SyncConfig
 from .sync_deletes import Deleting, gone
+from .sync_enrich import Enriching, Lookup, Valid
 from .sync_outlook import age_of, digest_of, next_start
 from .sync_runs import Held, SyncRun, run_of_row
+from .tool_source import ToolSource
+from .values import parse_json
 from .work import StillRuns
 from .workflow import TriggerConfig
 
@@ -60,6 +67,7 @@ class Syncs:
         self._threads: list[threading.Thread] = []
         self._news = threading.Condition()
         self.queues = Queues()
+        self.guard: Guard | None = None
 
     def names(self) -> list[str]:
         return sorted(self.configs)
@@ -171,11 +179,9 @@ class Syncs:
 
     def waiting(self, name: str) -> int | None:
         """Ask the source how much is there, None when it cannot tell; records nothing."""
-        from_ = self._config(name).from_
-        self._share(self._config(name)).look()
-        source = self._landscape.adapter(from_.adapter).source(
-            from_.model_dump(by_alias=True, exclude_none=True), sync=name
-        )
+        config = self._config(name)
+        self._share(config).look()
+        source = self._source(name, config, None)
         try:
             return source.total(self._state_cursor(name))
         finally:
@@ -296,7 +302,7 @@ class Syncs:
         renewing = Pulse(f"sync-{held.name}", _RENEW_S, lambda: self._renew(held)).start()
         try:
             with ExitStack() as stack:
-                source, sink = self._ends(held.name, stack)
+                source, sink = self._ends(held.name, stack, held)
                 narrow(source, held.asked, held.name)
                 carrier = self._carrier(held, source, sink, progress)
                 if not held.asked.dry_run:
@@ -341,8 +347,51 @@ class Syncs:
             full=held.asked.full,
             again=held.asked.is_again,
             share=self._share(held.config),
+            enriching=self._enriching(held),
+            valid=None if held.config.schema_ is None else Valid.of(self._schema(held.config.schema_)),
             promise=lambda made: self._journal.write(lambda conn: syncs.set_promise(conn, held.name, made)),
         )
+
+    def _enriching(self, held: Held) -> Enriching | None:
+        """Prepare what rows are given from elsewhere."""
+        config = held.config
+        if not config.lookups and not config.calls:
+            return None
+        lookups = {
+            name: Lookup(
+                self._landscape.adapter(one.adapter).finder(
+                    {"table": one.table, "key": list(one.key), "columns": one.columns}
+                ),
+                {},
+                one.remember,
+            )
+            for name, one in config.lookups.items()
+        }
+        calls = {
+            name: Remembered(
+                partial(self._calls(held, one.tool), one.tool), keep=one.remember, concurrency=one.concurrency
+            )
+            for name, one in config.calls.items()
+        }
+        return Enriching(config, lookups, calls)
+
+    def _calls(self, held: Held, tool: str) -> Call:
+        """Give what calls tools for a run; where the sync holds a place of the system already, it asks for no other of batch."""
+        if self.guard is None:
+            raise ConfigError(f"sync {held.name} calls a tool, and there is no guard here")
+        ends = {held.config.from_.adapter, held.config.to.adapter}
+        batch = tool.partition(".")[0] not in ends
+        return calls_of(self.guard, held.name, [tool], run_id=held.run_id, batch=batch)
+
+    def _schema(self, given: Any) -> Any:
+        if not isinstance(given, Path):
+            return given
+        try:
+            return parse_json((self._place.base / given).read_bytes(), what=f"the schema {given}")
+        except InputError as error:
+            raise ConfigError(error.message, field="schema") from error
+        except OSError as error:
+            raise ConfigError(f"the schema {given}: {error.strerror}", field="schema") from error
 
     def _share(self, config: SyncConfig) -> BatchShare:
         names = (config.from_.adapter, config.to.adapter)
@@ -444,10 +493,19 @@ class Syncs:
         with self._news:
             self._news.notify_all()
 
-    def _ends(self, name: str, stack: ExitStack) -> tuple[Source, Sink]:
-        config = self._config(name)
+    def _source(self, name: str, config: SyncConfig, held: Held | None) -> Source:
+        if config.from_.operation is not None:
+            held = held or Held("", name, config, Asked(), {}, time.time(), None)
+            moment = moment_of(held.run_id or held.id, held.asked.date, held.started_at)
+            return ToolSource(
+                config.from_, self._calls(held, f"{config.from_.adapter}.{config.from_.operation}"), moment
+            )
         spec = config.from_.model_dump(by_alias=True, exclude_none=True)
-        source = self._landscape.adapter(config.from_.adapter).source(spec, sync=name)
+        return self._landscape.adapter(config.from_.adapter).source(spec, sync=name)
+
+    def _ends(self, name: str, stack: ExitStack, held: Held | None = None) -> tuple[Source, Sink]:
+        config = self._config(name)
+        source = self._source(name, config, held)
         stack.callback(source.close)
         sink = self._landscape.adapter(config.to.adapter).sink(config.sink_spec(), sync=name)
         stack.callback(sink.close)

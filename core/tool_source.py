@@ -1,0 +1,139 @@
+"""An operation as the source of a sync: asked page by page, or for what changed since the last time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .batch import Batch, Cursor, Portion, Reject, Row
+from .errors import ConfigError, Rejected
+from .expressions import EvaluationError
+from .sync_calls import Call
+from .sync_config import SyncFrom
+from .values import canonical, write_json
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPage:
+    """The rows of one answer. The cursor moves with the last page alone: the pages before are in no order of their stamps."""
+
+    id: str
+    name: str
+    cursor: Cursor
+    rows: Sequence[Row]
+
+    def batches(self, batch_rows: int) -> Iterator[Batch]:
+        for at in range(0, len(self.rows), batch_rows):
+            rows = self.rows[at : at + batch_rows]
+            yield Batch(rows, range(at + 1, at + 1 + len(rows)), raw=[write_json(row) for row in rows])
+
+    def finished(self) -> None: ...
+
+    def failed(self, error: Exception, rejects: Sequence[Reject]) -> None: ...
+
+
+class ToolSource:
+    """
+    Ask a tool that reads until it has no more.
+
+    A cursor is {"since": the greatest `changed` of all that was read}. What changed at that very moment is read again.
+    """
+
+    def __init__(self, config: SyncFrom, call: Call, moment: Mapping[str, Any]) -> None:
+        self._config = config
+        self._tool = f"{config.adapter}.{config.operation}"
+        self._call = call
+        self._moment = moment
+        self.one_effect = (
+            False,
+            "at least once: an operation is asked again from the last change on; upsert or replace have one effect"
+            if config.changed is not None
+            else "the operation is asked for everything each time: replace or upsert have one effect, insert repeats rows",
+        )
+
+    def portions(self, cursor: Cursor, *, batch_rows: int) -> Iterator[Portion]:
+        since = cursor["since"] if isinstance(cursor, Mapping) else None
+        greatest = since
+        before: AnswerPage | None = None
+        for number, rows in self._pages(since):
+            greatest = self._greatest(greatest, rows)
+            if before is not None:
+                yield before
+            before = AnswerPage(self._identity(since, number, rows), f"{self._tool} page {number}", cursor, rows)
+        if before is not None and (before.rows or greatest != since):
+            reached = {"since": greatest} if self._config.changed is not None else cursor
+            yield AnswerPage(before.id, before.name, reached, before.rows)
+
+    def total(self, cursor: Cursor) -> int | None:
+        return None
+
+    def close(self) -> None: ...
+
+    def _pages(self, since: Any) -> Iterator[tuple[int, list[Row]]]:
+        """Give the pages that have rows, in order. Rejected for an operation that does not end."""
+        config, next_, seen = self._config, None, set[bytes]()
+        has_pages = config.next is not None or any(
+            path[0] == "page" for one in config.with_.values() for path in one.paths
+        )
+        for page in range(1, config.max_pages + 1):
+            env = {"since": since, "page": page, "next": next_, "run": self._moment}
+            result = self._call(self._tool, self._filled(env))
+            rows = self._rows(result, page)
+            if not rows:
+                return
+            yield page, rows
+            if not has_pages:
+                return
+            if config.next is not None:
+                next_ = self._answered(config.next, {"result": result, "page": page}, "next")
+                if next_ in (None, "", False):
+                    return
+                mark = canonical(next_)
+                if mark in seen:
+                    raise Rejected(f"{self._tool} gave {next_!r} as the next page twice: it would never end")
+                seen.add(mark)
+        raise Rejected(f"{self._tool} had more than {config.max_pages} pages", next="raise max_pages if that is right")
+
+    def _filled(self, env: Mapping[str, Any]) -> dict[str, Any]:
+        """Fill the arguments; one that is null is left out, as at the first call nothing is known yet."""
+        filled = {name: self._answered(one, env, f"with.{name}") for name, one in self._config.with_.items()}
+        return {name: value for name, value in filled.items() if value is not None}
+
+    def _rows(self, result: Any, page: int) -> list[Row]:
+        assert self._config.rows is not None
+        try:
+            found = self._config.rows.fill({"result": result, "page": page})
+        except EvaluationError:  # an answer without the element has no rows; one with another meaning shows below
+            return []
+        if found is None:
+            return []
+        rows = [found] if isinstance(found, Mapping) else found
+        if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+            raise ConfigError(f"{self._tool}: rows is no list of objects", field="rows")
+        return rows
+
+    def _greatest(self, so_far: Any, rows: Sequence[Row]) -> Any:
+        changed = self._config.changed
+        if changed is None:
+            return so_far
+        for row in rows:
+            at = self._answered(changed, {"row": row}, "changed")
+            if at is not None and (so_far is None or at > so_far):
+                so_far = at
+        return so_far
+
+    def _answered(self, template: Any, env: Mapping[str, Any], what: str) -> Any:
+        try:
+            return template.fill(env)
+        except EvaluationError as error:
+            if what == "next":
+                return None
+            raise ConfigError(f"{self._tool}: {what}: {error.message}", field=what) from error
+
+    def _identity(self, since: Any, page: int, rows: Sequence[Row]) -> str:
+        digest = hashlib.sha256(canonical([self._tool, since, page]))
+        for row in rows:
+            digest.update(canonical(row))
+        return f"{self._tool}:{digest.hexdigest()}"
