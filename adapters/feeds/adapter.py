@@ -49,7 +49,7 @@ class DropAdapter(Adapter[C], Generic[C]):
 
     @classmethod
     def tool_names(cls, config: C) -> set[str] | None:
-        return {tool for feed in config.feeds for tool in tool_names(feed)}
+        return {tool for name, feed in config.feeds.items() for tool in tool_names(name, feed.format.kind)}
 
     @classmethod
     def mistakes(cls, config: C, base: Path) -> Iterator[tuple[tuple[str | int, ...], str]]:

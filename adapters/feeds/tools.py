@@ -9,7 +9,8 @@ from typing import Any
 from ...core.errors import InputError, Rejected
 from ...core.masking import MASK
 from ...core.tool import Call, Tool
-from ..formats import Format, IncompleteFile, Record, WrongFile, record_schema
+from ..formats import Acknowledging, Format, IncompleteFile, Record, WrongFile, record_schema
+from .acknowledging import acknowledge_tool
 from .feed import Feed
 from .found import Found
 from .sink import deliver, named, would_deliver
@@ -34,8 +35,9 @@ _FILE: dict[str, Any] = {
 }
 
 
-def tool_names(feed: str) -> set[str]:
-    return {f"{verb}_{feed}" for verb in ("list", "read", "stat", "write")}
+def tool_names(feed: str, kind: str) -> set[str]:
+    answers = ("acknowledge",) if kind in {"x12", "edifact"} else ()
+    return {f"{verb}_{feed}" for verb in ("list", "read", "stat", "write", *answers)}
 
 
 def feed_tools(feed: Feed, *, secret: bool = False) -> Iterator[Tool]:
@@ -45,6 +47,8 @@ def feed_tools(feed: Feed, *, secret: bool = False) -> Iterator[Tool]:
     yield _read_tool(feed, about)
     yield _stat_tool(feed, about)
     yield _write_tool(feed, about, secret=secret)
+    if isinstance(feed.format, Acknowledging):
+        yield acknowledge_tool(feed, about)
 
 
 def _list_tool(feed: Feed, about: str) -> Tool:

@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field
 from ...core.batch import Reject, Row
 from ...core.errors import InputError
 from ...core.strict import Strict
-from .format import ArrowBatch, Begun, ByColumns, Column, Format, IncompleteFile, Record, WrongFile
+from .format import Acknowledging, ArrowBatch, Begun, ByColumns, Column, Format, IncompleteFile, Record, WrongFile
 
 T = TypeVar("T")
 _CHUNK = 1 << 18
@@ -57,6 +57,8 @@ class FormatConfig(Strict):
         plain = self.plain(base)
         if self.compression is None:
             return plain
+        if isinstance(plain, Acknowledging):
+            return PackedAnswers(plain, self.compression)
         return (PackedColumns if isinstance(plain, ByColumns) else Packed)(plain, self.compression)
 
     @abstractmethod
@@ -144,6 +146,15 @@ class PackedColumns(Packed):
 
     def arrow_batches(self, stream: BinaryIO, batch_rows: int = 32768, *, start: int = 0) -> Iterator[ArrowBatch]:
         yield from self._through(stream, lambda plain: self._inner.arrow_batches(plain, batch_rows, start=start))
+
+
+class PackedAnswers(Packed):
+    """The same for a format whose interchanges are answered."""
+
+    _inner: Any
+
+    def acknowledge(self, stream: BinaryIO, **said: Any) -> list[dict[str, Any]]:
+        return list(self._through(stream, lambda plain: iter(self._inner.acknowledge(plain, **said))))
 
 
 class Unpacked(io.RawIOBase):

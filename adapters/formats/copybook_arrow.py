@@ -50,7 +50,7 @@ class Block:
 
     def matrix(self, places: Any, width: int) -> Bytes:
         """Give records of one length as a matrix; those that lie evenly are not copied."""
-        whole = np.frombuffer(self.data, dtype=np.uint8)
+        whole: Any = np.frombuffer(self.data, dtype=np.uint8)
         starts = self.starts[places]
         step = int(starts[1] - starts[0]) if len(starts) > 1 else width
         if not len(starts):
@@ -103,7 +103,7 @@ class Columnar:
     """Turns blocks into batches. `fields` is None where every record goes the way of rows."""
 
     def __init__(
-        self, fields: list[Field] | None, width: int, equal: bool, schema: pa.Schema, read: Read, sorting: Sorting
+        self, fields: list[Field] | None, width: int, equal: bool, schema: Any, read: Read, sorting: Sorting
     ) -> None:
         self._fields, self._width, self._equal, self._schema = fields, width, equal, schema
         self._read, self._sorting = read, sorting
@@ -126,7 +126,7 @@ class Columnar:
             batch, kept = self._merged(batch, kept, rows)
         return ArrowBatch(batch, kept + block.first, rejects, Raws(block.data, block.starts[kept], block.ends[kept]))
 
-    def _decoded(self, block: Block, places: Any) -> tuple[pa.RecordBatch, Any, Any]:
+    def _decoded(self, block: Block, places: Any) -> tuple[Any, Any, Any]:
         if self._fields is None or not len(places):
             return _empty(self._schema), places[:0], places
         columns, wrong = decode(self._fields, block.matrix(places, self._width))
@@ -146,13 +146,11 @@ class Columnar:
                 rows.append((at, found.values))
         return rows, rejects
 
-    def _merged(
-        self, batch: pa.RecordBatch, kept: Any, rows: list[tuple[int, dict[str, Any]]]
-    ) -> tuple[pa.RecordBatch, Any]:
+    def _merged(self, batch: Any, kept: Any, rows: list[tuple[int, dict[str, Any]]]) -> tuple[Any, Any]:
         more = pa.RecordBatch.from_pylist([values for _, values in rows], schema=self._schema)
         places = np.concatenate([kept, np.array([at for at, _ in rows], dtype=np.int64)])
-        order = np.argsort(places, kind="stable")
-        table = pa.Table.from_batches([batch, more]).take(pa.array(order)).combine_chunks()
+        order: Any = np.argsort(places, kind="stable")
+        table = pa.Table.from_batches([batch, more]).take(order).combine_chunks()
         merged = table.to_batches()
         return (merged[0] if merged else _empty(self._schema)), places[order]
 
@@ -188,7 +186,7 @@ class Sorting:
             return None
 
 
-def _empty(schema: pa.Schema) -> pa.RecordBatch:
+def _empty(schema: Any) -> Any:
     return pa.RecordBatch.from_pylist([], schema=schema)
 
 

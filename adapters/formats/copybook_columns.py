@@ -14,10 +14,14 @@ from .copybook_fields import Alphabet, Codec, Shape
 from .copybook_layout import Node
 from .format import Column
 
-Bytes = np.ndarray[Any, np.dtype[np.uint8]]
-"""Records, or one field of them: a row each."""
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
-Decoded = tuple[pa.Array, "Mask | None"]
+Bytes = Any
+"""Records, or one field of them, as a matrix of bytes: a row each."""
+Mask = Any
+"""A true or false for each."""
+Array = Any
+"""A pyarrow.Array."""
+ArrowType = Any
+Decoded = tuple[Array, "Mask | None"]
 """Values, null where they are wrong or NULL; and where they are wrong, None for nowhere."""
 Decode = Callable[[Bytes], Decoded]
 _WRONG = 255
@@ -32,7 +36,7 @@ class Field:
     start: int
     end: int
     decode: Decode
-    type: pa.DataType
+    type: ArrowType
     soft: bool
 
 
@@ -41,11 +45,11 @@ def fields(root: Node, alphabet: Alphabet) -> list[Field]:
     return _fields(root, alphabet, soft=False)
 
 
-def schema_of(named: Sequence[tuple[str, pa.DataType]]) -> pa.Schema:
+def schema_of(named: Sequence[tuple[str, ArrowType]]) -> Any:
     return pa.schema([pa.field(name, kind) for name, kind in named])
 
 
-def decode(compiled: Sequence[Field], records: Bytes) -> tuple[list[pa.Array], Mask | None]:
+def decode(compiled: Sequence[Field], records: Bytes) -> tuple[list[Array], Mask | None]:
     """Decode records of equal length to columns; the mask is true where a record has a field that is wrong."""
     wrong: Mask | None = None
     columns = []
@@ -57,7 +61,7 @@ def decode(compiled: Sequence[Field], records: Bytes) -> tuple[list[pa.Array], M
     return columns, wrong
 
 
-def arrow_type(column: Column) -> pa.DataType:
+def arrow_type(column: Column) -> ArrowType:
     """Give the Arrow type of a column; numbers are exact."""
     match column.type:
         case "integer":
@@ -135,14 +139,14 @@ def _table(one: Decode, repeats: int, size: int) -> Decode:
     def table(raw: Bytes) -> Decoded:
         rows = len(raw)
         values, wrong = one(np.ascontiguousarray(raw).reshape(rows * repeats, size))
-        offsets = np.arange(0, rows * repeats + 1, repeats, dtype=np.int32)
+        offsets: Any = np.arange(0, rows * repeats + 1, repeats, dtype=np.int32)
         bad = wrong.reshape(rows, repeats).any(axis=1) if wrong is not None else None
         return pa.ListArray.from_arrays(offsets, values), bad
 
     return table
 
 
-def _leaf(node: Node, alphabet: Alphabet, kind: pa.DataType) -> Decode:
+def _leaf(node: Node, alphabet: Alphabet, kind: ArrowType) -> Decode:
     codec = node.codec
     assert codec is not None
     shape = codec.shape
@@ -163,7 +167,7 @@ def _leaf(node: Node, alphabet: Alphabet, kind: pa.DataType) -> Decode:
     return _by_value(codec, kind)
 
 
-def _by_value(codec: Codec, kind: pa.DataType) -> Decode:
+def _by_value(codec: Codec, kind: ArrowType) -> Decode:
     """Decode each different value once, as a row would: dates, rules, and what is rare."""
 
     def by_value(raw: Bytes) -> Decoded:
@@ -177,13 +181,13 @@ def _by_value(codec: Codec, kind: pa.DataType) -> Decode:
             except ValueError:
                 values.append(None)
                 bad[at] = True
-        column = pa.array(values, type=kind).take(pa.array(places))
+        column = pa.array(values, type=kind).take(_indexes(places))
         return column, bad[places] if bad.any() else None
 
     return by_value
 
 
-def _text(codec: Codec, alphabet: Alphabet, kind: pa.DataType) -> Decode:
+def _text(codec: Codec, alphabet: Alphabet, kind: ArrowType) -> Decode:
     table = np.array([_code_point(codec, code) for code in range(256)], dtype=np.int32)
     narrow = np.where((table >= 0) & (table < 128), table, _WRONG).astype(np.uint8)
     strip = {"right": (pc.ascii_rtrim, pc.utf8_rtrim), "left": (pc.ascii_ltrim, pc.utf8_ltrim),
@@ -192,13 +196,14 @@ def _text(codec: Codec, alphabet: Alphabet, kind: pa.DataType) -> Decode:
 
     def text(raw: Bytes) -> Decoded:
         rows = len(raw)
-        plain = narrow[raw]
+        plain: Any = narrow[raw]
         if plain.max(initial=0) != _WRONG:
-            offsets = np.arange(0, (rows + 1) * size, size, dtype=np.int32)
-            column = pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(plain)))
+            offsets: Any = np.arange(0, (rows + 1) * size, size, dtype=np.int32)
+            data: Any = np.ascontiguousarray(plain)
+            column: Array = pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(data))
             return (strip[0](column, characters=" ") if strip else column), None
         points = table[raw]
-        unknown = (points < 0).any(axis=1)
+        unknown: Any = (points < 0).any(axis=1)
         wide = np.ascontiguousarray(np.where(points < 0, 32, points).astype(np.uint32)).view(f"<U{size}").ravel()
         column = pa.array(wide.tolist(), type=kind)
         column = strip[1](column, characters=" ") if strip else column
@@ -287,7 +292,7 @@ def _packed(shape: Shape, size: int) -> Callable[[Bytes], tuple[Any, Mask]]:
     return packed
 
 
-def _binary(shape: Shape, size: int, kind: pa.DataType) -> Decode:
+def _binary(shape: Shape, size: int, kind: ArrowType) -> Decode:
     picture = shape.picture
     assert picture is not None
     order = "<" if shape.little else ">"
@@ -306,9 +311,7 @@ def _binary(shape: Shape, size: int, kind: pa.DataType) -> Decode:
     return binary
 
 
-def _nulled(
-    numbers: Callable[[Bytes], tuple[Any, Mask]], codec: Codec, alphabet: Alphabet, kind: pa.DataType
-) -> Decode:
+def _nulled(numbers: Callable[[Bytes], tuple[Any, Mask]], codec: Codec, alphabet: Alphabet, kind: ArrowType) -> Decode:
     """Make a column of numbers; those of nothing but blanks or low values are NULL."""
     space = alphabet.space[0]
 
@@ -327,16 +330,21 @@ def _nulled(
     return nulled
 
 
-def _exact(units: Any, kind: pa.DataType, null: Mask | None) -> pa.Array:
+def _exact(units: Any, kind: ArrowType, null: Mask | None) -> Array:
     """Make an Arrow column of integers that count its smallest unit."""
-    valid = pa.py_buffer(np.packbits(~null, bitorder="little")) if null is not None else None
+    bits: Any = np.packbits(~null, bitorder="little") if null is not None else None
+    valid = pa.py_buffer(bits) if null is not None else None
     if not pa.types.is_decimal(kind):
         return pa.Array.from_buffers(kind, len(units), [valid, pa.py_buffer(units)])
-    wide = np.empty((len(units), 2), dtype=np.int64)
+    wide: Any = np.empty((len(units), 2), dtype=np.int64)
     wide[:, 0] = units
     np.right_shift(units, 63, out=wide[:, 1])
     return pa.Array.from_buffers(kind, len(units), [valid, pa.py_buffer(wide)])
 
 
-def _masked(column: pa.Array, null: Mask) -> Decoded:
+def _indexes(places: Any) -> Any:
+    return pa.array(places)
+
+
+def _masked(column: Array, null: Mask) -> Decoded:
     return pc.if_else(pa.array(null), pa.scalar(None, column.type), column), null

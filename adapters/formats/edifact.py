@@ -60,7 +60,7 @@ def _begin(scanner: Scanner) -> Separators | None:
     if not head.startswith("UNA"):
         return _USUAL if head.startswith("UNB") else None
     scanner.take(_UNA_BYTES)
-    component, element, _, release, repetition, segment = head[3:]
+    component, element, _, release, repetition, segment = list(head[3:])
     return Separators(
         element, component, segment, repetition if repetition != " " else None, release if release != " " else None
     )
@@ -93,7 +93,9 @@ class Edifact(Edi):
         )  # fmt: skip
         self._edifact = config
 
-    def acknowledge(self, stream: BinaryIO, *, control: str, moment: datetime) -> list[dict[str, Any]]:
+    def acknowledge(
+        self, stream: BinaryIO, *, control: str, moment: datetime, kind: str | None = None
+    ) -> list[dict[str, Any]]:
         """
         Give the rows of a CONTRL for each interchange, to be written by this format.
 

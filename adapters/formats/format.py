@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, BinaryIO, Literal, Protocol, runtime_checkable
 
 from ...core.batch import Reject, Row
@@ -119,6 +120,16 @@ class ByColumns(Protocol):
 
         Raises IncompleteFile and WrongFile as `read` does, after the batches before.
         """
+
+
+@runtime_checkable
+class Acknowledging(Protocol):
+    """A format whose interchanges are answered."""
+
+    def acknowledge(
+        self, stream: BinaryIO, *, control: str, moment: datetime, kind: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Give the rows of a functional acknowledgement, to be written by this format. Raises what `read` raises."""
 
 
 def _nothing() -> None:

@@ -109,10 +109,10 @@ class X12(Edi):
         self._x12 = config
 
     def acknowledge(
-        self, stream: BinaryIO, *, control: str, moment: datetime, kind: Literal["997", "999"] = "999"
+        self, stream: BinaryIO, *, control: str, moment: datetime, kind: str | None = None
     ) -> list[dict[str, Any]]:
         """
-        Give the rows of a functional acknowledgement, one transaction set for each group, to be written by this format.
+        Give the rows of a 999, or a 997, with one transaction set for each group, to be written by this format.
 
         What is judged are envelopes: control numbers, counts, duplicates. Raises what reading the file raises.
         """
@@ -122,7 +122,7 @@ class X12(Edi):
             if isinstance(found, Message):
                 messages.append(found)
             elif isinstance(found, End) and found.pair is DIALECT.group:
-                rows.append(_answer(found, messages, kind))
+                rows.append(_answer(found, messages, kind or "999"))
                 messages = []
             elif isinstance(found, End):
                 for at, row in enumerate(rows, 1):
