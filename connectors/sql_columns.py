@@ -22,9 +22,11 @@ from .sql_model import Column
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    Arrow = pa.Array[Any]
+
 _STAMP = r"^\d{4}-\d\d-\d\d[ T]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?$"
 _DAY = r"^\d{4}-\d\d-\d\d$"
-Take = Callable[[Column, Sequence[Any], Read | None], "pa.Array | None"]
+Take = Callable[[Column, Sequence[Any], Read | None], "Arrow | None"]
 """Makes a column of Arrow, None where its values are not what it knows."""
 
 
@@ -54,7 +56,7 @@ def lines(
 
 def _taken(
     column: Column, values: Sequence[Any], read: Read | None, write: Callable[[Any], Any], refused: dict[int, str]
-) -> pa.Array:
+) -> Arrow:
     import pyarrow as pa
 
     kinds = set(map(type, values)) - {type(None)}
@@ -83,38 +85,38 @@ def _one_by_one(
 
 def _text(value: Any) -> str | None:
     kind = type(value)
-    if value is None or kind is str:
-        return value
-    if kind in (int, Wide, float, Decimal, bool, UUID, date, datetime, time):
+    if value is None:
+        return None
+    if kind in (str, int, Wide, float, Decimal, bool, UUID, date, datetime, time):
         return str(value)
     if kind is bytes:
         return f"\\x{value.hex()}"
     raise Unprintable(kind.__name__)
 
 
-def _integers(column: Column, values: Sequence[int], read: Read | None) -> pa.Array:
+def _integers(column: Column, values: Sequence[int], read: Read | None) -> Arrow:
     import pyarrow as pa
 
     return pa.array(values, pa.int64())
 
 
-def _floats(column: Column, values: Sequence[float], read: Read | None) -> pa.Array:
+def _floats(column: Column, values: Sequence[float], read: Read | None) -> Arrow:
     import pyarrow as pa
 
     return pa.array(values, pa.float64())
 
 
-def _booleans(column: Column, values: Sequence[bool], read: Read | None) -> pa.Array:
+def _booleans(column: Column, values: Sequence[bool], read: Read | None) -> Arrow:
     import pyarrow as pa
 
     return pa.array(values, pa.bool_())
 
 
-def _ones(column: Column, values: Sequence[int], read: Read | None) -> pa.Array | None:
+def _ones(column: Column, values: Sequence[int], read: Read | None) -> Arrow | None:
     return _integers(column, values, read) if set(values) <= {0, 1, None} else None
 
 
-def _texts(column: Column, values: Sequence[str], read: Read | None) -> pa.Array | None:
+def _texts(column: Column, values: Sequence[str], read: Read | None) -> Arrow | None:
     import pyarrow as pa
     from pyarrow import compute
 
@@ -124,7 +126,7 @@ def _texts(column: Column, values: Sequence[str], read: Read | None) -> pa.Array
     return found
 
 
-def _decimals(column: Column, values: Sequence[Decimal], read: Read | None) -> pa.Array | None:
+def _decimals(column: Column, values: Sequence[Decimal], read: Read | None) -> Arrow | None:
     """Arrow refuses what has more digits than the column keeps."""
     import pyarrow as pa
 
@@ -135,25 +137,25 @@ def _decimals(column: Column, values: Sequence[Decimal], read: Read | None) -> p
     return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
-def _float_decimals(column: Column, values: Sequence[float], read: Read | None) -> pa.Array | None:
+def _float_decimals(column: Column, values: Sequence[float], read: Read | None) -> Arrow | None:
     """SQLite's numbers: the shortest text that gives the float back is what was written."""
     from pyarrow import compute
 
     if read is None or column.scale is None or column.scale > 15:
         return None
     found = _floats(column, values, read)
-    kept = compute.and_(compute.equal(compute.round(found, column.scale), found), compute.less(compute.abs(found), inf))
-    return found if compute.all(kept).as_py() else None
+    exact = compute.all(compute.equal(compute.round(found, column.scale), found)).as_py()
+    return found if exact and compute.max(compute.abs(found)).as_py() < inf else None
 
 
-def _naive(column: Column, values: Sequence[datetime], read: Read | None) -> pa.Array | None:
+def _naive(column: Column, values: Sequence[datetime], read: Read | None) -> Arrow | None:
     """A time with its zone would lose it in such a column without a word."""
     import pyarrow as pa
 
     return pa.array(values, pa.timestamp("us")) if _zones(values) == {None} else None
 
 
-def _zoned(column: Column, values: Sequence[datetime], read: Read | None) -> pa.Array | None:
+def _zoned(column: Column, values: Sequence[datetime], read: Read | None) -> Arrow | None:
     import pyarrow as pa
 
     return None if None in _zones(values) else pa.array(values, pa.timestamp("us", tz="UTC"))
@@ -163,27 +165,27 @@ def _zones(values: Sequence[Any]) -> set[Any]:
     return {value.tzinfo for value in values if value is not None}
 
 
-def _dates(column: Column, values: Sequence[date], read: Read | None) -> pa.Array:
+def _dates(column: Column, values: Sequence[date], read: Read | None) -> Arrow:
     import pyarrow as pa
 
     return pa.array(values, pa.date32())
 
 
-def _times(column: Column, values: Sequence[time], read: Read | None) -> pa.Array | None:
+def _times(column: Column, values: Sequence[time], read: Read | None) -> Arrow | None:
     import pyarrow as pa
 
     return pa.array(values, pa.time64("us")) if _zones(values) == {None} else None
 
 
-def _stamp_texts(column: Column, values: Sequence[str], read: Read | None) -> pa.Array | None:
+def _stamp_texts(column: Column, values: Sequence[str], read: Read | None) -> Arrow | None:
     return _dated(_STAMP, values, read)
 
 
-def _day_texts(column: Column, values: Sequence[str], read: Read | None) -> pa.Array | None:
+def _day_texts(column: Column, values: Sequence[str], read: Read | None) -> Arrow | None:
     return _dated(_DAY, values, read)
 
 
-def _dated(form: str, values: Sequence[str], read: Read | None) -> pa.Array | None:
+def _dated(form: str, values: Sequence[str], read: Read | None) -> Arrow | None:
     """SQLite's dates are texts: those in the one form that everybody reads alike pass as they are."""
     import pyarrow as pa
     from pyarrow import compute
@@ -194,13 +196,13 @@ def _dated(form: str, values: Sequence[str], read: Read | None) -> pa.Array | No
     return found if compute.all(compute.match_substring_regex(found, form)).as_py() else None
 
 
-def _ids(column: Column, values: Sequence[UUID], read: Read | None) -> pa.Array:
+def _ids(column: Column, values: Sequence[UUID], read: Read | None) -> Arrow:
     import pyarrow as pa
 
     return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
-def _bytes(column: Column, values: Sequence[bytes], read: Read | None) -> pa.Array:
+def _bytes(column: Column, values: Sequence[bytes], read: Read | None) -> Arrow:
     import pyarrow as pa
 
     return pa.array([None if value is None else f"\\x{value.hex()}" for value in values], pa.string())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import select
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -67,13 +67,16 @@ def native(connection: Connection) -> Iterator[psycopg.Connection[Any]]:
 
 
 def quoted(connection: Connection, table: Table) -> str:
-    return connection.dialect.identifier_preparer.format_table(shape(table))  # type: ignore[arg-type]  # it takes clauses too
+    return connection.dialect.identifier_preparer.format_table(shape(table))
 
 
 def types(connection: Connection, table: Table) -> dict[str, str]:
     """Name the type of each column whose bytes mean the same in every database of PostgreSQL."""
     found: dict[str, str] = {}
+    quirky = {column.name for column in table.columns if column.quirk is not None}
     for row in connection.exec_driver_sql(_TYPES, {"name": quoted(connection, table)}):
+        if row.attname in quirky:
+            continue
         if row.typtype == "d" and row.base_known and row.base_kind == "b":
             found[row.attname] = row.base
         elif row.typtype == "e":
@@ -169,7 +172,7 @@ class Copied:
     query: Any
     rows: int = 0
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Generator[Chunk, None, None]:
         self.rows = 0
         with self.database.unit("read", timeout_s=STEP_S, steps=True) as connection, native(connection) as line:
             unlimited(connection)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,13 +126,14 @@ class _Once:
     rows: int
     parts: Sequence[Chunk]
 
-    def chunks(self) -> Iterator[Chunk]:
-        return iter(self.parts)
+    def chunks(self) -> Generator[Chunk, None, None]:
+        yield from self.parts
 
 
-def _last_row(content: Chunk) -> Sequence[bytes | None]:
+def _last_row(chunk: Chunk) -> Sequence[bytes | None]:
     """Cut the last row out of COPY's bytes: its fields."""
     fields: list[bytes | None] = []
+    content = bytes(chunk)
     at = 0
     while at < len(content):
         width = int.from_bytes(content[at : at + 2], "big")

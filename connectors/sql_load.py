@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import exc
@@ -116,12 +118,14 @@ def load_binary(
 
     unlimited(connection)
 
-    def watched() -> Iterator[Chunk]:
-        for chunk in flow.chunks():
+    def watched(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        for chunk in chunks:
             beat()
             yield chunk
 
-    return loaded(connection, lambda: (load.upsert if mode == "upsert" else load.insert)(watched(), send), flow)
+    with closing(flow.chunks()) as chunks:
+        run = load.upsert if mode == "upsert" else load.insert
+        return loaded(connection, lambda: run(watched(chunks), send), lambda: flow.rows)
 
 
 class RowLoad:
@@ -136,6 +140,8 @@ class RowLoad:
     def write(self, rows: Columns, writes: Mapping[str, Callable[[Any], Any]]) -> Written | None:
         """Load all or none; None when they have to go one by one. RowRefused names what does not fit before it is sent."""
         into = [self._table.column(name) for name in rows.names]
+        if any(column.quirk is not None for column in into):
+            return None
         try:
             text, refused = lines(rows, into, [writes[name] for name in rows.names])
         except Unprintable:
@@ -146,16 +152,43 @@ class RowLoad:
         load = Load(self._connection, self._table, self._key, rows.names)
         run = load.upsert if self._mode == "upsert" else load.insert
         try:
-            written = loaded(self._connection, lambda: run([text], self._send), None)
+            return loaded(self._connection, lambda: run([text], self._send), lambda: len(rows))
         except LaneClosed:
             return None
-        return written if written.rows == len(rows) else None
+
+    def pour(self, batches: Iterator[Columns], writes: Mapping[str, Callable[[Any], Any]]) -> Written:
+        """Load batches of the same columns with one COPY; LaneClosed for a row that does not fit."""
+        first = next(batches, None)
+        if first is None:
+            return Written()
+        names = list(first.names)
+        into, write = [self._table.column(name) for name in names], [writes[name] for name in names]
+        sent = 0
+
+        def texts() -> Iterator[Chunk]:
+            nonlocal sent
+            for rows in chain([first], batches):
+                try:
+                    text, refused = lines(rows, into, write)
+                except Unprintable as error:
+                    raise LaneClosed(f"a value of type {error}") from error
+                if refused:
+                    raise LaneClosed(next(iter(refused.values())))
+                sent += len(rows)
+                step(self._connection)
+                yield text
+
+        load = Load(self._connection, self._table, self._key, names)
+        run = load.upsert if self._mode == "upsert" else load.insert
+        unlimited(self._connection)
+        return loaded(self._connection, lambda: run(texts(), self._send), lambda: sent)
 
     def _send(self, into: str, chunks: Iterable[Chunk]) -> int:
         return copy_csv_in(self._connection, into, chunks)
 
 
-def loaded(connection: Connection, run: Callable[[], Written], flow: Flow | None) -> Written:
+def loaded(connection: Connection, run: Callable[[], Written], sent: Callable[[], int]) -> Written:
+    """Run under a savepoint; LaneClosed when the target refuses a row, or took another number than was sent."""
     step(connection)
     inside = connection.begin_nested()
     try:
@@ -168,8 +201,8 @@ def loaded(connection: Connection, run: Callable[[], Written], flow: Flow | None
     except LaneClosed:
         inside.rollback()
         raise
-    if flow is not None and written.rows != flow.rows:  # a trigger of the target kept some out
+    if written.rows != sent():  # a trigger of the target kept some out
         inside.rollback()
-        raise LaneClosed(f"{flow.rows} rows were sent, and the target took {written.rows}")
+        raise LaneClosed(f"{sent()} rows were sent, and the target took {written.rows}")
     inside.commit()
     return written

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.engine import Connection
 
-from ..core.batch import Columns, Cursor, Flow, Lane, Row, RowRefused, Written
+from ..core.batch import Columns, Cursor, Flow, Lane, LaneClosed, Row, RowRefused, Written
 from ..core.errors import ConfigError, InputError, Rejected
 from .sql import Database, step
 from .sql_compare import TableCompared, comparing
@@ -226,11 +226,23 @@ class TableWriting:
         """Load a batch by column where the database has a way for that; None when it goes row by row."""
         if self._load is None:
             return None
-        if not self._write_columns.keys() >= set(rows.names):
-            if not self._ignore:
-                return None
-            rows = rows.without(set(rows.names) - self._write_columns.keys())
-        return self._load.write(rows, self._write_columns)
+        try:
+            return self._load.write(self._known(rows), self._write_columns)
+        except LaneClosed:
+            return None
+
+    def pour(self, batches: Iterator[Columns]) -> Written:
+        """Write batches by column in one go; LaneClosed when one has to be looked at row by row, and nothing is written."""
+        if self._load is None:
+            raise LaneClosed(f"{self._database.dialect} is written in batches")
+        return self._load.pour(map(self._known, batches), self._write_columns)
+
+    def _known(self, rows: Columns) -> Columns:
+        """Leave out what the table has not, where that was agreed."""
+        unknown = set(rows.names) - self._write_columns.keys()
+        if unknown and not self._ignore:
+            raise LaneClosed(f"there is no column {', '.join(sorted(unknown))}")
+        return rows.without(unknown) if unknown else rows
 
     def load(self, lane: Lane, flow: Flow, beat: Callable[[], None]) -> Written:
         """Load rows that come as bytes, all of them or none; LaneClosed when one has to be looked at."""

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 STEP_S = 600.0
 _COUNT_S = 3.0
+_NEAR_ROWS = 1000
+"""More rows at once wait for nothing and cost the collector of garbage more."""
 _PLAIN_ROWS = frozenset({"psycopg", "pysqlite", "pymysql"})
 
 
@@ -113,9 +115,17 @@ class Stream:
     database: Database
     cursor: Cursor = None
     id: str = field(default_factory=lambda: f"full:{new_id()}")
+    repeats: ClassVar[bool] = True
+
+    @property
+    def is_near(self) -> bool:
+        """Tell whether rows are read in this process: then nothing is gained by reading ahead."""
+        return self.database.dialect == "sqlite"
 
     def batches(self, batch_rows: int) -> Iterator[Batch]:
         first = 1
+        if self.is_near:
+            batch_rows = min(batch_rows, _NEAR_ROWS)
         with self.database.unit("read", timeout_s=STEP_S, steps=True) as connection:
             result, convert = self.open(connection)
             names = unique_names(list(result.keys()))

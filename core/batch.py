@@ -68,7 +68,8 @@ class Columns(Sequence[Row]):
 
     def without(self, names: Container[str]) -> Columns:
         places = [at for at, name in enumerate(self.names) if name not in names]
-        return Columns(*([part[at] for at in places] for part in (self.names, self.values, self.reads)))
+        names, values, reads = self.names, self.values, self.reads
+        return Columns([names[at] for at in places], [values[at] for at in places], [reads[at] for at in places])
 
 
 @dataclass(frozen=True, slots=True)

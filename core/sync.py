@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -241,7 +241,7 @@ class Carrier:
         counts = Counts()
         mapper = Mapper(self.config.where, self.config.map)
 
-        def mapped() -> Iterator[Columns]:
+        def mapped() -> Generator[Columns, None, None]:
             nonlocal counts
             batches = self._batches(portion)
             for batch in batches if getattr(portion, "is_near", False) else ahead(batches):
