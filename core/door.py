@@ -59,6 +59,7 @@ class Door:
         self._remembered: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
         self._wrong: OrderedDict[tuple[str, str | None], tuple[float, int]] = OrderedDict()
         self._good: OrderedDict[str, None] = OrderedDict()
+        self._renewing: set[str] = set()
         self._networks = [ipaddress.ip_network(one) for one in (config.proxy.from_ if config.proxy else ())]
         self.refused: Callable[[str | None, DrawbarError], None] = lambda peer, error: None
         """Hears of who is not let in, and why."""
@@ -87,6 +88,27 @@ class Door:
         """Give the caller of remembered credentials by their digest."""
         found = self._remembered.get(digest)
         return found[1] if found is not None and found[0] > time.monotonic() else None
+
+    def renews(self, digest: str) -> bool:
+        """Tell, once, that what is remembered will soon be forgotten: time for `renew`."""
+        found = self._remembered.get(digest)
+        if found is None or found[0] - time.monotonic() > _REMEMBERED_S / 2 or digest in self._renewing:
+            return False
+        self._renewing.add(digest)
+        return True
+
+    def renew(self, credentials: Credentials) -> None:
+        """Look again at credentials that are remembered; what opens nothing by now is forgotten at once."""
+        digest = digest_of(credentials)
+        try:
+            self._remember(credentials, self._found(credentials))
+        except InputError:
+            with self._lock:
+                self._remembered.pop(digest, None)
+        except DrawbarError:
+            pass  # the state is away: it is forgotten when its time is over
+        finally:
+            self._renewing.discard(digest)
 
     def admit(self, credentials: Credentials) -> Caller:
         """Give the caller. InputError: unauthenticated, or rate for who tries too many wrong keys."""

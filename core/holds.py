@@ -72,6 +72,19 @@ class Holds:
         """Tell whether the next question is answered from memory."""
         return time.monotonic() < self._until
 
+    @property
+    def renews(self) -> bool:
+        """Tell that it is time for `renew`: the journal will soon be looked at, or is not known."""
+        return time.monotonic() >= self._until - _LOOK_S / 2 and not self._lock.locked()
+
+    def renew(self) -> None:
+        """Look at the journal, before somebody has to wait for it."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._lock.release()
+
     def live(self) -> Mapping[str, dict[str, Any]]:
         """Give every hold by its target; while the journal is away, as it was last seen."""
         if time.monotonic() >= self._until:

@@ -7,16 +7,17 @@ one with them a look at the state for every hundredth call of its minute.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from .access import Caller
-from .errors import InputError
+from .errors import DrawbarError, InputError
 from .slices import Holdings, Slots
 from .store import allowances
 
@@ -25,6 +26,10 @@ SESSION_S = 3600.0
 """A session in which nothing was called for so long is forgotten: its steps are counted anew."""
 _SLOT_S = 1.0
 _SLICES = 100
+_AHEAD_FROM = 100
+"""Slices of so many calls, or more, are used up in less than a second by who needs them: the next one is leased ahead."""
+_AHEAD_AGAIN_S = 0.02
+_SOON_S = 0.25
 _ROOM_S = 1.0
 _SWEEP_S = 60.0
 
@@ -36,6 +41,17 @@ class Standing:
     limit: int
     left: int
     reset_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """Calls that were leased, of which slot, until when; what others have left, and when more is free."""
+
+    slot: int
+    left: int
+    others: int
+    until: float
+    frees_at: float
 
 
 class Minute:
@@ -53,6 +69,9 @@ class Minute:
         self._until = 0.0
         self._frees_at = 0.0
         self._none_until = 0.0
+        self._next: _Slice | None = None
+        self._back: list[tuple[int, int]] = []
+        self._looks_ahead_at = 0.0 if self._count >= _AHEAD_FROM else math.inf
 
     def spend(self) -> Standing | None:
         """Take one call of what is at hand; None: ask `take`. Never waits. InputError (rate) while there is none."""
@@ -73,9 +92,13 @@ class Minute:
     def _spent(self, now: float) -> Standing | None:
         if now < self._none_until:
             raise self._refusal(now)
-        if self._left <= 0 or now >= self._until:
+        if (self._left <= 0 or now >= self._until) and not self._goes_on(now):
             return None
         self._left -= 1
+        is_low = self._next is None and (self._left < self._count // 2 or self._until - now < _SOON_S)
+        if is_low and now >= self._looks_ahead_at:
+            self._looks_ahead_at = math.inf
+            threading.Thread(target=self._look_ahead, name="drawbar-limits", daemon=True).start()
         return Standing(self.total, self._others + self._left, max(self._frees_at - now, 0.0))
 
     def _refusal(self, now: float) -> InputError:
@@ -88,14 +111,20 @@ class Minute:
 
     def _fetch(self) -> None:
         """Lease the next slice; what is left of one whose time is over goes back."""
-        old, left = self._slot, self._left
+        self._put_back()
+        self._use(self._leased(self._back))
+        if not self._left:
+            self._none_until = self._frees_at
+
+    def _leased(self, back: list[tuple[int, int]], later_s: float = 0.0) -> _Slice:
+        """Lease a slice for now, or for so much later; those in `back` return."""
         ahead_s = time.monotonic() - self._holdings.now()
 
         def unit(conn: Any) -> tuple[float, int, int, int, float | None]:
             now = self._holdings.now()
-            if left:
-                allowances.give_back(conn, self._name, old, left)
-            slot = int(now / _SLOT_S)
+            for slot, left in back:
+                allowances.give_back(conn, self._name, slot, left)
+            slot = int((now + later_s) / _SLOT_S)
             end = (slot + 1) * _SLOT_S
             until = MINUTE_S + (now if self._count == 1 else end)  # one alone is used now, a slice until its slot ends
             taken = allowances.take(
@@ -103,12 +132,43 @@ class Minute:
             )
             return now, slot, *taken
 
-        self._left = 0  # whatever becomes of the unit
-        now, self._slot, self._left, self._others, frees_at = self._holdings.write(unit)
-        self._until = (self._slot + 1) * _SLOT_S + ahead_s
-        self._frees_at = ahead_s + (now + MINUTE_S if frees_at is None else frees_at)
-        if not self._left:
-            self._none_until = self._frees_at
+        now, slot, left, others, frees_at = self._holdings.write(unit)
+        del back[:]
+        until = (slot + 1) * _SLOT_S + ahead_s
+        return _Slice(slot, left, others, until, ahead_s + (now + MINUTE_S if frees_at is None else frees_at))
+
+    def _look_ahead(self) -> None:
+        """Lease what will be needed soon, so that no call waits for it."""
+        with self._lock:
+            back, self._back = self._back, []
+            later_s = _SOON_S if self._until - time.monotonic() < _SOON_S else 0.0
+        found = None
+        with suppress(DrawbarError):  # the call that needs it says so
+            found = self._leased(back, later_s)
+        with self._lock:
+            self._back += back
+            self._next = found if found is not None and found.left else None
+            self._looks_ahead_at = time.monotonic() + _AHEAD_AGAIN_S
+
+    def _goes_on(self, now: float) -> bool:
+        """Go on with what was leased ahead; False where nothing was."""
+        following, self._next = self._next, None
+        if following is None or now >= following.until:
+            if following is not None:
+                self._back.append((following.slot, following.left))
+            return False
+        self._put_back()
+        self._use(following)
+        return True
+
+    def _put_back(self) -> None:
+        if self._left:
+            self._back.append((self._slot, self._left))
+        self._left = 0
+
+    def _use(self, taken: _Slice) -> None:
+        self._slot, self._left, self._others = taken.slot, taken.left, taken.others
+        self._until, self._frees_at = taken.until, taken.frees_at
 
     @property
     def _name(self) -> str:

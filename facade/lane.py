@@ -17,7 +17,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..core.door import digest_of
+from ..core.door import Credentials, digest_of
 from ..core.errors import DrawbarError, InputError
 from ..core.measure import HTTP_SECONDS, METER
 from ..core.trace import PARENT, REQUEST, traceparent_of
@@ -71,6 +71,7 @@ class Head:
     tool: str | None
     root: str
     shown: str
+    credentials: Credentials
     peer: str | None
     gzips: bool
     streams: bool
@@ -128,6 +129,7 @@ class Lane:
         self._toolbox = toolbox
         self._running = running
         self._heads: dict[Any, Head | None] = {}
+        self._looks = False
         self._turns = Turns(self, app.direct)
 
     def head(self, url: bytes, headers: list[Header], peer: str | None) -> Head | None:
@@ -164,6 +166,7 @@ class Lane:
             tool=None if called is None else called["tool"].decode(),
             root="" if called is None else (called["root"] or b"").decode(),
             shown=digest_of(shown),
+            credentials=shown,
             peer=peer,
             gzips=b"gzip" in headers.get(b"accept-encoding", b""),
             streams=accepts_stream(headers.items()),
@@ -176,6 +179,7 @@ class Lane:
         caller = self._app.door.known(head.shown)
         if caller is None or caller.tenants or caller.tenant is not None:
             return None
+        self._renew(head)
         varying = {name: value for name, value in headers if name in _VARIES}
         passage = Passage(line, head, self._gate.id_of(varying), caller)
         passage.context.run(_stand_in, passage.known_as, varying.get(b"traceparent"))
@@ -186,6 +190,21 @@ class Lane:
         if errand.tool is None or not self._turns.take(passage):
             self.by_thread(passage, errand.whole)
         return passage
+
+    def _renew(self, head: Head) -> None:
+        """Have what is remembered for a moment looked at again before the moment is over: nobody waits for it."""
+        door, holds = self._app.door, self._app.guard.holds
+        if door.renews(head.shown):
+            self._crew().give(partial(door.renew, head.credentials), _nothing, contextvars.Context())
+        if holds.renews and not self._looks:
+            self._looks = True
+            self._crew().give(holds.renew, self._looked, contextvars.Context())
+
+    def _looked(self, result: object, error: BaseException | None) -> None:
+        self._looks = False
+
+    def _crew(self) -> Crew:
+        return self._threads.crew("", self._app.landscape)
 
     def by_thread(self, passage: Passage, work: Callable[[], Said]) -> None:
         """Have a request answered on a thread of the system that it calls."""
@@ -259,6 +278,10 @@ def _stand_in(known_as: str, parent: bytes | None) -> None:
     """Say in which request a context is."""
     REQUEST.set(known_as)
     PARENT.set(traceparent_of(parent))
+
+
+def _nothing(result: object, error: BaseException | None) -> None:
+    """Hear what nobody waits for."""
 
 
 async def _nobody() -> Any:
