@@ -16,17 +16,24 @@ from .drop import Entry, Wanted, confined, part_name, shown
 from .sftp_login import Login, connect
 from .sftp_stream import SMALL_BYTES, ReadAhead, pour, small_files
 from .sftp_wire import (
+    ATTRS,
     CLOSE,
     FAILURE,
     FOR_NEW,
     FOR_READING,
     FOR_REWRITING,
     FOR_WRITING,
+    HANDLE,
+    LSTAT,
     MKDIR,
+    NAME,
     NO_SUCH_FILE,
+    OPEN,
+    REALPATH,
     REFUSED,
     REMOVE,
     RENAME,
+    STAT,
     UNSUPPORTED,
     Attributes,
     SftpWire,
@@ -92,22 +99,26 @@ class SftpFiles:
 
     def stat(self, path: str) -> Entry | None:
         with self._phase(f"look at {path}"):
-            found = self._attributes(self._path(path))
-            return None if found is None else _entry(confined(path)[-1], found)
+            asked = self._guarded(path, STAT)
+            try:
+                found = self._wire.take(asked, ATTRS).attributes()
+            except StatusError as error:
+                if error.code == NO_SUCH_FILE:
+                    return None
+                raise
+            return _entry(confined(path)[-1], found)
 
     @contextmanager
     def read(self, path: str) -> Iterator[BinaryIO]:
         doing = f"read {path}"
         with self._phase(doing):
-            where = self._path(path)
             try:
-                handle = self._wire.open(where, FOR_READING)
+                handle = self._wire.take(self._guarded(path, OPEN, u32(FOR_READING), u32(0)), HANDLE).text()
             except StatusError as error:
                 if error.code == NO_SUCH_FILE:
                     raise InputError(f"there is no file {path}", reason="not_found") from error
                 raise
-            size = self._wire.attributes(where).size
-        stream = ReadAhead(self._wire, handle, size, lambda: self._phase(doing))
+            stream = ReadAhead(self._wire, handle, lambda: self._phase(doing))
         try:
             yield stream
         finally:
@@ -138,6 +149,7 @@ class SftpFiles:
                 if sha256 and self._digest(temporary) not in {None, sha256}:
                     raise Unavailable(f"write {path}: what arrived is not what was sent, by its SHA-256")
             with self._phase(f"rename to {path}", unknown=True):
+                self._require_free(self._wire.post(LSTAT, string(final)), path)
                 self._rename(temporary, final, path)
         except DrawbarError as error:
             with suppress(*_LOST, StatusError):
@@ -163,8 +175,13 @@ class SftpFiles:
 
     def move(self, old: str, new: str) -> bool:
         with self._phase(f"rename {old}", unknown=True):
-            source, target = self._path(old), self._path(new)
+            source, target = self._unresolved(old), self._unresolved(new)
+            real = [(path, self._wire.post(REALPATH, string(where))) for path, where in ((old, source), (new, target))]
+            there = self._wire.post(LSTAT, string(target))
+            for path, asked in real:
+                self._require_inside(path, asked)
             try:
+                self._require_free(there, new)
                 self._rename(source, target, new)
             except StatusError as error:
                 if error.code != NO_SUCH_FILE and self._there(source):
@@ -187,7 +204,7 @@ class SftpFiles:
 
     def make_folder(self, path: str) -> None:
         with self._phase(f"make the folder {path}"):
-            if self._attributes(self._path(path)) is not None:
+            if not confined(path) or self.stat(path) is not None:
                 return
             made = ""
             for name in path.split("/"):
@@ -245,9 +262,35 @@ class SftpFiles:
         if not confined(path):
             return self._root
         absolute = self._unresolved(path)
-        if not self._is_inside(self._real(absolute)):
-            raise InputError(f"{path!r} leads out of the drop", reason="forbidden", field="name")
+        self._require_inside(path, self._wire.post(REALPATH, string(absolute)))
         return absolute
+
+    def _guarded(self, path: str, kind: int, *parts: bytes) -> int:
+        """Ask something that changes nothing, together with where the path really leads; InputError when that is outside."""
+        if not confined(path):
+            return self._wire.post(kind, string(self._root), *parts)
+        absolute = self._unresolved(path)
+        real, asked = self._wire.post(REALPATH, string(absolute)), self._wire.post(kind, string(absolute), *parts)
+        try:
+            self._require_inside(path, real)
+        except BaseException:
+            with suppress(StatusError):
+                if kind == OPEN:
+                    self._let_go(self._wire.take(asked, HANDLE).text())
+            self._wire.forget(asked)
+            raise
+        return asked
+
+    def _require_inside(self, path: str, asked: int) -> None:
+        """Look at the answer to where a path leads."""
+        try:
+            answer = self._wire.take(asked, NAME)
+            answer.number()
+            is_inside = self._is_inside(answer.text())
+        except StatusError:
+            is_inside = self._is_inside(self._real(self._unresolved(path)))
+        if not is_inside:
+            raise InputError(f"{path!r} leads out of the drop", reason="forbidden", field="name")
 
     def _is_inside(self, real: bytes) -> bool:
         return real == self._root or real.startswith(self._root.rstrip(b"/") + b"/")
@@ -281,10 +324,17 @@ class SftpFiles:
             raise
         return True
 
+    def _require_free(self, asked: int, name: str) -> None:
+        try:
+            self._wire.take(asked, ATTRS)
+        except StatusError as error:
+            if error.code == NO_SUCH_FILE:
+                return
+            raise
+        raise Rejected(f"{name} exists already")
+
     def _rename(self, source: bytes, target: bytes, name: str) -> None:
         """Rename to a name that must be free. A server's plain rename refuses to replace; not all say why."""
-        if self._there(target):
-            raise Rejected(f"{name} exists already")
         try:
             self._wire.ask(RENAME, string(source), string(target))
         except StatusError as error:

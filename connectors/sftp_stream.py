@@ -45,14 +45,15 @@ class ReadAhead(io.RawIOBase, BinaryIO):
     A page of a large file so costs a few requests, and a whole one hardly waits. What is held stays below a few MB.
     """
 
-    def __init__(self, wire: SftpWire, handle: bytes, size: int, phase: Phase) -> None:
+    def __init__(self, wire: SftpWire, handle: bytes, phase: Phase) -> None:
         self._wire = wire
         self._handle = handle
-        self._size = size
         self._phase = phase
         self._at = 0
-        self._asked: deque[tuple[int, int, int]] = deque()
-        self._asked_to = 0
+        size, first = wire.post(FSTAT, string(handle)), self._post(0, wire.read_bytes)
+        self._size = wire.take(size, ATTRS).attributes().size
+        self._asked_to = min(wire.read_bytes, self._size)
+        self._asked = deque([(first, 0, self._asked_to)])
         self._window = _FIRST_WINDOW
         self._held = b""
         self._held_at = 0

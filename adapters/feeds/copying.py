@@ -23,24 +23,20 @@ class Copied:
     size: int
 
 
-def copied(drop: Drop, path: str, copy: Path) -> Copied:
+def copied(drop: Drop, path: str, copy: Path, known: tuple[int, float]) -> Copied:
     """
-    Copy a file; after a lost connection go on by a new one, as long as each of them brings something.
+    Copy a file whose size and time are known; after a lost connection go on by a new one, as long as each brings something.
 
     Unavailable: nothing comes, or it is another file than before. OSError: the copy cannot be written here.
     """
     digest, size = hashlib.sha256(), 0
-    known: tuple[int, float] | None = None
     with copy.open("wb") as target:
         while True:
             before = size
             try:
                 with drop.session() as files:
-                    there = files.stat(path)
-                    now = (there.size, there.modified) if there else (-1, 0.0)
-                    if known is not None and now != known:
+                    if size and ((there := files.stat(path)) is None or (there.size, there.modified) != known):
                         raise Unavailable(f"{path} has changed while it was read")
-                    known = now
                     with files.read(path) as source:
                         source.seek(size)
                         while part := source.read(_PART):

@@ -192,7 +192,7 @@ class Feed:
         if claim is None:
             return None
         try:
-            done, now = self._copy(claim)
+            done, now = self._copy(claim, found)
         except (DrawbarError, OSError) as error:
             self._back(claim, claim.attempts)
             if isinstance(error, OSError):
@@ -444,9 +444,9 @@ class Feed:
             self._seen = {name: seen for name, seen in self._seen.items() if name in names}
             self._incomplete = {name: seen for name, seen in self._incomplete.items() if name in names}
 
-    def _copy(self, claim: Claim) -> tuple[Copied, Entry | None]:
+    def _copy(self, claim: Claim, found: Found) -> tuple[Copied, Entry | None]:
         path = self.claims.path(claim)
-        done = copied(self.drop, path, self._copies.place(claim.name))
+        done = copied(self.drop, path, self._copies.place(claim.name), (found.size, found.modified))
         with self.drop.session() as files:
             return done, files.stat(path)
 
