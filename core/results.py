@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import InputError
 from .interpreter import WHOLE
+from .masking import masked
 from .store import runs
 from .values import dump
 
@@ -51,7 +52,10 @@ def given(course: Course, task: str, item: int, output: str | None) -> Given:
             field = f"save.{name}"
             scope, _, key = name.partition(".")
             course.known.caller.writes(scope)
-            saved[scope, key] = course.shelf.body(value.fill(env))
+            hidden = course.veils.saved.get(task, {}).get(
+                name, ()
+            )  # a document is read by others, and is kept in the clear
+            saved[scope, key] = course.shelf.body(masked(value.fill(env), hidden))
             course.shelf.room(course.conn, scope, key, saved[scope, key])
     except InputError as error:
         error.message = f"it was done, but its {field} cannot be made: {error.message}"

@@ -34,6 +34,8 @@ class Veils:
     """Of what a task is given: its `with`."""
     items: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Of each item of a for_each."""
+    saved: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    """Of the documents that a task saves, by their place in the context."""
 
 
 NONE = Veils()
@@ -84,7 +86,20 @@ def _veils(plan: Plan, of_tasks: Mapping[str, _Sides]) -> Veils:
             for name, step in steps.items()
             if (each := step.task.for_each)
         },
+        {
+            name: {
+                place: tuple(_carried(value.raw, taints | _items(step, taints) | _result(of_tasks, name)))
+                for place, value in step.task.save.items()
+            }
+            for name, step in steps.items()
+            if step.task.save
+        },
     )
+
+
+def _result(of_tasks: Mapping[str, _Sides], name: str) -> set[Path]:
+    """Name what is hidden of a task's result, before its `output` is made of it."""
+    return {("result", *_split(path)) for path in of_tasks.get(name, ((), ()))[1]}
 
 
 def _more(plan: Plan, of_tasks: Mapping[str, _Sides], taints: set[Path]) -> Iterator[Path]:
@@ -95,7 +110,7 @@ def _more(plan: Plan, of_tasks: Mapping[str, _Sides], taints: set[Path]) -> Iter
             if step.task.output is None or step.task.agent is not None:
                 yield from ((*output, *_split(path)) for path in own)
             else:
-                result = {("result", *_split(path)) for path in own}
+                result = _result(of_tasks, name)
                 yield from ((*output, *_split(path)) for path in _carried(step.task.output.raw, here | result))
         for path in given:
             for source in _sources(step.arguments.raw, _split(path)):

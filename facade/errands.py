@@ -80,7 +80,7 @@ class ToolByMcp:
         assert self.tool is not None
         try:
             minute = self._app.limits.minute(self._caller)
-            if minute is not None and minute.spend() is None:
+            if minute is not None and not self._waiting.counts(minute.spend, minute.total):
                 return None
             return self._app.direct.begin(self.tool, self._arguments, caller=self._caller, asker=self._waiting.asker())
         except DrawbarError as error:

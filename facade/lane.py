@@ -257,6 +257,8 @@ class Lane:
         """Write the answer."""
         if passage.waiting is not None:
             self._running.pop(passage.waiting, None)
+            if (standing := passage.waiting.standing) is not None:
+                passage.more = spelled(rate_limit(standing))
         if said is None:
             assert error is not None
             said = passage.context.run(_unexpected, error, passage.head)

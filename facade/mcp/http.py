@@ -20,7 +20,7 @@ from ...core.errors import InputError
 from ...core.tenants import OF
 from .. import problems
 from ..crew import Crew
-from ..identity import let_in
+from ..identity import let_in, rate_limit
 from ..outgoing import Header
 from ..threads import Threads
 from .dialogue import is_short, parsed, unexpected, written
@@ -101,7 +101,7 @@ class Mcp:
         else:
             waiting = Waiting()
             body, status = await self._work(asked, request, caller, waiting)
-            await _send(send, status, body, [_TYPE])
+            await _send(send, status, body, _headers(waiting))
 
     async def _work(self, asked: Question, request: Request, caller: Caller, waiting: Waiting) -> Written:
         """Have it answered on a thread; while it runs, its client can take it back."""
@@ -132,7 +132,7 @@ class Mcp:
         if started:
             await send({"type": "http.response.body", "body": _event(body)})
         else:
-            await _send(send, status, body, [_TYPE])
+            await _send(send, status, body, _headers(waiting))
 
     def _told(self, asked: Question, request: Request, caller: Caller) -> None:
         """Hear a notification: the only one that asks for something takes a call back."""
@@ -169,6 +169,10 @@ def crew_of(threads: Threads, toolbox: Toolbox, app: App, asked: Question, calle
 def mark_of(known_as: Any, caller: Caller, peer: str | None) -> Any:
     """Give what a client takes a call back by."""
     return known_as, type(known_as), caller.name, peer
+
+
+def _headers(waiting: Waiting) -> list[Header]:
+    return [_TYPE, *(() if waiting.standing is None else rate_limit(waiting.standing))]
 
 
 def _peer(request: Request) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...core.access import Caller
@@ -80,8 +81,8 @@ class Toolbox:
         """Call a tool and give the result as `tools/call` does. KeyError for a name that nothing has."""
         own = self._own.get(name)
         try:
-            if caller.per_minute is not None:
-                self._app.limits.count(caller)
+            if (minute := self._app.limits.minute(caller)) is not None:
+                waiting.counts(partial(self._app.limits.counted, minute), minute.total)
             if any(name == one.name for one in documents_for(caller)):
                 return self._document(name, arguments, caller)
             if own is not None:

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ...core.errors import NotNow
+from ...core.errors import InputError, NotNow
+from ...core.limits import Standing
 from ...core.tool import Asker
 
 Tell = Callable[[dict[str, Any]], None]
@@ -23,12 +24,14 @@ class Waiting:
     says is passed on, and while it says nothing, the seconds.
     """
 
-    __slots__ = ("_began", "_last", "_left", "_lock", "_tell", "_token", "is_heard", "is_taken_back")
+    __slots__ = ("_began", "_last", "_left", "_lock", "_tell", "_token", "is_heard", "is_taken_back", "standing")
 
     def __init__(self, token: Any = None, tell: Tell | None = None) -> None:
         self.is_taken_back = False
         self.is_heard = False
         """Whether somebody listens for the end of its connection."""
+        self.standing: Standing | None = None
+        """How its caller stands with its minute, where it has a limit; an answer over HTTP says it."""
         self._left = False
         self._began = time.monotonic()
         self._token = token
@@ -39,6 +42,15 @@ class Waiting:
     @property
     def age_s(self) -> float:
         return time.monotonic() - self._began
+
+    def counts(self, count: Callable[[], Standing | None], total: int) -> bool:
+        """Count it in the minute of its caller; False when `count` could not. InputError (rate) when there is none left."""
+        try:
+            self.standing = count()
+        except InputError as error:
+            self.standing = Standing(total, 0, error.retry_after_s or 0.0)
+            raise
+        return self.standing is not None
 
     def asker(self) -> Asker:
         return Asker(self._leaving, self._progress)

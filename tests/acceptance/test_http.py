@@ -52,10 +52,11 @@ agents:
   local: {{ scopes: [read, run, approve, operate, administer] }}
   clerk: {{ tools: ["erp.*"], per_minute: 5 }}
   model: {{ tools: ["erp.*"], per_minute: 2 }}
+  talker: {{ tools: ["erp.*"], per_minute: 3 }}
   single: {{ tools: ["erp.*"], concurrency: 1 }}
   short: {{ tools: ["erp.*"], max_steps: 2 }}
 """
-AGENTS = ("clerk", "model", "single", "short")
+AGENTS = ("clerk", "model", "talker", "single", "short")
 FIND = "/tools/erp.find_order/call"
 ORDER = {"arguments": {"id": 1}}
 
@@ -360,3 +361,13 @@ def test_what_comes_after_a_body_is_no_header(small):
 
         assert line.recv(1000).startswith(b"HTTP/1.1 200 ")
     assert said == [b"host", b"transfer-encoding"]
+
+
+def test_who_calls_by_mcp_hears_how_it_stands_too_and_what_is_refused_says_so(served):
+    body = {"name": "erp_find_order", "arguments": {"id": 1}}
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": body}
+    said = [served.ask("POST", "/mcp", json=asked, headers=as_(served, "talker")) for _ in range(4)]
+
+    assert [one.headers["RateLimit-Remaining"] for one in said] == ["2", "1", "0", "0"]
+    assert [one.json()["result"].get("isError", False) for one in said] == [False, False, False, True]
+    assert "RateLimit" not in served.ask("POST", "/mcp", json={**asked, "method": "ping", "params": {}}).headers

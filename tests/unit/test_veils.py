@@ -56,6 +56,26 @@ def test_what_an_agent_is_given_of_a_hidden_field_is_known():
     assert veils(find={"tool": "crm.find"}, think=think).given["think"] == ("rows.name",)
 
 
+def test_a_document_hides_what_is_saved_of_a_hidden_field():
+    said = veils(
+        find={
+            "tool": "crm.find",
+            "output": "${{ size(result.rows) }}",
+            "save": {"crm.all": "${{ result }}", "crm.first": {"name": "${{ result.rows[0].name }}", "n": 1}},
+        },
+        note={
+            "tool": "crm.note",
+            "needs": ["find"],
+            "save": {"crm.n": "${{ result.n }}", "crm.found": "${{ tasks.find.output }}"},
+        },
+    )
+
+    assert said.saved == {
+        "find": {"crm.all": ("rows.name",), "crm.first": ("name",)},
+        "note": {"crm.n": (), "crm.found": ("*",)},
+    }
+
+
 def test_a_workflow_whose_tools_hide_nothing_hides_nothing():
     assert veils(find={"tool": "crm.other"}) is NONE
 
