@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from itertools import compress
 from typing import Any, Protocol, overload, runtime_checkable
 
@@ -324,3 +325,10 @@ class Rewinding(Protocol):
     """A sink that keeps the cursor and can be told another."""
 
     def rewind(self, cursor: Cursor) -> None: ...
+
+
+@runtime_checkable
+class Totalling(Protocol):
+    """An end that can count its rows and sum columns; a writing tells of the table as it would be committed."""
+
+    def totals(self, names: Sequence[str]) -> Sequence[Decimal]: ...

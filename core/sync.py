@@ -43,6 +43,7 @@ from .mapping import Mapped, Mapper
 from .rejects import RejectFile
 from .sync_config import SyncConfig
 from .sync_enrich import Enriching, Valid
+from .sync_totals import Balance
 
 log = structlog.get_logger("drawbar.sync")
 _BEAT_S = 0.2
@@ -80,6 +81,7 @@ class Done:
     rejects: str | None = None
     again: bool = False
     would: Would | None = None
+    totals: Sequence[Mapping[str, Any]] | None = None
 
     def as_json(self) -> dict[str, Any]:
         said = {
@@ -163,6 +165,7 @@ class Carrier:
             return Done(portion.id, name, Counts(), again=True)
         rejects = RejectFile(self.base / self.config.rejects.to, self.name, portion.id, name)
         kept: list[Reject] = []
+        balance = Balance.of(self.config, self.source)
         try:
             with self._opened(portion) as writing:
                 counts = self._flow(lane, portion, writing, before, total) if lane is not None else None
@@ -176,6 +179,7 @@ class Carrier:
                 if counts is None:
                     counts = self._write(portion, writing, rejects, kept, before, total)
                 self._prove(portion, counts, kept)
+                totals = None if balance is None or self.dry_run else balance.prove(writing)
                 if not self.dry_run:
                     where = rejects.keep()
                     reached = stays if self.again else portion.cursor
@@ -195,7 +199,7 @@ class Carrier:
             would = writing.would() if hasattr(writing, "would") else Would(Written(inserted=counts.written))
             return Done(portion.id, name, counts, would=would)
         portion.finished()
-        return Done(portion.id, name, counts, str(where) if where else None)
+        return Done(portion.id, name, counts, str(where) if where else None, totals=totals)
 
     def _opened(self, portion: Portion) -> AbstractContextManager[Any]:
         if self.dry_run and isinstance(self.sink, Comparing):

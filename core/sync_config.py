@@ -174,6 +174,12 @@ class CallConfig(Strict):
     remember: int = Field(10_000, ge=0, description="Answers that are remembered during a run, by their arguments.")
 
 
+class SyncTotal(Strict):
+    """A sum that must be the same at both ends."""
+
+    sum: str = Field(description="A column of the target, of whole or decimal numbers.")
+
+
 class DeleteRules(Strict):
     """Rows of the target whose key the source has no more are deleted after each run; everything else in it is left."""
 
@@ -208,11 +214,16 @@ class SyncConfig(Strict):
     schema_: Path | dict[str, Any] | None = Field(
         None, alias="schema", description="JSON Schema of a mapped row, or its file; rows that break it are rejects."
     )
+    totals: list[SyncTotal] = Field(
+        default_factory=list,
+        description="Sums that source and target must agree on, with the number of rows, before anything is committed; for a whole table with mode replace. Files have totals of their own.",
+    )
     deletes: DeleteRules | None = Field(
         None, description="Delete what is gone from the source, found by comparing keys; {} for the defaults."
     )
-    on_drift: Literal["fail", "ignore"] = Field(
-        "fail", description="When rows have columns that the target has not: fail, or leave them out."
+    on_drift: Literal["fail", "ignore", "add_column"] = Field(
+        "fail",
+        description="When columns of the source came, went or changed so that the target has no place for them: fail, go on without them, or add what is new to the target.",
     )
 
     later: ClassVar[dict[str, str]] = {
@@ -245,14 +256,17 @@ class SyncConfig(Strict):
             raise PydanticCustomError(
                 "deletes", "deletes: compares a table with a table, and mode replace needs no such thing"
             )
+        if self.totals and (
+            self.from_.table is None or cursor is not None or mode != "replace" or self.where is not None
+        ):
+            raise PydanticCustomError("totals", "totals: only of a whole table that replaces a table, without where")
+        if self.on_drift == "add_column" and (
+            self.from_.table is None or self.to.table is None or self.map is not None
+        ):
+            raise PydanticCustomError("on_drift", "add_column: from a table into a table, and without a map")
         if mode == "replace" and (cursor is not None or self.from_.consume is not None):
             raise PydanticCustomError("mode", "mode replace needs everything at once: not a cursor, not a queue")
         return self
-
-    @field_validator("on_drift", mode="before")
-    @classmethod
-    def _on_drift(cls, given: Any) -> Any:
-        return _not_yet(given, "on_drift", "add_column", "use fail or ignore until then")
 
 
 def one_of(model: Strict, names: tuple[str, ...]) -> str:

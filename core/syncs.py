@@ -32,6 +32,7 @@ from .sync_asked import Asked, day_of, narrow
 from .sync_calls import Call, Remembered, calls_of
 from .sync_config import SyncConfig
 from .sync_deletes import Deleting, gone
+from .sync_drift import Described, Widening, as_kept, changes, settle
 from .sync_enrich import Enriching, Lookup, Valid
 from .sync_outlook import age_of, digest_of, next_start
 from .sync_runs import Held, SyncRun, run_of_row
@@ -304,6 +305,7 @@ class Syncs:
             with ExitStack() as stack:
                 source, sink = self._ends(held.name, stack, held)
                 narrow(source, held.asked, held.name)
+                self._drift(held, source, sink)
                 carrier = self._carrier(held, source, sink, progress)
                 if not held.asked.dry_run:
                     self._settle(held.name, sink)
@@ -429,6 +431,31 @@ class Syncs:
     def _keeper(self, held: Held) -> Callable[[Any], None]:
         return lambda cursor: self._journal.write(lambda conn: syncs.set_cursor(conn, held.name, cursor))
 
+    def _drift(self, held: Held, source: Source, sink: Sink) -> None:
+        """Compare the columns of both ends, report what changed, and do what the sync says about it."""
+        if not isinstance(source, Described) or not isinstance(sink, Described):
+            return
+        with self._journal.read() as conn:
+            before = syncs.seen(conn, held.name)
+        now = source.fields()
+        found = changes(held.config, now, before, sink.fields())
+        if found:
+            held.report["drift"] = [one.as_json() for one in found]
+        wanted = settle(held.config, held.name, found)
+        if held.asked.dry_run:
+            return
+        if wanted and isinstance(sink, Widening):
+            sink.add_fields(wanted)
+
+        def unit(conn: Any) -> None:
+            syncs.set_seen(conn, held.name, as_kept(now))
+            if found:
+                body = {"sync": held.name, "id": held.id, "changes": held.report["drift"]}
+                events.add(conn, "sync.drift", run_id=held.run_id, body=body)
+
+        if found or before is None:
+            self._journal.write(unit)
+
     def _delete(self, held: Held, source: Source, sink: Sink) -> None:
         """Delete what is gone from the source, once all that is new was carried."""
         rules = held.config.deletes
@@ -462,6 +489,8 @@ class Syncs:
         held.counts = held.counts.plus(done.counts)
         if done.would is not None:
             held.would(done.would)
+        if done.totals is not None:
+            held.report["totals"] = list(done.totals)
 
     def _end(self, held: Held, state: str, error: DrawbarError | None) -> None:
         finished = time.time()

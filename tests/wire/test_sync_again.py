@@ -36,6 +36,11 @@ syncs:
     from: {{ adapter: erp, table: orders, cursor: {{ column: changed }} }}
     to: {{ adapter: house, table: orders, mode: upsert }}
     deletes: {{ max_share: 0.05 }}
+  grow:
+    from: {{ adapter: erp, table: orders }}
+    to: {{ adapter: house, table: orders, mode: replace }}
+    on_drift: add_column
+    totals: [ {{ sum: amount }} ]
   add:
     from: {{ adapter: erp, table: orders, cursor: {{ column: changed }} }}
     to: {{ adapter: house, table: orders, mode: insert }}
@@ -221,3 +226,47 @@ def test_keys_are_hashed_alike_by_every_database(other: str, pg_url: str, tmp_pa
         database.close()
 
     assert buckets[0] == buckets[1] and sum(bucket.count for bucket in buckets[0].values()) == 300
+
+
+def test_drift_is_reported_and_done_about_as_the_sync_says(night: Callable[..., Any]) -> None:
+    night("sync", "copy")
+    assert "drift" not in night("sync", "grow")
+    execute(
+        night.erp,
+        "alter table orders add column total numeric(14, 4), alter column name type varchar(40)",
+        "update orders set total = id * 1.0001, changed = '2026-04-01' where id = 5",
+    )
+
+    refused = json.dumps(night("sync", "copy", code=1))
+    assert "no column total" in refused and "does not fit the target's text(20)" in refused
+    assert rows(night.house, "select changed from orders where id = 5")[0][0].month == 1
+    execute(night.house, "alter table orders alter column name type varchar(40)")
+    grown = night("sync", "grow")
+
+    assert [one["change"] for one in grown["drift"]] == ["new", "changed"]
+    assert str(rows(night.house, "select total from orders where id = 5")[0][0]) == "5.0005"
+    assert night("sync", "copy")["read"] == 1
+    execute(night.erp, "alter table orders drop column total")
+    assert "no column total any more" in json.dumps(night("sync", "copy", code=1))
+
+
+def test_control_totals_of_both_ends_are_compared_before_anything_is_committed(night: Callable[..., Any]) -> None:
+    execute(night.house, "alter table orders alter column amount type numeric(12, 0)")
+    execute(night.erp, "update orders set amount = 0.50 where id = 3")
+    execute(
+        night.house,
+        "create function round_it() returns trigger language plpgsql as $$ begin new.amount := new.amount + 1; return new; end $$",
+        "create trigger round_it before insert on orders for each row when (new.id = 7) execute function round_it()",
+        "alter table orders alter column amount type numeric(12, 2)",
+    )
+
+    said = json.dumps(night("sync", "grow", code=1))
+
+    assert "sum(amount)" in said and "5047.50" in said and "5048.50" in said
+    assert rows(night.house, "select count(*) from orders") == [(0,)]
+    execute(night.house, "drop trigger round_it on orders")
+    done = night("sync", "grow")
+    assert done["totals"] == [
+        {"of": "count", "source": "100", "target": "100", "balances": True},
+        {"of": "sum(amount)", "source": "5047.50", "target": "5047.50", "balances": True},
+    ]
