@@ -12,7 +12,7 @@ from ...core.errors import ConfigError, DrawbarError, InputError
 from ...core.masking import masked
 from ...core.tool import Call, Tool
 from .attempts import Attempts
-from .bodies import described, seen
+from .bodies import Bodies, described
 from .claims import Claims
 from .config import AmqpConfig, ConsumeConfig, PublishConfig
 from .consume import MessageTrigger, QueueSource
@@ -39,12 +39,22 @@ class AmqpAdapter(Adapter[AmqpConfig]):
     def __init__(self, name: str, config: AmqpConfig, place: Place) -> None:
         super().__init__(name, config, place)
         self._claims = Claims(place.state / "amqp" / name / "claims", name, place.taken)
+        self._opened: dict[int, Bodies] = {}
         self._parked = Claims(place.state / "amqp" / name / "parked")
 
     @classmethod
     def tool_names(cls, config: AmqpConfig) -> set[str] | None:
         verbs: dict[str, Iterable[str]] = {"publish": config.publish, "get": config.consume, "settle": config.consume}
         return {f"{verb}_{name}" for verb, named in verbs.items() for name in named}
+
+    @classmethod
+    def mistakes(cls, config: AmqpConfig, base: Path) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        for kind, named in (("publish", config.publish), ("consume", config.consume)):
+            for name, one in named.items():
+                try:
+                    _ = one.format and one.format.open(base)
+                except ConfigError as error:
+                    yield (kind, name, "format", *([error.field] if error.field else [])), error.message
 
     @classmethod
     def endpoints(cls, config: AmqpConfig) -> Mapping[str, set[str]]:
@@ -84,6 +94,7 @@ class AmqpAdapter(Adapter[AmqpConfig]):
             timeout_s,
             attempts=Attempts(self.place.state / "amqp" / self.name / "attempts", config.queue),
             bury=partial(self._bury, config),
+            see=self._bodies(config).seen,
         )
 
     def sink(self, spec: Mapping[str, Any], *, sync: str) -> QueueSink:
@@ -91,13 +102,16 @@ class AmqpAdapter(Adapter[AmqpConfig]):
         if name not in self.config.publish:
             raise ConfigError(f"{self.name}: there is no publish {name!r}", field="publish")
         config = self.config.publish[name]
-        schema = body_schema(config, self.place.base)
-        return QueueSink(self._publisher, config, schema, sync=sync, timeout_s=self.config.call_timeout_s)
+        bodies = self._bodies(config)
+        schema = body_schema(config, self.place.base, bodies)
+        return QueueSink(self._publisher, config, schema, bodies, sync=sync, timeout_s=self.config.call_timeout_s)
 
     def trigger(self, spec: Mapping[str, Any], *, name: str) -> MessageTrigger:
         config = self._consumed(spec)
         bury = partial(self._bury, config)
-        return MessageTrigger(name, config, lambda: self._consume(config, config.prefetch), bury)
+        return MessageTrigger(
+            name, config, lambda: self._consume(config, config.prefetch), bury, self._bodies(config).seen
+        )
 
     def announce(self, exchange: str, kind: str, message_id: str, body: bytes, content_type: str) -> None:
         from ...connectors.amqp import Outgoing
@@ -131,6 +145,16 @@ class AmqpAdapter(Adapter[AmqpConfig]):
 
         return Publisher(self._endpoint)
 
+    def _bodies(self, config: ConsumeConfig | PublishConfig) -> Bodies:
+        """Give what its bodies are; a format is compiled once."""
+        if (found := self._opened.get(id(config))) is None:
+            content_type = config.content_type
+            if config.format is not None and "content_type" not in config.model_fields_set:
+                content_type = "application/octet-stream"
+            form = config.format.open(self.place.base) if config.format is not None else None
+            found = self._opened[id(config)] = Bodies(content_type, form, config.records)
+        return found
+
     def _file(self, path: Path) -> Path:
         return self.place.base / path
 
@@ -159,7 +183,7 @@ class AmqpAdapter(Adapter[AmqpConfig]):
     def _publish_tool(self, name: str, publication: PublishConfig) -> Tool:
         where = f"exchange {publication.exchange}" if publication.exchange else "a queue"
         properties = {
-            "body": body_schema(publication, self.place.base),
+            "body": body_schema(publication, self.place.base, self._bodies(publication)),
             "headers": {"type": "object", "description": "Headers of this message."},
             "correlation_id": {"type": "string", "maxLength": 255},
             "message_id": {"type": "string", "maxLength": 255, "description": "Made by itself when absent."},
@@ -177,10 +201,13 @@ class AmqpAdapter(Adapter[AmqpConfig]):
     def _would_publish(self, tool: str, publication: PublishConfig, arguments: dict[str, Any]) -> dict[str, Any]:
         rules = self.config.tools.get(tool)
         seen = masked(arguments, rules.secret) if rules else arguments
-        return {"endpoint": self._endpoint.where, **shown(outgoing(publication, seen, "(made when it is sent)"))}
+        return {
+            "endpoint": self._endpoint.where,
+            **shown(outgoing(publication, seen, "(made when it is sent)", self._bodies(publication))),
+        }
 
     def _publish(self, publication: PublishConfig, arguments: dict[str, Any], call: Call) -> dict[str, Any]:
-        message = outgoing(publication, arguments, call.id)
+        message = outgoing(publication, arguments, call.id, self._bodies(publication))
         call.notes.update(
             endpoint=self._endpoint.where,
             exchange=message.exchange,
@@ -224,7 +251,7 @@ class AmqpAdapter(Adapter[AmqpConfig]):
         if message is None:
             return {"message": None, "claim": None}
         try:
-            return {"message": seen(message, config.content_type), "claim": claims[0]}
+            return {"message": self._bodies(config).seen(message), "claim": claims[0]}
         except InputError as error:
             unread = {"body": None, "raw": message.body, "problem": error.message}
             return {"message": {**described(message), **unread}, "claim": claims[0]}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...core.errors import InputError
 from ...core.values import parse_json, write_json
+from ..formats import Format, IncompleteFile, Reject, WrongFile, record_schema
 
 if TYPE_CHECKING:
     from ...connectors.amqp import Incoming
@@ -73,14 +76,57 @@ def charset(content_type: str) -> str:
     return "utf-8"
 
 
-def seen(message: Incoming, default: str) -> dict[str, Any]:
-    """Give `message` as expressions see it; InputError when its body cannot be read."""
-    properties = message.properties
-    content_type = message.content_type or default
-    return {
-        **described(message),
-        "body": decode(message.body, content_type, properties.get("content_encoding")),
-    }
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """What the bodies of a queue or a publication are: by a format, else by their content type."""
+
+    content_type: str
+    form: Format | None = None
+    records: bool = False
+    """A body of the format has several records, and is a list here."""
+
+    def seen(self, message: Incoming) -> dict[str, Any]:
+        """Give `message` as expressions see it; InputError when its body cannot be read."""
+        if self.form is not None:
+            return {**described(message), "body": self._read(message.body)}
+        encoding = message.properties.get("content_encoding")
+        body = decode(message.body, message.content_type or self.content_type, encoding)
+        return {**described(message), "body": body}
+
+    def encode(self, body: Any) -> bytes:
+        """Make the bytes of a body; InputError names what does not fit."""
+        if self.form is None:
+            return encode(body, self.content_type)
+        rows = body if self.records else [body]
+        if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+            raise InputError(f"the body is {'no list of records' if self.records else 'no record'}", field="body")
+        stream = io.BytesIO()
+        self.form.write(rows, stream)
+        return stream.getvalue()
+
+    def schema(self) -> Mapping[str, Any]:
+        """Give the schema of a body of which nothing more is said."""
+        if self.form is None:
+            return schema_of(self.content_type)
+        record = record_schema(self.form.columns(), accepts=True)
+        return {"type": "array", "items": record} if self.records else record
+
+    def _read(self, body: bytes) -> Any:
+        assert self.form is not None
+        rows: list[dict[str, Any]] = []
+        try:
+            for record in self.form.read(io.BytesIO(body)):
+                if isinstance(record, Reject):
+                    raise InputError(f"the message's body, record {record.record_no}: {record.reason}")
+                if record.layout == "row":
+                    rows.append(record.values)
+        except (IncompleteFile, WrongFile) as error:
+            raise InputError(f"the message's body: {error}") from error
+        if self.records:
+            return rows
+        if len(rows) != 1:
+            raise InputError(f"the message's body has {len(rows)} records, and one is expected; say records: true")
+        return rows[0]
 
 
 def described(message: Incoming) -> dict[str, Any]:

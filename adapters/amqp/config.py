@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from ...core.adapter import AdapterConfig
 from ...core.expressions import Sees, Template
 from ...core.strict import Strict
+from ..formats import AnyFormat
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Argument = Annotated[Template, Sees("arguments")]
@@ -29,6 +30,10 @@ class PublishConfig(Strict):
     exchange: str = Field("", max_length=255, description="Exchange; the default exchange when absent.")
     routing_key: Argument = Field(description="Routing key; the queue's name on the default exchange.")
     content_type: str = Field("application/json", description="What the body is: JSON, text, XML, or bytes.")
+    format: AnyFormat | None = Field(
+        None, description="How records become bodies, as in a feed; content_type is then application/octet-stream."
+    )
+    records: bool = Field(False, description="A body of the format has several records: a list.")
     schema_: Path | dict[str, Any] | None = Field(
         None, alias="schema", description="JSON Schema of the body, or its file."
     )
@@ -55,6 +60,10 @@ class ConsumeConfig(Strict):
     max_attempts: int = Field(5, ge=1, description="After that many failures a message is dead-lettered.")
     settle: Literal["accepted"] = Field("accepted", description="accepted: when its run is in the journal.")
     content_type: str = Field("application/json", description="What a body is that does not say it itself.")
+    format: AnyFormat | None = Field(
+        None, description="What is in the bodies, as in a feed: copybook, fixed, xml, edifact ...; over content_type."
+    )
+    records: bool = Field(False, description="A body of the format has several records: message.body is a list.")
     dead_letter: DeadLetter | None = Field(
         None, description="Where dead letters go; the queue's own dead letter exchange when absent."
     )
@@ -63,7 +72,6 @@ class ConsumeConfig(Strict):
         "max_waiting": "comes with the release of the engine for many machines; remove it until then",
         "group": _LATER,
         "on_poison": _LATER,
-        "format": _LATER,
         "declare": _LATER,
     }
 

@@ -16,7 +16,6 @@ from ...core.adapter import Occurrence
 from ...core.batch import Batch, Cursor, Reject, Row
 from ...core.errors import DrawbarError, InputError, Rejected, Unavailable
 from .attempts import Attempts
-from .bodies import seen
 
 if TYPE_CHECKING:
     from ...connectors.amqp import Incoming
@@ -27,6 +26,9 @@ log = structlog.get_logger(__name__)
 
 Bury = Callable[["Incoming", str], bool]
 """Keep a dead letter, with its reason; true when it is out of the queue's hands and can be acknowledged."""
+
+See = Callable[["Incoming"], dict[str, Any]]
+"""Give `message` as expressions see it; InputError when its body cannot be read."""
 
 IDLE_S = 0.5
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 15.0
@@ -41,7 +43,10 @@ class MessageTrigger:
     run; a message without an id that is delivered again starts another.
     """
 
-    def __init__(self, name: str, config: ConsumeConfig, consumer: Callable[[], Consumer], bury: Bury) -> None:
+    def __init__(
+        self, name: str, config: ConsumeConfig, consumer: Callable[[], Consumer], bury: Bury, see: See
+    ) -> None:
+        self._see = see
         self._name = name
         self._config = config
         self._consumer = consumer
@@ -90,7 +95,7 @@ class MessageTrigger:
     def _start(self, message: Incoming, start: Callable[[Occurrence], None]) -> str:
         """Start the run; answer why it can never start, or nothing."""
         try:
-            start(Occurrence(self._identity(message), {"message": seen(message, self._config.content_type)}))
+            start(Occurrence(self._identity(message), {"message": self._see(message)}))
         except InputError as error:
             return error.message
         self._failures.pop(self._identity(message), None)
@@ -130,7 +135,9 @@ class QueuePortion:
         timeout_s: float,
         attempts: Attempts,
         bury: Bury,
+        see: See,
     ) -> None:
+        self._see = see
         self._messages = messages
         self._config = config
         self._consumer = consumer
@@ -153,7 +160,7 @@ class QueuePortion:
         rejects = []
         for number, message in enumerate(messages, at + 1):
             try:
-                whole = seen(message, self._config.content_type)
+                whole = self._see(message)
                 body = whole["body"]
                 if not isinstance(body, Mapping):
                     raise InputError("the message's body is not an object with fields")
@@ -233,7 +240,9 @@ class QueueSource:
         *,
         attempts: Attempts,
         bury: Bury,
+        see: See,
     ) -> None:
+        self._see = see
         self._attempts = attempts
         self._bury = bury
         self._config = config
@@ -251,7 +260,9 @@ class QueueSource:
         try:
             while waiting > 0 and (messages := self._drain(consumer, min(batch_rows, waiting, 65535))):
                 waiting -= len(messages)
-                yield QueuePortion(messages, self._config, consumer, self._timeout_s, self._attempts, self._bury)
+                yield QueuePortion(
+                    messages, self._config, consumer, self._timeout_s, self._attempts, self._bury, self._see
+                )
         finally:
             self.close()
 

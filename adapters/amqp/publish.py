@@ -11,14 +11,14 @@ from uuid import uuid4
 from ...core.errors import ConfigError, InputError
 from ...core.trace import CARRIED
 from ...core.values import parse_json
-from .bodies import encode, schema_of
+from .bodies import Bodies
 from .config import PublishConfig
 
 if TYPE_CHECKING:
     from ...connectors.amqp import Incoming, Outgoing
 
 
-def outgoing(publication: PublishConfig, arguments: Mapping[str, Any], message_id: str) -> Outgoing:
+def outgoing(publication: PublishConfig, arguments: Mapping[str, Any], message_id: str, bodies: Bodies) -> Outgoing:
     from ...connectors.amqp import Outgoing
 
     env = {"arguments": arguments}
@@ -29,7 +29,7 @@ def outgoing(publication: PublishConfig, arguments: Mapping[str, Any], message_i
     if (carried := CARRIED.get()) is not None:
         headers = {"traceparent": carried.traceparent, **headers}
     properties = {
-        "content_type": publication.content_type,
+        "content_type": bodies.content_type,
         "message_id": arguments.get("message_id") or message_id,
         "headers": {**headers, **(arguments.get("headers") or {})} or None,
         "correlation_id": arguments.get("correlation_id"),
@@ -37,7 +37,7 @@ def outgoing(publication: PublishConfig, arguments: Mapping[str, Any], message_i
         "timestamp": int(time.time()),
         "app_id": "drawbar",
     }
-    body = encode(arguments["body"], publication.content_type)
+    body = bodies.encode(arguments["body"])
     return Outgoing(publication.exchange, key, body, properties, publication.mandatory)
 
 
@@ -58,7 +58,7 @@ def shown(message: Outgoing) -> dict[str, Any]:
     return {**where, "properties": properties, "body": message.body.decode(errors="replace")}
 
 
-def body_schema(publication: PublishConfig, base: Path) -> Mapping[str, Any]:
+def body_schema(publication: PublishConfig, base: Path, bodies: Bodies) -> Mapping[str, Any]:
     """Give the schema of the body for its place below `properties/body`; ConfigError for one that cannot be read."""
     given = publication.schema_
     if isinstance(given, Path):
@@ -69,7 +69,7 @@ def body_schema(publication: PublishConfig, base: Path) -> Mapping[str, Any]:
         except OSError as error:
             raise ConfigError(f"the schema {given}: {error.strerror}", field="schema") from error
     if given is None:
-        return schema_of(publication.content_type)
+        return bodies.schema()
     if not isinstance(given, Mapping):
         raise ConfigError("a JSON Schema is an object", field="schema")
     return {name: part for name, part in _moved(given).items() if name not in ("$schema", "$id")}

@@ -17,6 +17,7 @@ from .publish import outgoing
 if TYPE_CHECKING:
     from ...connectors.amqp import Outgoing
     from ...connectors.amqp_publisher import Publisher
+    from .bodies import Bodies
     from .config import PublishConfig
 
 _IN_MEMORY = 1 << 20
@@ -32,8 +33,16 @@ class QueueSink:
     )
 
     def __init__(
-        self, publisher: Publisher, config: PublishConfig, schema: Mapping[str, Any], *, sync: str, timeout_s: float
+        self,
+        publisher: Publisher,
+        config: PublishConfig,
+        schema: Mapping[str, Any],
+        bodies: Bodies,
+        *,
+        sync: str,
+        timeout_s: float,
     ) -> None:
+        self._bodies = bodies
         self._publisher = publisher
         self._config = config
         self._checker = Checker.of({"type": "object", "properties": {"body": schema}}, "schema")
@@ -54,7 +63,8 @@ class QueueSink:
     def compose(self, row: Row, name: str) -> Outgoing:
         """Make the message of a row; InputError when it does not fit the publication."""
         identity = hashlib.sha256(f"{self._sync} {name}".encode()).hexdigest()
-        return outgoing(self._config, {"body": dict(row)}, identity)
+        body: Any = [dict(row)] if self._bodies.records else dict(row)
+        return outgoing(self._config, {"body": body}, identity, self._bodies)
 
     def refusal(self, row: Row) -> str | None:
         """Say why a row is no message of this publication."""
