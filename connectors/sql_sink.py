@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from decimal import Decimal
 from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from ..core.batch import Columns, Cursor, Flow, Lane, LaneClosed, Row, RowRefused, Written
 from ..core.errors import ConfigError, InputError, Rejected
+from ..core.sync_drift import Field
 from .sql import Database, step
 from .sql_compare import TableCompared, comparing
 from .sql_errors import committing, meaning, said
@@ -23,6 +25,7 @@ from .sql_model import Table
 from .sql_source import STEP_S
 from .sql_tables import change, shape, upserting
 from .sql_values import writer
+from .sql_widen import add_columns, fields_of, widened
 
 if TYPE_CHECKING:
     from .sql_keys import TableKeys
@@ -134,6 +137,14 @@ class TableSink:
                 connection.commit()
         if keeps:
             self._marks.moved()
+
+    def fields(self) -> Sequence[Field]:
+        return fields_of(self._table)
+
+    def add_fields(self, fields: Sequence[Field]) -> None:
+        """Add columns to the table, by DDL that is committed at once."""
+        add_columns(self._database, self._table, fields)
+        self._table = widened(self._table, fields)
 
     def ddl(self) -> str:
         return self._marks.ddl()
@@ -249,6 +260,13 @@ class TableWriting:
         from .sql_load import load_binary
 
         return load_binary(self._connection, self._table, self._mode, self._key, lane, flow, beat)
+
+    def totals(self, names: Sequence[str]) -> list[Decimal]:
+        """Count and sum the table as this transaction sees it."""
+        from .sql_totals import totals_of
+
+        step(self._connection)
+        return totals_of(self._connection, self._table, names)
 
     def commit(self, *, portion: str, cursor: Cursor) -> None:
         step(self._connection)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from sqlalchemy.engine import Connection, CursorResult
 from ..core.batch import Batch, Columns, Cursor, Flow, Lane, Portion, Reject, Row
 from ..core.errors import ConfigError, DrawbarError
 from ..core.store.ids import new_id
+from ..core.sync_drift import Field
 from ..core.values import canonical, write_json
 from .sql import Database, step
 from .sql_model import Table
@@ -270,6 +272,17 @@ class TableSource:
         from .sql_keys import TableKeys
 
         return TableKeys(self._database, self._table, names)
+
+    def fields(self) -> Sequence[Field]:
+        from .sql_widen import fields_of
+
+        return fields_of(self._table)
+
+    def totals(self, names: Sequence[str]) -> list[Decimal]:
+        from .sql_totals import totals_of
+
+        with self._database.unit("read", timeout_s=STEP_S) as connection:
+            return totals_of(connection, self._table, names)
 
     def only(self, since: Any, until: Any) -> None:
         """Read from one stamp to another, both included, whatever the cursor says."""
