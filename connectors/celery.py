@@ -7,6 +7,7 @@ unfinished, and Redis's visibility timeout means nothing here. No results, no re
 
 from __future__ import annotations
 
+import logging
 import ssl
 import threading
 import time
@@ -15,14 +16,17 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
+import structlog
 from celery import Celery
 from celery.utils import uuid
 from celery.worker import WorkController, state
 from kombu.entity import TRANSIENT_DELIVERY_MODE, Queue
 from kombu.exceptions import KombuError
 
-from ..core.errors import ConfigError, Unavailable
+from ..core.errors import ConfigError, DrawbarError, Unavailable
 
+log = structlog.get_logger("drawbar.ring")
+_celery_log = logging.getLogger("celery.worker")
 QUEUE = "drawbar"
 """The default queue; a pinned one is `drawbar.NAME`."""
 _RING = "drawbar.ring"
@@ -72,7 +76,7 @@ class CeleryBell:
             self._app.conf.broker_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
         elif url.startswith("amqps:"):  # a host name of None is that of the URL; unsaid, no name is looked at
             self._app.conf.broker_use_ssl = {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}
-        self._app.task(name=_RING, ignore_result=True)(self._rung)
+        self._app.task(name=_RING, ignore_result=True, Strategy=f"{__name__}:straight")(self._rung)
         self._heard: Callable[[str, str, int], None] | None = None
         self._worker: Any = None
         self._thread: threading.Thread | None = None
@@ -173,6 +177,30 @@ class CeleryBell:
             raise Unavailable(
                 f"the broker of the queue is away: {type(error).__name__}", retry_after_s=_AWAY_S
             ) from error
+
+
+def straight(task: Any, app: Any, consumer: Any, **_: Any) -> Callable[..., None]:
+    """
+    Hand rings to the threads of Celery's pool as they come (a Strategy in Celery's words), acknowledged when one is taken.
+
+    Celery's own strategy first makes a request of each, with a result, times, limits and signals, of which a ring has none.
+    """
+    submit, failures = consumer.pool.executor.submit, consumer.connection_errors
+
+    def take(ack: Callable[..., object], place: Sequence[Any]) -> None:
+        try:
+            ack(_celery_log, failures)
+            task.run(*place)
+        except DrawbarError as error:  # the task is found by the sweep
+            log.warning("ring.fails", error=error.message)
+        except Exception:
+            log.exception("ring.fails")
+
+    def hear(message: Any, payload: Any, ack: Callable[..., object], *_: Any) -> None:
+        place, *_ = message.decode() if payload is None else (payload["args"],)
+        submit(take, ack, place)
+
+    return hear
 
 
 def _named(queue: str | None) -> str:

@@ -360,7 +360,7 @@ class Course:
         runs.keep_items(self.conn, self.run_id, task, whole, values)
 
     def env(self, paths: Any) -> dict[str, Any]:
-        return self.known.env(self.conn, paths, self.state, self.fresh)
+        return self.known.env(lambda: self.conn, paths, self.state, self.fresh)
 
     def _ready(self, task: str, item: int) -> None:
         step = self.known.plan.steps[task]

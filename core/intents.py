@@ -17,6 +17,7 @@ from .course import Course
 from .errors import DrawbarError, InputError
 from .guard import Guard
 from .interpreter import WHOLE, State
+from .known import Reading
 from .prepared import Prepared
 from .store import ledger, runs
 from .store.ids import new_id
@@ -118,7 +119,7 @@ class Intents:
         if not bound.share.is_free(bound.effect, bound.timeout_s):
             return None
         try:
-            env = env_of(course.conn, claim, course.state, course.fresh)
+            env = env_of(lambda: course.conn, claim, course.state, course.fresh)
         except DrawbarError:
             return None
         try:
@@ -130,7 +131,7 @@ class Intents:
             return None
 
 
-def env_of(conn: Connection, claim: Claim, state: State, fresh: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
+def env_of(conn: Reading, claim: Claim, state: State, fresh: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
     """Give what a task's arguments see, as far as they name it."""
     paths, each = claim.step.arguments.paths, claim.step.task.for_each
     if not paths:
@@ -138,7 +139,7 @@ def env_of(conn: Connection, claim: Claim, state: State, fresh: Mapping[str, tup
     env = claim.known.env(conn, paths, state, fresh)
     if each is not None and claim.item != WHOLE:
         of = claim.step.undoes or claim.task
-        env[each.as_] = claim.known.aside.load(conn, runs.item_value(conn, claim.run_id, of, claim.item))
+        env[each.as_] = claim.known.aside.load(conn(), runs.item_value(conn(), claim.run_id, of, claim.item))
         env["index"] = claim.item
     return env
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -19,8 +19,10 @@ from .plan import Plan, plan_of_body, tasks_named
 from .store import runs
 from .store.journal import Connection
 from .store.runs import Header
-from .values import has_claims, load
+from .values import has_claims, holds_claims, load
 
+Reading = Callable[[], Connection]
+"""Gives a connection to read by, when one is needed."""
 _MAX_KEPT_BYTES = 65536
 _SHOWN = {"open": "running", "delayed": "waiting", "held": "waiting", **CHILD}
 
@@ -48,13 +50,17 @@ class Known:
     """Others take facts of it too: what is remembered is looked at before it is relied on."""
 
     def env(
-        self, conn: Connection, paths: frozenset[Path], state: State, fresh: Mapping[str, tuple[Any, Any]]
+        self, conn: Reading, paths: frozenset[Path], state: State, fresh: Mapping[str, tuple[Any, Any]]
     ) -> dict[str, Any]:
-        """Build what an expression sees, as far as it names it. `fresh` are outputs that are not yet committed."""
+        """
+        Build what an expression sees, as far as it names it. `fresh` are outputs that are not yet committed.
+
+        `conn` is asked only for what is not at hand.
+        """
         header = self.header
         env: dict[str, Any] = {"input": self.input}
-        if any(path[0] == "input" for path in paths):
-            env["input"] = self.aside.whole(conn, self.input)
+        if any(path[0] == "input" for path in paths) and holds_claims(self.input):
+            env["input"] = self.aside.whole(conn(), self.input)
         env["run"] = {
             "id": header.id,
             "key": header.key,
@@ -67,12 +73,12 @@ class Known:
                 name: self._task(conn, name, paths, state, fresh) for name in tasks_named(paths, self.plan.steps)
             }
         if any(path[0] == "context" for path in paths):
-            env["context"] = _context(conn, paths, self.caller)
+            env["context"] = _context(conn(), paths, self.caller)
         return env
 
     def _task(
         self,
-        conn: Connection,
+        conn: Reading,
         name: str,
         paths: frozenset[Path],
         state: State,
@@ -83,9 +89,9 @@ class Known:
         if found is None:
             found = (None, None)
             if task.state in FINAL:
-                output, error = runs.output(conn, self.header.id, name)
+                output, error = runs.output(conn(), self.header.id, name)
                 if has_claims(output):  # what is large is read when it is named, and held by nobody
-                    whole = self.aside.load(conn, output) if _names_output(paths, name) else None
+                    whole = self.aside.load(conn(), output) if _names_output(paths, name) else None
                     return {"output": whole, "status": shown_task(task.state), "error": load(error)}
                 found = (load(output), load(error))
                 committed = self.point[1].tasks.get(name)

@@ -182,6 +182,13 @@ def has_claims(text: str | None) -> bool:
     return text is not None and _CLAIM in text
 
 
+def holds_claims(value: Any) -> bool:
+    """Tell whether something of a value is kept aside."""
+    if isinstance(value, dict):
+        return any(map(holds_claims, value.values()))
+    return any(map(holds_claims, value)) if isinstance(value, list) else isinstance(value, ClaimCheck)
+
+
 def outward(text: str) -> str:
     """Turn what `dump` wrote into the outward form, without building the value: a large one stands in memory once more only."""
     if _MARK not in text:

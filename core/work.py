@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cache
 from typing import Any, Protocol
 
 import structlog
@@ -229,9 +231,10 @@ class Work:
         """Give what the arguments see, as of now."""
         if not claim.step.arguments.paths:
             return {}
-        with self._record.journal.read() as conn:
+        with ExitStack() as stack:
+            conn = cache(lambda: stack.enter_context(self._record.journal.read()))
             env = env_of(conn, claim, claim.known.point[1], {})
-            return env if claim.step.undoes is None else {**env, **seen(conn, self._guard, claim)}
+            return env if claim.step.undoes is None else {**env, **seen(conn(), self._guard, claim)}
 
     def _perform(self, claim: Claim, prepared: Prepared, call_id: str) -> Outcome:
         def leaving() -> None:

@@ -548,4 +548,4 @@ def context_of(conn: Connection, scope: str, key: str | None) -> dict[str, str]:
     query = select(documents.c.key, documents.c.body).where(documents.c.scope == scope)
     if key is not None:
         query = query.where(documents.c.key == key)
-    return dict(conn.execute(query).tuples().all())
+    return {row[0]: row[1] for row in conn.execute(query)}
