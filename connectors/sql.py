@@ -23,7 +23,8 @@ from ..core.errors import ConfigError
 from ..core.trace import CARRIED
 from ..core.watch import watching
 from .sql_errors import committing, connecting, executing
-from .sql_session import READ_ONLY, Access, prepare
+from .sql_session import Access, prepare
+from .sql_text import READ_ONLY
 
 CONNECT_TIMEOUT_S = 10.0
 IDLE_S = 1.0
@@ -64,14 +65,18 @@ class Database:
     """
     One configured database. Nothing is opened before the first unit; `close` may be called twice.
 
+    `code_pages` says that texts may be bytes of another code page, which quirks read (SQLite refuses them otherwise).
     `dialect` is SQLAlchemy's name: postgresql, mysql (MariaDB too), sqlite, ...
     """
 
-    def __init__(self, name: str, url: str, *, base: Path, connections: int, call_timeout_s: float) -> None:
+    def __init__(
+        self, name: str, url: str, *, base: Path, connections: int, call_timeout_s: float, code_pages: bool = False
+    ) -> None:
         self.name = name
         self.call_timeout_s = call_timeout_s
         self._url = parse_url(url, base)
         self._connections = connections
+        self._code_pages = code_pages
         self._lock = threading.Lock()
         self._engine: sa.Engine | None = None
         self._beside: Beside | None = None
@@ -194,6 +199,8 @@ class Database:
         except (exc.ArgumentError, TypeError) as error:
             raise ConfigError(f"{self.name}: the url is wrong: {error}", field="url") from error
         _listen(engine)
+        if self._code_pages and self.dialect == "sqlite":
+            event.listen(engine, "connect", _odd_texts)
         if self.driver in _HIDDEN:
             event.listen(engine, "do_connect", self._connect_hidden())
         return engine
@@ -284,6 +291,8 @@ def _listen(engine: sa.Engine) -> None:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _own_transactions)
         event.listen(engine, "begin", _begin_sqlite)
+    if engine.dialect.name.startswith("firebird"):
+        event.listen(engine, "after_cursor_execute", _uncounted)
     if engine.dialect.driver == "psycopg":
         event.listen(engine, "connect", _exact_json)
     if engine.dialect.driver == "pyodbc" and engine.dialect.name in {"mysql", "mariadb"}:
@@ -297,6 +306,11 @@ def _own_transactions(line: Any, _record: Any) -> None:
     line.isolation_level = None
 
 
+def _odd_texts(line: Any, _record: Any) -> None:
+    """Take a text that is none as it is, so that a declared code page can read it."""
+    line.text_factory = lambda raw: raw.decode(errors="surrogateescape")
+
+
 def _begin_sqlite(connection: Connection) -> None:
     access = connection.get_execution_options().get("drawbar_access", "read")
     if access != "autocommit":
@@ -306,6 +320,15 @@ def _begin_sqlite(connection: Connection) -> None:
 def _logged_in(line: Any, _record: Any) -> None:
     """From here on the time limit is the unit's, which a tool may set longer than that of a login."""
     line._read_timeout = line._write_timeout = None  # noqa: SLF001 - pymysql takes them in connect() alone
+
+
+def _uncounted(_c: Any, cursor: Any, _sql: str, _given: Any, context: Any, _many: bool) -> None:
+    """Keep SQLAlchemy from asking for a count that there is none of: Firebird's driver fails then."""
+    if cursor.description is None:
+        try:
+            context._rowcount = cursor.rowcount  # noqa: SLF001 - where SQLAlchemy would put it itself
+        except context.dialect.dbapi.Error:
+            context._rowcount = -1  # noqa: SLF001
 
 
 def _whole_stamps(_c: Any, _u: Any, sql: str, given: Any, _x: Any, many: bool) -> tuple[str, Any]:

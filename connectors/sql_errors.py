@@ -74,7 +74,9 @@ def meaning(error: BaseException) -> type[DrawbarError]:
         return Unavailable
     if isinstance(error, (OverflowError, ValueError)):  # a driver that cannot send such a value
         return InputError
-    _, detail = said(error)
+    text, detail = said(error)
+    if text.startswith("Could not decode to UTF-8"):  # SQLite: bytes of another code page
+        return Rejected
     state, code = detail.get("sqlstate"), detail.get("code")
     if isinstance(code, int):
         return ConfigError if code in _MYSQL_LOGIN else Unavailable if code in _MYSQL_LATER else Rejected
@@ -150,7 +152,7 @@ def driver_errors(connection: Connection) -> Iterator[None]:
     try:
         yield
     except kinds as error:
-        lost = dialect.is_disconnect(error, connection.connection, None)  # type: ignore[arg-type]  # as the pool holds it
+        lost = dialect.is_disconnect(error, connection.connection, None)
         if lost:
             connection.invalidate()
         made = exc.DBAPIError.instance("", None, error, kinds, hide_parameters=True, connection_invalidated=lost)

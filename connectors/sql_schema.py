@@ -104,9 +104,9 @@ def row_input(columns: Sequence[Column], required: Iterable[str]) -> Schema:
 
 def query_input(columns: Sequence[Column], *, max_rows: int, pages: bool) -> Schema:
     """Filters, columns, order and page of a read of a table."""
-    kinds = {column.kind: None for column in columns}
-    ordered = [column.name for column in columns if column.kind in ORDERED]
-    where = {column.name: {"$ref": f"#/$defs/{column.kind}"} for column in columns}
+    kinds = {_filter_name(column): column for column in columns}
+    ordered = [column.name for column in columns if column.sortable]
+    where = {column.name: {"$ref": f"#/$defs/{_filter_name(column)}"} for column in columns}
     fields: Schema = {
         "where": {
             "type": "object",
@@ -136,11 +136,16 @@ def query_input(columns: Sequence[Column], *, max_rows: int, pages: bool) -> Sch
         "type": "object",
         "properties": fields,
         "additionalProperties": False,
-        "$defs": {kind: _filter(kind) for kind in kinds},
+        "$defs": {name: _filter(column.kind, ordered=column.sortable) for name, column in kinds.items()},
     }
 
 
-def _filter(kind: Kind) -> Schema:
+def _filter_name(column: Column) -> str:
+    """What a column keeps in an order that is not its values' order can be compared for being the same alone."""
+    return f"{column.kind}_same" if column.kind in ORDERED and not column.sortable else column.kind
+
+
+def _filter(kind: Kind, *, ordered: bool) -> Schema:
     nothing = {"is null": {"type": "boolean"}}
     if kind not in ORDERED and kind != "boolean":
         return _operators(nothing)
@@ -148,7 +153,7 @@ def _filter(kind: Kind) -> Schema:
     same = {"=": value, "!=": value, "in": {"type": "array", "items": value, "maxItems": 1000}, **nothing}
     if kind == "boolean":
         return {"anyOf": [value, {"type": "null"}, _operators(same)]}
-    more = dict.fromkeys(("<", "<=", ">", ">="), value)
+    more = dict.fromkeys(("<", "<=", ">", ">=") if ordered else (), value)
     if kind == "text":
         more["like"] = {"type": "string", "description": "% is any text, _ any character."}
     return {"anyOf": [value, {"type": "null"}, _operators({**same, **more})]}

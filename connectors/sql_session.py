@@ -10,9 +10,6 @@ from sqlalchemy.engine import Connection
 
 Access = Literal["read", "write", "autocommit"]
 
-READ_ONLY = frozenset({"postgresql", "mysql", "mariadb", "sqlite", "firebird", "oracle"})
-"""The databases that know a transaction which cannot write."""
-
 
 def prepare(
     connection: Connection, dialect: str, access: Access, timeout_s: float, limit: int | None, *, steps: bool

@@ -18,8 +18,9 @@ from ..core.errors import ConfigError, DrawbarError, InputError, OutcomeUnknown,
 from .sql import Database
 from .sql_errors import driver_errors
 from .sql_model import Changed, Column, Kind, Rows
+from .sql_quirks import quirky
 from .sql_text import Text, counting, parse, projections
-from .sql_values import bindable, plain, reader
+from .sql_values import bindable, plain, quirk_reader, reader
 
 _CHUNK = 500
 _DESCRIBE_S = 5.0
@@ -46,6 +47,9 @@ _BIGINT_BYTES = 8
 _INTEGER_DIGITS = 11
 
 
+EVERY = "*"
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     rows: int
@@ -54,7 +58,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A configured statement. `lists` are parameters of `in (:name)`; `kinds` what SQLite's answers are known to be."""
+    """
+    A configured statement. `lists` are parameters of `in (:name)`.
+
+    `kinds` holds what columns of the answer are known to be: in SQLite, and where quirks are declared (EVERY: of all).
+    """
 
     text: Text
     lists: frozenset[str] = frozenset()
@@ -161,6 +169,12 @@ def describe(database: Database, statement: Statement) -> list[Column] | None:
         return None
 
 
+def meant(column: Column, kinds: Mapping[str, Column]) -> Column:
+    """Say of a described column what is declared of it."""
+    known = kinds.get(column.name, kinds.get(EVERY))
+    return column if known is None or known.quirk is None else quirky(column, known.quirk)
+
+
 def try_plan(database: Database, statement: Statement) -> str:
     """Let the database plan a statement without running it; raises what is wrong with it."""
     if database.dialect == "firebird":
@@ -215,7 +229,7 @@ def sqlite_kinds(database: Database, text: Text) -> dict[str, Column]:
 
 def _described(result: CursorResult[Any], dialect: str) -> Iterator[Column]:
     for name, entry in _entries(result):
-        kind = _kind(entry, dialect) or "other"
+        kind = kind_of_entry(entry, dialect) or "other"
         yield Column(name, kind, scale=abs(entry[5] or 0) if kind == "decimal" else None)
 
 
@@ -253,22 +267,35 @@ def readers_of(
     """Give a converter for each column of a result, by the types that the driver describes or that are known."""
     found: list[Callable[[Any], Any] | None] = []
     for name, entry in _entries(result):
-        if kinds and (column := kinds.get(name)) is not None:
+        column = kinds.get(name, kinds.get(EVERY)) if kinds else None
+        if column is not None and column.quirk is None:
             found.append(reader(column.kind, dialect, column.scale))
-        elif (kind := _kind(entry, dialect)) is not None:
-            found.append(reader(kind, dialect))
+            continue
+        kind = kind_of_entry(entry, dialect)
+        first = plain if kind is None else reader(kind, dialect)
+        if column is not None and column.quirk is not None:
+            known = quirky(Column(name, kind or "other"), column.quirk)
+            found.append(first if known.quirk is None else quirk_reader(known, first))
         else:
-            found.append(plain)
+            found.append(first)
     return found
 
 
 def bounded(result: CursorResult[Any], readers: Sequence[Callable[[Any], Any] | None], limits: Limits) -> Rows:
     """Fetch in chunks until one of the limits is passed."""
-    names = unique_names(list(result.keys()))
+    return cut(result.fetchmany, unique_names(list(result.keys())), readers, limits)
+
+
+def cut(
+    fetch: Callable[[int], Sequence[Any]],
+    names: Sequence[str],
+    readers: Sequence[Callable[[Any], Any] | None],
+    limits: Limits,
+) -> Rows:
     convert = [(at, read) for at, read in enumerate(readers) if read is not None]
     rows: list[dict[str, Any]] = []
     size = 0
-    while chunk := result.fetchmany(min(_CHUNK, limits.rows + 1 - len(rows))):
+    while chunk := fetch(min(_CHUNK, limits.rows + 1 - len(rows))):
         for raw in chunk:
             if len(rows) == limits.rows:
                 return Rows(rows, truncated=True)
@@ -284,7 +311,7 @@ def bounded(result: CursorResult[Any], readers: Sequence[Callable[[Any], Any] | 
     return Rows(rows)
 
 
-def _kind(entry: Sequence[Any], dialect: str) -> Kind | None:
+def kind_of_entry(entry: Sequence[Any], dialect: str) -> Kind | None:
     """Read the type of one column in a cursor's description."""
     code = entry[1]
     if isinstance(code, int):

@@ -12,9 +12,10 @@ from sqlalchemy.engine import Connection
 from ..core.errors import OutcomeUnknown, Rejected
 from .sql import Database
 from .sql_model import Changed, Condition, Query, Rows, Table
+from .sql_quirks import nulls, pattern
 from .sql_session import Access
 from .sql_statements import Limits, bounded
-from .sql_values import reader, writer
+from .sql_values import column_reader, writer
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "=": lambda column, value: column == value,
@@ -60,15 +61,15 @@ def selecting(table: Table, query: Query, dialect: str) -> sa.Select[Any]:
 
 
 def _condition(table: Table, condition: Condition, dialect: str) -> sa.ColumnElement[bool]:
-    column = shape(table).c[condition.column]
-    if condition.operator == "is null":
-        return column.is_(None) if condition.value else column.is_not(None)
-    if condition.value is None:
-        return column.is_(None) if condition.operator == "=" else column.is_not(None)
-    write = writer(table.column(condition.column), dialect)
+    column, found = shape(table).c[condition.column], table.column(condition.column)
+    if condition.operator == "is null" or condition.value is None:
+        words = nulls(found)
+        is_null = sa.or_(column.is_(None), column.in_(words)) if words else column.is_(None)
+        return is_null if condition.value is True or condition.operator == "=" else sa.not_(is_null)
+    write = writer(found, dialect)
     if condition.operator == "in":
         return column.in_([write(value) for value in condition.value])
-    value = condition.value if condition.operator == "like" else write(condition.value)
+    value = pattern(found, condition.value) if condition.operator == "like" else write(condition.value)
     return _COMPARE[condition.operator](column, value)  # type: ignore[no-any-return]  # SQLAlchemy's operators
 
 
@@ -92,8 +93,7 @@ def _after(table: Table, query: Query, dialect: str) -> sa.ColumnElement[bool]:
 
 
 def readers(table: Table, names: Sequence[str], dialect: str) -> list[Callable[[Any], Any] | None]:
-    found = [table.column(name) for name in names]
-    return [reader(column.kind, dialect, column.scale) for column in found]
+    return [column_reader(table.column(name), dialect) for name in names]
 
 
 def bind_row(table: Table, row: Mapping[str, Any], dialect: str) -> dict[str, Any]:

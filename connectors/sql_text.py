@@ -9,6 +9,8 @@ from typing import Any
 
 from ..core.errors import ConfigError
 
+READ_ONLY = frozenset({"postgresql", "mysql", "mariadb", "sqlite", "firebird", "oracle"})
+"""The databases that know a transaction which cannot write."""
 READ_VERBS = frozenset({"select", "with", "values", "table", "show", "explain", "describe", "desc", "pragma"})
 _WRITES = frozenset(
     [
@@ -129,9 +131,12 @@ def writes(text: Text, dialect: str) -> str | None:
         return text.verb
     if text.verb in {"select", "with"} and dialect in _SEPARATED and not _HARMFUL.search(text.sql):
         return None
-    import sqlglot
-    from sqlglot import exp
-
+    try:
+        import sqlglot
+        from sqlglot import exp
+    except ModuleNotFoundError as missing:
+        said = "whether a statement could write is read by sqlglot, which is not installed"
+        raise ConfigError(said, next="pip install 'drawbar[sql]'") from missing
     try:
         trees = sqlglot.parse(text.sql, dialect=_GLOT.get(dialect, dialect))
     except (sqlglot.errors.SqlglotError, ValueError):

@@ -12,6 +12,7 @@ from uuid import UUID
 from ..core.errors import InputError
 from ..core.values import Wide, to_json
 from .sql_model import Column, Kind
+from .sql_quirks import decoder, encoder
 
 SAFE = 2**53 - 1
 _PLAIN = (str, int, float, bool, type(None), Decimal, datetime, date, time, timedelta, bytes)
@@ -48,6 +49,28 @@ def reader(kind: Kind, dialect: str, scale: int | None = None) -> Callable[[Any]
     if kind == "time" and dialect in {"mysql", "mariadb"}:
         return _clock
     return None
+
+
+def column_reader(column: Column, dialect: str) -> Callable[[Any], Any] | None:
+    """Give what turns a driver's value of this column into ours, its quirk included; None where they are the same."""
+    if column.quirk is None:
+        return reader(column.kind, dialect, column.scale)
+    return _and_then(reader(column.stored or column.kind, dialect, column.scale), decoder(column), column.kind)
+
+
+def quirk_reader(column: Column, first: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    """Give what reads by the result's own type first, and then by the quirk that is said of the column."""
+    return _and_then(first, decoder(column), column.kind)
+
+
+def _and_then(first: Callable[[Any], Any] | None, decode: Callable[[Any], Any], kind: Kind) -> Callable[[Any], Any]:
+    wide = _wide if kind == "bigint" else None
+
+    def read(value: Any) -> Any:
+        found = decode(value if first is None else first(value))
+        return found if wide is None else wide(found)
+
+    return read
 
 
 def _clock(value: Any) -> Any:
@@ -143,6 +166,8 @@ def _sqlite(value: Any) -> Any:
 
 def writer(column: Column, dialect: str) -> Callable[[Any], Any]:
     """Give what turns a value for this column into what the driver takes; it raises InputError for what does not fit."""
+    if column.quirk is not None:
+        return _quirky_writer(column, dialect)
     into = _INTO.get(column.kind)
     textual = dialect == "sqlite" and column.kind in {"text", "other"}
 
@@ -161,6 +186,16 @@ def writer(column: Column, dialect: str) -> Callable[[Any], Any]:
                 said = f"{column.name}: Firebird keeps four places of a second, {value.isoformat()} has more"
                 raise InputError(said, field=column.name)
         return bindable(value, dialect)
+
+    return write
+
+
+def _quirky_writer(column: Column, dialect: str) -> Callable[[Any], Any]:
+    encode = encoder(column)
+
+    def write(value: Any) -> Any:
+        meant = _fitting(converted(value, column.kind, column.name), column)
+        return bindable(encode(meant), dialect)
 
     return write
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,8 @@ from ...core.adapter import Adapter, Finding, Place
 from ...core.batch import Sink, Source
 from ...core.errors import ConfigError, DrawbarError
 from ...core.tool import Tool
-from .config import SqlConfig, StatementConfig, table_tools
+from .config import SqlConfig, StatementConfig, procedure_tools, table_tools
+from .procedures import looked_up, procedure_tool
 from .statements import bound, prepared, statement_tool
 from .tables import TableTools, narrowed
 
@@ -33,7 +34,7 @@ class SqlAdapter(Adapter[SqlConfig]):
 
     @classmethod
     def tool_names(cls, config: SqlConfig) -> set[str] | None:
-        return {*config.statements, *table_tools(config)}
+        return {*config.statements, *table_tools(config), *procedure_tools(config)}
 
     @classmethod
     def endpoints(cls, config: SqlConfig) -> Mapping[str, set[str]]:
@@ -52,6 +53,7 @@ class SqlAdapter(Adapter[SqlConfig]):
                     base=self.place.base,
                     connections=self.config.budget.concurrency,
                     call_timeout_s=self.config.call_timeout_s,
+                    code_pages=self.config.has_code_pages,
                 )
             return self._database
 
@@ -63,12 +65,14 @@ class SqlAdapter(Adapter[SqlConfig]):
 
     def tools(self) -> Iterable[Tool]:
         for name, statement in self.config.statements.items():
-            yield statement_tool(self.database, name, statement)
+            yield statement_tool(self.database, name, statement, self.config.quirks)
         tables: dict[str, TableTools] = {}
         for tool, (verb, name) in table_tools(self.config).items():
             if name not in tables:
                 tables[name] = TableTools(self.database, self.table(name), self.config.tables[name])
             yield getattr(tables[name], verb)(tool)
+        for tool, name in procedure_tools(self.config).items():
+            yield procedure_tool(self.database, tool, name, self.config.procedures[name])
 
     def table(self, name: str) -> Table:
         """Reflect a configured table, with the configured key and columns."""
@@ -78,7 +82,7 @@ class SqlAdapter(Adapter[SqlConfig]):
         if config is None:
             raise ConfigError(f"{self.name}: table {name!r} is not under tables", field="table")
         found = reflect(self.database, config.table or name)
-        return narrowed(found, config, f"{self.name}.tables.{name}")
+        return narrowed(found, config, self.config.quirks, f"{self.name}.tables.{name}")
 
     def source(self, spec: Mapping[str, Any], *, sync: str) -> Source:
         from ...connectors.sql_source import StatementSource, TableSource
@@ -89,9 +93,19 @@ class SqlAdapter(Adapter[SqlConfig]):
                 raise ConfigError(f"{self.name}: {name!r} is no statement with effect read", field="statement")
             config = self.config.statements[name]
             return StatementSource(
-                self.database, prepared(self.database, config), bound(config, spec.get("with") or {}), name
+                self.database,
+                prepared(self.database, config, self.config.quirks),
+                bound(config, spec.get("with") or {}),
+                name,
             )
         return TableSource(self.database, self.table(spec["table"]), spec.get("cursor"))
+
+    def finder(
+        self, spec: Mapping[str, Any]
+    ) -> Callable[[Sequence[tuple[Any, ...]]], Mapping[bytes, Mapping[str, Any]]]:
+        from ...connectors.sql_lookup import TableLookup
+
+        return TableLookup(self.database, self.table(spec["table"]), spec["key"], spec["columns"]).find
 
     def sink(self, spec: Mapping[str, Any], *, sync: str) -> Sink:
         from ...connectors.sql_sink import TableSink
@@ -106,6 +120,8 @@ class SqlAdapter(Adapter[SqlConfig]):
             yield self._tried(f"table {name}", partial(self._look, name))
         for name, statement in self.config.statements.items():
             yield self._tried(f"statement {name}", partial(self._plan, statement))
+        for name, procedure in self.config.procedures.items():
+            yield self._tried(f"procedure {name}", partial(looked_up, self.database, name, procedure))
 
     def _connect(self) -> str:
         with self.database.unit("read"):
@@ -120,7 +136,7 @@ class SqlAdapter(Adapter[SqlConfig]):
     def _plan(self, config: StatementConfig) -> str:
         from ...connectors.sql_statements import try_plan
 
-        return try_plan(self.database, prepared(self.database, config))
+        return try_plan(self.database, prepared(self.database, config, self.config.quirks))
 
     def _tried(self, what: str, step: Callable[[], str]) -> Finding:
         try:

@@ -9,13 +9,14 @@ from pydantic_core import PydanticCustomError
 
 from ...connectors import sql_schema as schema
 from ...connectors.sql_model import Column, Kind
-from ...connectors.sql_text import READ_VERBS, parse
+from ...connectors.sql_text import READ_ONLY, READ_VERBS, parse, writes
 from ...core.adapter import AdapterConfig
 from ...core.errors import ConfigError
 from ...core.strict import Strict
 from ...core.tool import Effect
+from .quirks import Quirks, TableQuirks
 
-_LATER = "comes with the release that deepens SQL; remove it until then"
+_PROCEDURES = frozenset({"postgresql", "mysql", "firebird"})
 _TABLE_VERBS = ("read", "insert", "upsert", "update")
 _FORMATS: dict[str | None, Kind] = {
     "decimal": "decimal",
@@ -98,7 +99,9 @@ class StatementConfig(Strict):
     transactional: bool = Field(True, description="false: runs outside a transaction and cannot be undone.")
     timeout_s: float | None = Field(None, gt=0, le=3600, description="Instead of the adapter's call_timeout_s.")
 
-    later: ClassVar[dict[str, str]] = {"quirks": _LATER}
+    quirks: TableQuirks = Field(
+        default_factory=TableQuirks, description="What columns of the answer, and parameters, keep in their own way."
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -124,11 +127,28 @@ class TableConfig(Strict):
     max_rows: int = Field(1000, ge=1, le=1_000_000, description="The longest page.")
     max_bytes: int = Field(10_000_000, ge=1, description="Rough size of a page, in bytes.")
 
-    later: ClassVar[dict[str, str]] = {"quirks": _LATER, "delete": _LATER}
+    quirks: TableQuirks = Field(default_factory=TableQuirks, description="What its columns keep in their own way.")
+
+    later: ClassVar[dict[str, str]] = {"delete": "rows are not deleted by tools of tables; write a statement that does"}
+
+
+class ProcedureConfig(Strict):
+    """A stored procedure or function; what goes in and comes out is read from the catalogue."""
+
+    procedure: str | None = Field(
+        None,
+        description="name, schema.name, or name(type, type) where there are several; the entry's name when absent.",
+    )
+    description: str | None = Field(None, description="What it does; the catalogue's comment when absent.")
+    effect: Effect = Field("write", description="read runs in a read-only transaction.")
+    max_rows: int = Field(1000, ge=1, le=1_000_000, description="More rows of a result set are not kept.")
+    max_bytes: int = Field(10_000_000, ge=1, description="Rough size of a result set, in bytes.")
+    transactional: bool = Field(True, description="false: it commits by itself, and cannot be undone.")
+    timeout_s: float | None = Field(None, gt=0, le=3600, description="Instead of the adapter's call_timeout_s.")
 
 
 class SqlConfig(AdapterConfig):
-    """A database: PostgreSQL, MariaDB, MySQL, SQLite, or another with a dialect of SQLAlchemy."""
+    """A database: PostgreSQL, MariaDB, MySQL, SQLite, Firebird, one through ODBC, or another with a dialect of SQLAlchemy."""
 
     url: SecretStr = Field(description="postgresql://user:password@host:5432/database, mysql://..., sqlite:///file.db")
     statements: dict[str, StatementConfig] = Field(default_factory=dict, description="Tools by name, each a statement.")
@@ -136,9 +156,12 @@ class SqlConfig(AdapterConfig):
         default_factory=dict, description="Tables and views that may be used; no other is."
     )
 
-    later: ClassVar[dict[str, str]] = {"procedures": f"stored procedures as tools: {_LATER}", "quirks": _LATER}
+    procedures: dict[str, ProcedureConfig] = Field(
+        default_factory=dict, description="Stored procedures and functions as tools call_<name>; no other is."
+    )
+    quirks: Quirks = Field(default_factory=Quirks, description="What all tables and answers keep in their own way.")
 
-    @field_validator("statements", "tables")
+    @field_validator("statements", "tables", "procedures")
     @classmethod
     def _names(cls, given: dict[str, Any]) -> dict[str, Any]:
         for name in given:
@@ -151,6 +174,13 @@ class SqlConfig(AdapterConfig):
         scheme = self.url.get_secret_value().partition(":")[0].partition("+")[0]
         return {"postgres": "postgresql", "mariadb": "mysql"}.get(scheme, scheme)
 
+    @property
+    def has_code_pages(self) -> bool:
+        """Tell whether a code page is declared anywhere."""
+        of_some = [each.quirks for each in self.tables.values()] + [each.quirks for each in self.statements.values()]
+        said: list[Quirks] = [self.quirks, *of_some, *(one for quirks in of_some for one in quirks.columns.values())]
+        return any(quirks.code_page is not None for quirks in said)
+
     @model_validator(mode="after")
     def _statements_fit(self) -> Self:
         for name, statement in self.statements.items():
@@ -158,9 +188,13 @@ class SqlConfig(AdapterConfig):
                 raise PydanticCustomError(
                     "statement", "statements.{name}: {problem}", {"name": name, "problem": problem}
                 )
-        twice = self.statements.keys() & table_tools(self)
+        made = [*table_tools(self), *procedure_tools(self)]
+        twice = (self.statements.keys() & set(made)) | {name for name in made if made.count(name) > 1}
         if twice:
-            raise PydanticCustomError("name", "{name} is both a statement and a tool of a table", {"name": min(twice)})
+            raise PydanticCustomError("name", "two tools would be named {name}", {"name": min(twice)})
+        if self.procedures and self.dialect not in _PROCEDURES:
+            said = "procedures: those of PostgreSQL, MariaDB, MySQL and Firebird are known; write a statement instead"
+            raise PydanticCustomError("procedures", said)
         return self
 
 
@@ -175,7 +209,14 @@ def _problem(statement: StatementConfig, dialect: str) -> str | None:
         return f"parameter {unused[0]} is not used in the sql"
     if statement.effect == "read" and text.verb not in READ_VERBS:
         return f"effect read, but {text.verb or 'it'} writes"
+    if statement.effect == "read" and dialect not in READ_ONLY and (found := writes(text, dialect)):
+        return f"effect read, but this could write ({found}), and this database knows no read-only transaction"
     return None
+
+
+def procedure_tools(config: SqlConfig) -> dict[str, str]:
+    """Name the tools of the procedures: {"call_book": "book"}."""
+    return {f"call_{name}": name for name in config.procedures}
 
 
 def table_tools(config: SqlConfig) -> dict[str, tuple[str, str]]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...connectors import sql_schema as schema
-from ...connectors.sql_model import Changed, Rows
+from ...connectors.sql_model import Changed, Column, Quirk, Rows
+from ...connectors.sql_quirks import encoder, quirky
 from ...connectors.sql_text import parse
 from ...core.errors import ConfigError
 from ...core.tool import Call, Reading, Tool
-from .config import StatementConfig
+from .config import Parameter, StatementConfig
+from .quirks import Quirks, quirks_of
 
 if TYPE_CHECKING:
     from ...connectors.sql import Database
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from ...connectors.sql_statements import Limits, Statement
 
 
-def prepared(database: Database, config: StatementConfig) -> Statement:
+def prepared(database: Database, config: StatementConfig, every: Quirks) -> Statement:
     """
     Read a statement's text for its database.
 
@@ -33,14 +35,27 @@ def prepared(database: Database, config: StatementConfig) -> Statement:
 
         if found := writes(text, database.dialect):
             raise ConfigError(f"{database.name}: effect read, but this could write ({found}): {config.sql[:80]!r}")
-    return Statement(text, config.lists, sqlite_kinds(database, text) if database.dialect == "sqlite" else None)
+    known = sqlite_kinds(database, text) if database.dialect == "sqlite" else {}
+    return Statement(text, config.lists, with_quirks(known, config, every) or None)
 
 
-def statement_tool(database: Database, name: str, config: StatementConfig) -> Tool:
+def with_quirks(known: Mapping[str, Column], config: StatementConfig, every: Quirks) -> dict[str, Column]:
+    """Say of the columns of an answer what is declared of them; what nothing is known of stands under EVERY."""
+    from ...connectors.sql_statements import EVERY
+
+    common, named = quirks_of(every, config.quirks)
+    found = {name: quirky(column, named.get(name, common)) for name, column in known.items()}
+    found |= {name: quirky(Column(name, "text"), quirk) for name, quirk in named.items() if name not in known}
+    if common != Quirk():
+        found[EVERY] = Column(EVERY, "text", quirk=common)
+    return found
+
+
+def statement_tool(database: Database, name: str, config: StatementConfig, every: Quirks) -> Tool:
     """Make the tool of a statement; asks the database for the columns of a query."""
     from ...connectors import sql_statements as statements
 
-    statement = prepared(database, config)
+    statement = prepared(database, config, every)
     limits = statements.Limits(config.max_rows, config.max_bytes)
     transactional = config.transactional and not statements.commits_by_itself(statement, database.dialect)
 
@@ -82,6 +97,8 @@ def statement_tool(database: Database, name: str, config: StatementConfig) -> To
         return would if rows is None else {**would, "rows": rows}
 
     columns = statements.describe(database, statement)
+    if columns and statement.kinds:
+        columns = [statements.meant(column, statement.kinds) for column in columns]
     row = schema.row_output(columns, whole=False) if columns else {"type": "object"}
     reads = config.effect == "read"
     return Tool(
@@ -102,7 +119,7 @@ def rows_of(found: Rows) -> dict[str, Any]:
 
 
 def _pinned(database: Database, statement: Statement, limits: Limits) -> PinnedRead | None:
-    if database.driver != "psycopg":
+    if database.driver != "psycopg" or statement.kinds:
         return None
     try:
         from ...connectors.sql_pinned import PinnedRead
@@ -130,11 +147,23 @@ def bound(config: StatementConfig, arguments: Mapping[str, Any]) -> dict[str, An
     values: dict[str, Any] = {}
     for name, parameter in config.parameters.items():
         value = arguments.get(name, parameter.default)
+        encode = _encoder(config, name, parameter.items or parameter)
         if parameter.items is not None:
-            values[name] = [converted(item, parameter.items.kind, name) for item in value or ()]
+            values[name] = [encode(converted(item, parameter.items.kind, name)) for item in value or ()]
         else:
-            values[name] = converted(value, parameter.kind, name)
+            values[name] = encode(converted(value, parameter.kind, name))
     return values
+
+
+def _encoder(config: StatementConfig, name: str, parameter: Parameter) -> Callable[[Any], Any]:
+    """Write a parameter as the column of its name keeps values, where that is declared."""
+    if name not in config.quirks.columns:
+        return _same
+    return encoder(Column(name, parameter.kind, quirk=quirks_of(Quirks(), config.quirks)[1][name], stored="text"))
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def answer(done: Changed) -> dict[str, Any]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...connectors import sql_schema as schema
 from ...connectors.sql_model import Condition, Order, Query, Table
 from ...connectors.sql_paging import after, token
+from ...connectors.sql_quirks import quirky
 from ...core.errors import ConfigError, InputError
 from ...core.tool import Call, Seen, Tool
 from .config import TableConfig
+from .quirks import Quirks, quirks_of
 from .statements import answer
 
 if TYPE_CHECKING:
@@ -129,19 +131,19 @@ class TableTools:
         )
 
 
-def narrowed(table: Table, config: TableConfig, where: str) -> Table:
-    """Apply the configured key and columns; ConfigError names a column that is not there."""
+def narrowed(table: Table, config: TableConfig, every: Quirks, where: str) -> Table:
+    """Apply the configured key, columns and quirks; ConfigError names a column that is not there."""
     known = {column.name for column in table.columns}
-    for name in [*config.key, *(config.columns or ())]:
+    for name in [*config.key, *(config.columns or ()), *config.quirks.columns]:
         if name not in known:
             raise ConfigError(f"{where}: {table.full_name} has no column {name!r}", field="key")
     key = tuple(config.key) or table.key
     columns = table.columns
     if config.columns is not None:
         columns = tuple(column for column in columns if column.name in {*config.columns, *key})
-    return Table(
-        table.name, table.schema, columns, key, table.unique, transactional=table.transactional, comment=table.comment
-    )
+    common, named = quirks_of(every, config.quirks)
+    columns = tuple(quirky(column, named.get(column.name, common)) for column in columns)
+    return replace(table, columns=columns, key=key)
 
 
 def keyed(table: Table, tool: str) -> None:

@@ -4,6 +4,7 @@ import itertools
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
@@ -55,6 +56,12 @@ class Firebird(process.Private):
         path = self.home / f"test{next(self._names)}.fdb"
         self._create(path)
         return self.database_url(path)
+
+    def execute(self, statements: Iterable[str], url: str) -> None:
+        """Run statements, each in a transaction of its own, in the database of a URL."""
+        path = url.partition("?")[0].partition(f":{self.port}/")[2]
+        script = "".join(f"{statement}\n^\ncommit\n^\n" for statement in statements)
+        self._run(f"set term ^ ;\n{script}", "-password", self.password, f"{self.host}/{self.port}:{path}")
 
     def _create(self, path: Path) -> None:
         where = f"{self.host}/{self.port}:{path}"
