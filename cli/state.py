@@ -24,18 +24,24 @@ def backup(ctx: typer.Context, file: Annotated[Path, typer.Argument(metavar="FIL
     """
     Write the whole state to one file, while others work on it.
 
-    It holds what the state holds: keep it as safe. PostgreSQL needs pg_dump.
+    It holds what the state holds: keep it as safe. The key that signs the audit is put beside it, as FILE.audit-key, where it
+    is kept in a file (without a state_key). PostgreSQL needs pg_dump.
     """
     from ..config import load
-    from ..core.store.restoring import back_up
+    from ..core import audit_key
+    from ..core.store import restoring
 
     session(ctx).here_only("state backup")
-    back_up(load(session(ctx).config).state_url, file)
+    config = load(session(ctx).config)
+    restoring.back_up(config.state_url, file)
+    key = audit_key.back_up(audit_key.key_file(restoring.file_of(config.state_url), config.base), file)
     written = file.stat().st_size
     if session(ctx).as_json:
-        json_out({"file": str(file), "bytes": written})
-    else:
-        say(f"{file}: {written:,} bytes", style="green")
+        json_out({"file": str(file), "bytes": written, "audit_key": key and str(key)})
+        return
+    say(f"{file}: {written:,} bytes", style="green")
+    if key is not None:
+        say(f"{key}: what signs the audit")
 
 
 @state.command()
@@ -44,20 +50,22 @@ def restore(ctx: typer.Context, file: Annotated[Path, typer.Argument(metavar="FI
     Make the state from a backup. Stop `serve` and every worker before.
 
     What was done after the backup is not in it. So every write of its runs is parked, not repeated, until its probe or
-    `drawbar dead settle` says whether it was done, and ticks of the clock are not made up for. PostgreSQL needs pg_restore and
-    psql.
+    `drawbar dead settle` says whether it was done, and ticks of the clock are not made up for. The audit's key comes from beside
+    the backup. PostgreSQL needs pg_restore and psql.
     """
     from ..app import open_app
     from ..config import load
+    from ..core import audit_key
     from ..core.store import restoring
 
     session(ctx).here_only("state restore")
     config = load(session(ctx).config)
     before = restoring.restore(config.state_url, file)
+    key = audit_key.restore(audit_key.key_file(restoring.file_of(config.state_url), config.base), file)
     with open_app(config) as app:
         app.restored(caller=app.owner(), reason=reason)
     if session(ctx).as_json:
-        json_out({"file": str(file), "before": before and str(before)})
+        json_out({"file": str(file), "before": before and str(before), "audit_key": key and str(key)})
     else:
         say(f"restored from {file}", style="green")
         if before is not None:

@@ -10,6 +10,7 @@ import structlog
 
 from .audit_chain import Signer, derived
 from .masking import Vault
+from .store.backup import free_name
 
 log = structlog.get_logger("drawbar.audit")
 
@@ -35,6 +36,44 @@ def known(vault: Vault, file: Path) -> Signer | None:
     """Give the signer where there is one, and make none."""
     found = derived(vault.digest)
     return found if found is not None or not file.exists() else Signer(_read(file))
+
+
+def back_up(file: Path, backup: Path) -> Path | None:
+    """Put the key beside a backup of the state that it signs, and give where; None where there is no such file."""
+    if not file.exists():
+        return None
+    beside = _beside(backup)
+    _write(beside, file.read_bytes())
+    return beside
+
+
+def restore(file: Path, backup: Path) -> Path | None:
+    """
+    Take the key from beside a backup, where there is one, and give where it is now.
+
+    Another key that was there is kept beside it: what was signed since the backup was signed by that.
+    """
+    beside = _beside(backup)
+    if not beside.is_file():
+        return None
+    kept = beside.read_bytes()
+    if file.exists() and file.read_bytes() != kept:
+        file.rename(free_name(file, "before-restore"))
+    _write(file, kept)
+    return file
+
+
+def _beside(backup: Path) -> Path:
+    return backup.with_name(f"{backup.name}.audit-key")
+
+
+def _write(file: Path, key: bytes) -> None:
+    draft = file.with_name(f"{file.name}.{os.getpid()}.part")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+        out.write(key)
+        out.flush()
+        os.fsync(out.fileno())
+    draft.replace(file)
 
 
 def _made(file: Path) -> bytes:

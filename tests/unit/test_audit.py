@@ -8,6 +8,7 @@ import pytest
 from scripted import ME, OTHER, House
 
 from drawbar.core import audit as audits
+from drawbar.core import audit_key
 from drawbar.core.audit import Audit
 from drawbar.core.audit_chain import Signer
 from drawbar.core.audit_seal import cut_chain, seal
@@ -314,3 +315,22 @@ def test_what_is_secret_or_personal_is_not_told(house, monkeypatch):
 
 def _without(value, secret):
     return json.loads(json.dumps(value).replace(secret, "***"))
+
+
+def test_the_key_that_signs_goes_with_a_backup_and_comes_back_with_it(tmp_path):
+    kept, backup = tmp_path / "drawbar.db.audit-key", tmp_path / "night.bak"
+    kept.write_text("of the night")
+
+    beside = audit_key.back_up(kept, backup)
+    kept.write_text("of the day")
+    restored = audit_key.restore(kept, backup)
+
+    assert restored == kept
+    assert kept.read_text() == "of the night"
+    assert [one.read_text() for one in tmp_path.glob("*before-restore*")] == ["of the day"]
+    assert {one.stat().st_mode & 0o777 for one in (kept, beside)} == {0o600}
+
+
+def test_a_state_whose_key_is_no_file_is_backed_up_without_one(tmp_path):
+    assert audit_key.back_up(tmp_path / "none", tmp_path / "night.bak") is None
+    assert audit_key.restore(tmp_path / "none", tmp_path / "night.bak") is None
