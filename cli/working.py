@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,6 +28,8 @@ def worker(
     ctx: typer.Context,
     queues: Queues = None,
     drain_s: Annotated[float, typer.Option("--drain-s", min=0, help="How long calls that run may take to end after SIGTERM.")] = 60,
+    metrics_port: Annotated[int | None, typer.Option("--metrics-port", min=0, max=65535, help="Give the numbers of this process to Prometheus there; 0 takes a free one.", show_default=False)] = None,
+    metrics_host: Annotated[str, typer.Option("--metrics-host", help="Where --metrics-port is opened; whoever reaches it may read them.")] = "127.0.0.1",
 ) -> None:  # fmt: skip
     """
     Work on what is ready, beside `serve` and other workers.
@@ -49,11 +53,21 @@ def worker(
         app.begin()
         reloader.start()
         say(working_on(app))
-        ends()
-        stop.wait()
+        with nullcontext() if metrics_port is None else _offered(app, metrics_host, metrics_port):
+            ends()
+            stop.wait()
     finally:
         reloader.stop()
         app.close(drain_s=drain_s)
+
+
+@contextmanager
+def _offered(app: App, host: str, port: int) -> Iterator[None]:
+    from ..facade.numbers import offered
+
+    with offered(host, port, app.gauges.read) as url:
+        say(f"its numbers are at {url}")
+        yield
 
 
 def working_on(app: App) -> str:

@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from ..core.errors import ConfigError, raise_as
 from ..core.gauges import STATED, Value
 from ..core.measure import MEASURED, METER, SHORT_S, Metric
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
     from prometheus_client.core import Metric as Family
 
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 WRITE_S = 2.0
 _FRESH_S = 15.0
+_END_S = 5.0
 _WORKER = "drawbar_worker"
 Snapshot = dict[str, list[list[Any]]]
 
@@ -59,16 +63,39 @@ class Shared:
 
 def text(workers: Iterable[tuple[str, Snapshot]], stated: Iterable[Value]) -> bytes:
     """Write all of it in Prometheus's form."""
-    from prometheus_client import CollectorRegistry, generate_latest  # loaded by who is asked
+    from prometheus_client import generate_latest  # loaded by who is asked
+
+    return generate_latest(_registry(lambda: workers, lambda: stated))
+
+
+@contextmanager
+def offered(host: str, port: int, stated: Callable[[], Iterable[Value]]) -> Iterator[str]:
+    """Give the numbers of this process to whoever asks at a port of their own, while the block runs; gives its URL."""
+    from prometheus_client import start_http_server
+
+    with raise_as(ConfigError, OSError, doing=f"port {port} of {host} for metrics", field="--metrics-port"):
+        server, thread = start_http_server(port, host, _registry(Shared().read, stated))
+    try:
+        yield f"http://{host}:{server.server_address[1]}/metrics"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(_END_S)
+
+
+def _registry(
+    workers: Callable[[], Iterable[tuple[str, Snapshot]]], stated: Callable[[], Iterable[Value]]
+) -> CollectorRegistry:
+    from prometheus_client import CollectorRegistry
 
     class Collector:
         def collect(self) -> Iterator[Family]:
-            yield from _measured(list(workers))
-            yield from _stated(list(stated))
+            yield from _measured(list(workers()))
+            yield from _stated(list(stated()))
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Collector())
-    return generate_latest(registry)
+    return registry
 
 
 def _measured(workers: list[tuple[str, Snapshot]]) -> Iterator[Family]:
