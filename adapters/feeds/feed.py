@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,14 +14,15 @@ from ...connectors.drop import Drop, Entry, Files
 from ...core.adapter import Place
 from ...core.drops import Arrival, Remembers, Twin
 from ...core.errors import ConfigError, DrawbarError, InputError, Rejected, Unavailable
-from ...core.values import parse_json, write_json
+from ...core.values import write_json
 from ..formats import Format
-from .aside import REASON, archive_here, joined, move_aside, move_marker, walked, write_reason
-from .claiming import LOCK, LockFiles, Noted
-from .claims import FOLDER, Claim, Claims
+from .aside import REASON, archive_here, joined, move_aside, move_marker, write_reason
+from .claiming import LockFiles, Noted
+from .claims import Claim, Claims
 from .config import FeedConfig, LocalFolder
 from .copying import Copied, Spool, copied
 from .found import Found, State, Taken
+from .listing import Listing
 from .order import Turn, in_turn
 from .pattern import Pattern
 
@@ -46,8 +46,7 @@ class Feed:
         self._copies = Spool(self.spool, self.claims.owner, self.claims.is_gone)
         self._lock = threading.Lock()
         self._format: Format | None = None
-        self._seen: dict[str, tuple[int, float, float]] = {}
-        self._incomplete: dict[str, tuple[int, float]] = {}
+        self._listing = Listing(config, self.pattern, self.claims)
         self._told: set[str] = set()
 
     @property
@@ -92,13 +91,13 @@ class Feed:
 
     def _turn(self, files: Files) -> Turn:
         """Give what there is: without an order everything counts as ready, whatever its state."""
-        seen = self._seen_now(files)
+        seen = self._listing.seen(files)
         order = self.config.order
         if order is None:
             return Turn(sorted(seen, key=lambda one: (one.modified, one.name)), [])
         notes = self.notes.notes(self.full_name)
         state = {name: note.state for name, note in notes.items()}
-        aside = [(one, state.get(one.name) == "skipped") for one in self._quarantined(files)]
+        aside = [(one, state.get(one.name) == "skipped") for one in self._listing.quarantined(files)]
         aside += [(one, False) for one in seen if one.state == "quarantined"]
         fits = [one for one in seen if one.state not in {"done", "quarantined"}]
         released = {name for name, said in state.items() if said == "released"}
@@ -106,51 +105,6 @@ class Feed:
         for one in turn.held:
             self._tell_once("file.held", one.name, one.why)
         return Turn(turn.ready, [*turn.held, *(one for one in seen if one.state in {"done", "quarantined"})])
-
-    def _quarantined(self, files: Files) -> Iterator[Found]:
-        for found in self._in_folder(files, self.config.quarantine, "quarantined"):
-            if (captures := self.pattern.match(found.name)) is not None:
-                yield replace(found, captures=captures)
-
-    def _seen_now(self, files: Files) -> list[Found]:
-        apart = {folder for folder, _ in self.folders()}
-        listed = walked(files, self.folder, self.pattern.depth, apart)
-        standing = self.claims.standing(files, listed, is_hidden=FOLDER in listed)
-        found = [
-            self._as_found(name, entry, captures, listed.keys(), standing.known.get(name), standing.reasons.get(name))
-            for name, entry in listed.items()
-            if not entry.is_folder and self._is_visible(name, listed)
-            if (captures := self.pattern.match(name)) is not None
-        ]
-        for claim, entry, free in standing.hidden:
-            if (captures := self.pattern.match(claim.name)) is not None:
-                state: State = "failed" if free else "claimed"
-                path = self.claims.path(claim)
-                found.append(Found(claim.name, path, entry.size, entry.modified, state, captures, claim))
-        self._forget_all_but(set(listed))
-        return found
-
-    def _is_visible(self, name: str, listed: Mapping[str, Entry]) -> bool:
-        if name.rpartition("/")[2].startswith("."):
-            return False
-        return not (self.config.claim == "lock_file" and name.endswith(LOCK) and name.removesuffix(LOCK) in listed)
-
-    def _as_found(
-        self,
-        name: str,
-        entry: Entry,
-        captures: dict[str, Any],
-        names: Collection[str],
-        known: tuple[Claim, str] | None,
-        reason: str | None,
-    ) -> Found:
-        state: State = "ready" if self._is_ready(name, entry, names) else "waiting"
-        claim = None
-        if known is not None:
-            claim, said = known
-            state = said if said in {"claimed", "done", "quarantined"} or state == "ready" else state  # type: ignore[assignment]
-        why = str((parse_json(reason.encode()) or {}).get("error")) if reason else None
-        return Found(name, self.inbox(name), entry.size, entry.modified, state, captures, claim, why)
 
     def ready(self, *, wait: bool) -> list[Found]:
         """
@@ -228,6 +182,8 @@ class Feed:
         if taken.found.size or self.config.empty != "skip":
             return False
         log.info("feed.empty", feed=self.full_name, file=taken.found.name)
+        if self._notes is not None:
+            self._notes.tell("file.empty", {"name": self.full_name, "file": taken.found.name})
         return True
 
     def _twin(self, taken: Taken) -> Twin | None:
@@ -244,10 +200,8 @@ class Feed:
 
     def incomplete(self, taken: Taken, why: str) -> None:
         """Put a file back that is not whole yet: that costs no attempt, and it is left alone until it changes."""
-        found = taken.found
-        with self._lock:
-            self._incomplete[found.name] = (found.size, found.modified)
-        log.info("feed.incomplete", feed=self.full_name, file=found.name, reason=why)
+        self._listing.leave_alone(taken.found)
+        log.info("feed.incomplete", feed=self.full_name, file=taken.found.name, reason=why)
         self._done_with(taken)
         self._back(taken.claim, taken.claim.attempts)
 
@@ -280,6 +234,7 @@ class Feed:
         }
         log.warning("feed.quarantined", **{**said, "at": None})
         self._done_with(taken)
+        self._forget_decisions(taken.found.name)
         try:
             if self.config.after == "leave":
                 self.claims.left(taken.claim, "quarantined", write_json(said).decode())
@@ -326,6 +281,7 @@ class Feed:
         if not self._remembers:
             return
         place = config.order.place(found) if config.order else None
+        self._forget_decisions(found.name)
         arrival = Arrival(found.name, taken.sha256, found.size, found.modified, place)
         self.notes.arrived(self.full_name, arrival)
 
@@ -341,27 +297,19 @@ class Feed:
         if captures is None:
             return
         yield from (found for found in self.look(files) if found.name == name)
-        for folder, state in self.folders():
+        for folder, state in self._listing.folders():
             path = joined(self.folder, folder, name)
             if (entry := files.stat(path)) is not None:
                 yield Found(name, path, entry.size, entry.modified, state, captures)
 
     def folders(self) -> list[tuple[str, State]]:
-        aside: list[tuple[str, State]] = [(self.config.quarantine, "quarantined")]
-        if isinstance(self.config.archive, str) and self.config.after == "archive":
-            aside.insert(0, (self.config.archive, "archived"))
-        return aside
+        """Name the folders in which files are put aside."""
+        return self._listing.folders()
 
     def aside(self, files: Files) -> Iterator[Found]:
         """Give the files in archive and quarantine."""
-        for folder, state in self.folders():
-            yield from self._in_folder(files, folder, state)
-
-    def _in_folder(self, files: Files, folder: str, state: State) -> Iterator[Found]:
-        for name, entry in walked(files, joined(self.folder, folder), self.pattern.depth, ()).items():
-            if not entry.is_folder and not name.endswith(REASON):
-                path = joined(self.folder, folder, name)
-                yield Found(name, path, entry.size, entry.modified, state)
+        for folder, state in self._listing.folders():
+            yield from self._listing.in_folder(files, folder, state)
 
     def retried(self, files: Files, found: Found) -> dict[str, Any]:
         """Put a file back into the inbox, its failures forgotten; Rejected when another one of that name is there."""
@@ -369,6 +317,7 @@ class Feed:
             if not files.move(found.path, self.inbox(found.name)):
                 raise Rejected(f"{found.name} is gone")
             files.remove(found.path + REASON)
+            self._forget_decisions(found.name)
         elif found.claim is not None:
             self.claims.gone(files, found.claim)
         self._decided(found.name)
@@ -405,15 +354,20 @@ class Feed:
     def is_there(self, since: float) -> bool:
         """Tell whether anything of the feed is in its inbox, or has been put aside and is not older than a moment."""
         with self.drop.session() as files:
-            seen = self._seen_now(files)
+            seen = self._listing.seen(files)
             if any(one.state not in {"done", "quarantined"} for one in seen):
                 return True
-            return any(one.modified >= since for one in (*seen, *self._quarantined(files)))
+            return any(one.modified >= since for one in (*seen, *self._listing.quarantined(files)))
 
     def _decided(self, name: str) -> None:
+        self._listing.look_anew(name)
         with self._lock:
-            self._incomplete.pop(name, None)
             self._told.discard(name)
+
+    def _forget_decisions(self, name: str) -> None:
+        """Forget what a person said of an earlier file of this name."""
+        if self.config.order is not None and self.config.claim != "journal":
+            self.notes.forget(self.full_name, name)
 
     def _tell_once(self, kind: str, name: str, why: str | None) -> None:
         with self._lock:
@@ -422,27 +376,6 @@ class Feed:
             self._told.add(name)
         log.warning(kind.replace("file", "feed"), feed=self.full_name, file=name, reason=why)
         self.notes.tell(kind, {"name": self.full_name, "file": name, "reason": why})
-
-    def _is_ready(self, name: str, entry: Entry, names: Collection[str]) -> bool:
-        ready, now = self.config.ready, time.monotonic()
-        with self._lock:
-            size, modified, since = self._seen.get(name, (-1, 0.0, now))
-            if (size, modified) != (entry.size, entry.modified):
-                since = now
-                self._seen[name] = (entry.size, entry.modified, now)
-            if self._incomplete.get(name) == (entry.size, entry.modified):
-                return False
-        marker = ready.marker_of(name)
-        return (
-            (ready.stable_s is None or now - since >= ready.stable_s)
-            and (ready.min_age_s is None or self.claims.now() - entry.modified >= ready.min_age_s)
-            and (marker is None or marker in names)
-        )
-
-    def _forget_all_but(self, names: set[str]) -> None:
-        with self._lock:
-            self._seen = {name: seen for name, seen in self._seen.items() if name in names}
-            self._incomplete = {name: seen for name, seen in self._incomplete.items() if name in names}
 
     def _copy(self, claim: Claim, found: Found) -> tuple[Copied, Entry | None]:
         path = self.claims.path(claim)
