@@ -24,6 +24,16 @@ from .soap_xml import ENCODING, WSDL, XML, XSD, Node, local
 def load(documents: Documents) -> Contract:
     """Read the contract. Raises ConfigError when it is none, Unavailable when its host cannot be reached."""
     root = documents.root(documents.location)
+    try:
+        return _contract(documents, root)
+    except ValueError as error:
+        raise ConfigError(f"{documents.location} holds a value that is none: {error}", field="wsdl") from None
+    except RecursionError:
+        said = f"{documents.location}: a type in it is made of itself, or of others, without an end"
+        raise ConfigError(said, field="wsdl", next="overlay can take it away") from None
+
+
+def _contract(documents: Documents, root: Node) -> Contract:
     if local(root.tag) != "definitions" or WSDL not in str(root.tag):
         what = "a WSDL 2.0, which is not supported" if local(root.tag) == "description" else f"<{local(root.tag)}>"
         raise ConfigError(f"{documents.location} is no WSDL 1.1: its root is {what}", field="wsdl")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
 from typing import Literal, cast
 
 from .soap_types import (
@@ -24,6 +25,8 @@ from .soap_types import (
 from .soap_xml import ENCODINGS, XML, XSD, Node, clark, local, namespace, qualified
 
 _X = f"{{{XSD}}}"
+_MOST_DIGITS = 7
+_MOST_EXPONENT = 400
 _GLOBAL = ("element", "complexType", "simpleType", "group", "attributeGroup", "attribute")
 _ARRAYS = {clark(space, "Array") for space in ENCODINGS}
 _WSDL_ARRAY_TYPE = "{http://schemas.xmlsoap.org/wsdl/}arrayType"
@@ -390,12 +393,22 @@ def _spread(kind: Complex, above: set[int]) -> list[Complex]:
     return kind.derived
 
 
+def _is_sane(text: str) -> bool:
+    """Tell whether a bound can be written out: 1e999999999 would fill the memory."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return True  # a date, or a pattern
+    return not value.is_finite() or abs(value.adjusted()) < _MOST_EXPONENT
+
+
 def _narrowed(facets: Facets, said: dict[str, list[str]]) -> Facets:
     def last(name: str) -> str | None:
-        return said[name][-1] if name in said else None
+        return said[name][-1] if name in said and _is_sane(said[name][-1]) else None
 
     def number(*names: str, otherwise: int | None) -> int | None:
-        return next((int(said[name][-1]) for name in names if name in said), otherwise)
+        given = next((said[name][-1] for name in names if name in said), None)
+        return int(given) if given is not None and len(given) <= _MOST_DIGITS else otherwise
 
     patterns = (
         "|".join(f"(?:{each})" for each in said["pattern"]) if len(said.get("pattern", ())) > 1 else last("pattern")
