@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,11 +55,11 @@ def running(command: Sequence[str], port: int, key: str = "none", **said: Any) -
         yield Server(f"http://127.0.0.1:{port}", child.pid, key, time.perf_counter() - began)
     finally:
         child.send_signal(signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             child.wait(END_S)
-        except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):  # some leave a child of their own behind
             os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
+        child.wait()
 
 
 def _answers(port: int) -> bool:

@@ -165,11 +165,11 @@ class PinnedRead:
         limit_ms = _limit_ms(left_s)
         if (pin := self._pins.take(limit_ms)) is None:
             return None
-        values = self._values(parameters)
-        if not pin.is_ready(self, values):
+        steps = pin.begun(self, self._values(parameters))
+        if steps is None:
             self._pins.give_back(pin, limit_ms)
             return None
-        return PinnedReading(self, pin, limit_ms, pin.reading(self, values, light=True), left_s, answer, otherwise)
+        return PinnedReading(self, pin, limit_ms, steps, left_s, answer, otherwise)
 
     def _values(self, parameters: Mapping[str, Any]) -> list[Any]:
         return [bindable(parameters[name], "postgresql") for name in self._names]
@@ -306,22 +306,32 @@ class _Pin:
             with watching(self.fileno, _GRACE_S):
                 self._pgconn.send_query(b"")
                 self._results()
-        found: Rows = wait(self.reading(asked, values), self.fileno, _WAKE_S)
-        return found
-
-    def is_ready(self, asked: PinnedRead, values: Sequence[Any]) -> bool:
-        """Tell whether it was used just now, and has prepared this statement for values of these types."""
-        if time.monotonic() - self._used > _IDLE_S:
-            return False
-        self._transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
-        return (asked.number, self._transformer.types or ()) in self._known
-
-    def reading(self, asked: PinnedRead, values: Sequence[Any], *, light: bool = False) -> PQGen[Rows]:
-        """Read; what is yielded is what the socket is waited for. With `light` a long answer is first said to be `_HEAVY`."""
         transformer = self._transformer
         sent = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
         types, formats = transformer.types or (), transformer.formats
         known = self._known.get((asked.number, types)) or self._prepare(asked, types)
+        found: Rows = wait(self._reading(asked, known, sent, formats), self.fileno, _WAKE_S)
+        return found
+
+    def begun(self, asked: PinnedRead, values: Sequence[Any]) -> PQGen[Rows] | None:
+        """Read without waiting for the socket; None where it was not used just now, or does not know the statement."""
+        if time.monotonic() - self._used > _IDLE_S:
+            return None
+        transformer = self._transformer
+        sent = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
+        known = self._known.get((asked.number, transformer.types or ()))
+        return None if known is None else self._reading(asked, known, sent, transformer.formats, light=True)
+
+    def _reading(
+        self,
+        asked: PinnedRead,
+        known: _Known,
+        sent: Sequence[Any],
+        formats: Sequence[Any] | None,
+        *,
+        light: bool = False,
+    ) -> PQGen[Rows]:
+        """Read; what is yielded is what the socket is waited for. With `light` a long answer is first said to be `_HEAVY`."""
         self._pgconn.send_query_prepared(known.name, sent, param_formats=formats)
         self._pgconn.set_chunked_rows_mode(_CHUNK)
         rows = yield from self._rows(known, asked.limits, light=light)
@@ -355,6 +365,8 @@ class _Pin:
             if light and result.ntuples > _LIGHT_ROWS:
                 light = False
                 yield _HEAVY
+            if result.ntuples == 0 and known.columns is not None:
+                continue  # the end of an answer
             if known.columns is None:
                 known.look(result)
             columns = known.columns or ()
