@@ -49,10 +49,20 @@ def _by_rows(form: Format, stream: BinaryIO, batch_rows: int) -> Iterator[Bulk]:
             numbers.append(record.record_no)
             raws.append(record.raw)
         if len(rows) + len(rejects) >= batch_rows:
-            yield Bulk(rows, numbers, raws, rejects)
+            yield Bulk(together(rows), numbers, raws, rejects)
             rows, numbers, raws, rejects = [], [], [], []
     if rows or rejects:
-        yield Bulk(rows, numbers, raws, rejects)
+        yield Bulk(together(rows), numbers, raws, rejects)
+
+
+def together(rows: Sequence[Row]) -> Sequence[Row]:
+    """Give rows by column where all of them have the same names in the same order."""
+    if not rows or not rows[0]:
+        return rows
+    names = list(rows[0])
+    if any(list(row) != names for row in rows):
+        return rows
+    return Columns(names, list(zip(*(row.values() for row in rows), strict=True)), [None] * len(names))
 
 
 def reader(column: Column) -> Read | None:

@@ -16,9 +16,11 @@ from .compression import FormatConfig
 from .copybook_codec import Decode, Rules, columns, decoder
 from .copybook_encoder import encode
 from .copybook_fields import Alphabet
-from .copybook_layout import Node, find_node, identifier, place
+from .copybook_layout import Node, identifier, place
 from .copybook_parser import CopybookParser, Item, Source
 from .copybook_rules import FieldRule, FieldRules, NullIf
+from .copybook_search import every_description, find_node, leaves
+from .copybook_text import read_text
 from .format import ArrowBatch, Begun, Column, Format, IncompleteFile, Record
 from .framing import (
     Blocks,
@@ -36,7 +38,6 @@ from .layouts import LayoutRules, Names, compile_choices, compile_layouts
 from .scalars import Trim
 
 ROW = "row"
-_MAX_COPYBOOK_BYTES = 4 * 1024 * 1024
 
 
 class CopybookConfig(FormatConfig):
@@ -101,7 +102,8 @@ class CopybookConfig(FormatConfig):
 
     def plain(self, base: Path) -> Format:
         """Read and compile the copybook; ConfigError names its file, line and column."""
-        return Copybook(self, base)
+        form = ColumnarCopybook(self, base)
+        return form if form.has_fixed_places else Copybook(self, base)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ class Copybook:
             {"ibm": False, "ieee": True, None: None}[config.floats],
         )
         rules = FieldRules(config.types, config.null_if, self._alphabet)
-        items = CopybookParser(config.copybook.name, config.source).parse(_text(base / config.copybook))
+        items = CopybookParser(config.copybook.name, config.source).parse(read_text(base / config.copybook))
         self._roots = [
             place(item, config.copybook.name, self._alphabet, rules, enums=config.enums == "check") for item in items
         ]
@@ -150,36 +152,6 @@ class Copybook:
         for number, raw in enumerate(records, skip + 1):
             if number > start:
                 yield self._one(number, raw)
-
-    def arrow_schema(self) -> Any:
-        from .copybook_columns import arrow_type, schema_of
-
-        return schema_of([(column.name, arrow_type(column)) for column in self.columns() or ()])
-
-    def arrow_batches(self, stream: BinaryIO, batch_rows: int = 32768, *, start: int = 0) -> Iterator[ArrowBatch]:
-        from .copybook_arrow import blocks_of, gathered
-
-        columnar = self._columnar()
-        if self._config.record == "fixed":
-            blocks = blocks_of(stream, self._config.length or self._length, batch_rows, start)
-        else:
-            blocks = gathered(self._records(stream, 0)[1], batch_rows, start)
-        for block in blocks:
-            yield columnar.batch(block)
-
-    def _columnar(self) -> Any:
-        """Compile the way of columns; it needs places that are the same in every record."""
-        from .copybook_arrow import Columnar, Sorting
-        from .copybook_columns import fields
-
-        layout = self._layouts.get(ROW)
-        by_columns = layout is not None and not layout.root.counters and not self._config.redefines
-        compiled = fields(layout.root, self._alphabet) if layout is not None and by_columns else None
-        size = layout.size if layout is not None else 0
-        keys = [(start, end) for found in self._places.values() for _, start, end in found]
-        return Columnar(
-            compiled, size, self._config.record == "fixed", self.arrow_schema(), self._one, Sorting(keys, self._kind)
-        )
 
     def _one(self, number: int, raw: bytes) -> Record | Reject:
         try:
@@ -206,7 +178,7 @@ class Copybook:
             fitting = [
                 node
                 for root in self._roots
-                for path, node, several in _described(root)
+                for path, node, several in every_description(root)
                 if several and plain in {path, path.rpartition(".")[2]}
             ]
             if not fitting:
@@ -287,7 +259,7 @@ class Copybook:
         if config.record != "line":
             return
         for layout in self._layouts.values():
-            for path, node in _leaves(layout.root):
+            for path, node in leaves(layout.root):
                 if node.item.usage not in {None, "display"}:
                     raise ConfigError(
                         f"record: line cannot have binary fields, whose bytes can look like a newline: {path} "
@@ -374,36 +346,35 @@ class Copybook:
         return encoded + self._end
 
 
-def _text(path: Path) -> str:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"the copybook {path} cannot be read: {error.strerror}", field="copybook") from error
-    if len(raw) > _MAX_COPYBOOK_BYTES or b"\0" in raw:
-        raise ConfigError(f"{path.name} is no copybook: it is {len(raw)} bytes of something else", field="copybook")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+class ColumnarCopybook(Copybook):
+    """The same, read by whole columns where every row has its fields at the same places."""
+
+    @property
+    def has_fixed_places(self) -> bool:
+        row = self._layouts.get(ROW)
+        zones = any("%z" in (rule.datetime or "") for rule in self._config.types.values())
+        return row is not None and not row.root.counters and not self._config.redefines and not zones
+
+    def arrow_schema(self) -> Any:
+        from .copybook_columns import arrow_type, schema_of
+
+        return schema_of([(column.name, arrow_type(column)) for column in self.columns() or ()])
+
+    def arrow_batches(self, stream: BinaryIO, batch_rows: int = 32768, *, start: int = 0) -> Iterator[ArrowBatch]:
+        from .copybook_arrow import Columnar, Sorting, blocks_of, gathered
+        from .copybook_columns import fields
+
+        row, equal = self._layouts[ROW], self._config.record == "fixed"
+        keys = [(begins, ends) for found in self._places.values() for _, begins, ends in found]
+        columnar = Columnar(
+            fields(row.root, self._alphabet), row.size, equal, self.arrow_schema(), self._one, Sorting(keys, self._kind)
+        )
+        if equal:
+            blocks = blocks_of(stream, self._config.length or self._length, batch_rows, start)
+        else:
+            blocks = gathered(self._records(stream, 0)[1], batch_rows, start)
+        for block in blocks:
+            yield columnar.batch(block)
 
 
-def _described(node: Node, path: str = "") -> Iterator[tuple[str, Node, bool]]:
-    """Give every named description with its path, and whether it shares its place with others."""
-    for slot in node.slots:
-        for inner in slot.nodes:
-            name = f"{path}.{inner.name}".strip(".")
-            if inner.name:
-                yield name, inner, len(slot.nodes) > 1
-            yield from _described(inner, name)
-
-
-def _leaves(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
-    for inner in node.nodes():
-        name = f"{path}.{inner.name or 'FILLER'}".lstrip(".")
-        if inner.slots:
-            yield from _leaves(inner, name)
-        elif inner.codec is not None:
-            yield name, inner
-
-
-__all__ = ["Copybook", "CopybookConfig"]
+__all__ = ["ColumnarCopybook", "Copybook", "CopybookConfig"]

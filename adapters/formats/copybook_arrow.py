@@ -13,6 +13,7 @@ from .copybook_columns import Bytes, Field, Mask, decode
 from .format import ArrowBatch, Record
 
 ROW = "row"
+_MOST_BYTES = 64 * 1024 * 1024
 Read = Callable[[int, bytes], "Record | Reject"]
 """Read one record, by its number, the way of rows."""
 
@@ -71,7 +72,7 @@ def blocks_of(stream: Any, length: int, rows: int, skip: int) -> Iterator[Block]
     from .framing import whole_blocks
 
     number = skip
-    for data in whole_blocks(stream, length, rows, skip):
+    for data in whole_blocks(stream, length, max(min(rows, _MOST_BYTES // length), 1), skip):
         starts = np.arange(0, len(data), length, dtype=np.int64)
         yield Block(data, starts, starts + length, number + 1)
         number += len(starts)
@@ -80,15 +81,16 @@ def blocks_of(stream: Any, length: int, rows: int, skip: int) -> Iterator[Block]
 def gathered(records: Iterator[bytes], rows: int, start: int) -> Iterator[Block]:
     """Give blocks of records of any length, the first `start` left out."""
     held: list[bytes] = []
-    number = 0
+    number = size = 0
     first = start + 1
     for number, raw in enumerate(records, 1):
         if number <= start:
             continue
         held.append(raw)
-        if len(held) == rows:
+        size += len(raw)
+        if len(held) == rows or size >= _MOST_BYTES:
             yield _block(held, first)
-            first, held = number + 1, []
+            first, held, size = number + 1, [], 0
     if held:
         yield _block(held, first)
 
@@ -100,23 +102,16 @@ def _block(held: list[bytes], first: int) -> Block:
 
 
 class Columnar:
-    """Turns blocks into batches. `fields` is None where every record goes the way of rows."""
+    """Turns blocks into batches. `equal`: every record is as long as any; else those of another length go by rows."""
 
-    def __init__(
-        self, fields: list[Field] | None, width: int, equal: bool, schema: Any, read: Read, sorting: Sorting
-    ) -> None:
+    def __init__(self, fields: list[Field], width: int, equal: bool, schema: Any, read: Read, sorting: Sorting) -> None:
         self._fields, self._width, self._equal, self._schema = fields, width, equal, schema
         self._read, self._sorting = read, sorting
 
     def batch(self, block: Block) -> ArrowBatch:
         """Decode one block; rows and rejects keep their order and their numbers."""
         is_row, slow = self._sorting(block)
-        if self._fields is None:
-            whole = np.zeros(len(block), dtype=bool)
-        elif self._equal:
-            whole = np.ones(len(block), dtype=bool)
-        else:
-            whole = (block.ends - block.starts) == self._width
+        whole = (block.ends - block.starts) == self._width if not self._equal else np.ones(len(block), dtype=bool)
         fast, slow = is_row & whole, slow | (is_row & ~whole)
         places = np.flatnonzero(fast)
         batch, kept, wrong = self._decoded(block, places)
@@ -127,7 +122,7 @@ class Columnar:
         return ArrowBatch(batch, kept + block.first, rejects, Raws(block.data, block.starts[kept], block.ends[kept]))
 
     def _decoded(self, block: Block, places: Any) -> tuple[Any, Any, Any]:
-        if self._fields is None or not len(places):
+        if not len(places):
             return _empty(self._schema), places[:0], places
         columns, wrong = decode(self._fields, block.matrix(places, self._width))
         batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)

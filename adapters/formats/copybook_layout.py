@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -263,30 +263,4 @@ def _initial(value: str | None, codec: Codec, alphabet: Alphabet) -> bytes:
     return codec.encode(float(value) if codec.type == "number" else value)
 
 
-def find_node(root: Node, names: Iterable[str]) -> tuple[Node, int, int] | None:
-    """Find a field at a fixed place by its path: the node and its first and last byte."""
-    at, node = 0, root
-    for name in names:
-        inner = _child(node, name)
-        if inner is None or inner[0].repeats:
-            return None
-        node, offset = inner
-        at += offset
-    return node, at, at + node.size
-
-
-def _child(group: Node, name: str) -> tuple[Node, int] | None:
-    at = 0
-    for slot in group.slots:
-        for node in slot.nodes:
-            if node.name == name:
-                return node, at
-            if not node.name and name in node.names and (found := _child(node, name)) is not None:
-                return found[0], at + found[1]
-        if slot.is_dynamic:
-            return None
-        at += slot.size
-    return None
-
-
-__all__ = ["Counter", "Node", "Slot", "find_node", "identifier", "place"]
+__all__ = ["Counter", "Node", "Slot", "identifier", "place"]

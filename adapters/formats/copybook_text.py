@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from ...core.errors import ConfigError
@@ -14,6 +15,8 @@ Source = Literal["auto", "fixed", "free"]
 _TOKEN = re.compile(r"""[XxNnZzGgBb]?(?:'(?:[^']|'')*'|"(?:[^"]|"")*")|[^\s"']+|["']""")
 _SEQUENCE_AREA = re.compile(r"\s{6}|\d{6}|[A-Za-z]{1,4}\d{2,5}|\s{1,5}\d{1,5}")
 _IGNORED_LINE = re.compile(r"\s*(EJECT|SKIP[123])\s*\.?\s*", re.IGNORECASE)
+
+_MAX_COPYBOOK_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,20 @@ class Token:
     @property
     def is_string(self) -> bool:
         return self.text[-1:] in {"'", '"'}
+
+
+def read_text(path: Path) -> str:
+    """Read a copybook's file; ConfigError for what is none."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"the copybook {path} cannot be read: {error.strerror}", field="copybook") from error
+    if len(raw) > _MAX_COPYBOOK_BYTES or b"\0" in raw:
+        raise ConfigError(f"{path.name} is no copybook: it is {len(raw)} bytes of something else", field="copybook")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def wrong(file_name: str, at: Token, said: str) -> ConfigError:

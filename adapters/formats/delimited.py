@@ -99,6 +99,10 @@ class Csv:
             if number > start:
                 yield Record(number, "trailer", {"fields": _texts(record)}, record.raw)
 
+    def header_of(self, stream: BinaryIO) -> list[ColumnSpec] | None:
+        """Read the header alone; None when the file is empty or has none."""
+        return self._header(self._records(stream)) if self._config.header else None
+
     def write(self, rows: Iterable[Row | Record], stream: BinaryIO) -> int:
         begun = self.writing(stream)
         count = begun(rows)

@@ -51,7 +51,7 @@ class Edi:
 
     is_closed = False
 
-    def __init__(self, config: EdiConfig, dialect: Dialect, encoding: str, writer: EdiWriter) -> None:
+    def __init__(self, config: EdiConfig, dialect: Dialect, encoding: str | None, writer: EdiWriter) -> None:
         self._config = config
         self._dialect = dialect
         self._encoding = encoding

@@ -60,9 +60,10 @@ class Segment:
 class Scanner:
     """Reads segments from a stream, holding no more than one of them and a chunk."""
 
-    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+    def __init__(self, stream: BinaryIO, encoding: str | None) -> None:
         self._stream = stream
-        self.encoding = encoding
+        self.is_told = encoding is not None
+        self.encoding = encoding or "latin-1"
         self._held = b""
         self._at = 0
         self._gone = 0

@@ -57,13 +57,24 @@ def _begin(scanner: Scanner) -> Separators | None:
         return None
     if len(head) < _UNA_BYTES:
         raise IncompleteFile("the file ends inside its first segment")
+    if head.startswith("UNB"):
+        _set_encoding(scanner)
+        return _USUAL
     if not head.startswith("UNA"):
-        return _USUAL if head.startswith("UNB") else None
+        return None
     scanner.take(_UNA_BYTES)
+    _set_encoding(scanner)
     component, element, _, release, repetition, segment = list(head[3:])
     return Separators(
         element, component, segment, repetition if repetition != " " else None, release if release != " " else None
     )
+
+
+def _set_encoding(scanner: Scanner) -> None:
+    """Take the encoding that UNB names, where the configuration says none; who says ASCII often sends more."""
+    if not scanner.is_told:
+        charset = _CHARSETS.get(scanner.peek(8)[4:].decode("latin-1"), "latin-1")
+        scanner.encoding = "latin-1" if charset == "ascii" else charset
 
 
 DIALECT = Dialect(
@@ -84,7 +95,7 @@ class Edifact(Edi):
         first = config.interchange.get("UNB01") or ""
         charset = _CHARSETS.get(first[0] if isinstance(first, list) else first, "latin-1")
         super().__init__(
-            config, DIALECT, config.encoding or "latin-1",
+            config, DIALECT, config.encoding,
             EdiWriter(
                 DIALECT, _USUAL, config.encoding or charset, {"lf": "\n", "crlf": "\r\n", "none": ""}[config.newline],
                 lambda: "UNA:+.? '" + {"lf": "\n", "crlf": "\r\n", "none": ""}[config.newline] if config.una else "",

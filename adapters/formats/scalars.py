@@ -167,6 +167,8 @@ def _decimal_parser(scale: int | None, mark: str, *, implied_scale: bool) -> Par
             raise ValueError(f"{text!r} is no number")
         if scale is None:
             return Decimal(bare)
+        if (point := bare.find(".")) >= 0 and len(bare) - point - 1 == scale:
+            return Decimal(bare) or scaled(0, scale)  # no zero has a sign
         if implied_scale and "." not in bare:
             return scaled(int(bare), scale)
         return scaled(unscaled(bare, scale), scale)

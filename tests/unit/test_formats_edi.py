@@ -331,3 +331,12 @@ def test_wrong_layouts_are_refused_when_they_are_loaded():
     ):
         with pytest.raises(ValidationError, match=said):
             opened("x12", **keys)
+
+
+@pytest.mark.parametrize(("syntax", "encoding"), [("UNOC", "latin-1"), ("UNOW", "utf-8"), ("UNOA", "latin-1")])
+def test_the_encoding_is_what_unb_says(syntax, encoding):
+    data = ORDER.decode().replace("UNOC", syntax).replace("cheap", "günstig").encode(encoding)
+
+    (record,) = read(opened("edifact"), data)
+
+    assert record.values["segments"][2]["FTX04"] == "Ger's fast + günstig ?"
