@@ -9,11 +9,9 @@ import typer
 
 from ..core.errors import ConfigError
 
-_BATCH = "fast batch syncs"
 _WIRES = "the deeper wires"
 LATER = {
     "show --wire": _WIRES,
-    "resubmit": _BATCH,
 }  # fmt: skip
 
 

@@ -32,7 +32,7 @@ _FILE_VERBS = ("show", *_ACTIONS)
 
 
 def register(cli: typer.Typer) -> None:
-    for verb in (sync, syncs, cursor, files):
+    for verb in (sync, syncs, resubmit, cursor, files):
         cli.command(rich_help_panel=_PANEL)(verb)
 
 
@@ -54,6 +54,10 @@ def sync(
         return
     given = {"full": full, "dry_run": dry_run, "run": run, "files": file, "since": since, "until": until, "date": date}
     options = {option: value for option, value in given.items() if value}
+    _run(ctx, name, options)
+
+
+def _run(ctx: typer.Context, name: str, options: Json) -> None:
     with session(ctx).service() as service:
         ended = _watched(service, name, options)
     if session(ctx).as_json:
@@ -62,6 +66,21 @@ def sync(
         _report(name, ended)
     if code := _CODES.get(ended["status"], FAILED):
         raise typer.Exit(code)
+
+
+def resubmit(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    file: Annotated[list[str] | None, typer.Option("--file", help="Only this reject file.", show_default=False)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change; change nothing.")] = False,
+) -> None:
+    """
+    Send corrected rejects of a sync.
+
+    Each line of a reject file has the record's `row`: correct it there. What is carried goes into the folder `sent`.
+    """
+    options = {"resubmit": True, **({"files": file} if file else {}), **({"dry_run": True} if dry_run else {})}
+    _run(ctx, name, options)
 
 
 def _prepare(ctx: typer.Context, name: str) -> None:

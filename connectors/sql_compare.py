@@ -96,6 +96,7 @@ class TableCompared:
         rest = iter([row for row in rows if all(name in row for name in self._key)])
         while chunk := list(islice(rest, _CHUNK)):
             step(self._connection)
+            wanted: sa.ColumnElement[bool]
             if len(self._key) == 1:
                 wanted = columns[self._key[0]].in_([row[self._key[0]] for row in chunk])
             else:

@@ -77,7 +77,7 @@ class TableKeys:
                 if buckets is None or not hashes_here or hashed(key)[0] in buckets:
                     yield key
 
-    def _hashes(self) -> tuple[sa.ColumnElement[int], sa.ColumnElement[int]]:
+    def _hashes(self) -> tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]:
         """Compose a key's bucket and its number, as `hashed` computes them."""
         columns, is_mysql = shape(self._table).c, self._database.dialect != "postgresql"
         texts = [self._text(columns[name], name, is_mysql=is_mysql) for name in self._names]
@@ -117,7 +117,7 @@ def _summed(hashes: Iterator[tuple[int, int]]) -> dict[int, Bucket]:
     return {at: Bucket(*one) for at, one in found.items()}
 
 
-def _number(digest: Any, first: int, digits: int, *, is_mysql: bool) -> sa.ColumnElement[int]:
+def _number(digest: Any, first: int, digits: int, *, is_mysql: bool) -> sa.ColumnElement[Any]:
     part = sa.func.substr(digest, first, digits)
     if is_mysql:
         return sa.cast(sa.func.conv(part, 16, 10), sa.Numeric(20, 0))

@@ -65,13 +65,15 @@ class TableLookup:
         with self._database.unit("read") as connection:
             for raw in connection.execute(query):
                 row = [value if read is None else read(value) for value, read in zip(raw, reads, strict=True)]
-                key = canonical([converted(part, kind.kind, kind.name) for part, kind in zip(row, kinds, strict=False)])
-                if key in seen:
+                name = canonical(
+                    [converted(part, kind.kind, kind.name) for part, kind in zip(row, kinds, strict=False)]
+                )
+                if name in seen:
                     raise ConfigError(
                         f"{self._table.full_name} has several rows of one key {', '.join(self._key)}",
                         field="lookups",
                         next="look up by a key that is unique",
                     )
-                seen.add(key)
-                for name in asked.get(key, ()):
-                    found[name] = dict(zip(self._columns, row[len(self._key) :], strict=True))
+                seen.add(name)
+                for asked_as in asked.get(name, ()):
+                    found[asked_as] = dict(zip(self._columns, row[len(self._key) :], strict=True))

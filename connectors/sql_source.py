@@ -309,7 +309,7 @@ class TableSource:
 
     def _newer(self, last: Cursor) -> list[sa.ColumnElement[bool]]:
         columns = [shape(self._table).c[name] for name in self._order]
-        stamped = [columns[0].is_not(None)]
+        stamped: list[sa.ColumnElement[bool]] = [columns[0].is_not(None)]
         if self._range is not None and self._range[1] is not None:
             stamped = [columns[0] <= self._range[1]]
         if last is None:

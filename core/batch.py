@@ -16,11 +16,14 @@ Cursor = Any
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A record that failed: its number (from 1), why, and its original bytes."""
+    """A record that failed: its number (from 1), why, its original bytes, and, where it could be read, its row."""
 
     record_no: int
     reason: str
     raw: bytes
+    row: Mapping[str, Any] | None = None
+    seen: Mapping[str, Any] | None = None
+    """What expressions saw beside the row."""
 
 
 Read = Callable[[Any], Any]
@@ -130,6 +133,16 @@ class Lane:
     facts: Any = None
 
 
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Of CSV in UTF-8 with a header: a quoted field is text, an unquoted `null` is NULL."""
+
+    delimiter: str
+    quote: str
+    null: str
+    max_record_bytes: int
+
+
 Chunk = bytes | bytearray
 
 
@@ -157,6 +170,13 @@ class Flowing(Protocol):
 
     def enter(self, lane: Lane) -> bool:
         """Make portions for this lane from now on; false when it cannot give the types that the target asks for."""
+
+
+@runtime_checkable
+class Offering(Protocol):
+    """A portion that has a lane of its own: only a file knows its columns."""
+
+    def lane(self, wanted: Mapping[str, str] | None) -> Lane | None: ...
 
 
 @runtime_checkable

@@ -10,10 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from .batch import Reject
 from .errors import Unavailable, raise_as
+from .values import dump
 
 
 class RejectFile:
@@ -40,7 +39,7 @@ class RejectFile:
                     self._file = self._temporary.open("wb")
             self.count += 1
             with raise_as(Unavailable, OSError, doing=f"reject file {self.path}"):
-                self._file.write(orjson.dumps(_line(reject)) + b"\n")
+                self._file.write(dump(_line(reject)).encode() + b"\n")
 
     def keep(self) -> Path | None:
         """Put the file in its place, durably, before the rows are committed."""
@@ -69,6 +68,16 @@ class RejectFile:
 
 
 def _line(reject: Reject) -> dict[str, Any]:
-    line = {"record_no": reject.record_no, "reason": reject.reason, "raw": base64.b64encode(reject.raw).decode()}
+    line: dict[str, Any] = {
+        "record_no": reject.record_no,
+        "reason": reject.reason,
+        "raw": base64.b64encode(reject.raw).decode(),
+    }
     text = reject.raw.decode("utf-8", "replace")
-    return {**line, "text": text} if text.isprintable() and text else line
+    if text.isprintable() and text:
+        line["text"] = text
+    if reject.row is not None:
+        line["row"] = dict(reject.row)
+    if reject.seen:
+        line["seen"] = dict(reject.seen)
+    return line

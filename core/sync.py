@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import compress
 from pathlib import Path
@@ -24,6 +24,7 @@ from .batch import (
     Lane,
     LaneClosed,
     Naming,
+    Offering,
     Portion,
     Pouring,
     Promising,
@@ -46,6 +47,7 @@ from .sync_enrich import Enriching, Valid
 from .sync_totals import Balance
 
 log = structlog.get_logger("drawbar.sync")
+_SEEN = frozenset({"file", "header", "trailer", "message"})
 _BEAT_S = 0.2
 
 
@@ -156,6 +158,16 @@ class Carrier:
                 return agreed
         return None
 
+    def _own_lane(self, portion: Portion) -> Lane | None:
+        """Find a lane for a portion that alone knows its columns."""
+        if not self._is_plain or not isinstance(portion, Offering) or not isinstance(self.sink, Taking):
+            return None
+        try:
+            offered = portion.lane(Mapper(self.config.where, self.config.map).renames())
+        except ValueError:
+            return None
+        return None if offered is None else self.sink.takes(offered)
+
     def _portion(self, portion: Portion, before: Counts, total: int | None, lane: Lane | None, stays: Any) -> Done:
         name = getattr(portion, "name", None) or portion.id
         # A full run carries again what can be carried again; inserting it twice would double it.
@@ -168,6 +180,7 @@ class Carrier:
         balance = Balance.of(self.config, self.source)
         try:
             with self._opened(portion) as writing:
+                lane = lane or self._own_lane(portion)
                 counts = self._flow(lane, portion, writing, before, total) if lane is not None else None
                 if (
                     counts is None
@@ -223,7 +236,7 @@ class Carrier:
             read = len(batch.rows) + len(batch.rejects)
             mapped = self._mapped(mapper, batch, portion)
             written, refused = _isolated(writing, mapped, batch, portion.id)
-            failed = sorted([*batch.rejects, *mapped.rejects, *refused], key=lambda reject: reject.record_no)
+            failed = _with_rows([*batch.rejects, *mapped.rejects, *refused], batch)
             rejects.add(failed)
             kept += failed[: max(100 - len(kept), 0)]
             counts = counts.plus(Counts(read, written, len(failed), mapped.filtered))
@@ -251,7 +264,7 @@ class Carrier:
             for batch in batches if getattr(portion, "is_near", False) else ahead(batches):
                 self._look()
                 found = self._mapped(mapper, batch, portion)
-                failed = sorted([*batch.rejects, *found.rejects], key=lambda reject: reject.record_no)
+                failed = _with_rows([*batch.rejects, *found.rejects], batch)
                 rejects.add(failed)
                 kept.extend(failed[: max(100 - len(kept), 0)])
                 read = len(batch.rows) + len(batch.rejects)
@@ -372,6 +385,24 @@ def _isolated(writing: Writing, mapped: Mapped, batch: Batch, portion: str) -> t
             rows = rows.only(kept) if isinstance(rows, Columns) else list(compress(rows, kept))
             places = list(compress(places, kept))
     return len(rows), refused
+
+
+def _with_rows(failed: Sequence[Reject], batch: Batch) -> list[Reject]:
+    """Order rejects, and give those that could be read their rows, so that they can be corrected and sent again."""
+    if not failed:
+        return []
+    places = {number: at for at, number in enumerate(batch.record_nos)}
+    facts = {name: value for name, value in batch.facts.items() if name in _SEEN and value}
+    found = []
+    for reject in sorted(failed, key=lambda one: one.record_no):
+        at = places.get(reject.record_no)
+        if at is None:
+            found.append(replace(reject, seen=facts))
+            continue
+        own = batch.each[at] if batch.each is not None else {}
+        seen = {**facts, **{name: value for name, value in own.items() if name in _SEEN}}
+        found.append(replace(reject, row=batch.rows[at], seen=seen))
+    return found
 
 
 def _name(batch: Batch, place: int, portion: str) -> str:

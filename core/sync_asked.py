@@ -11,7 +11,7 @@ from .batch import Peeking, Ranging, Refetching, Source
 from .errors import InputError
 from .sync_config import SyncConfig
 
-OPTIONS = ("full", "dry_run", "date", "since", "until", "files", "run")
+OPTIONS = ("full", "dry_run", "date", "since", "until", "files", "run", "resubmit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class Asked:
     until: Any = None
     files: Sequence[str] = ()
     run: str | None = None
+    resubmit: bool = False
+    """Rejected records that were corrected; `files` are reject files then."""
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Asked:
@@ -43,6 +45,8 @@ class Asked:
             except ValueError as error:
                 raise InputError(f"date: {asked.date!r} is no day such as 2026-11-22", field="date") from error
         ways = [name for name in ("full", "run", "files") if getattr(asked, name)]
+        if asked.resubmit:
+            ways = ["resubmit", *(one for one in ways if one != "files")]
         ways += ["since"] if asked.since is not None or asked.until is not None else []
         if len(ways) > 1:
             raise InputError(f"{' and '.join(ways)} do not go together", field=ways[1], next="say one of them")
@@ -50,11 +54,19 @@ class Asked:
 
     @property
     def is_again(self) -> bool:
-        return bool(self.files or self.run) or self.since is not None or self.until is not None
+        return bool(self.files or self.run or self.resubmit) or self.since is not None or self.until is not None
 
     def look(self, name: str, config: SyncConfig) -> None:
         """Refuse what this sync cannot do; no wire is opened."""
         from_, to = config.from_, config.to
+        if self.resubmit:
+            if to.mode == "replace":
+                raise InputError(
+                    f"sync {name} replaces everything, which corrected records alone would too",
+                    field="resubmit",
+                    next="correct them at the source, and run it again",
+                )
+            return
         if (self.since is not None or self.until is not None) and from_.cursor is None:
             raise InputError(
                 f"sync {name} has no cursor column, so there is no range of it",
@@ -93,6 +105,8 @@ def narrow(source: Source, asked: Asked, name: str) -> None:
     """Let a source give only what was asked for."""
     if asked.dry_run and isinstance(source, Peeking):
         source.peek()
+    if asked.resubmit:
+        return
     if asked.files:
         if not isinstance(source, Refetching):
             raise InputError(f"the source of {name} gives nothing again by its name", field="files")

@@ -252,6 +252,11 @@ class SyncConfig(Strict):
         cursor, mode = self.from_.cursor, self.to.mode or "insert"
         if cursor is not None and cursor.overlap_s and self.to.table is not None and mode != "upsert":
             raise PydanticCustomError("mode", "overlap_s reads rows again, so a table needs mode upsert")
+        if cursor is not None and cursor.overlap_s and self.to.feed is not None:
+            raise PydanticCustomError("mode", "overlap_s reads rows again, and a file would hold them a second time")
+        ends = [(end.adapter, end.table, end.feed) for end in (self.from_, self.to)]
+        if ends[0] == ends[1] and (self.to.table or self.to.feed):
+            raise PydanticCustomError("to", "from and to are the same place: the sync would read what it writes")
         if self.deletes is not None and (self.from_.table is None or self.to.table is None or mode == "replace"):
             raise PydanticCustomError(
                 "deletes", "deletes: compares a table with a table, and mode replace needs no such thing"

@@ -132,7 +132,9 @@ def _without(batch: Batch, reasons: Mapping[int, str], more: Sequence[dict[str, 
         return replace(batch, each=each)
     kept = [at for at in range(len(each)) if at not in reasons]
     rejects = [
-        Reject(batch.record_nos[at], reason, batch.raw[at] if batch.raw is not None else b"")
+        Reject(
+            batch.record_nos[at], reason, batch.raw[at] if batch.raw is not None else b"", batch.rows[at], batch.facts
+        )
         for at, reason in sorted(reasons.items())
     ]
     return replace(

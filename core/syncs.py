@@ -35,6 +35,7 @@ from .sync_deletes import Deleting, gone
 from .sync_drift import Described, Widening, as_kept, changes, settle
 from .sync_enrich import Enriching, Lookup, Valid
 from .sync_outlook import age_of, digest_of, next_start
+from .sync_resubmit import CorrectedSource
 from .sync_runs import Held, SyncRun, run_of_row
 from .tool_source import ToolSource
 from .values import parse_json
@@ -284,7 +285,7 @@ class Syncs:
                 raise InputError(f"{name} has no run {asked.run!r}", reason="not_found", field="run")
             asked = asked.after(row, config)
             return asked, {**options, "date": asked.date}
-        if asked.files and asked.date is None:
+        if asked.files and asked.date is None and not asked.resubmit:
             with self._journal.read() as conn:
                 for row in syncs.page(conn, name, limit=_LOOKED_BACK):
                     if any(one.get("name") in asked.files for one in row["portions"] or ()):
@@ -523,6 +524,8 @@ class Syncs:
             self._news.notify_all()
 
     def _source(self, name: str, config: SyncConfig, held: Held | None) -> Source:
+        if held is not None and held.asked.resubmit:
+            return CorrectedSource(self._place.base / config.rejects.to / name, held.asked.files)
         if config.from_.operation is not None:
             held = held or Held("", name, config, Asked(), {}, time.time(), None)
             moment = moment_of(held.run_id or held.id, held.asked.date, held.started_at)

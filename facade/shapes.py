@@ -294,11 +294,12 @@ class SyncAsked(Strict):
 
     full: bool = Field(False, description="From the beginning.")
     since: Any = Field(None, description="From this value of the cursor column on.")
-    until: Any = Field(None, description="Up to this value.")
+    until: Any = Field(None, description="Up to this value, itself included.")
     files: list[Text] | None = Field(None, description="These files, again.")
     run: Text | None = Field(None, description="What this earlier run read, again.")
     date: Day | None = Field(None, description="The business date.")
-    dry_run: bool = Field(False, description="Read and map, write nothing.")
+    resubmit: bool = Field(False, description="Rejected records that were corrected; files names reject files then.")
+    dry_run: bool = Field(False, description="Say what would be inserted, updated and deleted; change nothing.")
 
 
 class SyncRunSeen(Seen):

@@ -15,7 +15,7 @@ NEEDS = {
         listWorkflows getWorkflow getWorkflowStatus listWorkflowRuns getWorkflowRun listWorkflowRunTasks
         listWorkflowRunEvents listRuns getRun listRunTasks listRunEvents getClaim listTasks getTask listTools exportTools
         getTool listAdapters getAdapter listAgents getAgent listContext getContext listContextVersions listSyncs getSync
-        listSyncRuns getCursor listFiles listApprovals getApproval listDeadLetters getDeadLetter listHolds getHold
+        listSyncRuns getSyncRun getSyncDdl getCursor listFiles listApprovals getApproval listDeadLetters getDeadLetter listHolds getHold
         listEvents systems status
     """,
     "run": """

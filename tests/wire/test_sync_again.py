@@ -41,6 +41,11 @@ syncs:
     to: {{ adapter: house, table: orders, mode: replace }}
     on_drift: add_column
     totals: [ {{ sum: amount }} ]
+  lenient:
+    from: {{ adapter: drop, feed: orders }}
+    to: {{ adapter: house, table: orders, mode: insert }}
+    map: {{ id: "${{{{ row.id }}}}", name: "${{{{ file.name }}}}" }}
+    rejects: {{ max_count: 2 }}
   add:
     from: {{ adapter: erp, table: orders, cursor: {{ column: changed }} }}
     to: {{ adapter: house, table: orders, mode: insert }}
@@ -270,3 +275,22 @@ def test_control_totals_of_both_ends_are_compared_before_anything_is_committed(n
         {"of": "count", "source": "100", "target": "100", "balances": True},
         {"of": "sum(amount)", "source": "5047.50", "target": "5047.50", "balances": True},
     ]
+
+
+def test_corrected_rejects_are_sent_again(night: Callable[..., Any]) -> None:
+    (night.folder / "inbox" / "a.csv").write_text("id\n1\n2\nx\n4000000000\n5\n")
+    done = night("sync", "lenient")
+    assert (done["written"], done["rejected"]) == (3, 2)
+    path = Path(done["files"][0]["rejects"])
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line.get("row") for line in lines] == [None, {"id": 4000000000}]
+    corrected = [{**lines[0], "row": {"id": 3}}, {**lines[1], "row": {"id": 4}}]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in corrected))
+
+    assert night("resubmit", "lenient", "--dry-run")["would"]["inserted"] == 2
+    again = night("resubmit", "lenient")
+
+    assert (again["read"], again["written"]) == (2, 2) and not path.exists()
+    assert rows(night.house, "select id, name from orders order by id") == [(n, "a.csv") for n in range(1, 6)]
+    assert (path.parent / "sent" / path.name).exists()
+    assert night("resubmit", "lenient", code=5)["status"] == "nothing"

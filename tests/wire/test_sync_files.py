@@ -157,6 +157,34 @@ def test_messages_become_rows(night: Any, target: str, rabbitmq: Any, tmp_path: 
 
 
 @pytest.mark.parametrize("target", ["postgresql"], indirect=True)
+def test_a_message_that_fails_its_portion_for_ever_becomes_a_dead_letter(
+    night: Any, target: str, rabbitmq: Any
+) -> None:
+    url = rabbitmq.make_vhost()
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    channel = connection.channel()
+    for queue in ("orders.in", "orders.dead"):
+        channel.queue_declare(queue, durable=True)
+    for number in (1, 2, 3):
+        body = {"id": number, "customer": "much too long a name" if number == 2 else "c", "amount": "1.00"}
+        channel.basic_publish("", "orders.in", json.dumps(body), pika.BasicProperties(message_id=f"m{number}"))
+    consume = {"queue": "orders.in", "max_attempts": 3, "dead_letter": {"routing_key": "orders.dead"}}
+    events = {"kind": "amqp", "url": url, "consume": {"incoming": consume}}
+    to = {"adapter": "house", "table": "orders", "mode": "upsert"}
+    carried = night({"from": {"adapter": "events", "consume": "incoming"}, "to": to}, events=events)
+
+    for _ in range(3):
+        with pytest.raises(Rejected, match="1 of 3"):
+            carried.run("load")
+
+    assert carried.run("load")["written"] == 2
+    _, properties, body = channel.basic_get("orders.dead", auto_ack=True)
+    assert properties.message_id == "m2" and "failed 3 times" in properties.headers["x-drawbar-reason"]
+    assert json.loads(body)["id"] == 2
+    connection.close()
+
+
+@pytest.mark.parametrize("target", ["postgresql"], indirect=True)
 def test_a_file_on_sftp_becomes_rows(night: Any, target: str, sshd: Any, drop: Path) -> None:
     (drop / "a.csv").write_text(csv(range(1, 21)))
     (drop / "a.csv").chmod(0o666)
