@@ -230,7 +230,11 @@ def sqlite_kinds(database: Database, text: Text) -> dict[str, Column]:
 def _described(result: CursorResult[Any], dialect: str) -> Iterator[Column]:
     for name, entry in _entries(result):
         kind = kind_of_entry(entry, dialect) or "other"
-        yield Column(name, kind, scale=abs(entry[5] or 0) if kind == "decimal" else None)
+        yield Column(name, kind, scale=_scale(entry, kind))
+
+
+def _scale(entry: Sequence[Any], kind: Kind) -> int | None:
+    return abs(entry[5]) if kind == "decimal" and isinstance(entry[5], int) else None
 
 
 def _entries(result: CursorResult[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
@@ -272,7 +276,7 @@ def readers_of(
             found.append(reader(column.kind, dialect, column.scale))
             continue
         kind = kind_of_entry(entry, dialect)
-        first = plain if kind is None else reader(kind, dialect)
+        first = plain if kind is None else reader(kind, dialect, _scale(entry, kind))
         if column is not None and column.quirk is not None:
             known = quirky(Column(name, kind or "other"), column.quirk)
             found.append(first if known.quirk is None else quirk_reader(known, first))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -48,7 +49,14 @@ def reader(kind: Kind, dialect: str, scale: int | None = None) -> Callable[[Any]
         return _sqlite_reader(kind, scale)
     if kind == "time" and dialect in {"mysql", "mariadb"}:
         return _clock
+    if kind == "decimal" and dialect == "firebird" and scale:
+        return partial(_with_scale, Decimal(1).scaleb(-scale))
     return None
+
+
+def _with_scale(step: Decimal, value: Any) -> Any:
+    """Firebird's driver leaves out the zeros at the end of a number."""
+    return value.quantize(step) if isinstance(value, Decimal) else value
 
 
 def column_reader(column: Column, dialect: str) -> Callable[[Any], Any] | None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...connectors.sql_model import Table
 from ...core.adapter import Adapter, Finding, Place
 from ...core.batch import Sink, Source
+from ...core.drift import Part, Survey
 from ...core.errors import ConfigError, DrawbarError
 from ...core.tool import Tool
 from .config import SqlConfig, StatementConfig, procedure_tools, table_tools
 from .procedures import looked_up, procedure_tool
 from .statements import bound, prepared, statement_tool
+from .survey import part_of_procedure, part_of_statement, part_of_table
 from .tables import TableTools, narrowed
 
 if TYPE_CHECKING:
@@ -122,6 +125,26 @@ class SqlAdapter(Adapter[SqlConfig]):
             yield self._tried(f"statement {name}", partial(self._plan, statement))
         for name, procedure in self.config.procedures.items():
             yield self._tried(f"procedure {name}", partial(looked_up, self.database, name, procedure))
+
+    def survey(self) -> Survey:
+        """Read the catalogue: tables and procedures that are gone are left out, statements are planned and described."""
+        from ...connectors.sql_procedures import reflect_procedure
+        from ...connectors.sql_statements import describe
+
+        self._connect()
+        parts: dict[str, Part] = {}
+        for name in self.config.tables:
+            with suppress(ConfigError):
+                parts[f"table {name}"] = part_of_table(self.table(name))
+        for name, procedure in self.config.procedures.items():
+            with suppress(ConfigError):
+                found = reflect_procedure(self.database, procedure.procedure or name)
+                parts[f"procedure {name}"] = part_of_procedure(found)
+        for name, statement in self.config.statements.items():
+            planned = self._tried(name, partial(self._plan, statement))
+            columns = describe(self.database, prepared(self.database, statement, self.config.quirks))
+            parts[f"statement {name}"] = part_of_statement(columns, None if planned.ok else planned.found)
+        return Survey(parts)
 
     def _connect(self) -> str:
         with self.database.unit("read"):

@@ -9,13 +9,15 @@ from pydantic_core import PydanticCustomError
 
 from ...connectors import sql_schema as schema
 from ...connectors.sql_model import Column, Kind
-from ...connectors.sql_text import READ_ONLY, READ_VERBS, parse, writes
+from ...connectors.sql_text import READ_VERBS, parse, writes
 from ...core.adapter import AdapterConfig
 from ...core.errors import ConfigError
 from ...core.strict import Strict
 from ...core.tool import Effect
 from .quirks import Quirks, TableQuirks
 
+_CHECKED = frozenset({"mssql", "db2", "ibm_db_sa"})
+"""Known to have no read-only transaction; of what is not known here, the adapter finds out when it opens."""
 _PROCEDURES = frozenset({"postgresql", "mysql", "firebird"})
 _TABLE_VERBS = ("read", "insert", "upsert", "update")
 _FORMATS: dict[str | None, Kind] = {
@@ -209,7 +211,7 @@ def _problem(statement: StatementConfig, dialect: str) -> str | None:
         return f"parameter {unused[0]} is not used in the sql"
     if statement.effect == "read" and text.verb not in READ_VERBS:
         return f"effect read, but {text.verb or 'it'} writes"
-    if statement.effect == "read" and dialect not in READ_ONLY and (found := writes(text, dialect)):
+    if statement.effect == "read" and dialect in _CHECKED and (found := writes(text, dialect)):
         return f"effect read, but this could write ({found}), and this database knows no read-only transaction"
     return None
 
