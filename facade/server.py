@@ -60,7 +60,7 @@ def serve(
     config = uvicorn.Config(
         api,
         http=partial(Patient, lane=api.lane),  # type: ignore[arg-type]  # it makes a protocol as a class does
-        ws="websockets-sansio",
+        ws=_websocket,  # type: ignore[arg-type]  # it makes a protocol as a class does
         log_config=None,
         access_log=False,
         server_header=False,
@@ -71,6 +71,13 @@ def serve(
     server = _Server(config, api.close, lambda: ready(url_of(host, bound)))
     sys.setswitchinterval(SWITCH_S)
     server.run(sockets=sockets)
+
+
+def _websocket(*given: Any, **named: Any) -> Any:
+    """Speak WebSocket; its library is loaded by who asks for it."""
+    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+    return WebSocketsSansIOProtocol(*given, **named)
 
 
 def listen(host: str, port: int, door: Door) -> list[socket.socket]:
