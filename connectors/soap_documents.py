@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -114,9 +115,13 @@ def _refused(location: str, status: int) -> DrawbarError:
 
 def _from_file(location: str, max_bytes: int) -> bytes:
     try:
-        if Path(location).stat().st_size > max_bytes:
+        if not stat.S_ISREG(Path(location).stat().st_mode):  # a device has no end, and a pipe no writer
+            raise ConfigError(f"{location} is no ordinary file", field="wsdl")
+        with Path(location).open("rb") as file:
+            body = file.read(max_bytes + 1)
+        if len(body) > max_bytes:
             raise ConfigError(f"{location} is larger than {max_bytes} bytes", field="wsdl")
-        return Path(location).read_bytes()
+        return body
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ConfigError(f"the WSDL {location} cannot be read: {reason}", field="wsdl") from error

@@ -13,6 +13,7 @@ import ssl
 import time
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 _MAX_HEAD = 65_536
@@ -57,10 +58,8 @@ class Wire:
         if self._plain:
             # Most requests fit into the socket's buffer at once: no waiting before, and no asking whether it can be written.
             self._sock.settimeout(0)
-            try:
+            with suppress(BlockingIOError):
                 data = data[self._sock.send(data) :]
-            except BlockingIOError:
-                pass
             if not data:
                 return
         self._sock.settimeout(left_s(self.deadline))
@@ -98,10 +97,8 @@ class Wire:
             if not self._poll.poll(left_ms):
                 raise TimeoutError("timed out")
             self._sock.settimeout(0)
-            try:
+            with suppress(BlockingIOError):
                 return self._sock.recv(_PART)
-            except BlockingIOError:
-                pass
         self._sock.settimeout(left_s(self.deadline))
         return self._sock.recv(_PART)
 

@@ -35,7 +35,12 @@ class SoapGsoap(process.Private):
     def start(self) -> Self:
         text = (self._made / "calc.wsdl").read_text()
         self.wsdl_file.write_text(re.sub(r'(:address location=")[^"]*', rf"\g<1>{self.url}", text))
-        command = [self._made / "server", str(self.port), self.home / "notes", *(["mtom"] if self.mtom else [])]
+        command: list[str | Path] = [
+            self._made / "server",
+            str(self.port),
+            self.home / "notes",
+            *(["mtom"] if self.mtom else []),
+        ]
         self._process = process.start(command, self.log)
         process.wait_until(lambda: process.answers(self.port), self._process, self.log, 20)
         return self

@@ -29,7 +29,12 @@ class SoapSpyne(process.Private):
         return f"{self.url}?wsdl"
 
     def start(self) -> Self:
-        command = [self._python, Path(__file__).parent / "spyne_calc.py", str(self.port), self.version]
+        command: list[str | Path] = [
+            self._python,
+            Path(__file__).parent / "spyne_calc.py",
+            str(self.port),
+            self.version,
+        ]
         self._process = process.start(command, self.log)
         process.wait_until(lambda: process.answers(self.port), self._process, self.log, 30)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

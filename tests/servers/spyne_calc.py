@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 # ruff: noqa: N805, RUF012 - spyne makes classes of its own from these
 """A calculator on spyne: document/literal wrapped, SOAP 1.1 or 1.2, checked against its schema. Run by .servers/spyne."""
 
