@@ -39,6 +39,7 @@ from .core.audit import Audit
 from .core.audit_key import key_file, signer_of
 from .core.catalogue import Catalogue
 from .core.context import Context
+from .core.depths import Depths
 from .core.desk import Desk
 from .core.direct import Direct
 from .core.disk import Floor, free_mb
@@ -179,7 +180,9 @@ class App:
         self.feeds = Feeds(self.landscape, self.journal)
         self.brake = Brake(self.journal, self.intake.holds, self._known)
         self.status = Status(self.journal, self.catalogue, self.syncs.list, floor=self.floor, held=self.brake.list)
-        self.gauges = Gauges(self.journal, self.floor, self.catalogue.systems, self.syncs.names)
+        self.gauges = Gauges(
+            self.journal, self.floor, self.catalogue.systems, self.syncs.names, Depths(self.landscape).read
+        )
         self.starts = Starts(
             self.journal,
             self.landscape,

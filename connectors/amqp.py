@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -185,6 +185,20 @@ def count(endpoint: Endpoint, queue: str, timeout_s: float) -> int:
     """Count the messages that wait in a queue; Rejected when there is none of that name."""
     with channel(endpoint, timeout_s) as opened:
         return int(opened.queue_declare(queue, passive=True).method.message_count)
+
+
+def counts(endpoint: Endpoint, queues: Sequence[str], timeout_s: float) -> dict[str, int]:
+    """Count the messages that wait in several queues, over one connection; one that is not there is left out."""
+    found: dict[str, int] = {}
+    with channel(endpoint, timeout_s) as first:
+        for queue in queues:
+            opened = first.connection.channel()
+            try:
+                found[queue] = int(opened.queue_declare(queue, passive=True).method.message_count)
+                opened.close()
+            except exceptions.ChannelClosedByBroker:
+                continue
+    return found
 
 
 def exchange_exists(endpoint: Endpoint, exchange: str, timeout_s: float) -> str:

@@ -240,6 +240,10 @@ class Adapter(Generic[C]):
         """Try the connection step by step; the first finding that is not ok explains the failure."""
         raise NotImplementedError
 
+    def depths(self) -> Mapping[str, int]:
+        """Ask how many messages wait in the queues that it reads, by their names over there; nothing where it has none."""
+        return {}
+
     def source(self, spec: Mapping[str, Any], *, sync: str) -> Source:
         raise ConfigError(f"{self.name}: an adapter of kind {self.kind} cannot be read by a sync")
 

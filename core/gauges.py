@@ -35,11 +35,17 @@ BREAKER = Metric(
 SYSTEM_UP = Metric("drawbar_system_up", "0 while a system is down, by its last use.", ("drawbar_system",), "gauge")
 SYNC_LAG = Metric("drawbar_sync_lag_seconds", "Time since a sync last ended well.", ("drawbar_sync",), "gauge")
 SYNC_FAILED = Metric("drawbar_sync_failed", "1 where the last run of a sync failed.", ("drawbar_sync",), "gauge")
+DEPTH = Metric(
+    "drawbar_system_queue_messages",
+    "Messages that wait in a queue of a system, as of a minute ago at most.",
+    ("drawbar_system", "drawbar_queue"),
+    "gauge",
+)
 DISK = Metric("drawbar_disk_free_bytes", "Free bytes where the state lives.", (), "gauge")
 UNLINKED = Metric("drawbar_audit_unlinked", "Blocks of the audit that are in no chain yet.", (), "gauge")
 STATED = (
     *(JOURNAL_UP, RUNS, OLDEST, READY, READY_AGE, WORKERS, WAITING, BREAKER, SYSTEM_UP, SYNC_LAG, SYNC_FAILED, DISK),
-    UNLINKED,
+    *(UNLINKED, DEPTH),
 )
 _RUN_STATES = ("queued", "running", "waiting", "paused", "parked")
 _ALIVE_S = 30.0
@@ -47,7 +53,7 @@ Value = tuple[Metric, Labels, float]
 
 
 class Gauges:
-    """The state's numbers, as this process reads them. `systems` gives what `status` shows of them, `syncs` names."""
+    """The state's numbers, as this process reads them. `systems` gives what `status` shows of them, `syncs` names, `depths` of queues elsewhere."""
 
     def __init__(
         self,
@@ -55,11 +61,13 @@ class Gauges:
         floor: Floor,
         systems: Callable[[], Sequence[dict[str, Any]]],
         syncs: Callable[[], Sequence[str]],
+        depths: Callable[[], Sequence[tuple[str, str, int]]] = tuple,
     ) -> None:
         self._journal = journal
         self._floor = floor
         self._systems = systems
         self._syncs = syncs
+        self._depths = depths
         self._lock = threading.Lock()
         self._known: list[Value] = []
         self._until = 0.0
@@ -105,3 +113,5 @@ class Gauges:
             yield SYNC_FAILED, (name,), float(failed)
         yield DISK, (), self._floor.free() * 1_048_576
         yield UNLINKED, (), unlinked
+        for system_name, queue_name, messages in self._depths():
+            yield DEPTH, (system_name, queue_name), messages

@@ -82,6 +82,12 @@ class AmqpAdapter(Adapter[AmqpConfig]):
         for queue in sorted({one.queue for one in self.config.consume.values()}):
             yield _finding(f"queue {queue}", partial(self._waiting, queue))
 
+    def depths(self) -> Mapping[str, int]:
+        from ...connectors.amqp import counts
+
+        queues = sorted({one.queue for one in self.config.consume.values()})
+        return counts(self._endpoint, queues, self.config.call_timeout_s) if queues else {}
+
     def source(self, spec: Mapping[str, Any], *, sync: str) -> QueueSource:
         from ...connectors.amqp import count
 
