@@ -329,7 +329,12 @@ def kind_of_entry(entry: Sequence[Any], dialect: str) -> Kind | None:
 
 
 def row_bytes(values: Sequence[Any]) -> int:
-    return sum(len(value) if isinstance(value, (str, bytes)) else 16 for value in values)
+    size = 16 * len(values)
+    for value in values:
+        kind = type(value)
+        if kind is str or kind is bytes:
+            size += len(value) - 16
+    return size
 
 
 def unique_names(names: list[str]) -> list[str]:

@@ -59,9 +59,9 @@ def duration(value: timedelta) -> str:
 _OUTWARD: dict[type, Callable[[Any], Any]] = {
     Decimal: plain_decimal,
     Wide: lambda value: str(int(value)),
-    datetime: lambda value: value.isoformat(),
-    date: lambda value: value.isoformat(),
-    time: lambda value: value.isoformat(),
+    datetime: datetime.isoformat,
+    date: date.isoformat,
+    time: time.isoformat,
     timedelta: duration,
     UUID: str,
     ClaimCheck: ClaimCheck.as_json,
@@ -70,6 +70,7 @@ _OUTWARD: dict[type, Callable[[Any], Any]] = {
     memoryview: lambda value: base64.b64encode(value).decode(),
 }
 _SAME = (str, bool, int, float, type(None))
+_AS_IT_IS = frozenset({str, bool, float, type(None)})
 
 
 def to_json(value: Any) -> Any:
@@ -77,8 +78,8 @@ def to_json(value: Any) -> Any:
     kind = type(value)
     if kind in _SAME:
         return str(value) if kind is int and not -(2**63) <= value < 2**64 else value
-    if kind is dict and all(type(name) is str for name in value):
-        return {name: to_json(item) for name, item in value.items()}
+    if kind is dict:
+        return _object(value)
     if (convert := _OUTWARD.get(kind)) is not None:
         return convert(value)
     if isinstance(value, Mapping):
@@ -89,6 +90,18 @@ def to_json(value: Any) -> Any:
         if isinstance(value, known):
             return convert(value)
     return str(value)
+
+
+def _object(value: dict[Any, Any]) -> dict[str, Any]:
+    """Give an object's outward form; its plain fields are looked at here, since most of what is answered is rows."""
+    form: dict[str, Any] = {}
+    for name, item in value.items():
+        kind = type(item)
+        if kind not in _AS_IT_IS:
+            convert = _OUTWARD.get(kind)
+            item = to_json(item) if convert is None else convert(item)  # noqa: PLW2901 - what it is outward
+        form[name if type(name) is str else str(name)] = item
+    return form
 
 
 _MOST_DIGITS = 4300
