@@ -1,10 +1,10 @@
 """Peers of `sync.py`, each run by the interpreter of its own environment: `_sync_peers.py NAME JSON`; prints seconds."""
 
-import glob
 import json
 import os
 import sys
 import time
+from pathlib import Path
 
 
 def duckdb(source: str, target: str, sql: str, extensions: list[str]) -> float:
@@ -13,9 +13,7 @@ def duckdb(source: str, target: str, sql: str, extensions: list[str]) -> float:
     line = duckdb.connect()
     for name in extensions:
         package = __import__(f"duckdb_extension_{name}")
-        line.execute(
-            f"load '{glob.glob(os.path.dirname(package.__file__) + '/**/*.duckdb_extension', recursive=True)[0]}'"
-        )
+        line.execute(f"load '{next(Path(package.__file__).parent.rglob('*.duckdb_extension'))}'")
     if source:
         line.execute(f"attach '{source}' as source (type {'sqlite' if source.endswith('.db') else 'postgres'})")
     line.execute(f"attach '{target}' as target (type postgres)")

@@ -124,7 +124,7 @@ class Yard:
 
     def tool(self, package: str, program: str, *words: str) -> float:
         """Run a peer's command line."""
-        python = Path(python_with(program.split("-")[0], package))
+        python = Path(python_with(program.split("-", maxsplit=1)[0], package))
         found = next(iter(python.parent.parent.glob(f"**/bin/{program}")))
         found.chmod(0o755)
         environment = {
@@ -284,10 +284,10 @@ def from_csv(yard: Yard) -> list[Row]:
     inbox = yard.folder / "inbox"
     (inbox / "files").mkdir(parents=True)
     file = yard.folder / "rows.csv"
-    with psycopg.connect(yard.url) as line, file.open("wb") as out:
-        with line.cursor().copy(f"copy (select {COLUMNS} from src) to stdout (format csv, header, null '\\N')") as rows:
-            out.writelines(map(bytes, rows))
-    feed = {"path": "files", "pattern": "*.csv", "ready": "stable", "format": {"kind": "csv", "null": "\\N"}}
+    query = f"copy (select {COLUMNS}::text from src) to stdout (format csv, header, null '\\N')"
+    with psycopg.connect(yard.url) as line, file.open("wb") as out, line.cursor().copy(query) as rows:
+        out.writelines(map(bytes, rows))
+    feed = {"pattern": "files/*.csv", "ready": {"min_age_s": 0}, "format": {"kind": "csv", "null": "\\N"}}
     adapters = {"files": {"kind": "local", "root": str(inbox), "feeds": {"rows": feed}}, "b": yard.database("dst")}
     syncs = {
         "s": {"from": {"adapter": "files", "feed": "rows"}, "to": {"adapter": "b", "table": "dst", "mode": "insert"}}
@@ -298,7 +298,6 @@ def from_csv(yard: Yard) -> list[Row]:
         def ours() -> float:
             yard.fresh()
             os.link(file, inbox / "files" / f"rows{next(number)}.csv")
-            time.sleep(2.5)
             seconds = service.sync("s", yard.rows)
             yard.gate()
             return seconds

@@ -267,11 +267,11 @@ def copy_in(connection: Connection, into: str, chunks: Iterable[Chunk]) -> int:
         return cursor.rowcount
 
 
-def copy_csv_in(connection: Connection, into: str, chunks: Iterable[Chunk]) -> int:
+def copy_csv_in(connection: Connection, into: str, chunks: Iterable[Chunk], more: str = "") -> int:
     """Load CSV in UTF-8, where quoted empty text is text and an unquoted one NULL; gives how many rows the target took."""
     with native(connection) as line:
         cursor = line.cursor()
-        with cursor.copy(f"copy {into} from stdin (format csv, encoding 'UTF8')") as copy:
+        with cursor.copy(f"copy {into} from stdin (format csv, encoding 'UTF8'{more})") as copy:
             for chunk in chunks:
                 copy.write(chunk)
         return cursor.rowcount

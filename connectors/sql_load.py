@@ -38,12 +38,12 @@ class Load:
     def insert(self, chunks: Iterable[Chunk], send: Send) -> Written:
         return Written(inserted=send(f"{self._target} ({self._names})", chunks))
 
-    def upsert(self, chunks: Iterable[Chunk], send: Send) -> Written:
-        """Stage some, merge them, and go on with an empty stage: nothing grows with the number of rows."""
+    def upsert(self, chunks: Iterable[Chunk], send: Send, *, whole: bool = False) -> Written:
+        """Stage some, merge them, and go on with an empty stage; `whole` for chunks that end in the middle of a row."""
         run = self._connection.exec_driver_sql
         run(f"create temp table {_STAGE} on commit drop as select {self._names} from {self._target} with no data")
         done = Written()
-        for portion in _portions(chunks):
+        for portion in [iter(chunks)] if whole else _portions(chunks):
             staged = send(f"{_STAGE} ({self._names})", portion)
             step(self._connection)
             merged = self._merge(staged)
@@ -193,6 +193,8 @@ def loaded(connection: Connection, run: Callable[[], Written], sent: Callable[[]
     inside = connection.begin_nested()
     try:
         written = run()
+        if written.rows != (count := sent()):  # a trigger of the target kept some out
+            raise LaneClosed(f"{count} rows were sent, and the target took {written.rows}")
     except exc.DBAPIError as error:
         if meaning(error) is not Rejected:
             raise
@@ -201,8 +203,5 @@ def loaded(connection: Connection, run: Callable[[], Written], sent: Callable[[]
     except LaneClosed:
         inside.rollback()
         raise
-    if written.rows != sent():  # a trigger of the target kept some out
-        inside.rollback()
-        raise LaneClosed(f"{sent()} rows were sent, and the target took {written.rows}")
     inside.commit()
     return written

@@ -56,7 +56,7 @@ def _fill(items: Iterator[Any], ready: queue.Queue[Any], stop: threading.Event) 
             ready.put(item)
             if stop.is_set():
                 break
-    except BaseException as error:  # noqa: BLE001 - it is raised where the items are taken
+    except BaseException as error:
         ready.put(_Failed(error))
     else:
         ready.put(_END)
