@@ -81,6 +81,10 @@ class TableSink:
             frozenset(self._key) in self._table.unique and {name for name, _, _ in lane.fields} >= set(self._key)
         ):
             return None
+        if lane.form == "csv":
+            from .sql_csv import agreed_csv
+
+            return agreed_csv(self._database, self._table, lane)
         return agreed(self._database, self._table, lane, ignore=self._ignore)
 
     @contextmanager
@@ -257,6 +261,10 @@ class TableWriting:
 
     def load(self, lane: Lane, flow: Flow, beat: Callable[[], None]) -> Written:
         """Load rows that come as bytes, all of them or none; LaneClosed when one has to be looked at."""
+        if lane.form == "csv":
+            from .sql_csv import load_csv
+
+            return load_csv(self._connection, self._table, self._mode, self._key, lane, flow, beat)
         from .sql_load import load_binary
 
         return load_binary(self._connection, self._table, self._mode, self._key, lane, flow, beat)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ...core.batch import Batch, Cursor, Portion, Reject, Row
+from ...core.batch import Batch, Cursor, Dialect, Flow, Lane, Portion, Reject, Row
 from ...core.errors import DrawbarError, InputError, Rejected, Unavailable
 from ..formats import IncompleteFile, WrongFile, bulks
 from .feed import Feed
@@ -119,11 +119,26 @@ class FilePortion:
         self._incomplete: str | None = None
         self._wrong: str | None = None
         self._settled = False
+        self._dialect: Dialect | None = None
 
     @property
     def cursor(self) -> Cursor:
         found = self._taken.found
         return {"file": found.name, "size": found.size, "sha256": self._taken.sha256}
+
+    def lane(self, wanted: Mapping[str, str] | None) -> Lane | None:
+        """Offer the file's bytes, where every reader of them understands the same."""
+        from ..formats.csv_lane import csv_lane
+
+        found = csv_lane(self._feed.config.format, self._feed.format, self._taken.copy, wanted)
+        self._dialect = None if found is None else found.facts
+        return found
+
+    def flow(self) -> Flow:
+        from ..formats.csv_lane import CsvFlow
+
+        assert self._dialect is not None
+        return CsvFlow(self._taken.copy, self._dialect)
 
     def batches(self, batch_rows: int) -> Iterator[Batch]:
         facts = self.facts
