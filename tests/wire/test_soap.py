@@ -557,6 +557,6 @@ def test_what_is_no_wsdl_is_refused_by_name(
 
 def test_a_wsdl_that_is_no_file_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "empty.wsdl").touch()
-    for wsdl, said in ((".", "directory"), ("missing.wsdl", "No such file"), ("empty.wsdl", "empty")):
+    for wsdl, said in ((".", "no ordinary file"), ("missing.wsdl", "No such file"), ("empty.wsdl", "empty")):
         with pytest.raises(ConfigError, match=said):
             list(adapter(tmp_path, wsdl).tools())
