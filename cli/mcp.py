@@ -28,7 +28,7 @@ def mcp(
     """
     from ..app import open_app
     from ..core.store.ids import new_id
-    from ..facade.mcp import serve_stdio
+    from ..facade.stdio import serve_stdio
     from .logs import talkative
 
     session(ctx).here_only("mcp")

@@ -9,8 +9,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import structlog
+
 from .crew import FEW, PATIENCE_S
 
+log = structlog.get_logger("drawbar.facade")
 Work = tuple[str, Callable[[], None]]
 """What is to be done, and the name of the system that it is done for."""
 _IDLE_S = 30.0
@@ -37,7 +40,7 @@ class Hands:
 
     One thread reads, and does one piece of what it has read; while that takes long, another one reads. A system has few
     threads at first, and twice as many again and again while its work waits, up to what `most` says: a slow one fills its own.
-    Work raises nothing.
+    What reading raises is raised by `run`.
     """
 
     def __init__(self, name: str, read: Callable[[], Sequence[Work] | None], most: Callable[[str], int]) -> None:
@@ -52,6 +55,7 @@ class Hands:
         self._reader: object = None
         self._away_since = 0.0
         self._ended = False
+        self._failure: Exception | None = None
         self._done = threading.Event()
         self._stirred = threading.Event()
 
@@ -66,6 +70,8 @@ class Hands:
             self._end()
             self._done.wait()
             self._stirred.set()
+        if self._failure is not None:
+            raise self._failure
 
     def _end(self) -> None:
         with self._lock:
@@ -104,7 +110,10 @@ class Hands:
         """Read, until there is nothing more, or somebody else does: then give the system that we work for."""
         me = self._reader = object()
         while not self._ended:
-            works = self._read()
+            try:
+                works = self._read()
+            except Exception as error:  # whoever waits in `run` hears of it
+                self._failure, works = error, None
             if works is None:
                 self._end()
             elif (row := self._handed_out(works)) is not None:
@@ -155,7 +164,10 @@ class Hands:
         except IndexError:  # somebody was faster
             return
         row.taken += 1
-        work()
+        try:
+            work()
+        except Exception:  # the outermost loop of a thread: the others go on
+            log.exception("work.fails")
         with self._lock:
             self._left -= 1
             if self._ended and not self._left:

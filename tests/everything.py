@@ -136,7 +136,8 @@ agents:
 
 
 def main(to: str) -> None:
-    from drawbar.facade.mcp import Mcp, serve_stdio
+    from drawbar.facade.mcp import Mcp
+    from drawbar.facade.stdio import serve_stdio
 
     adapter._BUILT_IN["everything"] = "everything:Everything"
     Path("drawbar.yaml").write_text(LANDSCAPE)

@@ -1,6 +1,5 @@
-"""MCP: tools for agents, over streamable HTTP and stdio, without sessions."""
+"""MCP: tools for agents, without sessions; over streamable HTTP here, over stdio in stdio.py."""
 
 from .http import Mcp
-from .stdio import serve_stdio
 
-__all__ = ["Mcp", "serve_stdio"]
+__all__ = ["Mcp"]

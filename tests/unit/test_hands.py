@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from drawbar.facade.hands import Hands
-from drawbar.facade.mcp.lines import Heard, Said
+from drawbar.facade.lines import Heard, Said
 
 SOON_S = 10
 
@@ -108,3 +108,21 @@ def test_nobody_hears_and_nothing_fails():
 
     Said(end).write(b"an answer")
     os.close(end)
+
+
+def test_what_reading_raises_is_heard_and_work_that_fails_stops_nothing():
+    def fail():
+        raise ValueError("no work")
+
+    done = threading.Event()
+    batches = [[("one", fail)], [("one", done.set)]]
+
+    def read():
+        if batches:
+            return batches.pop(0)
+        raise OSError("the line broke")
+
+    with pytest.raises(OSError, match="the line broke"):
+        Hands("test", read, lambda system: 20).run()
+
+    assert done.is_set()

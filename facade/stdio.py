@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import orjson
 
-from ...core.pulse import Pulse
-from ...core.tenants import OF
-from ..hands import Hands, Work
-from ..threads import SYSTEM_THREADS
-from .dialogue import is_short, parsed, written
+from ..core.pulse import Pulse
+from ..core.tenants import OF
+from .ahead import Turn, Turns
+from .errands import ToolByMcp
+from .hands import Hands, Work
 from .lines import Heard, Said
-from .toolbox import Toolbox
-from .waiting import BEAT_S, Waiting
-from .wire import PARSE_ERROR, Question, Refused, question_of
+from .mcp.dialogue import is_short, parsed, written
+from .mcp.toolbox import Toolbox
+from .mcp.waiting import BEAT_S, Waiting
+from .mcp.wire import PARSE_ERROR, Question, Refused, question_of
+from .threads import SYSTEM_THREADS
 
 if TYPE_CHECKING:
-    from ...app import App
-    from ...core.access import Caller
+    from ..app import App
+    from ..core.access import Caller
 
 _MAX_LINE_BYTES = 1_000_000
 
@@ -39,17 +41,30 @@ class _Talk:
     """What one client says, and what it is answered."""
 
     def __init__(self, app: App, caller: Caller, given: BinaryIO, said: BinaryIO, *, only_preview: bool) -> None:
+        self._app = app
         self._landscape = app.landscape
         self._caller = caller
         self._toolbox = Toolbox(app, only_preview=only_preview)
         self._heard = Heard(given.fileno(), _MAX_LINE_BYTES)
         self._said = Said(said.fileno())
         self._running: dict[str | int, Waiting] = {}
+        self._turns = Turns(app, given.fileno())
 
     def read(self) -> Sequence[Work] | None:
-        """Wait for messages; give the calls among them."""
-        lines = self._heard.more()
-        return None if lines is None else [work for line in lines if (work := self._understood(line)) is not None]
+        """Wait for messages; give the calls among them that need a thread, and None at the end."""
+        while True:
+            hears, works = self._turns.wait()
+            if hears:
+                lines = self._heard.more()
+                if lines is None:
+                    self._turns.ended = True
+                else:
+                    alone = len(lines) == 1 and not self._turns
+                    works += [work for line in lines if (work := self._understood(line, alone=alone)) is not None]
+            if works:
+                return works
+            if self._turns.ended and not self._turns:
+                return None
 
     def threads_of(self, system: str) -> int:
         landscape = self._landscape
@@ -59,7 +74,8 @@ class _Talk:
         for waiting in list(self._running.values()):
             waiting.beat()
 
-    def _understood(self, line: bytes | None) -> Work | None:
+    def _understood(self, line: bytes | None, *, alone: bool) -> Work | None:
+        """Read a message; give the call that it is, where a thread is to make it: who is `alone` waits for it itself."""
         try:
             asked = _question(line)
         except Refused as error:
@@ -75,7 +91,12 @@ class _Talk:
             self._said.write(written(self._toolbox, asked, self._caller, Waiting())[0])
             return None
         waiting = self._running[asked.id] = Waiting(asked.progress_token, self._tell)
-        return self._system_of(asked), partial(self._answer, asked, waiting)
+        system = self._system_of(asked)
+        if asked.method == "tools/call" and asked.progress_token is None and not alone:
+            errand = ToolByMcp(self._toolbox, asked, self._caller, waiting, gzips=False, app=self._app)
+            if errand.tool is not None:
+                return self._turns.take(Turn(errand, system, self._caller, partial(self._said_of, asked, waiting)))
+        return system, partial(self._answer, asked, waiting)
 
     def _system_of(self, asked: Question) -> str:
         """Name the system that a call is for, so that one that is slow holds up no other."""
@@ -88,8 +109,10 @@ class _Talk:
         return name if name in self._landscape.systems() else ""
 
     def _answer(self, asked: Question, waiting: Waiting) -> None:
+        self._said_of(asked, waiting, written(self._toolbox, asked, self._caller, waiting)[0])
+
+    def _said_of(self, asked: Question, waiting: Waiting, message: bytes) -> None:
         assert asked.id is not None
-        message, _ = written(self._toolbox, asked, self._caller, waiting)
         if self._running.get(asked.id) is waiting:
             del self._running[asked.id]
         if not waiting.is_taken_back:

@@ -1,0 +1,140 @@
+"""Calls of a read whose line is heard beside the client's: who reads the one reads the others, and no thread waits for them."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from .hands import Work
+
+if TYPE_CHECKING:
+    from ..app import App
+    from ..core.access import Caller
+    from ..core.begun import Begun
+    from .errands import ToolByMcp
+
+_ONCE = select.EPOLLIN | select.EPOLLONESHOT if hasattr(select, "epoll") else 0
+_TICK_S = 0.005
+_PATIENCE_S = 0.05
+"""Who waited so long for a place waits on a thread, which knows when it has waited for too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One call, the system that it is for, and who hears its answer."""
+
+    errand: ToolByMcp
+    system: str
+    caller: Caller
+    say: Callable[[bytes], None]
+
+    def whole(self) -> None:
+        self.say(self.errand.whole()[2])
+
+    def rest(self, begun: Begun) -> None:
+        self.say(self.errand.rest(begun)[2])
+
+
+class Turns:
+    """The calls under way; one thread at a time uses them. Where the client's line cannot be heard so, there are none."""
+
+    def __init__(self, app: App, client: int) -> None:
+        self.ended = False
+        """Whether the client says nothing more."""
+        self._direct = app.direct
+        self._client = client
+        self._calls: dict[int, tuple[Turn, Begun]] = {}
+        self._waiting: dict[str, deque[tuple[float, Turn]]] = {}
+        self._ears = _ears(client)
+
+    def __bool__(self) -> bool:
+        return bool(self._calls or self._waiting)
+
+    def wait(self) -> tuple[bool, list[Work]]:
+        """Wait until the client says something, True, or a call goes on; give what needs a thread."""
+        if self._ears is None:
+            return True, []
+        hears, works = False, list[Work]()
+        for fileno, _ in self._ears.poll(_TICK_S if self._waiting else None):
+            if fileno == self._client:
+                hears = not self.ended
+                if self.ended:
+                    self._ears.unregister(self._client)
+            elif (call := self._calls.pop(fileno, None)) is not None:
+                works += self._heard(fileno, *call)
+        for system in list(self._waiting):
+            works += self._serve(system)
+        return hears, works
+
+    def take(self, turn: Turn) -> Work | None:
+        """Begin a call, now or when there is a place; give it back where it needs a thread."""
+        standing = None if self._ears is None else self._direct.standing(turn.errand.tool or "", turn.caller)
+        if standing is None:
+            return turn.system, turn.whole
+        if standing and turn.system not in self._waiting:
+            return self._begin(turn)
+        self._waiting.setdefault(turn.system, deque()).append((time.monotonic(), turn))
+        return None
+
+    def _begin(self, turn: Turn) -> Work | None:
+        begun = turn.errand.begin()
+        if begun is None:
+            return turn.system, turn.whole
+        if isinstance(begun, tuple):
+            turn.say(begun[2])
+        elif (fileno := begun.fileno) is None:
+            return turn.system, partial(turn.rest, begun)
+        else:
+            self._listen(fileno, turn, begun)
+        return None
+
+    def _listen(self, fileno: int, turn: Turn, begun: Begun) -> None:
+        assert self._ears is not None
+        self._calls[fileno] = turn, begun
+        try:
+            self._ears.modify(fileno, _ONCE)
+        except FileNotFoundError:
+            self._ears.register(fileno, _ONCE)
+
+    def _heard(self, fileno: int, turn: Turn, begun: Begun) -> list[Work]:
+        """Go on with a call whose line has something to say."""
+        state = begun.step()
+        if state == "waits":
+            self._listen(fileno, turn, begun)
+            return []
+        said = turn.errand.answer(begun) if state == "ended" else None
+        if said is None:
+            return [(turn.system, partial(turn.rest, begun))]
+        turn.say(said[2])
+        return []
+
+    def _serve(self, system: str) -> list[Work]:
+        """Begin what there is a place for; who has waited for long needs a thread."""
+        works, line = list[Work](), self._waiting[system]
+        while line:
+            since, turn = line[0]
+            standing = self._direct.standing(turn.errand.tool or "", turn.caller)
+            if standing is False and time.monotonic() - since < _PATIENCE_S:
+                return works
+            line.popleft()
+            work = self._begin(turn) if standing else (turn.system, turn.whole)
+            works += [] if work is None else [work]
+        del self._waiting[system]
+        return works
+
+
+def _ears(client: int) -> select.epoll | None:
+    if not hasattr(select, "epoll"):
+        return None
+    ears = select.epoll()
+    try:
+        ears.register(client, select.EPOLLIN)
+    except PermissionError:  # a file always has something to say
+        ears.close()
+        return None
+    return ears
