@@ -21,6 +21,7 @@ from ..core.values import canonical, write_json
 from .sql import Database, step
 from .sql_model import Table
 from .sql_statements import Statement, readers_of, streaming, unique_names
+from .sql_steps import STEP_S
 from .sql_tables import readers, shape
 from .sql_values import writer
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from .sql_keys import TableKeys
     from .sql_lane import CopiedPage, TableLane
 
-STEP_S = 600.0
 _COUNT_S = 3.0
 _NEAR_ROWS = 1000
 """More rows at once wait for nothing and cost the collector of garbage more."""
@@ -106,6 +106,12 @@ class Page:
     def finished(self) -> None: ...
 
     def failed(self, error: Exception, rejects: Sequence[Reject]) -> None: ...
+
+
+def _snapped(
+    table: Table, identity: str, name: str, cursor: Cursor, rows: Columns, stamps: Sequence[Sequence[Any]]
+) -> Page:
+    return Page(identity, name, cursor, rows, _Names(table.full_name, stamps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +222,14 @@ class TableSource:
         if self._watermark is None:
             yield self._whole(batch_rows)
             return
+        if self._range is None and self._watermark.get("snapshot") and (cursor is None or "snapshot" in cursor):
+            from .sql_snapshot import Snapshot
+
+            for each in Snapshot(self._database, self._table, self._order[0], _snapped).pages(cursor, batch_rows):
+                yield each
+                cursor = each.cursor
+            if cursor is None:
+                return
         last = self._begin(cursor)
         while (page := (self._page if self._lane is None else self._copied)(last, batch_rows)) is not None:
             yield page
@@ -237,7 +251,7 @@ class TableSource:
     def total(self, cursor: Cursor) -> int | None:
         target = shape(self._table)
         counted = sa.select(sa.func.count()).select_from(target)
-        if self._watermark is not None:
+        if self._watermark is not None and not (isinstance(cursor, Mapping) and "snapshot" in cursor):
             counted = counted.where(*self._newer(self._begin(cursor)))
         try:
             with self._database.unit("read", timeout_s=_COUNT_S) as connection:

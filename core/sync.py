@@ -181,6 +181,8 @@ class Carrier:
         try:
             with self._opened(portion) as writing:
                 lane = lane or self._own_lane(portion)
+                if not hasattr(portion, "flow"):  # a page of a snapshot goes as rows, whatever its table can do
+                    lane = None
                 counts = self._flow(lane, portion, writing, before, total) if lane is not None else None
                 if (
                     counts is None

@@ -33,6 +33,10 @@ class WatermarkCursor(Strict):
         0, ge=0, description="Read again what is that young: rows that commit later than their own stamp."
     )
     timezone: str = Field("UTC", description="The zone of a column that has none.")
+    snapshot: bool = Field(
+        False,
+        description="Read all of the table by its key first, rows without a stamp too, then what changed since; a snapshot that was cut off goes on.",
+    )
 
 
 _FROM = ("feed", "table", "statement", "consume", "operation")
@@ -110,8 +114,8 @@ class SyncTo(Strict):
     name: RowTemplate | None = Field(None, description="Name of the file that is written to a feed.")
 
     later: ClassVar[dict[str, str]] = {
-        "writes": "several tables in one transaction come with the release of fast batch syncs; use one sync a table until then",
-        "each": "lines of a record as rows of their own come with the release of fast batch syncs; remove it until then",
+        "writes": "several tables in one transaction are not built yet; use one sync a table until then",
+        "each": "lines of a record as rows of their own are not built yet; remove it until then",
     }
 
     @field_validator("load", mode="before")
@@ -227,7 +231,7 @@ class SyncConfig(Strict):
     )
 
     later: ClassVar[dict[str, str]] = {
-        "partitions": "parallel partitions come with the release of fast batch syncs; remove it until then",
+        "partitions": "parallel partitions are not built yet; remove it until then",
     }
 
     @property
@@ -252,6 +256,10 @@ class SyncConfig(Strict):
         cursor, mode = self.from_.cursor, self.to.mode or "insert"
         if cursor is not None and cursor.overlap_s and self.to.table is not None and mode != "upsert":
             raise PydanticCustomError("mode", "overlap_s reads rows again, so a table needs mode upsert")
+        if cursor is not None and cursor.snapshot and (self.to.table is None or mode != "upsert"):
+            raise PydanticCustomError(
+                "mode", "snapshot reads rows again that change meanwhile, so it needs a table and mode upsert"
+            )
         if cursor is not None and cursor.overlap_s and self.to.feed is not None:
             raise PydanticCustomError("mode", "overlap_s reads rows again, and a file would hold them a second time")
         ends = [(end.adapter, end.table, end.feed) for end in (self.from_, self.to)]
@@ -290,6 +298,6 @@ def _not_yet(given: Any, name: str, value: str, instead: str) -> Any:
         raise PydanticCustomError(
             "not_yet",
             "{sentence}",
-            {"key": name, "sentence": f"{name}: {value} comes with the release of fast batch syncs; {instead}"},
+            {"key": name, "sentence": f"{name}: {value} is not built yet; {instead}"},
         )
     return given

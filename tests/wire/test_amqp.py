@@ -711,7 +711,7 @@ def test_the_configuration_names_its_tools_and_endpoints():
     )
 
     assert AmqpAdapter.tool_names(config) == {"publish_billed", "get_incoming", "settle_incoming"}
-    assert AmqpAdapter.endpoints(config) == {"consume": {"incoming"}}
+    assert AmqpAdapter.endpoints(config) == {"consume": {"incoming"}, "publish": {"billed"}}
     assert "geheim" not in repr(config)
 
 

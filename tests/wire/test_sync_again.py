@@ -46,6 +46,10 @@ syncs:
     to: {{ adapter: house, table: orders, mode: insert }}
     map: {{ id: "${{{{ row.id }}}}", name: "${{{{ file.name }}}}" }}
     rejects: {{ max_count: 2 }}
+  all:
+    from: {{ adapter: erp, table: orders, cursor: {{ column: changed, snapshot: true }} }}
+    to: {{ adapter: house, table: orders, mode: upsert }}
+    batch_rows: 30
   add:
     from: {{ adapter: erp, table: orders, cursor: {{ column: changed }} }}
     to: {{ adapter: house, table: orders, mode: insert }}
@@ -294,3 +298,20 @@ def test_corrected_rejects_are_sent_again(night: Callable[..., Any]) -> None:
     assert rows(night.house, "select id, name from orders order by id") == [(n, "a.csv") for n in range(1, 6)]
     assert (path.parent / "sent" / path.name).exists()
     assert night("resubmit", "lenient", code=5)["status"] == "nothing"
+
+
+def test_a_snapshot_takes_rows_without_a_stamp_goes_on_where_it_was_cut_off_and_ends_in_changes(
+    night: Callable[..., Any],
+) -> None:
+    execute(night.erp, "update orders set changed = null where id in (5, 95)")
+    execute(night.house, "alter table orders add constraint small check (id < 50)")
+
+    assert "small" in json.dumps(night("sync", "all", code=1))
+    assert night("cursor", "show", "all")["cursor"]["snapshot"]["key"] == [30]
+    execute(night.house, "alter table orders drop constraint small")
+    execute(night.erp, "update orders set name = 'moved', changed = '2026-06-01' where id = 2")
+    rest = night("sync", "all")
+
+    assert rest["read"] == 70 + 2  # what was left, the last stamp of the beginning again, and what moved meanwhile
+    both = [rows(url, "select * from orders order by id") for url in (night.erp, night.house)]
+    assert both[0] == both[1] and night("sync", "all", code=5)["status"] == "nothing"
