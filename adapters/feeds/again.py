@@ -3,45 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from uuid import uuid4
 
-from ...core.batch import Reject
+from ...core.batch import Portion
 from ...core.errors import Rejected, Unavailable
 from ..formats import IncompleteFile, WrongFile
 from .claims import Claim
 from .feed import Feed
 from .found import Found, Taken
-from .source import FilePortion, proof_of
 
 _NOBODY = "-"
 
 
-class BorrowedPortion(FilePortion):
-    """A file of which only the copy is ours: whatever comes of it, it stays where it is."""
-
-    def finished(self) -> None:
-        self._give_back()
-
-    def failed(self, error: Exception, rejects: Sequence[Reject]) -> None:
-        self._give_back()
-
-    def abandon(self) -> None:
-        self._give_back()
-
-    def _give_back(self) -> None:
-        with suppress(OSError):
-            self._taken.copy.unlink(missing_ok=True)
+Make = Callable[[Taken], Portion]
+"""Make the portion of a borrowed copy, once its totals are proven."""
 
 
-def look(feed: Feed) -> Iterator[FilePortion]:
+def look(feed: Feed, make: Make) -> Iterator[Portion]:
     """Give what is ready, and take none of it. Raises Rejected after the last one when a run would quarantine some."""
     wrong = []
     for found in feed.ready(wait=True):
         taken = borrow(feed, found)
         try:
-            portion = BorrowedPortion(feed, taken, proof_of(feed, taken))
+            portion = make(taken)
         except IncompleteFile:
             taken.copy.unlink(missing_ok=True)
         except WrongFile as error:
@@ -53,11 +38,11 @@ def look(feed: Feed) -> Iterator[FilePortion]:
         raise Rejected(f"{feed.full_name}: {len(wrong)} would go to quarantine: {'; '.join(wrong)[:1000]}")
 
 
-def read_again(feed: Feed, found: Found) -> FilePortion:
+def read_again(feed: Feed, found: Found, make: Make) -> Portion:
     """Read a file where it lies: in the archive, or in quarantine."""
     taken = borrow(feed, found)
     try:
-        return BorrowedPortion(feed, taken, proof_of(feed, taken))
+        return make(taken)
     except (IncompleteFile, WrongFile) as error:
         taken.copy.unlink(missing_ok=True)
         raise Rejected(f"{found.name}: {error}") from error

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ...core.batch import Batch, Cursor, Dialect, Flow, Lane, Portion, Reject, Row
 from ...core.errors import DrawbarError, InputError, Rejected, Unavailable
 from ..formats import IncompleteFile, WrongFile, bulks
+from .again import look, read_again
 from .feed import Feed
 from .found import Taken
 from .totals import Proof, missing, prove
@@ -74,17 +76,18 @@ class FeedSource:
             raise Rejected(f"{self._feed.full_name}: {len(wrong)} in quarantine: {'; '.join(wrong)[:1000]}")
 
     def _borrowed(self) -> Iterator[Portion]:
-        from .again import look, read_again
+        def make(taken: Taken) -> Portion:
+            return BorrowedPortion(self._feed, taken, self._proof(taken))
 
         if not self._names:
-            yield from look(self._feed)
+            yield from look(self._feed, make)
             return
         with self._feed.drop.session() as files:
             wanted = [self._feed.find(files, name) for name in self._names]
         for found in wanted:
             if found.state == "claimed":
                 raise Unavailable(f"{found.name} is being loaded now", retry_after_s=5)
-            yield read_again(self._feed, found)
+            yield read_again(self._feed, found, make)
 
     def total(self, cursor: Cursor) -> int | None:
         return None
@@ -198,6 +201,23 @@ class FilePortion:
         if not self._settled:
             self._settled = True
             self._feed.put_back(self._taken)
+
+
+class BorrowedPortion(FilePortion):
+    """A file of which only the copy is ours: whatever comes of it, it stays where it is."""
+
+    def finished(self) -> None:
+        self._give_back()
+
+    def failed(self, error: Exception, rejects: Sequence[Reject]) -> None:
+        self._give_back()
+
+    def abandon(self) -> None:
+        self._give_back()
+
+    def _give_back(self) -> None:
+        with suppress(OSError):
+            self._taken.copy.unlink(missing_ok=True)
 
 
 def _reason(error: Exception, rejects: Sequence[Reject]) -> dict[str, Any]:
