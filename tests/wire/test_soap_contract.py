@@ -96,7 +96,13 @@ DRIFTS: list[tuple[str, str, str, int, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("what", "old", "new", "code", "said"), DRIFTS, ids=[each[0] for each in DRIFTS])
+QUICK = {"nothing", "another type"}
+
+
+@pytest.mark.parametrize(
+    ("what", "old", "new", "code", "said"),
+    [pytest.param(*each, id=each[0], marks=() if each[0] in QUICK else pytest.mark.slow) for each in DRIFTS],
+)
 def test_drift_says_of_each_change_whether_it_breaks(
     shop: Shop, capsys: pytest.CaptureFixture[str], what: str, old: str, new: str, code: int, said: str
 ) -> None:
@@ -232,6 +238,7 @@ def test_a_kept_contract_that_is_damaged_is_read_anew(tmp_path: Path, damage: by
     assert kept.read_bytes() == good
 
 
+@pytest.mark.slow
 def test_everything_of_the_kit_is_kept_and_found_again_as_it_was(kit: Path, tmp_path: Path) -> None:
     """The same envelopes are written, and the same schemas shown, by what was read and by what was kept."""
     from drawbar.connectors.soap import Service, Settings

@@ -81,7 +81,13 @@ CASES: list[tuple[str, dict[str, str], str | None]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("what", "said", "error"), CASES, ids=[each[0] for each in CASES])
+LONG = {"a hundred thousand values", "sequences in sequences", "types that extend each other", "a union of itself"}
+
+
+@pytest.mark.parametrize(
+    ("what", "said", "error"),
+    [pytest.param(*each, id=each[0], marks=pytest.mark.slow if each[0] in LONG else ()) for each in CASES],
+)
 def test_a_contract_loads_or_is_one_clear_error(
     tmp_path: Path, what: str, said: dict[str, str], error: str | None
 ) -> None:
