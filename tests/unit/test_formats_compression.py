@@ -111,7 +111,7 @@ def test_a_flipped_bit_and_another_kind_of_file_are_wrong(kind):
 
 @pytest.mark.parametrize("kind", ["gzip", "zip"])
 def test_a_bomb_is_wrong_and_is_not_unpacked_to_its_end(kind):
-    bomb = b"a\n" + b"\n" * 40_000_000
+    bomb = b"a\n" + (b"0" * 999_999 + b"\n") * 40
     packed = gzip.compress(bomb, 9) if kind == "gzip" else zipped(("a", bomb))
 
     with pytest.raises(WrongFile, match="more than 300 times as many"):
