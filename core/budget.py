@@ -91,6 +91,14 @@ class Share:
         """Hold one place where that takes no waiting; `give_back` ends it."""
         return self._slots.take()
 
+    def lacks(self, waiting: int) -> bool:
+        """Hear how many wait for `take`; tell whether `ask`, on a thread, may find places for them."""
+        return self._slots.lacks(waiting)
+
+    def ask(self) -> None:
+        """Ask the other processes for what is lacking. Raises Unavailable."""
+        self._slots.ask()
+
     def give_back(self) -> None:
         self._slots.release()
 

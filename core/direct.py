@@ -9,6 +9,7 @@ from typing import Any
 
 from .access import Caller
 from .begun import Begun
+from .budget import Share
 from .calls import given_to, run_of_call
 from .desk import Desk
 from .engine import Engine
@@ -71,6 +72,10 @@ class Direct:
         if guard.witness.spans is not None or not guard.holds.is_known or guard.queues.of_tool(tool) is not None:
             return None
         return bound.share.begins(bound.effect, bound.timeout_s)
+
+    def share(self, tool: str) -> Share:
+        """Give the budget that a tool is called within, of one that `standing` is for."""
+        return self._guard.landscape.share(tool.partition(".")[0])
 
     def begin(self, tool: str, arguments: Any, *, caller: Caller, asker: Asker = PATIENT) -> Begun:
         """Begin a call that `standing` is for; nothing here waits. Raises one of the five."""

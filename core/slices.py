@@ -72,6 +72,7 @@ class Slots:
         self.asking = threading.Lock()  # one thread at a time agrees with the others
         self._in_use = 0
         self._waiting = 0
+        self._outside = 0
         self._wanted = 0
         self._asked_at = 0.0
         self._peak = 0
@@ -108,6 +109,19 @@ class Slots:
             return False
         with self._change:
             return self._took(time.monotonic())
+
+    def lacks(self, outside: int) -> bool:
+        """Hear how many wait that no thread stands for; tell whether it is time to `ask`."""
+        self._outside = outside
+        return outside > 0 and self._may_ask()
+
+    def ask(self) -> None:
+        """Agree with the other processes on what is needed, unless a thread does so already."""
+        if self.asking.acquire(blocking=False):
+            try:
+                self.settle()
+            finally:
+                self.asking.release()
 
     def release(self) -> None:
         with self._change:
@@ -148,7 +162,9 @@ class Slots:
         """Ask for more when more is needed than was asked for, else again after a while."""
         if self._holdings is None:
             return False
-        return self._in_use + self._waiting > self._wanted or time.monotonic() - self._asked_at >= _LOOK_S
+        return (
+            self._in_use + self._waiting + self._outside > self._wanted or time.monotonic() - self._asked_at >= _LOOK_S
+        )
 
     def settle(self) -> None:
         """Agree with the other processes on what is ours: more, less, or the same for longer. Needs `asking`."""
@@ -156,7 +172,8 @@ class Slots:
         with self._change:
             keep = self._in_use
             before, self._ours = self._ours, min(self._ours, keep)  # while we agree, nothing more is begun
-            self._wanted = wanted = min(self.total, max(2 * (keep + self._waiting), self._peak))
+            needed = keep + self._waiting + self._outside
+            self._wanted = wanted = min(self.total, max(2 * needed, self._peak))
         self._asked_at = begun = time.monotonic()
         try:
             granted, ours = self._holdings.agree(self.name, self.total, wanted=wanted, keep=keep)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import select
 import time
 from collections import deque
@@ -11,22 +12,25 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..core.begun import Begun
+    from ..core.budget import Share
     from ..core.direct import Direct
     from .lane import Lane, Passage
 
 _ONCE = 0 if not hasattr(select, "epoll") else select.EPOLLIN | select.EPOLLONESHOT
 _TICK_S = 0.005
 _PATIENCE_S = 0.05
-"""Who waited for so long waits on a thread: that asks the other processes for a place."""
+"""Who waited for so long waits on a thread, which knows when it has waited for too long."""
 
 
 class _Turn:
     """Of one system: how many calls are under way, and who waits for a place, since when."""
 
-    __slots__ = ("running", "ticks", "waiting")
+    __slots__ = ("asks", "running", "share", "ticks", "waiting")
 
     def __init__(self) -> None:
         self.running = 0
+        self.asks = False
+        self.share: Share | None = None
         self.ticks = False
         self.waiting: deque[tuple[float, Passage]] = deque()
 
@@ -66,13 +70,23 @@ class Turns:
         if standing and not turn.waiting:
             self._begin(passage, turn)
             return True
-        if not turn.running and not turn.waiting:
-            return False
         turn.waiting.append((time.monotonic(), passage))
+        self._ask(turn, passage)
         if not turn.ticks:
             turn.ticks = True
             asyncio.get_running_loop().call_later(_TICK_S, self._tick, turn)
         return True
+
+    def _ask(self, turn: _Turn, passage: Passage) -> None:
+        """Have a thread ask the other processes for places, where there are too few for those that wait."""
+        share = turn.share = self._direct.share(passage.errand.tool or "")
+        if share.lacks(len(turn.waiting)) and not turn.asks:
+            turn.asks = True
+            passage.crew.give(share.ask, partial(self._asked, turn), contextvars.Context())
+
+    def _asked(self, turn: _Turn, result: object, error: BaseException | None) -> None:
+        turn.asks = False
+        self._serve(turn)
 
     def _begin(self, passage: Passage, turn: _Turn) -> None:
         errand = passage.errand
@@ -133,9 +147,14 @@ class Turns:
     def _tick(self, turn: _Turn) -> None:
         """See to those that wait, whatever becomes of those that run."""
         self._serve(turn)
-        if turn.waiting and (not turn.running or time.monotonic() - turn.waiting[0][0] > _PATIENCE_S):
-            _, passage = turn.waiting.popleft()
-            self._lane.by_thread(passage, passage.errand.whole)
+        if turn.waiting:
+            since, passage = turn.waiting[0]
+            self._ask(turn, passage)
+            if time.monotonic() - since > _PATIENCE_S:
+                turn.waiting.popleft()
+                self._lane.by_thread(passage, passage.errand.whole)
         turn.ticks = bool(turn.waiting)
         if turn.ticks:
             asyncio.get_running_loop().call_later(_TICK_S, self._tick, turn)
+        elif turn.share is not None:
+            turn.share.lacks(0)
