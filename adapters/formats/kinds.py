@@ -31,8 +31,9 @@ def _config(kind: str) -> type[BaseModel]:
 
 def _whole() -> TypeAdapter[Any]:
     """Give the configuration of all formats, for who asks what they take."""
-    every = Union[tuple(map(_config, CONFIGS))]  # noqa: UP007 - of types that are known only here
-    return TypeAdapter(Annotated[every, Field(discriminator="kind")])
+    every: Any = Union[tuple(map(_config, CONFIGS))]  # noqa: UP007 - of types that are known only here
+    chosen: Any = Annotated[every, Field(discriminator="kind")]
+    return TypeAdapter(chosen)
 
 
 def _checked(given: Any, info: ValidationInfo) -> Any:
