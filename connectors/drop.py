@@ -17,6 +17,8 @@ from typing import BinaryIO, Protocol
 from ..core.errors import InputError
 
 _ESCAPED = re.compile(r"%([0-9A-F]{2})")
+SMALL_BYTES = 64 << 10
+"""Files up to this size are read together with others."""
 _AMBIGUOUS = re.compile(r"%(?=[0-9A-F]{2})")
 
 
@@ -74,6 +76,9 @@ class Files(Protocol):
 
     def move(self, old: str, new: str) -> bool:
         """Rename atomically; False when `old` is gone, as another worker was faster. Rejected when `new` exists."""
+
+    def move_many(self, moves: Sequence[tuple[str, str]]) -> list[bool]:
+        """Rename several with the questions about all of them in flight; False for one that was not, whatever the reason."""
 
     def remove(self, path: str) -> bool:
         """Remove a file; False when it was gone."""

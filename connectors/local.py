@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..core.errors import ConfigError, InputError, Rejected, Unavailable
-from .drop import Entry, Files, Wanted, confined, shown
+from .drop import SMALL_BYTES, Entry, Files, Wanted, confined, shown
 
 _AT_FDCWD = -100
 _NO_REPLACE = 1
-_SMALL_BYTES = 64 << 10
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
 
@@ -80,7 +79,7 @@ class LocalDrop:
     def fetch(self, wanted: Sequence[Wanted]) -> Iterator[tuple[int, bytes | None]]:
         for at, one in enumerate(wanted):
             content = None
-            if one.size <= _SMALL_BYTES:
+            if one.size <= SMALL_BYTES:
                 with suppress(OSError, InputError):
                     content = self._path(one.path).read_bytes()
             yield at, content
@@ -132,6 +131,15 @@ class LocalDrop:
         except OSError as error:
             raise _said(error, f"rename {old}") from error
         return True
+
+    def move_many(self, moves: Sequence[tuple[str, str]]) -> list[bool]:
+        moved = []
+        for old, new in moves:
+            try:
+                moved.append(self.move(old, new))
+            except (Rejected, InputError):
+                moved.append(False)
+        return moved
 
     def remove(self, path: str) -> bool:
         try:

@@ -12,9 +12,9 @@ from typing import BinaryIO
 from paramiko import SSHException
 
 from ..core.errors import ConfigError, DrawbarError, InputError, OutcomeUnknown, Rejected, Unavailable
-from .drop import Entry, Wanted, confined, part_name, shown
+from .drop import SMALL_BYTES, Entry, Wanted, confined, part_name, shown
 from .sftp_login import Login, connect
-from .sftp_stream import SMALL_BYTES, ReadAhead, pour, small_files
+from .sftp_stream import ReadAhead, pour, small_files
 from .sftp_wire import (
     ATTRS,
     CLOSE,
@@ -168,7 +168,12 @@ class SftpFiles:
             except StatusError:
                 if self._there(where):
                     return False
-                raise
+                try:
+                    handle = self._wire.open(where, FOR_NEW)  # it was there, and has gone since
+                except StatusError:
+                    if self._there(where):
+                        return False
+                    raise
             self._wire.take(self._wire.post_data(handle, 0, content))
             self._wire.close_handle(handle)
             return True
@@ -190,6 +195,22 @@ class SftpFiles:
                     raise Rejected(f"there is no folder for {new}") from None
                 return False
             return True
+
+    def move_many(self, moves: Sequence[tuple[str, str]]) -> list[bool]:
+        with self._phase(f"rename {len(moves)} files", unknown=True):
+            ways = [(self._unresolved(old), self._unresolved(new)) for old, new in moves]
+            from_ = [self._wire.post(REALPATH, string(old)) for old, _ in ways]
+            to = [
+                self._wire.post(REALPATH, string(new.rpartition(b"/")[0])) for _, new in ways
+            ]  # it is not there itself
+            there = [self._wire.post(LSTAT, string(new)) for _, new in ways]
+            inside = [(self._leads_inside(old), self._leads_inside(new)) for old, new in zip(from_, to, strict=True)]
+            free = [self._says_no(asked, ATTRS) for asked in there]
+            asked = [
+                self._wire.post(RENAME, string(old), string(new)) if all(may) and is_free else None
+                for (old, new), may, is_free in zip(ways, inside, free, strict=True)
+            ]
+            return [one is not None and not self._says_no(one) for one in asked]
 
     def remove(self, path: str) -> bool:
         with self._phase(f"remove {path}"):
@@ -291,6 +312,20 @@ class SftpFiles:
             is_inside = self._is_inside(self._real(self._unresolved(path)))
         if not is_inside:
             raise InputError(f"{path!r} leads out of the drop", reason="forbidden", field="name")
+
+    def _leads_inside(self, asked: int) -> bool:
+        with suppress(StatusError):
+            answer = self._wire.take(asked, NAME)
+            answer.number()
+            return self._is_inside(answer.text())
+        return False
+
+    def _says_no(self, asked: int, *expected: int) -> bool:
+        try:
+            self._wire.take(asked, *expected)
+        except StatusError:
+            return True
+        return False
 
     def _is_inside(self, real: bytes) -> bool:
         return real == self._root or real.startswith(self._root.rstrip(b"/") + b"/")

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 Phase = Callable[[], AbstractContextManager[None]]
-SMALL_BYTES = 64 << 10
 _END = 1
 _FIRST_WINDOW = 2
 _IN_FLIGHT_BYTES = 4 << 20
@@ -217,4 +216,4 @@ def _content(wire: SftpWire, one: _Small) -> bytes | None:
     return data if len(data) == size else None
 
 
-__all__ = ["SMALL_BYTES", "ReadAhead", "pour", "small_files"]
+__all__ = ["ReadAhead", "pour", "small_files"]

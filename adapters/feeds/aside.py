@@ -37,13 +37,19 @@ def walked(files: Files, folder: str, depth: int, apart: Collection[str]) -> dic
 
 def move_aside(files: Files, source: str, folder: str, name: str, sha256: str) -> str | None:
     """Move a file into a folder under a name that is free there and give it; None when the file is gone."""
-    files.make_folder(joined(folder, name.rpartition("/")[0]))
+    is_made = False
     last = f"{name}.{sha256[:8]}.{time.time_ns()}"
-    for free in (name, f"{name}.{sha256[:8]}", last):
+    todo = [last, f"{name}.{sha256[:8]}", name]
+    while todo:
+        free = todo.pop()
         try:
             return free if files.move(source, joined(folder, free)) else None
         except Rejected:
-            if free == last:
+            if not is_made:  # most of the time the folder is there
+                files.make_folder(joined(folder, name.rpartition("/")[0]))
+                is_made = True
+                todo.append(free)
+            elif free == last:
                 raise
     return None
 

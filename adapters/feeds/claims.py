@@ -13,7 +13,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,6 +109,24 @@ class Claims:
             return None
         self._keep_alive()
         return claim
+
+    def take_many(self, files: Files, wanted: Sequence[tuple[str, str, int]]) -> list[Claim | None]:
+        """Claim several files at once, each by path, name and failed attempts; None where another worker was faster."""
+        self._say_alive(files)
+        claims = [Claim(self.owner, attempts, name) for _, name, attempts in wanted]
+        mine = [claim if path != self.path(claim) and self._hold(claim) else None
+                for (path, _, _), claim in zip(wanted, claims, strict=True)]  # fmt: skip
+        moves = [(path, self.path(claim)) for (path, _, _), claim in zip(wanted, mine, strict=True) if claim]
+        won: Iterator[bool] = iter(())
+        try:
+            won = iter(files.move_many(moves))
+        finally:
+            taken = [claim if claim and next(won, False) else None for claim in mine]
+            for claim, kept in zip(mine, taken, strict=True):
+                if claim is not None and kept is None:
+                    self._forget(claim)
+        self._keep_alive()
+        return taken
 
     def put_back(self, files: Files, claim: Claim, path: str, attempts: int) -> None:
         """Let others have it: under its own name when it never failed, else hidden with its count of attempts."""

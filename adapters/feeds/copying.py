@@ -50,6 +50,12 @@ def copied(drop: Drop, path: str, copy: Path, known: tuple[int, float]) -> Copie
                 log.info("feed.goes_on", file=path, at=size, error=error.message)
 
 
+def written(content: bytes, copy: Path) -> Copied:
+    """Keep what was read at once."""
+    copy.write_bytes(content)
+    return Copied(copy, hashlib.sha256(content).hexdigest(), len(content))
+
+
 class Spool:
     """A local folder of working copies, each named for its worker and its file."""
 

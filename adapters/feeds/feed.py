@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import structlog
 
-from ...connectors.drop import Drop, Entry, Files
+from ...connectors.drop import SMALL_BYTES, Drop, Entry, Files, Wanted
 from ...core.adapter import Place
 from ...core.drops import Arrival, Remembers, Twin
 from ...core.errors import ConfigError, DrawbarError, InputError, Rejected, Unavailable
@@ -20,13 +21,14 @@ from .aside import REASON, archive_here, joined, move_aside, move_marker, write_
 from .claiming import LockFiles, Noted
 from .claims import Claim, Claims
 from .config import FeedConfig, LocalFolder
-from .copying import Copied, Spool, copied
+from .copying import Copied, Spool, copied, written
 from .found import Found, State, Taken
 from .listing import Listing
 from .order import Turn, in_turn
 from .pattern import Pattern
 
 log = structlog.get_logger("drawbar.feeds")
+_TOGETHER = 16
 
 
 class Feed:
@@ -158,6 +160,50 @@ class Feed:
             done.copy.unlink(missing_ok=True)
             self._back(claim, claim.attempts)
             return None
+        return self._taken(found, claim, done)
+
+    def taking(self, *, wait: bool) -> Iterator[Taken]:
+        """Take what may be taken, small files by the dozen; what is not given any more when this is closed is put back."""
+        todo = self.in_turn(wait=wait)
+        while some := list(islice(todo, 1 if self.config.order or self.config.claim != "rename" else _TOGETHER)):
+            small = [one for one in some if one.size <= SMALL_BYTES]
+            if len(small) < 2:
+                yield from (taken for one in some if (taken := self.take(one)) is not None)
+                continue
+            waiting = self._take_together(small)
+            try:
+                while waiting:
+                    yield waiting.pop(0)
+            finally:
+                if waiting:
+                    for taken in waiting:
+                        self._done_with(taken)
+                    self._all_back([taken.claim for taken in waiting])
+            others = [one for one in some if one.size > SMALL_BYTES]
+            yield from (taken for one in others if (taken := self.take(one)) is not None)
+
+    def _take_together(self, some: Sequence[Found]) -> list[Taken]:
+        """Claim and copy small files at once; one that is not as it was listed is put back."""
+        if self._remembers:
+            _ = self.notes
+        wanted = [(one.path, one.name, one.claim.attempts if one.claim else 0) for one in some]
+        with self.drop.session() as files:
+            claims = self.claims.take_many(files, wanted)
+        mine = [(one, claim) for one, claim in zip(some, claims, strict=True) if claim is not None]
+        copies: dict[int, Copied] = {}
+        try:
+            with self.drop.session() as files:
+                for at, content in files.fetch([Wanted(self.claims.path(claim), one.size) for one, claim in mine]):
+                    if content is not None and len(content) == mine[at][0].size:
+                        copies[at] = written(content, self._copies.place(mine[at][1].name))
+        except OSError as error:
+            raise Unavailable(f"the spool {self.spool}: {error.strerror}") from error
+        finally:
+            if len(copies) < len(mine):
+                self._all_back([claim for at, (_, claim) in enumerate(mine) if at not in copies])
+        return [self._taken(one, claim, copies[at]) for at, (one, claim) in enumerate(mine) if at in copies]
+
+    def _taken(self, found: Found, claim: Claim, done: Copied) -> Taken:
         identity = f"{self.full_name}/{found.name}:{done.size}:{done.sha256}"
         if self.config.duplicate is not None and self.config.duplicate.then == "process":
             identity += f":{found.modified:.3f}"  # the same again is another file, and has an effect of its own
@@ -382,6 +428,18 @@ class Feed:
         done = copied(self.drop, path, self._copies.place(claim.name), (found.size, found.modified))
         with self.drop.session() as files:
             return done, files.stat(path)
+
+    def _all_back(self, claims: Sequence[Claim]) -> None:
+        """Put several files back, none of which failed; where the first cannot be, the others are not tried."""
+        try:
+            with self.drop.session() as files:
+                for claim in claims:
+                    self.claims.put_back(files, claim, self.inbox(claim.name), claim.attempts)
+        except DrawbarError as error:
+            log.warning("feed.not_put_back", feed=self.full_name, files=len(claims), error=error.message)
+        finally:
+            for claim in claims:
+                self.claims.settled(claim)
 
     def _back(self, claim: Claim, attempts: int) -> None:
         """Put a file back; where that fails, whoever looks next finds that nobody works on it."""
