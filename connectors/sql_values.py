@@ -10,6 +10,8 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import simplejson
+
 from ..core.errors import InputError
 from ..core.values import Wide, to_json
 from .sql_model import Column, Kind
@@ -139,6 +141,11 @@ def loads_exact(text: str | bytes) -> Any:
     return json.loads(text, parse_float=Decimal)
 
 
+def dumps_exact(value: Any) -> str:
+    """Write JSON for a column; what came as a number stays one, with its digits."""
+    return simplejson.dumps(value, ensure_ascii=False, use_decimal=True, default=to_json)
+
+
 def _to_bytes(value: Any) -> Any:
     return bytes(value) if isinstance(value, (bytearray, memoryview)) else value
 
@@ -185,7 +192,7 @@ def writer(column: Column, dialect: str) -> Callable[[Any], Any]:
         if textual and isinstance(value, Decimal):
             return f"{value:f}"
         if column.kind == "json":
-            return json.dumps(to_json(value), ensure_ascii=False)
+            return dumps_exact(value)
         if column.kind == "bytes" and isinstance(value, str):
             return value.encode()
         if into:
