@@ -48,10 +48,8 @@ class FeedSource:
             yield from self._borrowed()
             return
         wrong: list[str] = []
-        for found in self._feed.in_turn(wait=self._wait):
-            taken = self._feed.take(found)
-            if taken is None:
-                continue
+        for taken in self._feed.taking(wait=self._wait):
+            found = taken.found
             if (why := self._feed.refused(taken)) is not None:
                 self._feed.quarantine(taken, why)
                 wrong.append(f"{found.name}: {why['error']}")
