@@ -43,16 +43,19 @@ def sql(url):
     }
 
 
+ORDERS = (
+    "create table orders (id integer not null primary key, customer varchar(40) not null, amount decimal(12,2),"
+    " placed date,"
+)
+
+
 def ordered(url):
     """Make a table of orders with one row, and answer the configuration for it."""
     from sqlalchemy import create_engine
 
     engine = create_engine(url)
     with engine.begin() as connection:
-        connection.exec_driver_sql(
-            "create table orders (id integer not null primary key, customer varchar(40) not null, amount decimal(12,2),"
-            f" placed date, note {'varchar(200)' if 'firebird' in url else 'text'})"
-        )
+        connection.exec_driver_sql(f"{ORDERS} note text)")
     with engine.begin() as connection:
         connection.exec_driver_sql("insert into orders values (1, 'Kaiser', 10.50, '2026-11-22', null)")
     engine.dispose()
@@ -70,8 +73,10 @@ def on_mariadb(mariadb_url):
 
 
 @pytest.fixture
-def on_firebird(firebird_url):
-    return ordered(firebird_url)
+def on_firebird(firebird, firebird_url):
+    row = "insert into orders values (1, 'Kaiser', 10.50, '2026-11-22', null)"
+    firebird.execute([f"{ORDERS} note varchar(200))", row], firebird_url)
+    return sql(firebird_url)
 
 
 @pytest.fixture
