@@ -484,3 +484,20 @@ def test_a_calendar_that_is_wrong_is_found_by_validate(root):
             f"the calendar {root}/gone.ics cannot be read: No such file or directory",
         )
     ]
+
+
+def test_files_that_were_taken_together_and_not_given_are_put_back(adapters, root):
+    for number in range(5):
+        (root / f"{number}.csv").write_bytes(ROWS)
+    adapter = adapters()
+    source = adapter.source({"feed": "orders"}, sync="s")
+    given = source.portions(None, batch_rows=10)
+    first = next(given)
+    assert set(states(adapter).values()) == {"claimed"}
+    first.finished()
+
+    given.close()
+    source.close()
+
+    assert sorted(states(adapters()).values()) == ["archived", "ready", "ready", "ready", "ready"]
+    assert not list((root.parent / "state0" / "spool").rglob("*~*"))
