@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 _MAX_HEAD = 65_536
 _PART = 262_144
+_LONGEST_MS = 2**30
 
 
 class Broken(Exception):
@@ -93,7 +94,7 @@ class Wire:
 
     def _more(self) -> bytes:
         if self._plain:
-            left_ms = max(int(left_s(self.deadline) * 1000), 1)
+            left_ms = min(max(int(left_s(self.deadline) * 1000), 1), _LONGEST_MS)
             if not self._poll.poll(left_ms):
                 raise TimeoutError("timed out")
             self._sock.settimeout(0)
