@@ -77,7 +77,7 @@ class Files(Protocol):
     def move(self, old: str, new: str) -> bool:
         """Rename atomically; False when `old` is gone, as another worker was faster. Rejected when `new` exists."""
 
-    def move_many(self, moves: Sequence[tuple[str, str]]) -> list[bool]:
+    def move_many(self, moves: Sequence[tuple[str, str]]) -> Sequence[bool]:
         """Rename several with the questions about all of them in flight; False for one that was not, whatever the reason."""
 
     def remove(self, path: str) -> bool:

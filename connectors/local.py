@@ -132,7 +132,7 @@ class LocalDrop:
             raise _said(error, f"rename {old}") from error
         return True
 
-    def move_many(self, moves: Sequence[tuple[str, str]]) -> list[bool]:
+    def move_many(self, moves: Sequence[tuple[str, str]]) -> Sequence[bool]:
         moved = []
         for old, new in moves:
             try:

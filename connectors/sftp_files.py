@@ -196,7 +196,7 @@ class SftpFiles:
                 return False
             return True
 
-    def move_many(self, moves: Sequence[tuple[str, str]]) -> list[bool]:
+    def move_many(self, moves: Sequence[tuple[str, str]]) -> Sequence[bool]:
         with self._phase(f"rename {len(moves)} files", unknown=True):
             ways = [(self._unresolved(old), self._unresolved(new)) for old, new in moves]
             from_ = [self._wire.post(REALPATH, string(old)) for old, _ in ways]
