@@ -24,7 +24,7 @@ def part_of_table(table: Table) -> Part:
         },
         told={
             "comment": table.comment or "none",
-            **{f"comment of {column.name}": column.comment or "none" for column in table.columns},
+            **{f"comment of {column.name}": column.comment for column in table.columns if column.comment},
         },
     )
 
