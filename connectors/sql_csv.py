@@ -155,7 +155,9 @@ class _SecondReader:
         reader = csv.open_csv(
             pa.PythonFile(_Pipe(self._chunks), "r"),
             csv.ReadOptions(use_threads=False, block_size=max(_BLOCK, self._dialect.max_record_bytes)),
-            csv.ParseOptions(delimiter=self._dialect.delimiter, quote_char=self._dialect.quote, newlines_in_values=True),
+            csv.ParseOptions(
+                delimiter=self._dialect.delimiter, quote_char=self._dialect.quote, newlines_in_values=True
+            ),
             csv.ConvertOptions(
                 include_columns=list(types) or [next(iter(self._columns))],
                 column_types=types or {next(iter(self._columns)): pa.string()},
