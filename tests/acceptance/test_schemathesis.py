@@ -1,5 +1,6 @@
 """The whole OpenAPI, tried by schemathesis: no server error, and no answer that the document does not name."""
 
+import json
 import os
 import re
 import sqlite3
@@ -46,6 +47,7 @@ syncs:
     to: { adapter: copy, table: orders, mode: upsert, key: [id] }
 agents:
   local: { tools: [erp.add_order], scopes: [read, run, approve, operate, administer] }
+  guest: { scopes: [read] }
 """
 # A 503 is an answer of ours ("nothing happened, try again after Retry-After"): the fuzzer holds a sync and then starts it.
 STATUSES = """\
@@ -124,12 +126,15 @@ def real_names(served: Serving) -> str:
     return REAL.format(workflow=workflow, run=run, agent=agent)
 
 
-def tried(program: Path, served: Serving, phases: str, examples: int, limit_s: int, *, config: str = "") -> str:
+def tried(
+    program: Path, served: Serving, phases: str, examples: int, limit_s: int, *, config: str = "", key: str = ""
+) -> str:
     """Run it and give what it printed; the seed makes a second run the same."""
     (served.folder / "schemathesis.toml").write_text(STATUSES + config)
     command = [program, "run", f"{served.url}/openapi.json", "--url", served.url, "--phases", phases]
     command += ["--checks", CHECKS, "--seed", "4711", "--max-examples", str(examples), "--no-color"]
     command += ["--warnings", "off", "--request-timeout", "70"]
+    command += ["--header", f"Authorization: Bearer {key}"] if key else []
     done = subprocess.run(command, cwd=served.folder, capture_output=True, text=True, timeout=limit_s, check=False)
     assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
     return done.stdout
@@ -156,4 +161,29 @@ def test_every_route_answers_as_the_document_says_whatever_is_sent(schemathesis,
     second = tried(schemathesis, served, "coverage,fuzzing", 20, 1700, config=real_names(served))
 
     assert generated(first) + generated(second) > 5000
+    assert "Traceback" not in served.log.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_key_of_few_scopes_gets_documented_answers_too_and_changes_nothing(schemathesis, served):
+    config = real_names(served)
+    places = ("/runs", "/agents", "/workflows", "/holds", "/context/shop", "/dead-letters", "/approvals?state=waiting")
+    words = [sys.executable, "-m", "drawbar", "--json", "keys", "add", "guest"]
+    made = subprocess.run(words, cwd=served.folder, capture_output=True, check=False, timeout=60, text=True)
+    assert made.returncode == 0, made.stderr
+    key = json.loads(made.stdout)["key"]
+
+    def seen() -> list[object]:
+        headers = {"Authorization": f"Bearer {key}"}
+        found = {place: served.ask("GET", place, headers=headers).json()["items"] for place in places}
+        runs = [run["run_id"] for run in found.pop("/runs")]  # one of them ends meanwhile
+        return [runs, *found.values()]
+
+    before = seen()
+
+    said = tried(schemathesis, served, "examples,coverage", 3, 600, config=config, key=key)
+
+    assert generated(said) > 1000
+    assert seen() == before
     assert "Traceback" not in served.log.read_text()
