@@ -61,19 +61,25 @@ async def runs(asked: Asked, name: Id, after: After = None, limit: Limit = 100) 
     return asked.page(found, limit, lambda one: one.id)
 
 
-@router.get("/sync-runs/{run_id}", **says("getSyncRun", "Show one run of a sync", {200: SyncRunSeen}, errors=[404]))
+@router.get(
+    "/sync-runs/{run_id}",
+    **says("getSyncRun", "Show one run of a sync", {200: SyncRunSeen, 304: None}, errors=[404], etag=True),
+)
 async def one_run(asked: Asked, run_id: Id) -> Response:
     """Show its report: what was asked, read, written, rejected and proven, and where the cursor went."""
     asked.caller.require("read")
     found: SyncRun = await asked.do(asked.app.syncs.run_of, run_id)
-    return asked.answer(found.as_json())
+    return asked.answer(found.as_json(), tagged=True)
 
 
-@router.get("/syncs/{name}/ddl", **says("getSyncDdl", "Show what the target needs", {200: Anything}, errors=[404, 504]))
+@router.get(
+    "/syncs/{name}/ddl",
+    **says("getSyncDdl", "Show what the target needs", {200: Anything, 304: None}, errors=[404, 504], etag=True),
+)
 async def ddl(asked: Asked, name: Id) -> Response:
     """Show the DDL of the table that keeps the cursor in the target; nothing is run."""
     asked.caller.require("read")
-    return asked.answer(await asked.do(asked.app.syncs.prepare, name))
+    return asked.answer(await asked.do(asked.app.syncs.prepare, name), tagged=True)
 
 
 @router.get(

@@ -372,7 +372,7 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
     (("hold", "erp", "--until", "noon"), 2, "'noon' is no moment"),
     (("hold", "erq"), 2, "did you mean 'erp'?"),
     (("release", "erp"), 2, "is not held"),
-    (("resubmit", "load"), 2, "resubmit comes with"),
+    (("resubmit", "load"), 2, "there is no sync 'load'"),
     (("serve", "--host", "0.0.0.0"), 2, "not a loopback address"),
     (("--server", "nothing", "tools"), 2, "no URL of a service"),
 ]

@@ -63,7 +63,12 @@ def landscape(pg_url: str, soap_node: Any, tmp_path: Path, capsys: pytest.Captur
 
     drawbar.url, drawbar.billing = pg_url, soap_node  # type: ignore[attr-defined]
     for order in (1, 2, 3):
-        drawbar("call", "billing.CreateInvoice", "--input", json.dumps({"orderId": order, "customer": "Ada", "amount": f"{order}.50"}))
+        drawbar(
+            "call",
+            "billing.CreateInvoice",
+            "--input",
+            json.dumps({"orderId": order, "customer": "Ada", "amount": f"{order}.50"}),
+        )
     return drawbar
 
 
