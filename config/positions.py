@@ -174,7 +174,8 @@ class _Reader:
                     self._wrong(one, "<<: takes a mapping or a list of mappings")
 
     def _key(self, node: Node) -> str | None:
-        if not isinstance(node, ScalarNode) or node.tag == f"{_TAG}null":
+        is_nothing = node.tag == f"{_TAG}null" and node.value != "null"  # `null:` is a key of formats
+        if not isinstance(node, ScalarNode) or is_nothing:
             self._wrong(node, "a key must be text", "put it in quotes")
             return None
         return str(node.value)

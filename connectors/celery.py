@@ -197,8 +197,7 @@ def straight(task: Any, app: Any, consumer: Any, **_: Any) -> Callable[..., None
             log.exception("ring.fails")
 
     def hear(message: Any, payload: Any, ack: Callable[..., object], *_: Any) -> None:
-        place, *_ = message.decode() if payload is None else (payload["args"],)
-        submit(take, ack, place)
+        submit(take, ack, message.decode()[0] if payload is None else payload["args"])
 
     return hear
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import Connection
 
@@ -152,8 +152,10 @@ class _SecondReader:
         from pyarrow import compute, csv
 
         types = {source: found for source, column in self._columns.items() if (found := _strict(column)) is not None}
+        pipe: Any = _Pipe(self._chunks)
+        file: Any = pa.PythonFile(pipe, "r")
         reader = csv.open_csv(
-            pa.PythonFile(_Pipe(self._chunks), "r"),
+            file,
             csv.ReadOptions(use_threads=False, block_size=max(_BLOCK, self._dialect.max_record_bytes)),
             csv.ParseOptions(
                 delimiter=self._dialect.delimiter, quote_char=self._dialect.quote, newlines_in_values=True
@@ -174,7 +176,8 @@ class _SecondReader:
         for batch in reader:
             self._rows += batch.num_rows
             for source, length in bounded:
-                longest = compute.max(compute.utf8_length(batch.column(source))).as_py()
+                texts: Any = batch.column(source)
+                longest = compute.max(compute.utf8_length(texts)).as_py()
                 if longest is not None and longest > length:
                     raise LaneClosed(f"{source}: {longest} characters, {length} fit")
 
@@ -185,7 +188,7 @@ def _strict(column: Column) -> pa.DataType | None:
 
     if column.kind == "text":
         return pa.string() if column.length is not None else None
-    return {
+    known: dict[str, pa.DataType] = {
         "integer": pa.int64(),
         "bigint": pa.int64(),
         "decimal": pa.decimal128(38, 10 if column.scale is None else column.scale),
@@ -194,7 +197,8 @@ def _strict(column: Column) -> pa.DataType | None:
         "time": pa.time64("us"),
         "timestamp": pa.timestamp("us"),
         "timestamptz": pa.timestamp("us", tz="UTC"),
-    }.get(column.kind)
+    }
+    return known.get(column.kind)
 
 
 class _Pipe:

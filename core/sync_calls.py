@@ -6,13 +6,15 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .access import Caller
 from .errors import ConfigError, DrawbarError, InputError, Rejected
-from .guard import Guard
 from .store.ids import new_id
 from .values import canonical
+
+if TYPE_CHECKING:
+    from .guard import Guard
 
 Call = Callable[[str, Mapping[str, Any]], Any]
 """Call a tool that reads, by its full name, and give its answer. Raises one of the five."""

@@ -68,7 +68,7 @@ class ProFTPD(process.Private):
     def start(self) -> Self:
         if not self.key_file.exists():
             self._make()
-        command = [self._program, "--nodaemon", "-q", "-c", self.home / "proftpd.conf"]
+        command: list[str | Path] = [self._program, "--nodaemon", "-q", "-c", self.home / "proftpd.conf"]
         self._process = process.start(command, self.log)
         process.wait_until(lambda: process.answers(self.port), self._process, self.log, 20)
         return self
@@ -92,7 +92,7 @@ class ProFTPD(process.Private):
         ):
             subprocess.run([self._keygen, "-q", *kind, "-N", "", "-C", path.name, "-f", path], check=True)
         (self.home / "keys").mkdir()
-        rfc4716 = [self._keygen, "-e", "-f", self.key_file.with_suffix(".pub")]
+        rfc4716: list[str | Path] = [self._keygen, "-e", "-f", self.key_file.with_suffix(".pub")]
         (self.home / "keys" / self.user).write_bytes(subprocess.run(rfc4716, check=True, capture_output=True).stdout)
         public = self.host_key_file.with_suffix(".pub").read_text().split()
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public[0]} {public[1]}\n")
