@@ -1,5 +1,6 @@
 """X12 and EDIFACT: the third-party files, envelopes with their numbers, loops as records, both ways, and the answers."""
 
+import importlib
 import io
 import warnings
 from datetime import date, datetime
@@ -99,7 +100,7 @@ EDIFACT = {
 @pytest.mark.parametrize("name", EDIFACT)
 def test_edifact_files_come_out_as_pydifact_reads_them(kit, name):
     kind, count, wrong = EDIFACT[name]
-    segments = pytest.importorskip("pydifact.segmentcollection")
+    segments = importlib.import_module("pydifact.segmentcollection")
     warnings.simplefilter("ignore")
     data = (kit / "edifact" / name).read_bytes()
 
@@ -296,7 +297,7 @@ def test_a_999_says_what_was_accepted_and_pyx12_agrees_that_it_is_one():
         b"GS*FA*THEM*US*20261123*0405*1*X*005010X231A1~ST*999*0001*005010X231A1~AK1*PO*1*004010~"
         b"AK2*850*0001~IK5*A~AK2*850*0002~IK5*R*4~AK9*P*2*2*1~SE*8*0001~GE*1*1~IEA*1*000000008~"
     )
-    reader = pytest.importorskip("pyx12.x12file")
+    reader = importlib.import_module("pyx12.x12file")
     source = reader.X12Reader(io.StringIO(raw.decode()))
     assert [segment.get_seg_id() for segment in source][:3] == ["ISA", "GS", "ST"]
     assert source.pop_errors() == []
