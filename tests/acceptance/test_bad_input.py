@@ -197,7 +197,7 @@ SYSTEMS = {
     "soap_html": (READ, "config", "page.html is no WSDL 1.1: its root is <html>", "its connection step by step"),
     "soap_empty": (READ, "config", "empty.wsdl is no WSDL: it is empty", "its connection step by step"),
     "soap_cut": (READ, "config", "cut.wsdl is no WSDL: it is no well-formed XML", "line"),
-    "soap_folder": (READ, "config", "folder.wsdl cannot be read: Is a directory", "its connection step by step"),
+    "soap_folder": (READ, "config", "folder.wsdl is no ordinary file", "its connection step by step"),
 }
 
 

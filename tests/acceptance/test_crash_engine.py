@@ -110,7 +110,7 @@ def to_the_end(house, engines, ids):
     return parked
 
 
-@times(60, 400, 6, 60)
+@times(30, 400, 4, 60)
 def test_kill_9_at_random_moments_loses_nothing_and_doubles_no_write(engines, tmp_path, kills):
     """
     Writes with a probe find out by themselves; without one they are parked, and a person settles them.
@@ -153,7 +153,7 @@ def done_and_undone(house, engines, run_id):
     return done, [place.removesuffix("/undone") for (place,) in seen]
 
 
-@times(40, 300, 6, 60)
+@times(20, 300, 4, 60)
 def test_kill_9_in_the_middle_of_undoing_undoes_each_thing_once_and_backward(engines, tmp_path, kills):
     """Whoever goes on knows from the journal what is left to be undone, and in which order."""
     house = crashing.house(tmp_path)
@@ -178,7 +178,7 @@ def test_kill_9_in_the_middle_of_undoing_undoes_each_thing_once_and_backward(eng
     house.end()
 
 
-@times(40, 300, 6, 60)
+@times(20, 300, 4, 60)
 def test_kill_9_between_children_and_their_parents_loses_no_child_and_doubles_none(engines, tmp_path, kills):
     """Each task has one child, each child tells its end once, and what a task saves is saved once."""
     house = crashing.house(tmp_path)

@@ -55,6 +55,7 @@ def test_a_file_is_migrated_by_any_verb_that_opens_it_and_says_so(drawbar, file)
     assert drawbar("migrate").returncode == 5
 
 
+@pytest.mark.slow
 def test_a_dry_run_prints_sql_and_changes_nothing(drawbar, file):
     before = file.read_bytes()
 

@@ -151,6 +151,7 @@ def test_a_port_that_is_taken_is_said_once_before_anything_begins(place):
         assert (place / "serve.log").read_text().count("is in use") == 1
 
 
+@pytest.mark.slow
 def test_of_three_services_on_one_state_one_starts_a_tick_a_file_and_a_message(place, pg_url, vhost):
     """All of them watch: whoever is faster starts, and the journal knows each by its name."""
     config = CONFIG.replace("workflows:\n", MESSAGES + "workflows:\n" + HEARD)

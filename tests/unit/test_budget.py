@@ -135,6 +135,7 @@ class Running(Clock):
         return self.now + time.monotonic() - self.begun
 
 
+@pytest.mark.slow
 def test_500_waiting_tasks_start_again_spread_out_after_the_opening(tmp_path):
     """Nothing before it, all within the spread, and never a fifth of them in one second."""
     called = []

@@ -202,6 +202,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_kill_after_kill_loses_no_notice_and_what_comes_twice_has_the_same_id(tmp_path, journal, desk):
     config = Notify.model_validate({"on": ["failed"], "to": {"webhook": desk.url}})
     Outlet(journal, Events(journal), config, post).beat()

@@ -449,6 +449,7 @@ def test_a_worker_that_is_killed_is_replaced_by_the_others_and_no_write_is_doubl
         assert [done[f"{one}/{name}"] for name in many.WRITES] == [1, 1, 1, 1]
 
 
+@pytest.mark.slow
 def test_a_worker_that_sleeps_past_its_lease_comes_back_to_a_stale_number(machines, tmp_path):
     """SIGSTOP for longer than a lease, then SIGCONT: the other went on; what may have left is parked and never doubled."""
     house = many.house(tmp_path)

@@ -203,6 +203,7 @@ def test_a_rolling_upgrade_with_runs_in_flight(place, tmp_path):
     assert {version for version, owner in by if owner == new.owner} == {VERSION - 1, VERSION}
 
 
+@pytest.mark.slow
 @ON_POSTGRES
 def test_a_run_that_the_older_program_cannot_begin_is_begun_by_the_newer(place, tmp_path):
     """It frees the key that a run of ours waits for."""
@@ -220,6 +221,7 @@ def test_a_run_that_the_older_program_cannot_begin_is_begun_by_the_newer(place, 
         assert house.engine.wait(second, 30).state == "succeeded"
 
 
+@pytest.mark.slow
 @ON_POSTGRES
 def test_the_version_before_works_on_while_its_journal_is_migrated(place, tmp_path, released):
     """Its own code, out of git: migrated under it, joined by ours, started once more, and told to go."""
