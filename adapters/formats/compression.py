@@ -17,7 +17,18 @@ from pydantic import BeforeValidator, Field
 from ...core.batch import Reject, Row
 from ...core.errors import InputError
 from ...core.strict import Strict
-from .format import Acknowledging, ArrowBatch, Begun, ByColumns, Column, Format, IncompleteFile, Record, WrongFile
+from .format import (
+    Acknowledging,
+    ArrowBatch,
+    Begun,
+    ByColumns,
+    Column,
+    Format,
+    IncompleteFile,
+    Record,
+    Whole,
+    WrongFile,
+)
 
 T = TypeVar("T")
 _CHUNK = 1 << 18
@@ -65,7 +76,7 @@ class FormatConfig(Strict):
     def plain(self, base: Path) -> Format: ...
 
 
-class Packed:
+class Packed(Whole):
     """A format inside of gzip or zip."""
 
     def __init__(self, inner: Format, config: CompressionConfig) -> None:
@@ -88,12 +99,6 @@ class Packed:
                     raise WrongFile(f"the packed file is whole, and what is in it is not: {cause}") from cause
                 raise
             plain.finish()
-
-    def write(self, rows: Iterable[Row | Record], stream: BinaryIO) -> int:
-        begun = self.writing(stream)
-        count = begun(rows)
-        begun.finish()
-        return count
 
     def writing(self, stream: BinaryIO) -> Begun:
         held = io.BytesIO()

@@ -21,7 +21,7 @@ from .copybook_parser import CopybookParser, Item, Source
 from .copybook_rules import FieldRule, FieldRules, NullIf
 from .copybook_search import every_description, find_node, leaves
 from .copybook_text import read_text
-from .format import ArrowBatch, Begun, Column, Format, IncompleteFile, Record
+from .format import ArrowBatch, Begun, Column, Format, IncompleteFile, Record, Whole
 from .framing import (
     Blocks,
     Newline,
@@ -117,7 +117,7 @@ class _Layout:
     least: int
 
 
-class Copybook:
+class Copybook(Whole):
     """Reads and writes records by a copybook."""
 
     is_closed = True
@@ -189,12 +189,6 @@ class Copybook:
     def _kind(self, raw: bytes) -> str:
         """Name the layout of a record; ValueError when none fits."""
         return self._which(lambda path: self._peek(raw, path)) if self._which is not None else self._only
-
-    def write(self, rows: Iterable[Row | Record], stream: BinaryIO) -> int:
-        begun = self.writing(stream)
-        count = begun(rows)
-        begun.finish()
-        return count
 
     def writing(self, stream: BinaryIO) -> Begun:
         if self._config.record != "bdw":

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from ...core.batch import Reject, Row
 from ...core.errors import InputError
 from .compression import FormatConfig
-from .format import Begun, Column, Format, IncompleteFile, Record, WrongFile
+from .format import Begun, Column, Format, IncompleteFile, Record, Whole, WrongFile
 from .framing import Newline, known_encoding, lines, newline_bytes
 from .scalars import Columns, ColumnSpec, Parse, Print, parser, printer
 
@@ -66,7 +66,7 @@ class CsvConfig(FormatConfig):
         return Csv(self)
 
 
-class Csv:
+class Csv(Whole):
     """Reads and writes delimited text; a record keeps its original bytes, quoted newlines included."""
 
     def __init__(self, config: CsvConfig) -> None:
@@ -102,12 +102,6 @@ class Csv:
     def header_of(self, stream: BinaryIO) -> list[ColumnSpec] | None:
         """Read the header alone; None when the file is empty or has none."""
         return self._header(self._records(stream)) if self._config.header else None
-
-    def write(self, rows: Iterable[Row | Record], stream: BinaryIO) -> int:
-        begun = self.writing(stream)
-        count = begun(rows)
-        begun.finish()
-        return count
 
     def writing(self, stream: BinaryIO) -> Begun:
         stream.write("".encode(self._config.encoding))

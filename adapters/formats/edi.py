@@ -14,7 +14,7 @@ from .compression import FormatConfig
 from .edi_envelopes import Dialect, End, Message, Pair, Service, Walk, values_of
 from .edi_records import EdiColumns, Elements, LoopSpec, Part, arrange, flat, loop_names
 from .edi_syntax import Scanner, Separators, joined
-from .format import Begun, Column, Record, WrongFile
+from .format import Begun, Column, Record, Whole, WrongFile
 
 
 class EdiConfig(FormatConfig):
@@ -46,7 +46,7 @@ class EdiConfig(FormatConfig):
         return self
 
 
-class Edi:
+class Edi(Whole):
     """Reads and writes interchanges. Of a syntax it knows its dialect, its separators and how a header is filled up."""
 
     is_closed = False
@@ -70,12 +70,6 @@ class Edi:
                 number = record.record_no
                 if number > start:
                     yield record
-
-    def write(self, rows: Iterable[Row | Record], stream: BinaryIO) -> int:
-        begun = self.writing(stream)
-        count = begun(rows)
-        begun.finish()
-        return count
 
     def writing(self, stream: BinaryIO) -> Begun:
         return self._writer.begin(stream)

@@ -176,3 +176,16 @@ class Format(Protocol):
 
     def layouts(self) -> Mapping[str, list[Column]]:
         """Name the columns of the other layouts (header, trailer), where the format has them."""
+
+
+class Whole:
+    """Writes a file at once as `writing` writes it bit by bit."""
+
+    def writing(self, stream: BinaryIO) -> Begun:
+        raise NotImplementedError
+
+    def write(self, rows: Iterable[Row | Record], stream: BinaryIO) -> int:
+        begun = self.writing(stream)
+        count = begun(rows)
+        begun.finish()
+        return count

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from ...core.batch import Reject, Row
 from ...core.errors import ConfigError, InputError
 from .compression import FormatConfig
-from .format import Begun, Column, Format, IncompleteFile, Record, WrongFile
+from .format import Begun, Column, Format, IncompleteFile, Record, Whole, WrongFile
 from .framing import MAX_RECORD_BYTES, known_encoding
 from .xml_values import Column as XmlColumns
 from .xml_values import Names, Readers, Writers
@@ -71,7 +71,7 @@ class XmlConfig(FormatConfig):
         return Xml(self)
 
 
-class Xml:
+class Xml(Whole):
     """Reads and writes XML records; `raw` of a record is its element, written anew."""
 
     def __init__(self, config: XmlConfig) -> None:
@@ -93,12 +93,6 @@ class Xml:
                     yield Record(number, "row", self._readers.values(element), raw)
                 except ValueError as wrong:
                     yield Reject(number, f"line {element.sourceline}: {wrong}", raw)
-
-    def write(self, rows: Iterable[Row | Record], stream: BinaryIO) -> int:
-        begun = self.writing(stream)
-        count = begun(rows)
-        begun.finish()
-        return count
 
     def writing(self, stream: BinaryIO) -> Begun:
         *around, name = self._path

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 import pytest
+from competing import taken_by
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -323,23 +324,8 @@ def test_of_twenty_workers_one_wins_each_file(adapters, root):
     for number in range(30):
         (root / f"{number}.csv").write_bytes(b"id,amount\n%d,1\n" % number)
     workers = [adapters() for _ in range(20)]
-    taken, errors = [], []
+    taken = taken_by(workers, portions)
 
-    def work(adapter):
-        try:
-            for portion in portions(adapter):
-                taken.extend(row["id"] for batch in portion.batches(10) for row in batch.rows)
-                portion.finished()
-        except Exception as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=work, args=(adapter,)) for adapter in workers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert not errors
     assert sorted(taken) == list(range(30))
     assert len(visible(root / "archive")) == 30
 

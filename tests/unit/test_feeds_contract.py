@@ -4,13 +4,13 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from competing import taken_by
 
 from drawbar.adapters.feeds import arrivals
 from drawbar.adapters.feeds.arrivals import Expected, free_days
@@ -90,23 +90,8 @@ def test_of_twenty_workers_on_files_that_stay_in_place_one_wins_each(adapters, r
     for number in range(30):
         (root / f"{number}.csv").write_bytes(b"id\n%d\n" % number)
     workers = [adapters(claim=claim) for _ in range(20)]
-    taken, errors = [], []
+    taken = taken_by(workers, portions)
 
-    def work(adapter):
-        try:
-            for portion in portions(adapter):
-                taken.extend(row["id"] for batch in portion.batches(10) for row in batch.rows)
-                portion.finished()
-        except Exception as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=work, args=(adapter,)) for adapter in workers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert not errors
     assert sorted(taken, key=int) == [str(number) for number in range(30)]
     assert visible(root) == {"archive"}
     assert len(visible(root / "archive")) == 30

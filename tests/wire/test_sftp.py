@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from competing import taken_by
 from pydantic import ValidationError
 
 from drawbar.adapters.local import LocalAdapter
@@ -161,23 +162,8 @@ def test_of_several_workers_one_wins_each_file(adapters, drop):
     for number in range(20):
         (drop / f"{number}.csv").write_bytes(b"id\n%d\n" % number)
     workers = [adapters() for _ in range(5)]
-    taken, errors = [], []
+    taken = taken_by(workers, lambda adapter: portions(adapter, "lines"))
 
-    def work(adapter):
-        try:
-            for portion in portions(adapter, "lines"):
-                taken.extend(row["id"] for batch in portion.batches(10) for row in batch.rows)
-                portion.finished()
-        except Exception as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=work, args=(adapter,)) for adapter in workers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert not errors
     assert sorted(taken, key=int) == [str(number) for number in range(20)]
     assert len(visible(drop / "archive")) == 20
 

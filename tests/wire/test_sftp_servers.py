@@ -10,6 +10,7 @@ from pathlib import Path
 
 import paramiko
 import pytest
+from competing import taken_by
 from servers.openssh import OpenSSH
 
 from drawbar.adapters.sftp import SftpAdapter, SftpConfig
@@ -166,24 +167,9 @@ def test_of_several_workers_one_wins_each_file(server, folder, adapters, tmp_pat
     journal = Journal.open(f"sqlite:///{tmp_path}/state.db")
     given = config(server, folder, feeds={"lines": {**LINES, "claim": claim}})
     workers = [adapters(given, drops=Drops(journal)) for _ in range(4)]
-    taken, errors = [], []
-
-    def work(adapter):
-        try:
-            for portion in adapter.source({"feed": "lines"}, sync="s").portions(None, batch_rows=10):
-                taken.extend(row["id"] for batch in portion.batches(10) for row in batch.rows)
-                portion.finished()
-        except Exception as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=work, args=(adapter,)) for adapter in workers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    taken = taken_by(workers, lambda adapter: adapter.source({"feed": "lines"}, sync="s").portions(None, batch_rows=10))
     journal.close()
 
-    assert not errors
     assert sorted(taken, key=int) == [str(number) for number in range(12)]
     assert len(list((folder / "archive").iterdir())) == 12
 
