@@ -231,7 +231,8 @@ def test_twenty_thousand_old_runs_are_removed_beside_writers_that_hardly_wait(tm
         done.set()
         worker.join()
 
-        assert counts(journal)["runs"] == counts(journal)["events"] == counts(journal)["task_runs"] == 0
+        assert counts(journal)["runs"] == counts(journal)["task_runs"] == 0
+        assert counts(journal)["events"] == 1
         waits.sort()
         assert len(waits) > 500
         assert waits[len(waits) * 99 // 100] < 0.15
