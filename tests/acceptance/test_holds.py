@@ -73,7 +73,9 @@ def rows(serving: Serving) -> int:
         return erp.execute("select count(*) from orders").fetchone()[0]
 
 
-@pytest.mark.parametrize("here", [True, False], ids=["on the state", "through REST"])
+@pytest.mark.parametrize(
+    "here", [pytest.param(True, marks=pytest.mark.slow), False], ids=["on the state", "through REST"]
+)
 def test_a_held_system_is_told_by_every_face_and_works_again_when_it_is_released(here):
     with Serving(LANDSCAPE, at=furnished("holds")) as serving:
         drawbar(serving, "hold", "erp", "--until", "2h", "--reason", "patching", here=here)

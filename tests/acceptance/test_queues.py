@@ -135,6 +135,7 @@ def test_a_process_that_serves_both_does_all_of_it(environ):
         assert {one["workflow"] for one in runs} == {"both"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environ", ["threads"], indirect=True)
 def test_what_needs_the_system_itself_is_refused_where_it_cannot_be_reached(environ):
     at = folder("queues")

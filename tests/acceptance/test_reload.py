@@ -81,7 +81,9 @@ def test_who_may_not_administer_reloads_nothing(place):
         assert serving.ask("POST", "/config/reload").status_code == 403
 
 
-@pytest.mark.parametrize("how", ["watch", "signal", pytest.param("rest", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "how", [pytest.param("watch", marks=pytest.mark.slow), "signal", pytest.param("rest", marks=pytest.mark.slow)]
+)
 def test_every_process_follows(place, how):
     """Three processes on one port: each answer soon comes from the new configuration, and none from a wrong one."""
     more = ["--workers", "3", *(["--watch"] if how == "watch" else [])]

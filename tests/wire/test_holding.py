@@ -156,7 +156,8 @@ def test_the_slots_of_a_process_that_dies_come_back(crowd, state):
         journal.close()
 
 
-@pytest.mark.parametrize("state", [pytest.param("sqlite", marks=pytest.mark.slow), "postgres"], indirect=True)
+@pytest.mark.parametrize("state", ["sqlite", "postgres"], indirect=True)
+@pytest.mark.slow
 def test_a_process_that_slept_past_its_lease_starts_nothing_on_it(crowd):
     """What it had begun when it was stopped runs to its end, as with every lease; nothing more is begun."""
     sleeper = crowd.add(threads=4, seconds=9, concurrency=4)
