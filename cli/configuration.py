@@ -19,7 +19,6 @@ from .output import console, json_out, say
 from .session import session
 
 _PANEL = "Configuration"
-_Url = Annotated[str | None, typer.Option(metavar="URL", show_default=False)]
 
 
 def register(cli: typer.Typer) -> None:

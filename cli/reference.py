@@ -21,7 +21,6 @@ from .failures import exit_code
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 _NOTE = "<!-- written by `python -m drawbar.cli.reference`; change the code, not this page -->"
 _EXITS = ("done", "failed", "usage or configuration", "a person is needed", "try later", "nothing to do")
-_OUTLINE = ("adapters", "workflows", "syncs", "agents")
 
 
 def pages() -> dict[str, str]:

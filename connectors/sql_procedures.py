@@ -15,7 +15,6 @@ from .sql import Database
 from .sql_model import Argument, Column, Kind, Procedure
 from .sql_statements import POSTGRES
 
-DIALECTS = frozenset({"postgresql", "mysql", "mariadb", "firebird"})
 _VOID, _TRIGGER, _RECORD = 2278, 2279, 2249
 _MODES = {"i": "in", "o": "out", "b": "inout", "v": "variadic", "t": "table"}
 _MYSQL_KINDS: dict[str, Kind] = {

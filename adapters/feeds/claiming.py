@@ -189,17 +189,9 @@ class Noted(Claims):
                 return not any(held.name == claim.name for held in self._held)
         return self.is_gone(claim.owner)
 
-    def _say_alive(self, files: Files | None, *, always: bool = False) -> None:
+    def _still_alive(self) -> None:
         with suppress(DrawbarError):
             self._notes.renew(self._feed, self.owner, self._lease_s)
-
-    def _renew(self) -> None:
-        while not self._ended.wait(self._lease_s / 3):
-            with self._lock:
-                if not self._held:
-                    self._renewer = None
-                    return
-            self._say_alive(None, always=True)
 
 
 __all__ = ["LOCK", "LockFiles", "Noted"]

@@ -226,11 +226,14 @@ class Claims:
                 if not self._held:
                     self._renewer = None
                     return
-            try:
-                with self._drop.session() as files:
-                    self._say_alive(files, always=True)
-            except DrawbarError as error:
-                log.warning("feed.lease", folder=self.folder, error=error.message)
+            self._still_alive()
+
+    def _still_alive(self) -> None:
+        try:
+            with self._drop.session() as files:
+                self._say_alive(files, always=True)
+        except DrawbarError as error:
+            log.warning("feed.lease", folder=self.folder, error=error.message)
 
 
 def _owner() -> str:

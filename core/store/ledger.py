@@ -74,16 +74,13 @@ _FAILED = and_(literal_column("ledger.dead = 1"), ledger.c.dropped == 0, ledger.
 _BY_ID = select(ledger).where(ledger.c.id == bindparam("of_id"))
 _KNOWN = Statement("SELECT state, effect, attempts, result FROM ledger WHERE id = :id")
 _DONE = Statement("SELECT args_hash, result FROM ledger WHERE id = :id AND state = 'done'")
-_INSERT = Statement(
+_RECORD_TEXT = (
     'INSERT INTO ledger (id, tool, effect, caller, run_id, task, item, "key", args_hash, arguments, state, intent_at,'
     " expires_at) VALUES (:id, :tool, :effect, :caller, :run_id, :task, :item, :key, :args_hash, :arguments, :state,"
-    " :intent_at, :expires_at) ON CONFLICT (id) DO NOTHING"
+    " :intent_at, :expires_at)"
 )
-_OPEN = Statement(
-    "INSERT INTO ledger (id, tool, effect, caller, run_id, task, item, args_hash, arguments, state, intent_at, expires_at)"
-    " VALUES (:id, :tool, :effect, :caller, :run_id, :task, :item, :args_hash, :arguments, 'intent', :intent_at,"
-    " :expires_at)"
-)
+_RECORD = Statement(_RECORD_TEXT)
+_INSERT = Statement(f"{_RECORD_TEXT} ON CONFLICT (id) DO NOTHING")
 _CONCLUDE = Statement(
     "UPDATE ledger SET state = :state, outcome_at = :now, result = :result, error = :error, notes = :notes,"
     " probe_at = :probe_at WHERE id = :id AND state = 'intent'"
@@ -99,21 +96,7 @@ def admit(conn: Connection, intent: Intent, now: float) -> Admission:
     """
     if intent.key is not None and (before := _under_key(conn, intent, now)) is not None:
         return before
-    row = {
-        "id": intent.id,
-        "tool": intent.tool,
-        "effect": intent.effect,
-        "caller": intent.caller,
-        "run_id": intent.run_id,
-        "task": intent.task,
-        "item": intent.item,
-        "key": intent.key,
-        "args_hash": intent.hash,
-        "arguments": intent.arguments.text,
-        "state": "intent",
-        "intent_at": now,
-        "expires_at": intent.expires_at,
-    }
+    row = _row(intent, now)
     if _INSERT(conn, **row).rowcount:
         intent.arguments.store(conn)
         return Fresh()
@@ -143,21 +126,26 @@ def admit(conn: Connection, intent: Intent, now: float) -> Admission:
 
 def record(conn: Connection, intent: Intent, now: float) -> None:
     """Record an intent that has a new id and no key: nothing can stand against it."""
-    _OPEN(
-        conn,
-        id=intent.id,
-        tool=intent.tool,
-        effect=intent.effect,
-        caller=intent.caller,
-        run_id=intent.run_id,
-        task=intent.task,
-        item=intent.item,
-        args_hash=intent.hash,
-        arguments=intent.arguments.text,
-        intent_at=now,
-        expires_at=intent.expires_at,
-    )
+    _RECORD(conn, **_row(intent, now))
     intent.arguments.store(conn)
+
+
+def _row(intent: Intent, now: float) -> dict[str, Any]:
+    return {
+        "id": intent.id,
+        "tool": intent.tool,
+        "effect": intent.effect,
+        "caller": intent.caller,
+        "run_id": intent.run_id,
+        "task": intent.task,
+        "item": intent.item,
+        "key": intent.key,
+        "args_hash": intent.hash,
+        "arguments": intent.arguments.text,
+        "state": "intent",
+        "intent_at": now,
+        "expires_at": intent.expires_at,
+    }
 
 
 def done_as(conn: Connection, entry_id: str) -> tuple[str, Same] | None:
@@ -358,11 +346,6 @@ def is_open(conn: Connection, entry_id: str) -> bool:
     """Tell whether an entry has no outcome yet; one that is not there has none to wait for."""
     row = conn.execute(_BY_ID, {"of_id": entry_id}).mappings().first()
     return row is not None and row["state"] in {"intent", "unknown"}
-
-
-def unknown_of_run(conn: Connection, run_id: str) -> Sequence[str]:
-    query = select(ledger.c.id).where(ledger.c.run_id == run_id, ledger.c.state.in_(("intent", "unknown")))
-    return list(conn.execute(query).scalars())
 
 
 def due_probes(conn: Connection, now: float, limit: int = 20, *, not_of: Iterable[str] = ()) -> list[dict[str, Any]]:
