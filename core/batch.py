@@ -94,6 +94,10 @@ class Batch:
     each: Sequence[Mapping[str, Any]] | None = None
     names: Sequence[str] | None = None
 
+    def raw_of(self, at: int) -> bytes:
+        """Give a row's original bytes, none where they are not known; made for rejects only, since a source may have to compose them."""
+        return self.raw[at] if self.raw is not None else b""
+
 
 class Portion(Protocol):
     """

@@ -67,7 +67,7 @@ class Mapper:
             except EvaluationError as error:
                 if not rejects:
                     on_error(row)
-                rejects.append(Reject(number, error.message, _raw(batch, at)))
+                rejects.append(Reject(number, error.message, batch.raw_of(at)))
                 continue
             rows.append(value)
             places.append(at)
@@ -95,7 +95,7 @@ class Mapper:
                 at = len(kept)
                 if not rejects:
                     on_error(found[at])
-                rejects.append(Reject(number, error.message, _raw(batch, at)))
+                rejects.append(Reject(number, error.message, batch.raw_of(at)))
                 kept.append(False)
                 continue
             for (_, _, append), value in zip(appends, values, strict=True):
@@ -147,11 +147,6 @@ def _seen(templates: Sequence[Template | None], found: Columns) -> Any:
     if not at:
         return repeat({}, len(found))
     return iter(Columns([found.names[n] for n in at], [found.values[n] for n in at], [found.reads[n] for n in at]))
-
-
-def _raw(batch: Batch, at: int) -> bytes:
-    """Give a row's original bytes; made for rejects only, since a source may have to compose them."""
-    return batch.raw[at] if batch.raw is not None else b""
 
 
 def _condition(fill: Callable[[Env], Any], env: Env) -> bool:

@@ -382,7 +382,7 @@ def _isolated(writing: Writing, mapped: Mapped, batch: Batch, portion: str) -> t
         except RowRefused as error:
             for at, reason in sorted(error.reasons.items()):
                 place = places[at]
-                refused.append(Reject(batch.record_nos[place], reason, batch.raw[place] if batch.raw else b""))
+                refused.append(Reject(batch.record_nos[place], reason, batch.raw_of(place)))
             kept = [at not in error.reasons for at in range(len(rows))]
             rows = rows.only(kept) if isinstance(rows, Columns) else list(compress(rows, kept))
             places = list(compress(places, kept))

@@ -132,9 +132,7 @@ def _without(batch: Batch, reasons: Mapping[int, str], more: Sequence[dict[str, 
         return replace(batch, each=each)
     kept = [at for at in range(len(each)) if at not in reasons]
     rejects = [
-        Reject(
-            batch.record_nos[at], reason, batch.raw[at] if batch.raw is not None else b"", batch.rows[at], batch.facts
-        )
+        Reject(batch.record_nos[at], reason, batch.raw_of(at), batch.rows[at], batch.facts)
         for at, reason in sorted(reasons.items())
     ]
     return replace(
@@ -170,7 +168,7 @@ class Valid:
         kept = [at for at in range(len(mapped.rows)) if at not in wrong]
         places = [mapped.at[at] for at in wrong]
         rejects = [
-            Reject(batch.record_nos[place], f"schema: {said}", batch.raw[place] if batch.raw is not None else b"")
+            Reject(batch.record_nos[place], f"schema: {said}", batch.raw_of(place))
             for place, said in zip(places, wrong.values(), strict=True)
         ]
         return replace(
