@@ -15,8 +15,8 @@ from ..core.batch import Row, RowRefused, Would, Written
 from ..core.errors import InputError, Rejected
 from .sql import Database, step
 from .sql_model import Table
+from .sql_shapes import readers, shape
 from .sql_steps import STEP_S
-from .sql_tables import readers, shape
 from .sql_values import converted, writer
 
 _CHUNK = 200

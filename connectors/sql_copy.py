@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import select
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -16,11 +17,12 @@ from sqlalchemy.engine import Connection
 from ..core.batch import Chunk, Lane
 from .sql import Database, step
 from .sql_model import Table
-from .sql_tables import shape
+from .sql_shapes import shape
 
 if TYPE_CHECKING:
     import psycopg
 
+Some = TypeVar("Some")
 BINARY = "postgresql binary"
 STEP_S = 600.0
 _CHUNK = 1 << 17
@@ -196,8 +198,20 @@ def unlimited(connection: Connection) -> None:
 
 
 def copy_out(line: psycopg.Connection[Any], query: str) -> Iterator[tuple[bytearray, int]]:
+    """Give chunks of whole rows with their number; an empty one while nothing comes. The last row is a chunk of its own."""
+    return _copying(line, query, _chunks)
+
+
+def rows_out(line: psycopg.Connection[Any], query: str, count: int) -> Iterator[tuple[list[bytes], int]]:
+    """Give so many rows at a time, each as its bytes, with their number; none while nothing comes."""
+    return _copying(line, query, partial(_rows, count=count))
+
+
+def _copying(
+    line: psycopg.Connection[Any], query: str, taken: Callable[[Any, select.poll], Iterator[tuple[Some, int]]]
+) -> Iterator[tuple[Some, int]]:
     """
-    Give chunks of whole rows with their number; an empty one while nothing comes. The last row is a chunk of its own.
+    Run a COPY and give what is taken of it.
 
     psycopg's own loop costs more than the database: it gives row by row through three layers.
     """
@@ -211,14 +225,41 @@ def copy_out(line: psycopg.Connection[Any], query: str) -> Iterator[tuple[bytear
     poll = select.poll()
     poll.register(pgconn.socket, select.POLLIN)
     total = 0
-    for chunk, rows in _chunks(pgconn, poll):
+    for some, rows in taken(pgconn, poll):
         total += rows
-        yield chunk, rows
+        yield some, rows
     ended = line.wait(generators.fetch_many(pgconn))[-1]
     if ended.status != pq.ExecStatus.COMMAND_OK:
         raise errors.error_from_result(ended, encoding=line.info.encoding)
     if ended.command_tuples != total:
         raise errors.DataError(f"the database sent {total} rows and says {ended.command_tuples}")
+
+
+def _rows(pgconn: Any, poll: select.poll, count: int) -> Iterator[tuple[list[bytes], int]]:
+    """Collect messages, each a row."""
+    take = pgconn.get_copy_data
+    held: list[bytes] = []
+    begun = False
+    while True:
+        length, data = take(1)
+        if length > 2:
+            if not begun:
+                begun = True
+                data = data[len(_HEADER) + int.from_bytes(data[15:19], "big") :]
+                if data in (b"", _TRAILER):
+                    continue
+            held.append(data)
+            if len(held) == count:
+                yield held, count
+                held = []
+        elif length == 0:
+            if not poll.poll(_WAIT_MS):
+                yield [], 0
+            pgconn.consume_input()
+        elif length < 0:
+            break
+    if held:
+        yield held, len(held)
 
 
 def _chunks(pgconn: Any, poll: select.poll) -> Iterator[tuple[bytearray, int]]:

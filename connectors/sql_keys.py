@@ -19,8 +19,8 @@ from ..core.errors import ConfigError
 from ..core.sync_deletes import Bucket, Key, text_of
 from .sql import Database, step
 from .sql_model import Table
+from .sql_shapes import readers, shape
 from .sql_steps import STEP_S
-from .sql_tables import readers, shape
 
 _CHUNK = 5000
 _KINDS = frozenset({"integer", "bigint", "text", "uuid", "date"})

@@ -11,7 +11,7 @@ from ..core.errors import ConfigError, InputError
 from ..core.values import canonical
 from .sql import Database
 from .sql_model import Table
-from .sql_tables import readers, shape
+from .sql_shapes import readers, shape
 from .sql_values import converted, writer
 
 _CHUNK = 300

@@ -128,7 +128,7 @@ class Order:
 @dataclass(frozen=True, slots=True)
 class Query:
     """
-    A read of one table. `after` holds the values of the `order` columns of the last row seen (keyset paging).
+    A read of at most `limit` rows of one table. `after` holds the values of the `order` columns of the last row seen (keyset paging).
 
     The order must end in a unique key when `after` is used.
     """
@@ -137,7 +137,7 @@ class Query:
     where: Sequence[Condition] = ()
     order: Sequence[Order] = ()
     after: Sequence[Any] | None = None
-    limit: int | None = None
+    limit: int = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
+import sqlalchemy as sa
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.generators import fetch, send
 from psycopg.pq import ExecStatus
@@ -46,6 +47,8 @@ _GRACE_S = 2.0
 _AGAIN_S = 60.0
 _WAKE_S = 1.0
 _TIMED_OUT = "57014"
+_MOST_KNOWN = 200
+"""So many prepared statements are kept on one connection."""
 _numbers = itertools.count(1)
 _Convert = Callable[[Any], Any]
 
@@ -112,14 +115,29 @@ class Pins:
 
 
 class PinnedRead:
-    """One statement that reads."""
+    """
+    One statement that reads.
 
-    def __init__(self, pins: Pins, statement: Statement, limits: Limits) -> None:
+    `readers` convert its columns, where they are known beforehand. `ends` says that it asks for one row more than the limit
+    itself, so that the rest of what is cut is read and done with.
+    """
+
+    def __init__(
+        self,
+        pins: Pins,
+        clause: sa.ClauseElement,
+        limits: Limits,
+        readers: Sequence[_Convert | None] | None = None,
+        *,
+        ends: bool = False,
+    ) -> None:
         self._pins = pins
-        compiled = statement.bound().compile(dialect=postgresql.dialect(paramstyle="numeric_dollar"))  # type: ignore[no-untyped-call]  # SQLAlchemy's
+        compiled: Any = clause.compile(dialect=postgresql.dialect(paramstyle="numeric_dollar"))  # type: ignore[no-untyped-call]  # SQLAlchemy's
         self.sql = str(compiled).encode()
         self.number = next(_numbers)
         self.limits = limits
+        self.readers = readers
+        self.ends = ends
         self._names: list[str] = list(compiled.positiontup or ())
         self._is_long = False
         self._is_heavy = False
@@ -131,9 +149,14 @@ class PinnedRead:
             return None
         if "set_config" in statement.text.sql.lower():  # it would change the connection for those who come after
             return None
-        pins = database.beside(partial(Pins, database))
-        assert isinstance(pins, Pins)
-        return cls(pins, statement, limits)
+        return cls(_pins_of(database), statement.bound(), limits)
+
+    @classmethod
+    def whole(
+        cls, database: Database, clause: sa.ClauseElement, limits: Limits, readers: Sequence[_Convert | None]
+    ) -> PinnedRead:
+        """Give the pinned form of a SELECT that ends one row after the limit by itself."""
+        return cls(_pins_of(database), clause, limits, readers, ends=True)
 
     def read(self, parameters: Mapping[str, Any], left_s: float) -> Rows | None:
         """Read at once; None where the ordinary way has to be gone. Raises Unavailable when the time is over."""
@@ -176,11 +199,11 @@ class PinnedRead:
 
     def done(self, pin: _Pin, limit_ms: int, found: Rows) -> None:
         """Hear what was read on a connection, which is free again."""
-        if found.truncated:
+        if pin.is_clear:
+            self._pins.give_back(pin, limit_ms)
+        else:
             self._is_long = True  # a server cursor leaves the rest over there
             self._pins.drop(pin)
-        else:
-            self._pins.give_back(pin, limit_ms)
 
     def failed(self, pin: _Pin, error: Exception) -> None:
         """Hear that a read failed; raises where that is the answer, and not only the end of a short cut."""
@@ -199,6 +222,12 @@ class PinnedRead:
         """Hear that the ordinary way was gone, in a call with so much time, and led to an answer."""
         if not self._is_long:
             self._pins.grow(_limit_ms(left_s))
+
+
+def _pins_of(database: Database) -> Pins:
+    pins = database.beside(partial(Pins, database))
+    assert isinstance(pins, Pins)
+    return pins
 
 
 def _limit_ms(left_s: float) -> int:
@@ -280,15 +309,15 @@ class _Known:
         self.columns: list[str] | None = None
         self.readers: list[tuple[int, _Convert]] = []
 
-    def look(self, result: Any) -> None:
+    def look(self, result: Any, readers: Sequence[_Convert | None] | None) -> None:
         self.columns = unique_names([(result.fname(at) or b"").decode() for at in range(result.nfields)])
         kinds = [POSTGRES.get(result.ftype(at)) for at in range(result.nfields)]
-        found = [plain if kind is None else reader(kind, "postgresql") for kind in kinds]
+        found = readers or [plain if kind is None else reader(kind, "postgresql") for kind in kinds]
         self.readers = [(at, convert) for at, convert in enumerate(found) if convert is not None]
 
 
 class _Pin:
-    """One connection; one thread at a time uses it."""
+    """One connection; one thread at a time uses it. After a read it `is_clear` when nothing of the answer is left on it."""
 
     def __init__(self, line: psycopg.Connection[Any]) -> None:
         self._line = line
@@ -297,6 +326,7 @@ class _Pin:
         self._transformer = Transformer(line)
         self._known: dict[tuple[int, tuple[int, ...]], _Known] = {}
         self._used = time.monotonic()
+        self.is_clear = True
 
     def close(self) -> None:
         self._line.close()
@@ -334,11 +364,15 @@ class _Pin:
         """Read; what is yielded is what the socket is waited for. With `light` a long answer is first said to be `_HEAVY`."""
         self._pgconn.send_query_prepared(known.name, sent, param_formats=formats)
         self._pgconn.set_chunked_rows_mode(_CHUNK)
-        rows = yield from self._rows(known, asked.limits, light=light)
+        rows = yield from self._rows(known, asked, light=light)
         self._used = time.monotonic()
         return rows
 
     def _prepare(self, asked: PinnedRead, types: tuple[int, ...]) -> _Known:
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+            self._pgconn.send_query(b"deallocate all")
+            self._results()
         known = _Known(b"drawbar_%d_%d" % (asked.number, len(self._known)))
         self._pgconn.send_prepare(known.name, asked.sql, param_types=types)
         self._results()
@@ -354,11 +388,14 @@ class _Pin:
         if failed is not None:
             raise failed
 
-    def _rows(self, known: _Known, limits: Limits, *, light: bool) -> PQGen[Rows]:
+    def _rows(self, known: _Known, asked: PinnedRead, *, light: bool) -> PQGen[Rows]:
         yield from send(self._pgconn)
+        limits = asked.limits
         rows: list[dict[str, Any]] = []
         size = 0
         failed = None
+        cut = False
+        self.is_clear = False
         while (result := (yield from fetch(self._pgconn))) is not None:
             if (failed := failed or self._error(result)) is not None:
                 continue
@@ -368,13 +405,16 @@ class _Pin:
             if result.ntuples == 0 and known.columns is not None:
                 continue  # the end of an answer
             if known.columns is None:
-                known.look(result)
+                known.look(result, asked.readers)
             columns = known.columns or ()
             self._transformer.set_pgresult(result)
             for values in self._transformer.load_rows(0, result.ntuples, list):
                 for at, convert in known.readers:
                     values[at] = convert(values[at])
                 size += row_bytes(values)
+                if len(rows) == limits.rows and asked.ends:
+                    cut = True  # this was the last one
+                    break
                 if len(rows) == limits.rows or size > limits.bytes:
                     if not rows:
                         said = f"one row is larger than max_bytes ({limits.bytes})"
@@ -383,7 +423,8 @@ class _Pin:
                 rows.append(dict(zip(columns, values, strict=True)))
         if failed is not None:
             raise failed
-        return Rows(rows)
+        self.is_clear = True
+        return Rows(rows, truncated=cut)
 
     def _error(self, result: Any) -> Exception | None:
         if result.status in _WELL:

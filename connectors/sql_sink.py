@@ -22,8 +22,9 @@ from .sql_compare import TableCompared, comparing
 from .sql_errors import committing, meaning, said
 from .sql_marks import Marks
 from .sql_model import Table
+from .sql_shapes import shape
 from .sql_steps import STEP_S
-from .sql_tables import change, shape, upserting
+from .sql_tables import change, upserting
 from .sql_values import writer
 from .sql_widen import add_columns, fields_of, widened
 

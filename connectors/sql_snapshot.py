@@ -13,8 +13,8 @@ from ..core.errors import ConfigError
 from ..core.values import canonical
 from .sql import Database
 from .sql_model import Table
+from .sql_shapes import readers, shape
 from .sql_steps import STEP_S
-from .sql_tables import readers, shape
 
 MARK = "snapshot"
 Make = Callable[[Table, str, str, Cursor, Columns, Sequence[Sequence[Any]]], Portion]

@@ -20,14 +20,14 @@ from ..core.sync_drift import Field
 from ..core.values import canonical, write_json
 from .sql import Database, step
 from .sql_model import Table
+from .sql_shapes import readers, shape
 from .sql_statements import Statement, readers_of, streaming, unique_names
 from .sql_steps import STEP_S
-from .sql_tables import readers, shape
 from .sql_values import writer
 
 if TYPE_CHECKING:
     from .sql_keys import TableKeys
-    from .sql_lane import CopiedPage, TableLane
+    from .sql_lane import CopiedPage, TableColumns, TableLane
 
 _COUNT_S = 3.0
 _NEAR_ROWS = 1000
@@ -151,10 +151,49 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
-class CopiedStream(Stream):
+class ColumnStream(Stream):
+    """All of a table that can be read by column."""
+
+    by_column: TableColumns = field(kw_only=True)
+    reads: Sequence[Callable[[Any], Any] | None] = field(kw_only=True)
+
+    def batches(self, batch_rows: int) -> Iterator[Batch]:
+        first = 1
+        for values in self.by_column.portions(batch_rows):
+            yield _batch(found := Columns(self.by_column.names, values, self.reads), first)
+            first += len(found)
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedStream:
     """All of a table; it can pass as bytes too."""
 
-    flow: Callable[[], Flow] = field(kw_only=True)
+    rows: Stream
+    flow: Callable[[], Flow]
+    repeats: ClassVar[bool] = True
+    is_near: ClassVar[bool] = False
+
+    @property
+    def id(self) -> str:
+        return self.rows.id
+
+    @property
+    def name(self) -> str:
+        return self.rows.name
+
+    @property
+    def cursor(self) -> Cursor:
+        return self.rows.cursor
+
+    def batches(self, batch_rows: int) -> Iterator[Batch]:
+        return self.rows.batches(batch_rows)
+
+    def missing(self, path: Sequence[str], row: Row) -> str | None:
+        return _missing(path, row)
+
+    def finished(self) -> None: ...
+
+    def failed(self, error: Exception, rejects: Sequence[Reject]) -> None: ...
 
 
 def fetched(result: CursorResult[Any], rows: int) -> Sequence[Sequence[Any]]:
@@ -261,10 +300,17 @@ class TableSource:
 
     def close(self) -> None: ...
 
-    def _whole(self, rows: int) -> Stream:
+    def _whole(self, rows: int) -> Portion:
+        stream = self._stream(rows)
+        return stream if self._lane is None else CopiedStream(stream, self._lane.flow)
+
+    def _stream(self, rows: int) -> Stream:
+        from .sql_lane import TableColumns
+
         name, database = self._table.full_name, self._database
-        if self._lane is not None:
-            return CopiedStream(name, lambda connection: self._all(connection, rows), database, flow=self._lane.flow)
+        if (by_column := TableColumns.of(database, self._table)) is not None:
+            convert = readers(self._table, by_column.names, database.dialect)
+            return ColumnStream(name, lambda connection: self._all(connection, rows), database, by_column=by_column, reads=convert)
         return Stream(name, lambda connection: self._all(connection, rows), database)
 
     def _copied(self, last: Cursor, rows: int) -> CopiedPage | None:

@@ -83,16 +83,17 @@ def read(
     with database.unit("read", timeout_s=timeout_s, limit=limits.rows + 1) as connection:
         result = _execute(connection, statement, parameters, stream=statement.text.verb in _STREAMED)
         found = bounded(result, readers_of(result, database.dialect, statement.kinds), limits)
-        if found.truncated and database.dialect in {"mysql", "mariadb"}:
-            sent_little = len(found.rows) == limits.rows and "limit" not in statement.text.sql.lower()
-            if not sent_little:
-                _abandon(connection, result)
+        sent_little = len(found.rows) == limits.rows and "limit" not in statement.text.sql.lower()
+        if found.truncated and not sent_little:
+            abandon(connection, result)
         result.close()
         return found
 
 
-def _abandon(connection: Connection, result: CursorResult[Any]) -> None:
-    """Drop a connection of MySQL, because closing its cursor would fetch all that is left."""
+def abandon(connection: Connection, result: CursorResult[Any]) -> None:
+    """Drop a connection of MySQL with an answer that was not read, because closing its cursor would fetch all that is left."""
+    if connection.dialect.name not in {"mysql", "mariadb"}:
+        return
     unread = getattr(result.cursor, "_result", None)
     if unread is not None:
         unread.unbuffered_active = False

@@ -1,9 +1,8 @@
-"""Read and write rows of reflected tables: identifiers from the catalogue, values bound."""
+"""Write rows of reflected tables: identifiers from the catalogue, values bound."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,94 +10,12 @@ from sqlalchemy.engine import Connection
 
 from ..core.errors import OutcomeUnknown, Rejected
 from .sql import Database
-from .sql_model import Changed, Condition, Query, Rows, Table
-from .sql_quirks import nulls, pattern
+from .sql_model import Changed, Condition, Table
 from .sql_session import Access
+from .sql_shapes import bind_row, condition_with, readers, shape
 from .sql_statements import Limits, bounded
-from .sql_values import column_reader, writer
 
-_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "=": lambda column, value: column == value,
-    "!=": lambda column, value: column != value,
-    "<": lambda column, value: column < value,
-    "<=": lambda column, value: column <= value,
-    ">": lambda column, value: column > value,
-    ">=": lambda column, value: column >= value,
-    "like": lambda column, value: column.like(value),
-}
 _INEXACT = frozenset({"float", "json", "array", "interval", "other"})
-
-
-@lru_cache(maxsize=512)
-def shape(table: Table) -> sa.TableClause:
-    """Make SQLAlchemy's view of a table without types: values are converted by `sql_values` alone."""
-    columns: list[Any] = [
-        sa.column(sa.quoted_name(column.name, quote=True) if column.quoted else column.name) for column in table.columns
-    ]
-    return sa.table(table.name, *columns, schema=table.schema) if table.schema else sa.table(table.name, *columns)
-
-
-def select(database: Database, table: Table, query: Query, limits: Limits, timeout_s: float | None) -> Rows:
-    """Read at most `limits.rows` rows of the query."""
-    with database.unit("read", timeout_s=timeout_s) as connection:
-        result = connection.execute(selecting(table, query, database.dialect).limit(limits.rows + 1))
-        return bounded(result, readers(table, query.columns, database.dialect), limits)
-
-
-def selecting(table: Table, query: Query, dialect: str) -> sa.Select[Any]:
-    """Compose the SELECT of a query."""
-    columns = shape(table).c
-    chosen = sa.select(*(columns[name] for name in query.columns))
-    chosen = chosen.where(*(_condition(table, condition, dialect) for condition in query.where))
-    for order in query.order:
-        column = columns[order.column]
-        if table.column(order.column).nullable:
-            chosen = chosen.order_by(sa.case((column.is_(None), 1), else_=0))
-        chosen = chosen.order_by(column.desc() if order.descending else column.asc())
-    if query.after is not None:
-        chosen = chosen.where(_after(table, query, dialect))
-    return chosen if query.limit is None else chosen.limit(query.limit)
-
-
-def _condition(table: Table, condition: Condition, dialect: str) -> sa.ColumnElement[bool]:
-    column, found = shape(table).c[condition.column], table.column(condition.column)
-    if condition.operator == "is null" or condition.value is None:
-        words = nulls(found)
-        is_null = sa.or_(column.is_(None), column.in_(words)) if words else column.is_(None)
-        return is_null if condition.value is True or condition.operator == "=" else sa.not_(is_null)
-    write = writer(found, dialect)
-    if condition.operator == "in":
-        return column.in_([write(value) for value in condition.value])
-    value = pattern(found, condition.value) if condition.operator == "like" else write(condition.value)
-    return _COMPARE[condition.operator](column, value)  # type: ignore[no-any-return]  # SQLAlchemy's operators
-
-
-def _after(table: Table, query: Query, dialect: str) -> sa.ColumnElement[bool]:
-    """Compare with the last row seen: greater in one column, equal in all before it. NULLs come last, as the order says."""
-    steps: list[tuple[Any, Any]] = []  # (equal, greater) for each item of the order
-    for order, last in zip(query.order, query.after or (), strict=True):
-        column, found = shape(table).c[order.column], table.column(order.column)
-        if last is None:
-            steps.append((column.is_(None), sa.false()))
-            continue
-        value = writer(found, dialect)(last)
-        greater = column < value if order.descending else column > value
-        steps.append((column == value, sa.or_(greater, column.is_(None)) if found.nullable else greater))
-    branches = [
-        sa.and_(*(equal for equal, _ in steps[:at]), greater)
-        for at, (_, greater) in enumerate(steps)
-        if not isinstance(greater, sa.False_)
-    ]
-    return sa.or_(*branches) if branches else sa.false()
-
-
-def readers(table: Table, names: Sequence[str], dialect: str) -> list[Callable[[Any], Any] | None]:
-    return [column_reader(table.column(name), dialect) for name in names]
-
-
-def bind_row(table: Table, row: Mapping[str, Any], dialect: str) -> dict[str, Any]:
-    """Convert a row's values to what the driver takes; InputError names the column that does not fit."""
-    return {name: writer(table.column(name), dialect)(value) for name, value in row.items()}
 
 
 def access_of(table: Table) -> Access:
@@ -221,7 +138,7 @@ def holds(
 ) -> bool:
     """Tell whether the row with this key has these values; the database compares, by its own rules."""
     exact = [name for name in row if name in key or table.column(name).kind not in _INEXACT]
-    wanted = [_condition(table, Condition(name, "=", row[name]), database.dialect) for name in exact]
+    wanted = [condition_with(table, Condition(name, "=", row[name]), database.dialect) for name in exact]
     with database.unit("read", timeout_s=timeout_s) as connection:
         found = connection.execute(sa.select(sa.func.count()).select_from(shape(table)).where(*wanted))
         return bool(found.scalar_one())
@@ -229,7 +146,7 @@ def holds(
 
 def rows_with(database: Database, table: Table, key: Sequence[str], row: Mapping[str, Any]) -> int:
     """Count the rows with this key."""
-    wanted = [_condition(table, Condition(name, "=", row[name]), database.dialect) for name in key]
+    wanted = [condition_with(table, Condition(name, "=", row[name]), database.dialect) for name in key]
     with database.unit("read") as connection:
         return connection.execute(sa.select(sa.func.count()).select_from(shape(table)).where(*wanted)).scalar_one()
 

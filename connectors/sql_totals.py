@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from ..core.errors import ConfigError
 from .sql_model import Table
-from .sql_tables import shape
+from .sql_shapes import shape
 
 _NUMBERS = frozenset({"integer", "bigint", "decimal"})
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...connectors import sql_schema as schema
-from ...connectors.sql_model import Condition, Order, Query, Table
+from ...connectors.sql_model import Condition, Order, Query, Rows, Table
 from ...connectors.sql_paging import after, token
 from ...connectors.sql_quirks import quirky
 from ...core.errors import ConfigError, InputError
-from ...core.tool import Call, Seen, Tool
+from ...core.tool import Call, Reading, Seen, Tool
 from .config import TableConfig
 from .quirks import Quirks, quirks_of
 from .statements import answer
@@ -29,28 +30,35 @@ class TableTools:
     config: TableConfig
 
     def read(self, tool: str) -> Tool:
+        from ...connectors.sql_select import TableRead
+
         table, config = self.table, self.config
         pages = bool(table.key)
+        reads = TableRead(self.database, table, config.max_bytes)
+        every = [column.name for column in table.columns]
 
-        def run(arguments: dict[str, Any], call: Call) -> dict[str, Any]:
-            from ...connectors.sql_statements import Limits
-            from ...connectors.sql_tables import select
-
+        def asked(arguments: dict[str, Any]) -> tuple[Query, list[str]]:
             where, order = conditions(arguments.get("where") or {}), ordering(arguments.get("order") or [], table)
-            limit = min(arguments.get("limit") or 100, config.max_rows)
-            wanted = list(arguments.get("columns") or [column.name for column in table.columns])
+            wanted = arguments.get("columns") or every
             hidden = [item.column for item in order if pages and item.column not in wanted]
             begin = after(arguments["next"], where, order) if arguments.get("next") else None
-            found = select(
-                self.database,
-                table,
-                Query([*wanted, *hidden], where, order, begin),
-                Limits(limit, config.max_bytes),
-                call.left_s(),
-            )
-            following = token(where, order, found.rows[-1]) if found.truncated and pages else None
-            rows = [{column: row[column] for column in wanted} for row in found.rows] if hidden else found.rows
+            limit = min(arguments.get("limit") or 100, config.max_rows)
+            return Query([*wanted, *hidden], where, order, begin, limit), wanted
+
+        def page(query: Query, wanted: list[str], found: Rows) -> dict[str, Any]:
+            following = token(query.where, query.order, found.rows[-1]) if found.truncated and pages else None
+            rows = found.rows
+            if len(query.columns) != len(wanted):
+                rows = [{column: row[column] for column in wanted} for row in rows]
             return {"rows": rows, "next": following, **({"truncated": True} if found.truncated and not pages else {})}
+
+        def run(arguments: dict[str, Any], call: Call) -> dict[str, Any]:
+            query, wanted = asked(arguments)
+            return page(query, wanted, reads.rows(query, call.left_s()))
+
+        def begin(arguments: dict[str, Any], call: Call) -> Reading | None:
+            query, wanted = asked(arguments)
+            return reads.begin(query, call.left_s(), partial(page, query, wanted), partial(run, arguments, call))
 
         about = table.comment or f"Read rows of {table.full_name}"
         return Tool(
@@ -60,6 +68,7 @@ class TableTools:
             schema.query_input(table.columns, max_rows=config.max_rows, pages=pages),
             schema.rows_output(schema.row_output(table.columns, whole=False)),
             run,
+            begin=begin if reads.begins else None,
         )
 
     def insert(self, tool: str) -> Tool:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import mssql, oracle
 
 from drawbar.adapters.sql import SqlAdapter, SqlConfig
 from drawbar.connectors.sql_model import Column, Condition, Order, Query, Table
-from drawbar.connectors.sql_tables import selecting
+from drawbar.connectors.sql_select import selecting
 from drawbar.core.adapter import Place
 
 TABLE = Table("orders", "erp", (Column("id", "integer", nullable=False), Column("Line No", "text")), ("id",))
