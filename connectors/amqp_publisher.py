@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
-from pika import SelectConnection, exceptions
+from pika import exceptions
 from pika.channel import Channel
-from pika.spec import Basic, BasicProperties
+from pika.spec import Basic
 
 from ..core.errors import ConfigError, DrawbarError, OutcomeUnknown, Rejected, Unavailable
 from .amqp import FAILURES, Endpoint, Outgoing, refused, said, unreachable
-
-WINDOW = 1000
+from .amqp_batch import Batch, Ready
+from .amqp_frames import Encoded, content, publication
+from .amqp_line import Line
 
 
 class Publisher:
@@ -27,7 +29,7 @@ class Publisher:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._lock = threading.Lock()
-        self._line: _Line | None = None
+        self._line: _Sender | None = None
         self._closed = False
 
     def publish(self, message: Outgoing, *, timeout_s: float, leaving: Callable[[], None] = lambda: None) -> None:
@@ -51,39 +53,27 @@ class Publisher:
                 raise Unavailable(f"{self._endpoint.where}: the connection is busy; nothing was sent") from error
             raise OutcomeUnknown(f"{self._endpoint.where}: no confirm within {timeout_s:.3g} s") from error
 
-    def publish_all(self, messages: Iterable[Outgoing], *, timeout_s: float) -> int:
+    def publish_all(self, exchange: str, messages: Iterator[Ready], *, timeout_s: float) -> int:
         """
-        Publish many, at most `WINDOW` unconfirmed, and wait for every confirm; `timeout_s` is that of one.
+        Publish many to one exchange, some of them unconfirmed at a time, and wait for every confirm.
 
-        Raises for the first that fails, as `publish` does; those before it are with the broker, and some after it may be.
+        `timeout_s` is the longest wait without any confirm. What it raises names in its `detail` which messages were
+        refused or are doubtful; those before them are with the broker, and no other has left.
         """
         line = self._connected(timeout_s)
-        waiting: deque[Future[None]] = deque()
-        count = 0
-        for message in messages:
-            _wait(line.channel(message.exchange), time.monotonic() + timeout_s, f"{self._endpoint.where}: no channel")
-            if len(waiting) >= WINDOW:
-                self._confirmed(waiting.popleft(), timeout_s)
-            sent: Future[None] = Future()
-            line.send(message, sent)
-            waiting.append(sent)
-            count += 1
-        while waiting:
-            self._confirmed(waiting.popleft(), timeout_s)
-        return count
-
-    def _confirmed(self, sent: Future[None], timeout_s: float) -> None:
+        batch = Batch(self._endpoint.where, messages)
         try:
-            sent.result(timeout_s)
-        except FutureTimeout as error:
-            raise OutcomeUnknown(f"{self._endpoint.where}: no confirm within {timeout_s:.3g} s") from error
+            _wait(line.begin(exchange, batch), time.monotonic() + timeout_s, f"{self._endpoint.where}: no channel yet")
+            return batch.finished(timeout_s, lambda: bool(line.blocked))
+        finally:
+            line.end(batch)
 
-    def _connected(self, timeout_s: float) -> _Line:
+    def _connected(self, timeout_s: float) -> _Sender:
         with self._lock:
             if self._closed:
                 raise Unavailable(f"{self._endpoint.where}: closed")
             if self._line is None or not self._line.alive:
-                self._line = _Line(self._endpoint)
+                self._line = _Sender(self._endpoint)
             line = self._line
         _wait(line.opened, time.monotonic() + timeout_s, f"{self._endpoint.where}: no connection in time")
         if line.blocked:
@@ -120,9 +110,10 @@ class _Exchange:
     def __post_init__(self) -> None:
         self.waiting: dict[int, tuple[Outgoing, Future[None]]] = {}
         self.returned: dict[str, str] = {}
+        self.encoded = Encoded()
 
 
-class _Line:
+class _Sender:
     """One connection from its opening to its end. Everything below `_run` happens on its thread."""
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -131,9 +122,10 @@ class _Line:
         self.blocked = ""
         self._endpoint = endpoint
         self._exchanges: dict[str, _Exchange] = {}
+        self._batches: set[Batch] = set()
         self._lock = threading.Lock()
         self._parameters = endpoint.parameters()
-        self._connection = SelectConnection(
+        self._connection = Line(
             self._parameters,
             on_open_callback=self._on_open,
             on_open_error_callback=self._on_open_error,
@@ -153,6 +145,20 @@ class _Line:
 
     def send(self, message: Outgoing, sent: Future[None]) -> None:
         self._soon(lambda: self._send(message, sent))
+
+    def begin(self, exchange: str, batch: Batch) -> Future[None]:
+        """Open a channel of a batch's own; it sends as soon as that is there."""
+        opened: Future[None] = Future()
+        with self._lock:
+            self._batches.add(batch)
+        self._soon(lambda: self._begin(exchange, batch, opened))
+        return opened
+
+    def end(self, batch: Batch) -> None:
+        """Close the channel of a batch that is over."""
+        with self._lock:
+            self._batches.discard(batch)
+        self._soon(batch.close)
 
     def close(self) -> None:
         self._soon(self._close)
@@ -177,6 +183,10 @@ class _Line:
 
     def _block(self, reason: str) -> None:
         self.blocked = reason
+        with self._lock:
+            batches = list(self._batches)
+        for batch in batches:
+            batch.pause(bool(reason))
 
     def _on_open_error(self, connection: Any, error: Any) -> None:
         reason = error if isinstance(error, BaseException) else exceptions.AMQPConnectionError(error)
@@ -193,7 +203,9 @@ class _Line:
         unsent = error if isinstance(error, ConfigError) else Unavailable(error.message)
         _fail(self.opened, unsent)
         with self._lock:
-            exchanges = list(self._exchanges.values())
+            exchanges, batches = list(self._exchanges.values()), list(self._batches)
+        for batch in batches:
+            batch.lost(error)
         for one in exchanges:
             _fail(one.opened, unsent)
             waiting, one.waiting = one.waiting, {}
@@ -209,7 +221,8 @@ class _Line:
             one.channel = channel
             channel.add_on_return_callback(lambda _, method, properties, __: self._on_return(one, method, properties))
             channel.add_on_close_callback(lambda _, reason: self._on_channel_close(exchange, one, reason))
-            channel.confirm_delivery(lambda frame: self._on_confirm(one, frame.method), callback=check)
+            self._connection.confirm[channel.channel_number] = lambda *said: self._on_confirm(one, *said)
+            channel.confirm_delivery(lambda frame: None, callback=check)
 
         def check(frame: Any) -> None:
             if exchange == "":
@@ -229,31 +242,66 @@ class _Line:
         if one is None or one.channel is None or not one.channel.is_open:
             sent.set_exception(Unavailable(f"{self._endpoint.where}: the channel was closed; nothing was sent"))
             return
+        try:
+            frames = self._frames(message, one.encoded, one.channel.channel_number)
+        except (*FAILURES, ValueError, TypeError, AssertionError, struct.error) as error:
+            sent.set_exception(_not_sent(self._endpoint, error))
+            return
         one.published += 1
         one.waiting[one.published] = (message, sent)
+        self._connection.emit(frames)
+
+    def _frames(self, message: Outgoing, encoded: Encoded, number: int) -> bytes:
+        head = publication(number, message.exchange, message.routing_key, message.mandatory)
+        properties = encoded.bytes_of(message.properties)
+        return b"".join((head, *content(number, properties, message.body, self._connection.frame_max)))
+
+    def _begin(self, exchange: str, batch: Batch, opened: Future[None]) -> None:
+        """Open the channel of a batch, ask for confirms, and look that its exchange is there."""
+
+        def ready(_: Any) -> None:
+            opened.set_result(None)
+            batch.begin(self._connection, paused=bool(self.blocked))
+
+        def on_open(channel: Channel) -> None:
+            batch.channel = channel
+            number = channel.channel_number
+            self._connection.confirm[number] = batch.confirmed
+            channel.add_on_return_callback(lambda _, method, properties, __: batch.returned(method, properties))
+            channel.add_on_close_callback(lambda _, reason: closed(number, reason))
+            channel.confirm_delivery(lambda frame: None, callback=checked)
+
+        def checked(frame: Any) -> None:
+            if exchange:
+                assert batch.channel is not None
+                batch.channel.exchange_declare(exchange, passive=True, callback=ready)
+            else:
+                ready(frame)
+
+        def closed(number: int, reason: Any) -> None:
+            self._connection.confirm.pop(number, None)
+            error = _closed(self._endpoint, reason)
+            _fail(opened, error if isinstance(error, Rejected) else Unavailable(error.message))
+            batch.lost(error)
+
         try:
-            properties = BasicProperties(**message.properties)
-            one.channel.basic_publish(
-                message.exchange, message.routing_key, message.body, properties, mandatory=message.mandatory
-            )
-        except (*FAILURES, ValueError, TypeError, AssertionError) as error:
-            one.waiting.pop(one.published, None)
-            sent.set_exception(_not_sent(self._endpoint, error))
+            self._connection.channel(on_open_callback=on_open)
+        except FAILURES as error:
+            _fail(opened, Unavailable(f"{self._endpoint.where}: {said(error)}"))
 
     def _on_return(self, one: _Exchange, method: Basic.Return, properties: Any) -> None:
         one.returned[properties.message_id] = f"{method.reply_code} {method.reply_text}"
 
-    def _on_confirm(self, one: _Exchange, method: Any) -> None:
+    def _on_confirm(self, one: _Exchange, last: int, multiple: bool, refused_: bool) -> None:
         one.confirmed = True
-        tags = [tag for tag in one.waiting if tag <= method.delivery_tag] if method.multiple else [method.delivery_tag]
-        for tag in tags:
+        for tag in list(takewhile(lambda tag: tag <= last, one.waiting)) if multiple else [last]:
             message, sent = one.waiting.pop(tag, (None, None))
             if message is None or sent is None:
                 continue
             if returned := one.returned.pop(message.message_id, None):
                 where = f"exchange {message.exchange!r} with routing key {message.routing_key!r}"
                 sent.set_exception(Rejected(f"no queue takes it: {where} ({returned})"))
-            elif isinstance(method, Basic.Nack):
+            elif refused_:
                 sent.set_exception(Rejected(f"{self._endpoint.where} refused the message: a queue of it is full"))
             else:
                 sent.set_result(None)
@@ -263,18 +311,16 @@ class _Line:
         with self._lock:
             if self._exchanges.get(exchange) is one:
                 del self._exchanges[exchange]
+        if one.channel is not None:
+            self._connection.confirm.pop(one.channel.channel_number, None)
+        answer = _closed(self._endpoint, reason)
         if not isinstance(reason, exceptions.ChannelClosedByBroker):
-            unknown = OutcomeUnknown(
-                f"{self._endpoint.where}: the connection was lost before the confirm: {said(reason)}"
-            )
-            _fail(one.opened, Unavailable(unknown.message))
+            _fail(one.opened, Unavailable(answer.message))
         else:
-            answer = refused(self._endpoint, reason)
             _fail(one.opened, answer)
-            unknown = OutcomeUnknown(answer.message)
             if not one.confirmed and isinstance(answer, Rejected):
                 self._fail_waiting(one, answer)
-        self._fail_waiting(one, unknown)
+        self._fail_waiting(one, OutcomeUnknown(answer.message))
 
     def _fail_waiting(self, one: _Exchange, error: DrawbarError) -> None:
         waiting, one.waiting = one.waiting, {}
@@ -285,6 +331,13 @@ class _Line:
 def _fail(future: Future[None], error: DrawbarError) -> None:
     if not future.done():
         future.set_exception(error)
+
+
+def _closed(endpoint: Endpoint, reason: Any) -> DrawbarError:
+    """Say why a channel was closed: the broker said no, or the line is gone."""
+    if isinstance(reason, exceptions.ChannelClosedByBroker):
+        return refused(endpoint, reason)
+    return OutcomeUnknown(f"{endpoint.where}: the connection was lost before the confirm: {said(reason)}")
 
 
 def _not_sent(endpoint: Endpoint, error: BaseException) -> DrawbarError:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ...core.batch import Cursor, Row, RowRefused, Writing, Written
 from ...core.errors import DrawbarError
 from ...core.schema import Checker
-from ...core.values import dump, load
 from .publish import outgoing
 
 if TYPE_CHECKING:
     from ...connectors.amqp import Outgoing
+    from ...connectors.amqp_batch import Ready
     from ...connectors.amqp_publisher import Publisher
     from .bodies import Bodies
     from .config import PublishConfig
 
 _IN_MEMORY = 1 << 20
+_HEAD = struct.Struct(">BBII")
 
 
 class QueueSink:
@@ -49,6 +52,14 @@ class QueueSink:
         self._sync = sync
         self._timeout_s = timeout_s
 
+    @property
+    def exchange(self) -> str:
+        return self._config.exchange
+
+    @property
+    def mandatory(self) -> bool:
+        return self._config.mandatory
+
     def cursor(self) -> Cursor:
         return None
 
@@ -60,24 +71,24 @@ class QueueSink:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
             yield QueueWriting(self, spool, portion)  # type: ignore[arg-type]  # it is a binary stream
 
-    def compose(self, row: Row, name: str) -> Outgoing:
-        """Make the message of a row; InputError when it does not fit the publication."""
+    def compose(self, row: Row, name: str) -> Ready:
+        """Make the message of a row; InputError when it does not fit the publication, Rejected when AMQP cannot carry it."""
         identity = hashlib.sha256(f"{self._sync} {name}".encode()).hexdigest()
-        body: Any = [dict(row)] if self._bodies.records else dict(row)
-        return outgoing(self._config, {"body": body}, identity, self._bodies)
+        body: Any = [row] if self._bodies.records else row
+        return self._ready(outgoing(self._config, {"body": body}, identity, self._bodies))
 
     def refusal(self, row: Row) -> str | None:
-        """Say why a row is no message of this publication."""
-        if (said := self._checker.deviation({"body": dict(row)})) is not None:
-            return said
-        try:
-            self.compose(row, "")
-        except DrawbarError as error:
-            return error.message
-        return None
+        """Say why the body of a row is none of this publication."""
+        return self._checker.deviation({"body": row})
 
-    def send(self, messages: Iterator[Outgoing]) -> None:
-        self._publisher.publish_all(messages, timeout_s=self._timeout_s)
+    def send(self, messages: Iterator[Ready]) -> None:
+        self._publisher.publish_all(self._config.exchange, messages, timeout_s=self._timeout_s)
+
+    @cached_property
+    def _ready(self) -> Callable[[Outgoing], Ready]:
+        from ...connectors.amqp_batch import Ready, ready
+
+        return ready()
 
     def close(self) -> None:
         pass
@@ -97,13 +108,21 @@ class QueueWriting:
         return self.write_named(rows, [f"{self._portion}#{first + at}" for at in range(len(rows))])
 
     def write_named(self, rows: Sequence[Row], names: Sequence[str]) -> Written:
-        reasons = {at: said for at, row in enumerate(rows) if (said := self._sink.refusal(row)) is not None}
+        reasons: dict[int, str] = {}
+        records: list[bytes] = []
+        for at, row in enumerate(rows):
+            plain = row if type(row) is dict else dict(row)
+            try:
+                if (said := self._sink.refusal(plain)) is None:
+                    records.append(_recorded(self._sink.compose(plain, names[at])))
+            except DrawbarError as error:
+                said = error.message
+            if said is not None:
+                reasons[at] = said
         if reasons:
             first = min(reasons)
             raise RowRefused(first, reasons[first], reasons)
-        for row, name in zip(rows, names, strict=True):
-            line = dump([name, dict(row)]).encode()
-            self._spool.write(len(line).to_bytes(4, "big") + line)
+        self._spool.write(b"".join(records))
         self._count += len(rows)
         return Written(inserted=len(rows))
 
@@ -111,8 +130,20 @@ class QueueWriting:
         """Send all of it. What breaks off in the middle is sent again, each message under its id."""
         self._sink.send(self._messages())
 
-    def _messages(self) -> Iterator[Outgoing]:
+    def _messages(self) -> Iterator[Ready]:
+        from ...connectors.amqp_batch import Ready
+
         self._spool.seek(0)
-        while size := self._spool.read(4):
-            name, row = load(self._spool.read(int.from_bytes(size, "big")))
-            yield self._sink.compose(row, name)
+        exchange, mandatory = self._sink.exchange, self._sink.mandatory
+        read = self._spool.read
+        while head := read(_HEAD.size):
+            key, name, properties, body = _HEAD.unpack(head)
+            whole = read(key + name + properties + body)
+            at, to = key + name, key + name + properties
+            yield Ready(exchange, whole[:key].decode(), mandatory, whole[key:at].decode(), whole[at:to], whole[to:])
+
+
+def _recorded(message: Ready) -> bytes:
+    key, name = message.routing_key.encode(), message.message_id.encode()
+    head = _HEAD.pack(len(key), len(name), len(message.properties), len(message.body))
+    return b"".join((head, key, name, message.properties, message.body))
