@@ -2,12 +2,15 @@
 Copybook: fixed EBCDIC records of 200 bytes and 20 fields (zoned, packed, binary, text) into Arrow batches, on one core.
 
 The limit beside it is numpy doing nothing but translating the same bytes by one table and laying them out by column; the
-goal is a number of records a minute. Variable records (RDW) and the way of rows, which every other path takes, stand below.
+goal is a number of records a minute. Variable records (RDW) and the way of rows, which every other path takes, stand below;
+then a whole sync of the file into PostgreSQL, against one of the same data as CSV.
 """
 
 import io
+import os
 import random
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +20,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import psycopg
+from _hosts import ROOT
 from _table import Row, arguments, at_most, peak_mb, show
+from sync import Yard
 
 from drawbar.adapters.formats import CopybookConfig, Format
 
@@ -49,6 +55,10 @@ COPYBOOK = """
           05 NOTE       PIC X(40).
           05 FILLER     PIC X(6).
 """
+TABLE = """"ID" integer, "ACCOUNT" bigint, "BRANCH" smallint, "QUANTITY" integer, "BALANCE" numeric(11,2),
+    "RATE" numeric(7,4), "AMOUNT" numeric(11,2), "TOTAL" numeric(15,2), "KEY_NO" integer, "FEE" numeric(9,2),
+    "VOLUME" numeric(17,2), "SMALL_B" smallint, "MIDDLE_B" integer, "LARGE_B" numeric(18,2), "NATIVE_B" bigint,
+    "NAME" varchar(30), "CITY" varchar(25), "COUNTRY" char(2), "STATUS_X" char(1), "NOTE" text"""
 
 
 def rows(count: int) -> Iterator[dict[str, Any]]:
@@ -121,9 +131,60 @@ def bench() -> Iterator[Bench]:
         yield Bench(Path(folder))
 
 
+def synced(made: Bench, rounds: int) -> list[Row]:
+    """Load the file and a CSV of the same data into PostgreSQL, in turn; a table that differs ends it."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from servers.postgres import Postgres
+
+    feeds = {
+        "copybook": {"kind": "copybook", "copybook": str(made.folder / "rec.cpy")},
+        "csv": {"kind": "csv", "null": "\\N"},
+    }
+    with Postgres() as server:
+        yard = Yard(server.url.replace("+psycopg", ""), made.folder, RECORDS, rounds, [])
+        yard.run(f"create table dst ({TABLE})")
+        inbox = made.folder / "inbox"
+        inbox.mkdir()
+        drop = {"kind": "local", "root": str(inbox)}
+        drop["feeds"] = {
+            name: {"pattern": f"{name}*", "ready": {"min_age_s": 0}, "format": form} for name, form in feeds.items()
+        }
+        adapters = {"files": drop, "b": yard.database("dst")}
+        syncs = {
+            name: {"from": {"adapter": "files", "feed": name}, "to": {"adapter": "b", "table": "dst", "mode": "insert"}}
+            for name in feeds
+        }
+        files = {"copybook": made.folder / "fixed", "csv": made.folder / "rows.csv"}
+        number = iter(range(10_000))
+        hashed = "select count(*), sum(hashtextextended(t::text, 0)) from dst t"
+
+        def run(name: str) -> float:
+            yard.run("truncate dst")
+            os.link(files[name], inbox / f"{name}{next(number)}")
+            return service.sync(name, RECORDS)
+
+        with yard.service(adapters, syncs) as service:
+            run("copybook")
+            expected = yard.one(hashed)
+            with psycopg.connect(yard.url) as line, files["csv"].open("wb") as out:
+                query = "copy dst to stdout (format csv, header, null '\\N')"
+                with line.cursor().copy(query) as rows_out:
+                    out.writelines(map(bytes, rows_out))
+            run("csv")
+            if yard.one(hashed) != expected:
+                raise SystemExit("the two tables differ")
+            times = [
+                (run("copybook"), run("csv")) if turn % 2 else (run("csv"), run("copybook"))[::-1]
+                for turn in range(rounds)
+            ]
+            rates = [[RECORDS / seconds * 60 for seconds in one] for one in zip(*times, strict=True)]
+            return [against("sync into PostgreSQL", rates[0], rates[1], "the same as CSV", 1, service.over_idle_mb)]
+
+
 def main() -> None:
     said = arguments(__doc__, rounds=3)
     with bench() as made:
+        loads = synced(made, said.rounds)
         works: dict[str, Callable[[], int]] = {
             "fixed": partial(made.columns, "fixed"), "rdw": partial(made.columns, "rdw"),
             "rows": made.rows, "limit": made.limit,
@@ -144,7 +205,7 @@ def main() -> None:
         against("variable (RDW), by columns", variable, [GOAL_VARIABLE] * len(variable), "the goal", 1, held),
         at_most(f"memory, {RECORDS * RECORD_BYTES // 1_000_000} MB file", held, "MB", MOST_MB),
     ]
-    show("Copybook", found, as_json=said.json)
+    show("Copybook", found + loads, as_json=said.json)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ from typing import Any
 from sqlalchemy import exc
 from sqlalchemy.engine import Connection
 
-from ..core.batch import Chunk, Columns, Flow, Lane, LaneClosed, RowRefused, Written
+from ..core.batch import Chunk, Columns, Flow, InArrow, Lane, LaneClosed, RowRefused, Written
 from ..core.errors import Rejected
 from .sql import step
 from .sql_columns import Unprintable, lines
-from .sql_copy import copy_csv_in, copy_in, quoted, unlimited
+from .sql_copy import copy_csv_in, copy_in, quoted, types, unlimited
 from .sql_errors import meaning, said
-from .sql_model import Table
+from .sql_model import Column, Table
 
 Send = Callable[[str, Iterable[Chunk]], int]
 _STAGE = "drawbar_stage"
@@ -162,29 +162,61 @@ class RowLoad:
         if first is None:
             return Written()
         names = list(first.names)
+        known = self._arrow_types(first)
         into, write = [self._table.column(name) for name in names], [writes[name] for name in names]
         sent = 0
 
         def texts() -> Iterator[Chunk]:
             nonlocal sent
             for rows in chain([first], batches):
-                try:
-                    text, refused = lines(rows, into, write)
-                except Unprintable as error:
-                    raise LaneClosed(f"a value of type {error}") from error
-                if refused:
-                    raise LaneClosed(next(iter(refused.values())))
+                yield _as_text(rows, into, write) if known is None else _as_binary(rows, known)
                 sent += len(rows)
                 step(self._connection)
-                yield text
 
         load = Load(self._connection, self._table, self._key, names)
         run = load.upsert if self._mode == "upsert" else load.insert
         unlimited(self._connection)
-        return loaded(self._connection, lambda: run(texts(), self._send), lambda: sent)
+        send = self._send if known is None else self._send_binary
+        return loaded(self._connection, lambda: run(texts(), send), lambda: sent)
+
+    def _arrow_types(self, rows: Columns) -> Sequence[str] | None:
+        """Name the types of the target's columns where all of the source's are Arrow's, and fit; None elsewhere."""
+        if not all(isinstance(column, InArrow) for column in rows.values):
+            return None
+        from .sql_arrow import fits
+
+        known = types(self._connection, self._table)
+        pairs = list(zip(rows.names, rows.values, strict=True))
+        if not all(
+            isinstance(column, InArrow) and fits(column.array.type, known.get(name, "")) for name, column in pairs
+        ):
+            return None
+        return [known[name] for name in rows.names]
+
+    def _send_binary(self, into: str, chunks: Iterable[Chunk]) -> int:
+        return copy_in(self._connection, into, chunks)
 
     def _send(self, into: str, chunks: Iterable[Chunk]) -> int:
         return copy_csv_in(self._connection, into, chunks)
+
+
+def _as_text(rows: Columns, into: Sequence[Column], write: Sequence[Callable[[Any], Any]]) -> Chunk:
+    try:
+        text, refused = lines(rows, into, write)
+    except Unprintable as error:
+        raise LaneClosed(f"a value of type {error}") from error
+    if refused:
+        raise LaneClosed(next(iter(refused.values())))
+    return text
+
+
+def _as_binary(rows: Columns, types: Sequence[str]) -> Chunk:
+    from .sql_arrow import Unfit, binary_rows
+
+    try:
+        return binary_rows([column.array for column in rows.values if isinstance(column, InArrow)], types)
+    except Unfit as error:
+        raise LaneClosed(str(error)) from error
 
 
 def loaded(connection: Connection, run: Callable[[], Written], sent: Callable[[], int]) -> Written:

@@ -29,6 +29,16 @@ class Reject:
 Read = Callable[[Any], Any]
 
 
+@runtime_checkable
+class InArrow(Protocol):
+    """A column that is a pyarrow.Array still: values are made only for those who ask for one."""
+
+    @property
+    def array(self) -> Any: ...
+
+    def only(self, kept: Sequence[bool]) -> Any: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Columns(Sequence[Row]):
     """
@@ -68,7 +78,13 @@ class Columns(Sequence[Row]):
             yield dict(zip(self.names, values, strict=True))
 
     def only(self, kept: Sequence[bool]) -> Columns:
-        return replace(self, values=[list(compress(column, kept)) for column in self.values])
+        return replace(
+            self,
+            values=[
+                column.only(kept) if isinstance(column, InArrow) else list(compress(column, kept))
+                for column in self.values
+            ],
+        )
 
     def without(self, names: Container[str]) -> Columns:
         places = [at for at, name in enumerate(self.names) if name not in names]

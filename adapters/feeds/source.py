@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 from ...core.batch import Batch, Cursor, Dialect, Flow, Lane, Portion, Reject, Row
 from ...core.errors import DrawbarError, InputError, Rejected, Unavailable
@@ -110,6 +110,8 @@ def proof_of(feed: Feed, taken: Taken) -> Proof:
 
 class FilePortion:
     """One claimed file. Its batches can be read again until it is finished or failed."""
+
+    repeats: ClassVar[bool] = True
 
     def __init__(self, feed: Feed, taken: Taken, proof: Proof) -> None:
         self.id = taken.id
