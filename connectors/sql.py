@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -17,12 +17,12 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
-from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.engine import URL, Connection, ExceptionContext, make_url
 
 from ..core.errors import ConfigError
 from ..core.trace import CARRIED
 from ..core.watch import watching
-from .sql_errors import committing, connecting, executing
+from .sql_errors import committing, connecting, executing, is_lost
 from .sql_session import Access, prepare
 from .sql_text import READ_ONLY
 
@@ -288,6 +288,7 @@ def parse_url(text: str, base: Path) -> URL:
 
 
 def _listen(engine: sa.Engine) -> None:
+    event.listen(engine, "handle_error", _found_lost)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _own_transactions)
         event.listen(engine, "begin", _begin_sqlite)
@@ -299,6 +300,11 @@ def _listen(engine: sa.Engine) -> None:
         event.listen(engine, "before_cursor_execute", _whole_stamps, retval=True)
     if engine.dialect.driver == "pymysql":
         event.listen(engine, "connect", _logged_in)
+
+
+def _found_lost(context: ExceptionContext) -> None:
+    if not context.is_disconnect and is_lost(context.original_exception):
+        context.is_disconnect = True
 
 
 def _own_transactions(line: Any, _record: Any) -> None:
@@ -382,13 +388,15 @@ def _fileno(connection: Connection) -> int | None:
 
 
 def _release(connection: Connection) -> None:
-    """Give the connection back; one that cannot roll back is thrown away by the pool."""
+    """Give the connection back; one that cannot roll back is thrown away."""
     try:
         if not connection.invalidated:
             connection.info["used"] = time.monotonic()
         connection.close()
     except _LOST:
-        connection.invalidate()
+        with suppress(*_LOST):
+            connection.invalidate()
+            connection.close()
 
 
 def _commented(

@@ -24,6 +24,9 @@ _MYSQL_LATER = {
 }  # fmt: skip
 _MYSQL_LOGIN = {1044, 1045, 1049, 1698, 1820, 1862}
 _SQLITE_LATER = {"BUSY", "LOCKED", "INTERRUPT", "IOERR", "CANTOPEN", "FULL", "NOMEM", "PROTOCOL"}
+_MYSQL_LOST = {1927, 2006, 2013, 2014, 2045, 2055, 4031}
+# Firebird's network errors, a shutdown of the server or of the database, and an attachment that is gone.
+_FIREBIRD_LOST = {335544421, 335544528, 335544648, 335544721, 335544722, 335544726, 335544727, 335544741, 335544856}
 _ODBC = re.compile(r"^(?:\[[^]]*\]\s*)*(?P<words>.*?)\s*\((?P<code>-?\d+)\) \(SQL\w+\)", re.DOTALL)
 
 
@@ -85,6 +88,14 @@ def meaning(error: BaseException) -> type[DrawbarError]:
     if state:
         return ConfigError if state.startswith(_LOGIN) else Unavailable if state.startswith(_LATER) else Rejected
     return Unavailable if isinstance(error, (exc.OperationalError, exc.InterfaceError)) else Rejected
+
+
+def is_lost(error: BaseException) -> bool:
+    """Tell whether a driver's error means that its connection is gone; SQLAlchemy does not know all of them."""
+    if _FIREBIRD_LOST.intersection(getattr(error, "gds_codes", None) or ()):
+        return True
+    detail = said(error)[1]
+    return detail.get("code") in _MYSQL_LOST or str(detail.get("sqlstate", "")).startswith("08")
 
 
 @contextmanager
@@ -152,7 +163,7 @@ def driver_errors(connection: Connection) -> Iterator[None]:
     try:
         yield
     except kinds as error:
-        lost = dialect.is_disconnect(error, connection.connection, None)
+        lost = is_lost(error) or dialect.is_disconnect(error, connection.connection, None)
         if lost:
             connection.invalidate()
         made = exc.DBAPIError.instance("", None, error, kinds, hide_parameters=True, connection_invalidated=lost)

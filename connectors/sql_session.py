@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from sqlalchemy.engine import Connection
 
+from .sql_errors import driver_errors
+
 Access = Literal["read", "write", "autocommit"]
 
 
@@ -24,7 +26,8 @@ def prepare(
         case "firebird":
             from .sql_firebird import begin
 
-            begin(connection.connection.dbapi_connection, access, timeout_s)
+            with driver_errors(connection):
+                begin(connection.connection.dbapi_connection, access, timeout_s)
         case _:
             _other(connection, dialect, access, timeout_s)
     if connection.dialect.driver == "pyodbc" and dialect != "mysql":  # where the session has no limit of its own

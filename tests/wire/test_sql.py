@@ -522,26 +522,6 @@ def test_casts_are_no_parameters(pg_url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("server", ["postgres", "mariadb"])
-def test_connections_come_back_after_a_restart(server: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    running = request.getfixturevalue(server)
-    url = running.create_database()
-    make_tables(url)
-    erp = house(url, tmp_path)
-    assert len(erp.call("find_order", id=1)["rows"]) == 1
-
-    running.stop()
-    try:
-        with pytest.raises(Unavailable):
-            erp.call("find_order", id=1)
-    finally:
-        running.start()
-
-    assert len(erp.call("find_order", id=1)["rows"]) == 1
-    assert erp.call("set_status", id=1, status="held") == {"count": 1}
-    erp.adapter.close()
-
-
-@pytest.mark.parametrize("server", ["postgres", "mariadb"])
 def test_a_wrong_password_is_a_configuration_error_that_hides_it(
     server: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
