@@ -146,7 +146,7 @@ class App:
         self.syncs = Syncs(config.syncs, self.landscape, self.journal, self.place, self.intake)
         self.queues = Queues(queues, self.landscape.queue, self.syncs.queue)
         self.guard.queues = self.syncs.queues = self.queues
-        self.syncs.guard = self.guard
+        self.syncs.equip(self.guard)
         self.engine = Engine(
             self.journal,
             self.guard,

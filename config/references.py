@@ -93,6 +93,13 @@ def check_one_workflow(
     return [(one.path[2:], f"{one.message}{f'; {one.suggestion}' if one.suggestion else ''}") for one in misfits]
 
 
+class _Table(BaseModel):
+    """A table of an adapter, where both are named in different places."""
+
+    adapter: str
+    table: str
+
+
 class _References:
     def __init__(self, config: Config, tools: Catalogue, broken: Broken, registered: Registered = Registered()) -> None:
         self.config = config
@@ -128,7 +135,12 @@ class _References:
                     yield from self._tool(glob, ("agents", name, "tools", at))
 
     def _from_elsewhere(self, name: str, sync: SyncConfig) -> Iterator[Misfit]:
-        """Check what rows are given beside their source: an operation, tables that are looked into, tools."""
+        """Check what a sync names beside its two ends: operations, tables that are looked into, tools, several tables."""
+        if sync.to.operation is not None:
+            yield from self._tool(f"{sync.to.adapter}.{sync.to.operation}", ("syncs", name, "to", "operation"))
+        for at, write in enumerate(sync.to.writes or ()):
+            one = _Table(adapter=sync.to.adapter, table=write.table)
+            yield from self._place(one, ("syncs", name, "to", "writes", at))
         if sync.from_.operation is not None:
             yield from self._tool(f"{sync.from_.adapter}.{sync.from_.operation}", ("syncs", name, "from", "operation"))
         for lookup, one in sync.lookups.items():

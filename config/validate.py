@@ -16,6 +16,7 @@ from ..core.adapter import Adapter, Finding, Place, find
 from ..core.errors import ConfigError, DrawbarError
 from ..core.queues import DEFAULT, Queues, queue_of
 from ..core.tenants import OF, systems_of
+from ..core.tool_sink import one_effect_of
 from ..core.tool_source import ToolSource
 from .load import check, locate, read
 from .models import Config
@@ -152,9 +153,12 @@ def _notes(
                     stack.callback(source.close)
                 else:
                     source = ToolSource(sync.from_, _not_called, {})
-                sink = adapters[sync.to.adapter].sink(sync.sink_spec(), sync=name)
-                stack.callback(sink.close)
-                ends = (source.one_effect, sink.one_effect)
+                if sync.to.operation is None:
+                    sink = adapters[sync.to.adapter].sink(sync.sink_spec(), sync=name)
+                    stack.callback(sink.close)
+                    ends = (source.one_effect, sink.one_effect)
+                else:
+                    ends = (source.one_effect, one_effect_of(sync.to))
         except ConfigError as error:
             place = ("syncs", name, error.field) if error.field else ("syncs", name)
             said = Problem(document.value(place), scrub(error.message), scrub(error.next or ""), "references")
@@ -165,6 +169,8 @@ def _notes(
             continue
         weak = [why for one, why in ends if not one]
         yield f"{name}: {'at least once' if weak else 'one effect'}: {weak[0] if weak else ends[1][1]}"
+        if sync.to.load == "batched":
+            yield f"{name}: load: batched: a run that is cut off leaves its first part in the target, and the next goes on"
         if sync.from_.cursor is not None:
             overlap = f"{sync.from_.cursor.overlap_s:g} s"
             yield f"{name}: misses rows that commit later than {overlap} (overlap_s) after their own stamp"

@@ -92,20 +92,36 @@ class TableSink:
     def writing(self, *, portion: str, file_name: str | None = None) -> Iterator[TableWriting]:
         keeps = self.keeps_cursor
         with self._database.unit("write", timeout_s=STEP_S, steps=True) as connection:
-            if self._mode == "replace":
-                connection.execute(sa.delete(shape(self._table)))
-            writing = TableWriting(
-                connection,
-                self._database,
-                self._table,
-                self._mode,
-                self._key,
-                self._marks if keeps else None,
-                ignore=self._ignore,
-            )
+            self.clear(connection)
+            writing = self.begun(connection, self._marks if keeps else None)
             yield writing
             if not writing.committed:
                 connection.rollback()
+
+    def clear(self, connection: Connection) -> None:
+        """Make room for what replaces everything."""
+        if self._mode == "replace":
+            connection.execute(sa.delete(shape(self._table)))
+
+    def begun(self, connection: Connection, marks: Marks | None) -> TableWriting:
+        """Write in a transaction that somebody else has begun and, where there are no marks, ends."""
+        return TableWriting(connection, self._database, self._table, self._mode, self._key, marks, ignore=self._ignore)
+
+    @property
+    def marks(self) -> Marks:
+        return self._marks
+
+    @property
+    def name(self) -> str:
+        return self._table.full_name
+
+    @property
+    def is_inserted(self) -> bool:
+        return self._mode == "insert"
+
+    @property
+    def transactional(self) -> bool:
+        return self._table.transactional
 
     def comparing(self) -> AbstractContextManager[TableCompared]:
         return comparing(self._database, self._table, self._mode, self._key, ignore=self._ignore)
@@ -276,6 +292,30 @@ class TableWriting:
 
         step(self._connection)
         return totals_of(self._connection, self._table, names)
+
+    @property
+    def key(self) -> Sequence[str]:
+        return self._key
+
+    def sums(self, keys: Sequence[Sequence[Any]], names: Sequence[str]) -> list[Decimal]:
+        """Count and sum the rows of these keys."""
+        from .sql_totals import totals_of
+
+        whole = [Decimal(0)] * (1 + len(names))
+        for at in range(0, len(keys), _DELETED_AT_ONCE):
+            step(self._connection)
+            wanted = [
+                sa.and_(
+                    *(
+                        shape(self._table).c[name] == self._write_columns[name](part)
+                        for name, part in zip(self._key, key, strict=True)
+                    )
+                )
+                for key in keys[at : at + _DELETED_AT_ONCE]
+            ]
+            found = totals_of(self._connection, self._table, names, [sa.or_(*wanted)])
+            whole = [one + more for one, more in zip(whole, found, strict=True)]
+        return whole
 
     def commit(self, *, portion: str, cursor: Cursor) -> None:
         step(self._connection)

@@ -16,14 +16,20 @@ from .sql_shapes import shape
 _NUMBERS = frozenset({"integer", "bigint", "decimal"})
 
 
-def totals_of(connection: Connection, table: Table, names: Sequence[str]) -> list[Decimal]:
+def totals_of(
+    connection: Connection, table: Table, names: Sequence[str], where: Sequence[sa.ColumnElement[bool]] = ()
+) -> list[Decimal]:
     """Count the rows, and sum the columns that are named."""
     columns = shape(table).c
     known = {column.name: column for column in table.columns}
     for name in names:
         if name not in known or known[name].kind not in _NUMBERS:
             raise ConfigError(f"{table.full_name} has no column {name} of whole or decimal numbers", field="totals")
-    query = sa.select(sa.func.count(), *(sa.func.sum(columns[name]) for name in names)).select_from(shape(table))
+    query = (
+        sa.select(sa.func.count(), *(sa.func.sum(columns[name]) for name in names))
+        .select_from(shape(table))
+        .where(*where)
+    )
     count, *sums = connection.execute(query).one()
     return [Decimal(count), *(_exact(found, known[name].scale) for found, name in zip(sums, names, strict=True))]
 

@@ -362,10 +362,11 @@ class Guard:
         timeout_s: float | None = None,
         code: str | None = None,
         asker: Asker = PATIENT,
+        batch: bool = False,
     ) -> Answer:
         """
         Make a direct call: intent, up to three tries, outcome. `code` is spent together with the intent, so that it is used
-        up exactly when something may be sent; the first answer of a key needs none.
+        up exactly when something may be sent; the first answer of a key needs none. `batch` work keeps to its share.
 
         Raises one of the five. An unknown outcome of a write stays in the ledger as a dead letter; its id is in the error.
         """
@@ -379,7 +380,7 @@ class Guard:
                 return first
         elif code is not None:
             self.journal.write(lambda conn: self.spend(conn, prepared, code))
-        outcome = self._tried(prepared, call_id, timeout_s, replace(asker, leaving=leaving))
+        outcome = self._tried(prepared, call_id, timeout_s, replace(asker, leaving=leaving), batch=batch)
         return self.ended(prepared, call_id, outcome)
 
     def ended(self, prepared: Prepared, call_id: str, outcome: Outcome) -> Answer:
@@ -457,7 +458,9 @@ class Guard:
         except Unavailable as error:
             log.warning("outcome.unrecorded", tool=prepared.tool.name, entry=call_id, error=error.message)
 
-    def _tried(self, prepared: Prepared, call_id: str, timeout_s: float | None, asker: Asker) -> Outcome:
+    def _tried(
+        self, prepared: Prepared, call_id: str, timeout_s: float | None, asker: Asker, *, batch: bool = False
+    ) -> Outcome:
         limit = min(prepared.tool.timeout_s, timeout_s or prepared.tool.timeout_s)
         until = time.monotonic() + limit
 
@@ -473,7 +476,7 @@ class Guard:
         def tried() -> Outcome:
             left_s = max(until - time.monotonic(), 0.001)
             return self.perform(
-                prepared, call_id=call_id, timeout_s=left_s, leaving=asker.leaving, progress=asker.progress
+                prepared, call_id=call_id, timeout_s=left_s, leaving=asker.leaving, batch=batch, progress=asker.progress
             )
 
         outcome = tried()

@@ -26,6 +26,7 @@ from .batch import (
     Naming,
     Offering,
     Portion,
+    Pourable,
     Pouring,
     Promising,
     Reject,
@@ -44,7 +45,9 @@ from .mapping import Mapped, Mapper
 from .rejects import RejectFile
 from .sync_config import SyncConfig
 from .sync_enrich import Enriching, Valid
-from .sync_totals import Balance
+from .sync_totals import Balance, RowBalance
+from .sync_writes import Fanning
+from .tool_sink import Acting
 
 log = structlog.get_logger("drawbar.sync")
 _SEEN = frozenset({"file", "header", "trailer", "message"})
@@ -59,6 +62,8 @@ class Counts:
     written: int = 0
     rejected: int = 0
     filtered: int = 0
+    parked: int = 0
+    """Calls whose outcome nobody knows: a person settles them."""
 
     def plus(self, other: Counts) -> Counts:
         return Counts(
@@ -66,11 +71,12 @@ class Counts:
             self.written + other.written,
             self.rejected + other.rejected,
             self.filtered + other.filtered,
+            self.parked + other.parked,
         )
 
     @property
     def balance(self) -> bool:
-        return self.read == self.written + self.rejected + self.filtered
+        return self.read == self.written + self.rejected + self.filtered + self.parked
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,8 @@ class Done:
     again: bool = False
     would: Would | None = None
     totals: Sequence[Mapping[str, Any]] | None = None
+    parked: Sequence[str] = ()
+    """Entries of the ledger."""
 
     def as_json(self) -> dict[str, Any]:
         said = {
@@ -91,6 +99,7 @@ class Done:
             **_named(self.counts),
             "rejects": self.rejects,
             "again": self.again,
+            "parked": self.counts.parked or None,
             "id": self.id,
         }
         return {name: value for name, value in said.items() if value is not None}
@@ -143,14 +152,23 @@ class Carrier:
     @property
     def _is_plain(self) -> bool:
         """Tell whether nobody needs to look at single rows."""
-        return not self.dry_run and self.enriching is None and self.valid is None
+        return not self.dry_run and self.enriching is None and self.valid is None and not self._proves_rows
+
+    @property
+    def _proves_rows(self) -> bool:
+        """Tell whether what was written is compared with what the target has under the same keys."""
+        return bool(self.config.totals) and self.config.to.mode == "upsert"
+
+    def _mapper(self) -> Mapper | Fanning:
+        writes = self.config.to.writes
+        return Mapper(self.config.where, self.config.map) if writes is None else Fanning(self.config.where, writes)
 
     def _lane(self) -> Lane | None:
         """Find a lane that both ends agree to; None where rows are needed: a mapping that computes, a dry run, a difference in types."""
         if not self._is_plain or not isinstance(self.source, Flowing) or not isinstance(self.sink, Taking):
             return None
         try:
-            wanted = Mapper(self.config.where, self.config.map).renames()
+            wanted = self._mapper().renames()
         except ValueError:
             return None
         for offered in self.source.lanes(wanted):
@@ -163,7 +181,7 @@ class Carrier:
         if not self._is_plain or not isinstance(portion, Offering) or not isinstance(self.sink, Taking):
             return None
         try:
-            offered = portion.lane(Mapper(self.config.where, self.config.map).renames())
+            offered = portion.lane(self._mapper().renames())
         except ValueError:
             return None
         return None if offered is None else self.sink.takes(offered)
@@ -171,13 +189,15 @@ class Carrier:
     def _portion(self, portion: Portion, before: Counts, total: int | None, lane: Lane | None, stays: Any) -> Done:
         name = getattr(portion, "name", None) or portion.id
         # A full run carries again what can be carried again; inserting it twice would double it.
-        if (not (self.full or self.again) or self.config.to.mode in (None, "insert")) and self.sink.has(portion.id):
+        modes = self.config.to.modes
+        if (not (self.full or self.again) or not modes or "insert" in modes) and self.sink.has(portion.id):
             if not self.dry_run:
                 portion.finished()
             return Done(portion.id, name, Counts(), again=True)
         rejects = RejectFile(self.base / self.config.rejects.to, self.name, portion.id, name)
         kept: list[Reject] = []
-        balance = Balance.of(self.config, self.source)
+        balance = RowBalance(self.config, self.sink) if self._proves_rows else Balance.of(self.config, self.source)
+        parked: list[str] = []
         try:
             with self._opened(portion) as writing:
                 lane = lane or self._own_lane(portion)
@@ -192,8 +212,11 @@ class Carrier:
                 ):
                     counts = self._pour(portion, writing, rejects, kept, before, total)
                 if counts is None:
-                    counts = self._write(portion, writing, rejects, kept, before, total)
+                    saw = balance.saw if isinstance(balance, RowBalance) else None
+                    counts = self._write(portion, writing, rejects, kept, before, total, saw)
                 self._prove(portion, counts, kept)
+                if isinstance(writing, Acting) and not self.dry_run:
+                    counts = self._act(portion, writing, counts, rejects, kept, parked, before, total)
                 totals = None if balance is None or self.dry_run else balance.prove(writing)
                 if not self.dry_run:
                     where = rejects.keep()
@@ -214,7 +237,7 @@ class Carrier:
             would = writing.would() if hasattr(writing, "would") else Would(Written(inserted=counts.written))
             return Done(portion.id, name, counts, would=would)
         portion.finished()
-        return Done(portion.id, name, counts, str(where) if where else None, totals=totals)
+        return Done(portion.id, name, counts, str(where) if where else None, totals=totals, parked=parked)
 
     def _opened(self, portion: Portion) -> AbstractContextManager[Any]:
         if self.dry_run and isinstance(self.sink, Comparing):
@@ -229,21 +252,49 @@ class Carrier:
         kept: list[Reject],
         before: Counts,
         total: int | None,
+        saw: Callable[[Sequence[Row]], None] | None,
     ) -> Counts:
         counts = Counts()
         limit = self.config.rejects.max_count
-        mapper = Mapper(self.config.where, self.config.map)
+        mapper = self._mapper()
         for batch in ahead(self._batches(portion)):
             self._look()
             read = len(batch.rows) + len(batch.rejects)
             mapped = self._mapped(mapper, batch, portion)
-            written, refused = _isolated(writing, mapped, batch, portion.id)
+            written, refused = _isolated(writing, mapped, batch, portion.id, saw)
             failed = _with_rows([*batch.rejects, *mapped.rejects, *refused], batch)
             rejects.add(failed)
             kept += failed[: max(100 - len(kept), 0)]
             counts = counts.plus(Counts(read, written, len(failed), mapped.filtered))
             if limit is not None and counts.rejected > limit:
                 raise self._too_many(portion, counts, kept)
+            self.progress(before.plus(counts), total)
+        return counts
+
+    def _act(
+        self,
+        portion: Portion,
+        writing: Acting,
+        counts: Counts,
+        rejects: RejectFile,
+        kept: list[Reject],
+        parked: list[str],
+        before: Counts,
+        total: int | None,
+    ) -> Counts:
+        """Do what cannot be taken back; it stops at the first refusal that is too much, and what was done stays done."""
+        for acted in writing.act():
+            self._look()
+            if acted.ended == "parked":
+                parked.append(acted.entry)
+                counts = replace(counts, written=counts.written - 1, parked=counts.parked + 1)
+            elif acted.ended == "refused":
+                failed = replace(acted.record, reason=acted.said)
+                rejects.add([failed])
+                kept += [failed][: max(100 - len(kept), 0)]
+                counts = replace(counts, written=counts.written - 1, rejected=counts.rejected + 1)
+                if not self.config.rejects.allow(counts.rejected, counts.read):
+                    raise self._too_many(portion, counts, kept, "what was called before is not called again")
             self.progress(before.plus(counts), total)
         return counts
 
@@ -258,12 +309,13 @@ class Carrier:
     ) -> Counts | None:
         """Write by column in one go; None when a row does not fit, and nothing was written then."""
         counts = Counts()
-        mapper = Mapper(self.config.where, self.config.map)
+        mapper = self._mapper()
 
         def mapped() -> Generator[Columns, None, None]:
             nonlocal counts
-            batches = self._batches(portion)
-            for batch in batches if getattr(portion, "is_near", False) else ahead(batches):
+            by_column = isinstance(portion, Pourable)
+            batches = portion.pourable() if isinstance(portion, Pourable) else self._batches(portion)
+            for batch in ahead(batches) if by_column or not getattr(portion, "is_near", False) else batches:
                 self._look()
                 found = self._mapped(mapper, batch, portion)
                 failed = _with_rows([*batch.rejects, *found.rejects], batch)
@@ -294,7 +346,7 @@ class Carrier:
             return batches
         return (self.enriching.enrich(batch, self.moment) for batch in batches)
 
-    def _mapped(self, mapper: Mapper, batch: Batch, portion: Portion) -> Mapped:
+    def _mapped(self, mapper: Mapper | Fanning, batch: Batch, portion: Portion) -> Mapped:
         mapped = mapper.map(batch, self.moment, lambda row: self._look_for_names(portion, row))
         return mapped if self.valid is None else self.valid.only(mapped, batch)
 
@@ -332,6 +384,8 @@ class Carrier:
         if missing is None:
             return
         fields = {"where": self.config.where, **{f"map.{name}": one for name, one in (self.config.map or {}).items()}}
+        for at, write in enumerate(self.config.to.writes or ()):
+            fields |= {f"to.writes.{at}.map.{name}": one for name, one in write.map.items()}
         for place, template in fields.items():
             for path in sorted(template.paths if template is not None else ()):
                 if path[0] == "row" and (said := missing(path[1:], row)) is not None:
@@ -345,17 +399,17 @@ class Carrier:
         if not counts.balance:
             raise Rejected(
                 f"{portion.id} does not balance: read {counts.read}, written {counts.written}, "
-                f"rejected {counts.rejected}, filtered {counts.filtered}; nothing was changed"
+                f"rejected {counts.rejected}, filtered {counts.filtered}; {_left(portion)}"
             )
         if not self.config.rejects.allow(counts.rejected, counts.read):
             raise self._too_many(portion, counts, kept)
 
-    def _too_many(self, portion: Portion, counts: Counts, kept: Sequence[Reject]) -> Rejected:
+    def _too_many(self, portion: Portion, counts: Counts, kept: Sequence[Reject], left: str = "") -> Rejected:
         bounds = self.config.rejects.model_dump(include={"max_share", "max_count"}, exclude_none=True)
         said = ", ".join(f"{name} {bound}" for name, bound in bounds.items()) or "none are allowed"
         return Rejected(
             f"{getattr(portion, 'name', None) or portion.id}: {counts.rejected} of {counts.read} records were rejected "
-            f"({said}); nothing was changed; the first is record {kept[0].record_no}: {kept[0].reason}",
+            f"({said}); {left or _left(portion)}; the first is record {kept[0].record_no}: {kept[0].reason}",
             detail=[{"record_no": one.record_no, "reason": one.reason} for one in kept[:20]],
             next="correct what the reasons say, or raise rejects.max_share",
         )
@@ -368,13 +422,22 @@ class Carrier:
         return str(template.fill({**facts, "run": self.moment}))
 
 
-def _isolated(writing: Writing, mapped: Mapped, batch: Batch, portion: str) -> tuple[int, list[Reject]]:
+def _left(portion: Portion) -> str:
+    """Say what a portion that fails leaves behind."""
+    return getattr(portion, "left", None) or "nothing was changed"
+
+
+def _isolated(
+    writing: Writing, mapped: Mapped, batch: Batch, portion: str, saw: Callable[[Sequence[Row]], None] | None
+) -> tuple[int, list[Reject]]:
     """Write rows; those that the target refuses are taken out, and the others are written."""
     refused: list[Reject] = []
     rows, places = mapped.rows, mapped.at
     while len(rows):
         try:
-            if isinstance(writing, Naming):
+            if isinstance(writing, Acting):
+                writing.take(rows, [_due(batch, place, portion) for place in places])
+            elif isinstance(writing, Naming):
                 writing.write_named(rows, [_name(batch, place, portion) for place in places])
             else:
                 writing.write(rows)
@@ -386,7 +449,16 @@ def _isolated(writing: Writing, mapped: Mapped, batch: Batch, portion: str) -> t
             kept = [at not in error.reasons for at in range(len(rows))]
             rows = rows.only(kept) if isinstance(rows, Columns) else list(compress(rows, kept))
             places = list(compress(places, kept))
+    if saw is not None:
+        saw(rows)
     return len(rows), refused
+
+
+def _due(batch: Batch, place: int, portion: str) -> tuple[str, Reject]:
+    """Give a row's name, and its record for the reject file."""
+    number = batch.record_nos[place]
+    [record] = _with_rows([Reject(number, "", batch.raw_of(place))], batch)
+    return _name(batch, place, portion), record
 
 
 def _with_rows(failed: Sequence[Reject], batch: Batch) -> list[Reject]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from .expressions import Sees, Template
 from .strict import Strict
+from .sync_fits import misfits
 from .workflow import TriggerConfig
 
 RowTemplate = Annotated[
@@ -17,6 +19,10 @@ RowTemplate = Annotated[
 ]
 
 
+ItemTemplate = Annotated[
+    Template,
+    Sees("row", "item", "index", "record_no", "header", "trailer", "file", "message", "run", "lookup", "called"),
+]
 OperationTemplate = Annotated[Template, Sees("since", "page", "next", "run")]
 AnswerTemplate = Annotated[Template, Sees("result", "page")]
 ChangedTemplate = Annotated[Template, Sees("row")]
@@ -40,7 +46,7 @@ class WatermarkCursor(Strict):
 
 
 _FROM = ("feed", "table", "statement", "consume", "operation")
-_TO = ("table", "feed", "publish")
+_TO = ("table", "writes", "feed", "publish", "operation")
 
 
 class SyncFrom(Strict):
@@ -87,20 +93,68 @@ class SyncFrom(Strict):
         return self
 
 
+Mode = Literal["insert", "upsert", "replace"]
+_EACH = r"^\s*(?:\$\{\{)?\s*(row(?:\.[A-Za-z_]\w*)+)\s*(?:\}\})?\s*$"
+
+
+class WriteConfig(Strict):
+    """One of several tables that a record is written into, in one transaction with the others."""
+
+    table: str
+    mode: Mode | None = Field(None, description="insert (the default), upsert by key, or replace everything.")
+    key: list[str] = Field(default_factory=list, description="Key of an upsert; the table's own when absent.")
+    each: str | None = Field(
+        None,
+        description="A list in the record, such as row.LINES: each of it is a row, seen as `item`, its place from 1 on as `index`.",
+    )
+    map: dict[str, ItemTemplate] = Field(min_length=1, description="Target column: value.")
+
+    @field_validator("each")
+    @classmethod
+    def _each(cls, given: str | None) -> str | None:
+        if given is None:
+            return None
+        found = re.match(_EACH, given)
+        if found is None:
+            raise PydanticCustomError("each", "each names a list of the record, such as row.LINES")
+        return found.group(1)
+
+    @model_validator(mode="after")
+    def _items(self) -> Self:
+        if self.each is None and any(path[0] in ("item", "index") for one in self.map.values() for path in one.paths):
+            raise PydanticCustomError("each", "item and index are only there with each")
+        return self
+
+
 class SyncTo(Strict):
-    """Where rows go: a table, a feed or a publication of an adapter."""
+    """Where rows go: a table, several tables, a feed, a publication or a tool of an adapter."""
 
     adapter: str
     table: str | None = None
+    writes: list[WriteConfig] | None = Field(
+        None,
+        min_length=1,
+        description="Several tables, written in this order and committed together, with their cursor.",
+    )
     feed: str | None = None
     publish: str | None = None
-    mode: Literal["insert", "upsert", "replace"] | None = Field(
+    operation: str | None = Field(
+        None,
+        description="A tool of the adapter that writes, such as a SOAP operation: each row is one call, with the mapped row as its arguments.",
+    )
+    concurrency: int = Field(
+        1, ge=1, le=64, description="Calls of the operation at a time; more than one knows no order."
+    )
+    mode: Mode | None = Field(
         None, description="How a table is written: insert (the default), upsert by key, or replace everything."
     )
-    key: list[str] = Field(default_factory=list, description="Key of an upsert; the table's own when absent.")
-    load: Literal["staged", "whole"] | None = Field(
+    key: list[str] = Field(
+        default_factory=list,
+        description="Key of an upsert; the table's own when absent. Of an operation: the arguments that say which business case it is; once for each.",
+    )
+    load: Literal["staged", "whole", "batched"] | None = Field(
         None,
-        description="staged or whole: a portion is proven, then seen all at once; nothing is ever half loaded.",
+        description="staged or whole: a portion is proven, then seen all at once; nothing is ever half loaded. batched: each batch_rows rows are committed for themselves; a file that is cut off is half loaded, and the next run goes on with it.",
     )
     cursor: Literal["target", "state"] | None = Field(
         None,
@@ -113,28 +167,50 @@ class SyncTo(Strict):
     )
     name: RowTemplate | None = Field(None, description="Name of the file that is written to a feed.")
 
-    later: ClassVar[dict[str, str]] = {
-        "writes": "several tables in one transaction are not built yet; use one sync a table until then",
-        "each": "lines of a record as rows of their own are not built yet; remove it until then",
-    }
-
-    @field_validator("load", mode="before")
-    @classmethod
-    def _load(cls, given: Any) -> Any:
-        return _not_yet(given, "load", "batched", "use staged or whole until then")
-
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        one_of(self, _TO)
-        if self.table is None and (said := [name for name in ("mode", "key", "load") if getattr(self, name)]):
+        place = one_of(self, _TO)
+        allowed = {"table": {"mode", "key", "load"}, "operation": {"key"}, "writes": {"load"}}.get(place, set())
+        if said := [name for name in ("mode", "key", "load") if getattr(self, name) and name not in allowed]:
             raise PydanticCustomError("table", "{said}: only for a table", {"said": ", ".join(said)})
-        if self.cursor_table is not None and (self.table is None or self.cursor == "state"):
+        if self.concurrency != 1 and self.operation is None:
+            raise PydanticCustomError("concurrency", "concurrency: only for an operation")
+        if self.cursor is not None and not self.is_database:
+            raise PydanticCustomError("cursor", "cursor: only a table has a place for it; elsewhere our state keeps it")
+        if self.name is not None and self.feed is None:
+            raise PydanticCustomError("name", "name: only files of a feed are named")
+        if self.writes is not None:
+            _check_writes(self.writes, self.cursor)
+        if self.cursor_table is not None and (not self.is_database or self.cursor == "state"):
             raise PydanticCustomError("cursor_table", "cursor_table: only where the target keeps the cursor")
         if self.mode in (None, "insert") and self.table is not None and self.cursor == "state":
             raise PydanticCustomError(
                 "cursor", "cursor: state repeats rows after a crash, so it needs mode upsert or replace"
             )
         return self
+
+    @property
+    def is_database(self) -> bool:
+        return self.table is not None or self.writes is not None
+
+    @property
+    def modes(self) -> set[str]:
+        """Give how its tables are written; none where rows go elsewhere."""
+        if self.writes is not None:
+            return {one.mode or "insert" for one in self.writes}
+        return {self.mode or "insert"} if self.table is not None else set()
+
+
+def _check_writes(writes: list[WriteConfig], cursor: str | None) -> None:
+    modes = {one.mode or "insert" for one in writes}
+    if len({one.table for one in writes}) < len(writes):
+        raise PydanticCustomError("writes", "writes: a table stands there twice; its rows would be in no order")
+    if modes - {"upsert", "replace"} and cursor == "state":
+        raise PydanticCustomError(
+            "cursor", "cursor: state repeats rows after a crash, so it needs mode upsert or replace"
+        )
+    if "replace" in modes and modes != {"replace"}:
+        raise PydanticCustomError("writes", "writes: either all tables are replaced or none is")
 
 
 class RejectRules(Strict):
@@ -198,6 +274,17 @@ class DeleteRules(Strict):
         )
 
 
+class PartitionRules(Strict):
+    """A whole table in ranges of its key, several at a time; a load that was cut off goes on with the ranges that are left."""
+
+    by: str | None = Field(None, description="A column that is never null; the first one of the key when absent.")
+    ranges: int = Field(16, ge=1, le=4096, description="So many ranges, of about as many rows each.")
+    parallel: int = Field(4, ge=1, le=64, description="So many at a time, within the budgets of both systems.")
+    workers: bool = Field(
+        False, description="Spread them over all worker processes, as tasks of a run; absent: threads of this process."
+    )
+
+
 class SyncConfig(Strict):
     """Rows from one system to another, in batches, from a cursor on."""
 
@@ -230,9 +317,9 @@ class SyncConfig(Strict):
         description="When columns of the source came, went or changed so that the target has no place for them: fail, go on without them, or add what is new to the target.",
     )
 
-    later: ClassVar[dict[str, str]] = {
-        "partitions": "parallel partitions are not built yet; remove it until then",
-    }
+    partitions: PartitionRules | None = Field(
+        None, description="Load a whole table in parallel ranges of its key; {} for the defaults."
+    )
 
     @property
     def is_plain(self) -> bool:
@@ -241,8 +328,15 @@ class SyncConfig(Strict):
 
     def sink_spec(self) -> dict[str, Any]:
         """Give what a sink is opened with: `to`, what to do about drift, and the columns that will be written, if they are known."""
-        columns = {} if self.map is None else {"columns": list(self.map)}
-        return {**self.to.model_dump(by_alias=True, exclude_none=True), "on_drift": self.on_drift, **columns}
+        said = self.to.model_dump(by_alias=True, exclude_none=True, exclude={"writes"})
+        if self.map is not None:
+            said["columns"] = list(self.map)
+        if self.to.writes is not None:
+            said["writes"] = [
+                {**one.model_dump(include={"table", "mode", "key"}, exclude_none=True), "columns": list(one.map)}
+                for one in self.to.writes
+            ]
+        return {**said, "on_drift": self.on_drift}
 
     @field_validator("triggers")
     @classmethod
@@ -252,33 +346,9 @@ class SyncConfig(Strict):
         return given
 
     @model_validator(mode="after")
-    def _mode_fits(self) -> Self:
-        cursor, mode = self.from_.cursor, self.to.mode or "insert"
-        if cursor is not None and cursor.overlap_s and self.to.table is not None and mode != "upsert":
-            raise PydanticCustomError("mode", "overlap_s reads rows again, so a table needs mode upsert")
-        if cursor is not None and cursor.snapshot and (self.to.table is None or mode != "upsert"):
-            raise PydanticCustomError(
-                "mode", "snapshot reads rows again that change meanwhile, so it needs a table and mode upsert"
-            )
-        if cursor is not None and cursor.overlap_s and self.to.feed is not None:
-            raise PydanticCustomError("mode", "overlap_s reads rows again, and a file would hold them a second time")
-        ends = [(end.adapter, end.table, end.feed) for end in (self.from_, self.to)]
-        if ends[0] == ends[1] and (self.to.table or self.to.feed):
-            raise PydanticCustomError("to", "from and to are the same place: the sync would read what it writes")
-        if self.deletes is not None and (self.from_.table is None or self.to.table is None or mode == "replace"):
-            raise PydanticCustomError(
-                "deletes", "deletes: compares a table with a table, and mode replace needs no such thing"
-            )
-        if self.totals and (
-            self.from_.table is None or cursor is not None or mode != "replace" or self.where is not None
-        ):
-            raise PydanticCustomError("totals", "totals: only of a whole table that replaces a table, without where")
-        if self.on_drift == "add_column" and (
-            self.from_.table is None or self.to.table is None or self.map is not None
-        ):
-            raise PydanticCustomError("on_drift", "add_column: from a table into a table, and without a map")
-        if mode == "replace" and (cursor is not None or self.from_.consume is not None):
-            raise PydanticCustomError("mode", "mode replace needs everything at once: not a cursor, not a queue")
+    def _fits(self) -> Self:
+        for key, said in misfits(self):
+            raise PydanticCustomError(key, "{said}", {"said": said})  # type: ignore[arg-type]  # the keys are our own words
         return self
 
 
@@ -291,13 +361,3 @@ def one_of(model: Strict, names: tuple[str, ...]) -> str:
             "one_of", "exactly one of {names} is needed, {found}", {"names": ", ".join(names), "found": found}
         )
     return given[0]
-
-
-def _not_yet(given: Any, name: str, value: str, instead: str) -> Any:
-    if given == value:
-        raise PydanticCustomError(
-            "not_yet",
-            "{sentence}",
-            {"key": name, "sentence": f"{name}: {value} is not built yet; {instead}"},
-        )
-    return given

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +11,11 @@ from .batch import Would
 from .sync import Counts, Done
 from .sync_asked import Asked
 from .sync_config import SyncConfig
+from .sync_totals import added
 from .values import moment
 
 _SAMPLES = 20
+_MOST_PARKED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,16 @@ class Held:
     before: Any = None
     after: Any = None
     report: dict[str, Any] = field(default_factory=dict)
+    loaded: bool = False
+    """Whether all ranges of a load are there, so that the next run begins another."""
+
+    def parked(self, entry: str) -> None:
+        """Add a call whose outcome nobody knows."""
+        known = [*self.report.get("parked_entries", ()), entry][:_MOST_PARKED]
+        self.report |= {"parked": self.report.get("parked", 0) + 1, "parked_entries": known}
+
+    def proved(self, totals: Sequence[Mapping[str, Any]]) -> None:
+        self.report["totals"] = added(self.report.get("totals", ()), totals)
 
     def would(self, found: Would) -> None:
         """Add what one portion of a dry run would do."""

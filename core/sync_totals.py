@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any, Protocol, runtime_checkable
 
-from .batch import Source, Totalling
+from .batch import Row, Sink, Source, Totalling
 from .errors import ConfigError, Rejected, Unavailable
 from .mapping import column_of
 from .sync_config import SyncConfig
@@ -38,18 +38,80 @@ class Balance:
         if list(self.source.totals(self.names)) != list(self.before):
             raise Unavailable("the source changed while it was read, so its totals prove nothing; nothing was changed")
         columns = [one.sum for one in self.config.totals]
-        labels = ["count", *(f"sum({name})" for name in columns)]
-        found = [
-            {"of": label, "source": f"{ours:f}", "target": f"{theirs:f}", "balances": ours == theirs}
-            for label, ours, theirs in zip(labels, self.before, writing.totals(columns), strict=True)
-        ]
-        wrong = [one for one in found if not one["balances"]]
-        if wrong:
-            said = "; ".join(
-                f"{one['of']} is {one['source']} at the source and {one['target']} at the target" for one in wrong
-            )
-            raise Rejected(f"the totals differ: {said}; nothing was changed", detail=found)
-        return found
+        return _compared(columns, self.before, writing.totals(columns))
+
+
+@runtime_checkable
+class Summing(Protocol):
+    """A writing that can count and sum the rows that have some keys, as its transaction sees them."""
+
+    @property
+    def key(self) -> Sequence[str]: ...
+
+    def sums(self, keys: Sequence[Sequence[Any]], names: Sequence[str]) -> Sequence[Decimal]: ...
+
+
+@dataclass(slots=True)
+class RowBalance:
+    """What one page gave the target, against what the target has under the same keys afterwards; the last row of a key counts."""
+
+    config: SyncConfig
+    sink: Sink
+    rows: dict[tuple[Any, ...], tuple[Decimal, ...]] = field(default_factory=dict)
+
+    def saw(self, rows: Sequence[Row]) -> None:
+        """Remember rows that were written."""
+        key: Sequence[str] = getattr(self.sink, "key", ())
+        names = [one.sum for one in self.config.totals]
+        for row in rows:
+            if missing := [name for name in (*key, *names) if name not in row]:
+                raise ConfigError(f"totals: {', '.join(missing)} is not in the row; map it", field="totals")
+            self.rows[tuple(row[name] for name in key)] = tuple(_number(name, row[name]) for name in names)
+
+    def prove(self, writing: object) -> list[dict[str, Any]]:
+        """Compare; Rejected, and nothing is changed, when they differ."""
+        if not isinstance(writing, Summing):
+            raise ConfigError("totals: the target cannot count", field="totals")
+        columns = [one.sum for one in self.config.totals]
+        ours = [Decimal(len(self.rows)), *(sum(column, Decimal(0)) for column in zip(*self.rows.values(), strict=True))]
+        ours += [Decimal(0)] * (1 + len(columns) - len(ours))
+        return _compared(columns, ours, writing.sums(list(self.rows), columns))
+
+
+def added(before: Sequence[Mapping[str, Any]], more: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Add what the pages of a run proved."""
+    if not before:
+        return [dict(one) for one in more]
+    return [
+        {
+            "of": one["of"],
+            **{end: f"{Decimal(one[end]) + Decimal(other[end]):f}" for end in ("source", "target")},
+            "balances": one["balances"] and other["balances"],
+        }
+        for one, other in zip(before, more, strict=True)
+    ]
+
+
+def _compared(columns: Sequence[str], ours: Sequence[Decimal], theirs: Sequence[Decimal]) -> list[dict[str, Any]]:
+    labels = ["count", *(f"sum({name})" for name in columns)]
+    found = [
+        {"of": label, "source": f"{one:f}", "target": f"{other:f}", "balances": one == other}
+        for label, one, other in zip(labels, ours, theirs, strict=True)
+    ]
+    wrong = [one for one in found if not one["balances"]]
+    if wrong:
+        said = "; ".join(
+            f"{one['of']} is {one['source']} at the source and {one['target']} at the target" for one in wrong
+        )
+        raise Rejected(f"the totals differ: {said}; nothing was changed", detail=found)
+    return found
+
+
+def _number(name: str, value: Any) -> Decimal:
+    try:
+        return Decimal(0) if value is None else Decimal(str(value))
+    except InvalidOperation as error:
+        raise ConfigError(f"totals: {name} is {value!r}, no number", field="totals") from error
 
 
 def _source_of(config: SyncConfig, name: str) -> str:

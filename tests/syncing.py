@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from drawbar.adapters import amqp, local, sql  # noqa: F401
 from drawbar.connectors import amqp_consumer, amqp_publisher, sql_sink, sql_source  # noqa: F401
-from drawbar.core import syncs as running
+from drawbar.core import sync_work as running
 from drawbar.core.access import Caller
 from drawbar.core.adapter import Place, find
 from drawbar.core.errors import InputError, Unavailable
@@ -60,7 +60,7 @@ def execute(url: str, *statements: str) -> None:
 
 def carry(folder: Path, adapters: dict[str, Any], syncs: dict[str, Any], name: str, begun: Any = None) -> None:
     """Run one sync until nothing is left, as a process that may be killed; leases lapse soon, so that the next can begin."""
-    running._HOLD_S, running._RENEW_S = 0.2, 0.05
+    running.HOLD_S, running.RENEW_S = 0.2, 0.05
     night = Night(folder, adapters, syncs)
     if begun is not None:
         night.syncs.one_effect(name)  # connections are open

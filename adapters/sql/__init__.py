@@ -113,6 +113,15 @@ class SqlAdapter(Adapter[SqlConfig]):
     def sink(self, spec: Mapping[str, Any], *, sync: str) -> Sink:
         from ...connectors.sql_sink import TableSink
 
+        if spec.get("writes"):
+            from ...connectors.sql_writes import TablesSink
+
+            common = {name: spec[name] for name in ("cursor", "cursor_table", "on_drift") if name in spec}
+            parts = [
+                TableSink(self.database, self.table(one["table"]), {**common, **one}, sync=sync)
+                for one in spec["writes"]
+            ]
+            return TablesSink(self.database, parts)
         return TableSink(self.database, self.table(spec["table"]), spec, sync=sync)
 
     def check(self, *, write: bool = False) -> Iterator[Finding]:

@@ -76,6 +76,11 @@ def cursor(conn: Connection, sync: str) -> Any:
     return load(conn.execute(select(sync_state.c.cursor).where(sync_state.c.sync == sync)).scalar())
 
 
+def locked_cursor(conn: Connection, sync: str) -> Any:
+    """Give the cursor, which nobody else changes before this unit ends."""
+    return load(conn.execute(select(sync_state.c.cursor).where(sync_state.c.sync == sync).with_for_update()).scalar())
+
+
 def set_cursor(conn: Connection, sync: str, value: Any) -> None:
     """Keep a cursor; what was promised before is done or of no account then."""
     _keep(conn, sync, cursor=None if value is None else dump(value), promise=None)

@@ -12,6 +12,7 @@ from drawbar.core.landscape import Landscape
 from drawbar.core.store import syncs as held
 from drawbar.core.store.journal import Journal
 from drawbar.core.sync_config import SyncConfig
+from drawbar.core.sync_work import SyncWork
 from drawbar.core.syncs import Syncs
 
 ME = Caller.cli("me")
@@ -130,10 +131,10 @@ def test_a_full_run_over_a_watermark_is_refused_where_it_would_double_rows(syncs
 
 
 def test_what_a_run_remembers_does_not_grow_with_the_data(syncs_of, monkeypatch):
-    monkeypatch.setattr("drawbar.core.syncs._KEPT_PORTIONS", 10)
+    monkeypatch.setattr("drawbar.core.sync_work._KEPT_PORTIONS", 10)
     most = []
-    note = Syncs._note
-    monkeypatch.setattr(Syncs, "_note", lambda self, held, done: (note(self, held, done), most.append(len(held.done))))
+    note = SyncWork.note
+    monkeypatch.setattr(SyncWork, "note", lambda self, held, done: (note(self, held, done), most.append(len(held.done))))
 
     run = syncs_of(Store(50), {"feed": "f"}, {"table": "t"}).run("s", caller=ME)
 

@@ -1,0 +1,94 @@
+"""A table in ranges of one column: where they end, and each of them as a source of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, CursorResult
+
+from ..core.batch import Cursor, Lane, Portion
+from ..core.errors import ConfigError
+from .sql import Database
+from .sql_model import Table
+from .sql_shapes import readers, shape
+from .sql_source import CopiedStream, Stream
+from .sql_steps import STEP_S
+
+
+def bounds(database: Database, table: Table, by: str | None, ranges: int) -> tuple[str, list[Any]]:
+    """Give the column, and the values where ranges of about as many rows end; the last range has no end."""
+    name = by or next(iter(table.key), None)
+    if name is None or name not in {column.name for column in table.columns}:
+        said = f"has no column {by!r}" if by else "has no key"
+        raise ConfigError(f"{table.full_name} {said}, by which it could be parted", field="partitions")
+    if table.column(name).nullable:
+        raise ConfigError(f"{table.full_name}.{name} may be null, and null is in no range", field="partitions")
+    column, whole = shape(table).c[name], shape(table)
+    with database.unit("read", timeout_s=STEP_S) as connection:
+        count = int(connection.execute(sa.select(sa.func.count()).select_from(whole)).scalar_one())
+        every = -(-count // ranges)
+        if ranges == 1 or every == 0:
+            return name, []
+        numbered = sa.select(column.label("at"), sa.func.row_number().over(order_by=column).label("n")).subquery()
+        ends = sa.select(numbered.c.at).where(numbered.c.n % every == 0).distinct().order_by(numbered.c.at)
+        return name, [row[0] for row in connection.execute(ends)][: ranges - 1]
+
+
+@dataclass(slots=True)
+class RangeSource:
+    """The rows from after `low` to `high`, itself included; None is no end. `id` is that of its one portion."""
+
+    database: Database
+    table: Table
+    column: str
+    low: Any
+    high: Any
+    id: str
+    lane: Any = None
+    one_effect = (True, "each range is committed with the mark that it is there; a load that was cut off goes on")
+
+    def portions(self, cursor: Cursor, *, batch_rows: int) -> Iterator[Portion]:
+        open_ = partial(self._opened, rows=batch_rows)
+        if self.lane is None:
+            yield Stream(self.name, open_, self.database, cursor, self.id)
+            return
+        from .sql_copy import Copied
+
+        flow = partial(Copied, self.database, partial(self.lane.query, where=self._within()))
+        yield CopiedStream(self.name, open_, self.database, cursor, self.id, flow=flow)
+
+    @property
+    def name(self) -> str:
+        ends = [f"after {self.low}"] * (self.low is not None) + [f"up to {self.high}"] * (self.high is not None)
+        return f"{self.table.full_name} {self.column} {' '.join(ends) or 'all'}"
+
+    def lanes(self, wanted: Mapping[str, str] | None) -> Sequence[Lane]:
+        from .sql_copy import offered
+
+        return offered(self.database, self.table, wanted)
+
+    def enter(self, lane: Lane) -> bool:
+        from .sql_lane import TableLane
+
+        self.lane = TableLane.of(self.database, self.table, lane, [])
+        return self.lane is not None
+
+    def total(self, cursor: Cursor) -> int | None:
+        return None
+
+    def close(self) -> None: ...
+
+    def _within(self) -> list[sa.ColumnElement[bool]]:
+        column = shape(self.table).c[self.column]
+        above = [] if self.low is None else [column > self.low]
+        return above if self.high is None else [*above, column <= self.high]
+
+    def _opened(self, connection: Connection, rows: int) -> tuple[CursorResult[Any], list[Any]]:
+        names = [column.name for column in self.table.columns]
+        query = sa.select(*(shape(self.table).c[name] for name in names)).where(*self._within())
+        result = connection.execution_options(stream_results=True, max_row_buffer=rows).execute(query)
+        return result, readers(self.table, names, self.database.dialect)

@@ -1,0 +1,119 @@
+"""The ends of a sync: its source and sink, what its rows are given from elsewhere, and the places that it takes there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .adapter import Place
+from .batch import Sink, Source
+from .budget import BatchShare
+from .errors import ConfigError, InputError
+from .guard import Guard
+from .landscape import Landscape
+from .sync import moment_of
+from .sync_calls import Call, Remembered, calls_of
+from .sync_config import SyncConfig, SyncFrom, SyncTo
+from .sync_enrich import Enriching, Lookup
+from .sync_resubmit import CorrectedSource
+from .sync_runs import Held
+from .tool_sink import ToolSink
+from .tool_source import ToolSource
+from .values import parse_json
+
+
+class Ends:
+    """Opens what a sync reads, writes and asks."""
+
+    def __init__(self, landscape: Landscape, place: Place) -> None:
+        self.landscape = landscape
+        self.place = place
+        self.guard: Guard | None = None
+
+    def open(self, held: Held, stack: ExitStack) -> tuple[Source, Sink]:
+        """Open both ends until the stack is closed."""
+        source = self.source(held)
+        stack.callback(source.close)
+        sink = self.sink(held)
+        stack.callback(sink.close)
+        return source, sink
+
+    def source(self, held: Held) -> Source:
+        name, from_ = held.name, held.config.from_
+        if held.asked.resubmit:
+            return CorrectedSource(self.place.base / held.config.rejects.to / name, held.asked.files)
+        if from_.operation is not None:
+            moment = moment_of(held.run_id or held.id, held.asked.date, held.started_at)
+            return ToolSource(from_, self.calls(held, f"{from_.adapter}.{from_.operation}"), moment)
+        return self.landscape.adapter(from_.adapter).source(spec_of(from_), sync=name)
+
+    def sink(self, held: Held) -> Sink:
+        name, to = held.name, held.config.to
+        if to.operation is not None:
+            return ToolSink(to, self._guard(name), sync=name)
+        return self.landscape.adapter(to.adapter).sink(held.config.sink_spec(), sync=name)
+
+    def enriching(self, held: Held) -> Enriching | None:
+        """Prepare what rows are given from elsewhere."""
+        config = held.config
+        if not config.lookups and not config.calls:
+            return None
+        lookups = {
+            name: Lookup(
+                self.landscape.adapter(one.adapter).finder(
+                    {"table": one.table, "key": list(one.key), "columns": one.columns}
+                ),
+                {},
+                one.remember,
+            )
+            for name, one in config.lookups.items()
+        }
+        calls = {
+            name: Remembered(
+                partial(self.calls(held, one.tool), one.tool), keep=one.remember, concurrency=one.concurrency
+            )
+            for name, one in config.calls.items()
+        }
+        return Enriching(config, lookups, calls)
+
+    def calls(self, held: Held, tool: str) -> Call:
+        """Give what calls tools for a run; where the sync holds a place of the system already, it asks for no other of batch."""
+        batch = tool.partition(".")[0] not in _held_by(held.config)
+        return calls_of(self._guard(held.name), held.name, [tool], run_id=held.run_id, batch=batch)
+
+    def schema(self, given: Any) -> Any:
+        if not isinstance(given, Path):
+            return given
+        try:
+            return parse_json((self.place.base / given).read_bytes(), what=f"the schema {given}")
+        except InputError as error:
+            raise ConfigError(error.message, field="schema") from error
+        except OSError as error:
+            raise ConfigError(f"the schema {given}: {error.strerror}", field="schema") from error
+
+    def share(self, config: SyncConfig) -> BatchShare:
+        """Give the places that a portion holds; an operation takes one for each call."""
+        return BatchShare.of(
+            (name, self.landscape.share(name), self.landscape.config(name).call_timeout_s) for name in _held_by(config)
+        )
+
+    def _guard(self, sync: str) -> Guard:
+        if self.guard is None:
+            raise ConfigError(f"sync {sync} calls a tool, and there is no guard here")
+        return self.guard
+
+
+def said_of(source: Source, sink: Sink) -> str:
+    """Say what a crash can do: the weaker of the two ends decides."""
+    return next((said for one, said in (source.one_effect, sink.one_effect) if not one), sink.one_effect[1])
+
+
+def spec_of(end: SyncFrom | SyncTo) -> Mapping[str, Any]:
+    return end.model_dump(by_alias=True, exclude_none=True)
+
+
+def _held_by(config: SyncConfig) -> set[str]:
+    return {end.adapter for end in (config.from_, config.to) if end.operation is None}

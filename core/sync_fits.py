@@ -1,0 +1,139 @@
+"""What of a sync goes with what: which source, sink and option make no sense together, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .sync_config import SyncConfig
+
+Misfit = tuple[str, str]
+"""The key to blame, and the sentence."""
+
+_UNNAMED_MESSAGES = (
+    "what is read whole each time has no names for its rows: after a crash they would be sent again under other message "
+    "ids, so that no consumer can drop them; read a table with a cursor"
+)
+_UNNAMED_CALLS = (
+    "each row is one call, and what is read whole each time has no names for its rows: name the key that says which "
+    "business case a row is, and it is called once"
+)
+_TOTALS = (
+    "totals: of a whole table that replaces a table, without where; or, with mode upsert, of each page: of a cursor, a "
+    "queue, or load: batched (files have totals of their own)"
+)
+
+
+def misfits(sync: SyncConfig) -> Iterator[Misfit]:
+    """Find what cannot be done, whatever the systems are."""
+    yield from _ends(sync)
+    yield from _again(sync)
+    yield from _replaced(sync)
+    yield from _called(sync)
+    yield from _several(sync)
+    yield from _proof(sync)
+    yield from _batched(sync)
+    yield from _partitions(sync)
+
+
+def _is_whole(sync: SyncConfig) -> bool:
+    """Tell whether everything is read each time."""
+    from_ = sync.from_
+    if from_.operation is not None:
+        return from_.changed is None
+    return from_.statement is not None or (from_.table is not None and from_.cursor is None)
+
+
+def _ends(sync: SyncConfig) -> Iterator[Misfit]:
+    from_, to = sync.from_, sync.to
+    tables = {to.table, *(one.table for one in to.writes or ())} - {None}
+    if from_.adapter == to.adapter and (from_.table in tables or (to.feed is not None and from_.feed == to.feed)):
+        yield "to", "from and to are the same place: the sync would read what it writes"
+    if to.publish is not None and _is_whole(sync):
+        yield "to", _UNNAMED_MESSAGES
+
+
+def _again(sync: SyncConfig) -> Iterator[Misfit]:
+    cursor, to = sync.from_.cursor, sync.to
+    if cursor is None:
+        return
+    if cursor.overlap_s and to.is_database and to.modes != {"upsert"}:
+        yield "mode", "overlap_s reads rows again, so a table needs mode upsert"
+    if cursor.overlap_s and to.feed is not None:
+        yield "mode", "overlap_s reads rows again, and a file would hold them a second time"
+    if cursor.snapshot and to.modes != {"upsert"}:
+        yield "mode", "snapshot reads rows again that change meanwhile, so it needs a table and mode upsert"
+
+
+def _replaced(sync: SyncConfig) -> Iterator[Misfit]:
+    from_ = sync.from_
+    if "replace" in sync.to.modes and (
+        from_.cursor is not None or from_.consume is not None or from_.changed is not None
+    ):
+        yield "mode", "mode replace needs everything at once: not a cursor, not a queue"
+
+
+def _called(sync: SyncConfig) -> Iterator[Misfit]:
+    to = sync.to
+    if to.operation is None:
+        return
+    if (_is_whole(sync) or sync.from_.operation is not None) and not to.key:
+        yield "to", _UNNAMED_CALLS
+    if sync.map is not None and (missing := [name for name in to.key if name not in sync.map]):
+        yield "to", f"key {', '.join(missing)} is not in the map"
+
+
+def _several(sync: SyncConfig) -> Iterator[Misfit]:
+    if sync.to.writes is None:
+        return
+    if sync.map is not None:
+        yield "map", "writes: each table has a map of its own, so the sync has none"
+    if sync.schema_ is not None:
+        yield "schema", "schema: is of one mapped row, and writes make several of each"
+
+
+def _proof(sync: SyncConfig) -> Iterator[Misfit]:
+    from_, to = sync.from_, sync.to
+    if sync.deletes is not None and (from_.table is None or to.table is None or to.mode == "replace"):
+        yield "deletes", "deletes: compares a table with a table, and mode replace needs no such thing"
+    whole = from_.table is not None and from_.cursor is None and to.mode == "replace" and sync.where is None
+    in_pages = from_.cursor is not None or from_.consume is not None or to.load == "batched"
+    if sync.totals and not whole and not (to.table is not None and to.mode == "upsert" and in_pages):
+        yield "totals", _TOTALS
+    if sync.on_drift == "add_column" and (from_.table is None or to.table is None or sync.map is not None):
+        yield "on_drift", "add_column: from a table into a table, and without a map"
+
+
+def _batched(sync: SyncConfig) -> Iterator[Misfit]:
+    if sync.to.load != "batched":
+        return
+    from_, modes = sync.from_, sync.to.modes
+    if from_.cursor is not None or from_.consume is not None or from_.operation is not None:
+        yield (
+            "load",
+            "load: batched is for files and for what is read whole; this source is committed page by page already",
+        )
+    elif "replace" in modes:
+        yield "load", "load: batched cannot replace everything: a table that is half replaced has lost the rest"
+    elif from_.feed is None and modes != {"upsert"}:
+        yield (
+            "load",
+            "load: batched begins again where it was cut off, since rows of a table come in no order: mode upsert, or partitions",
+        )
+
+
+def _partitions(sync: SyncConfig) -> Iterator[Misfit]:
+    from_, to = sync.from_, sync.to
+    if sync.partitions is None:
+        return
+    if from_.table is None or to.table is None:
+        yield "partitions", "partitions: are ranges of a table's key, loaded into a table"
+    elif from_.cursor is not None:
+        yield "partitions", "partitions: load a whole table; one with a cursor is read in the order of its stamps"
+    elif to.mode == "replace":
+        yield "partitions", "partitions: each range is committed for itself, so they cannot replace everything at once"
+    elif to.load == "batched":
+        yield "partitions", "partitions: a range is committed as a whole; leave load out"
+    elif sync.totals:
+        yield "partitions", "partitions: no transaction sees the whole table, so that totals prove nothing"

@@ -1,0 +1,108 @@
+"""A load in ranges: on threads of this process, or as tasks of a run on whichever workers there are."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+from .batch import Source
+from .errors import ConfigError
+from .store import syncs
+from .sync import Counts, Done, Progress
+from .sync_partitions import Plan, Splitting, at_a_time, begun, parts_of
+from .sync_runs import Held
+from .sync_work import SyncWork
+
+
+class Loads:
+    """Carries the loads of syncs with `partitions`."""
+
+    def __init__(self, work: SyncWork) -> None:
+        self._work = work
+        self._lock = threading.Lock()
+
+    def carry(self, held: Held, source: Source, told: Progress) -> None:
+        """Begin a load, or go on with one that was cut off, until all its ranges are in the target."""
+        rules = held.config.partitions
+        assert rules is not None
+        plan = begun(self._work.state_cursor(held.name), held.config, full=held.asked.full)
+        held.before = None if plan is None else plan.as_kept()
+        if plan is None:
+            with self._work.ends.share(held.config).held():
+                plan = Plan.made(held.config, source)
+            self._keep(held.name, plan)
+        held.report["load"] = {"id": plan.id, "ranges": plan.ranges, "done_before": len(plan.done)}
+        if rules.workers and (spread := self._work.spread) is not None:
+            spread(held, plan, lambda changed: self._keep(held.name, changed), told)
+        else:
+            self._on_threads(held, plan, source, told)
+        held.loaded = True
+
+    def one(self, held: Held, plan: Plan, at: int, told: Progress) -> Done | None:
+        """Load one range, unless the target has it; with ends of its own."""
+        with ExitStack() as stack:
+            whole = self._work.ends.source(held)
+            stack.callback(whole.close)
+            if not isinstance(whole, Splitting):
+                raise ConfigError("partitions: the source cannot be parted", field="partitions")
+            sink = self._work.ends.sink(replace(held, name=parts_of(held.name, at)))
+            stack.callback(sink.close)
+            carrier = self._work.carrier(held, plan.source(whole, at), sink, told)
+            done = next(carrier.carry(None, lambda cursor: None), None)
+        self.tick(held.name, plan.id, at)
+        return done
+
+    def tick(self, name: str, load: str, at: int) -> None:
+        """Note that a range is there."""
+
+        def unit(conn: Any) -> None:
+            known = Plan.kept(syncs.locked_cursor(conn, name))
+            if known is not None and known.id == load:
+                syncs.set_cursor(conn, name, known.after(at).as_kept())
+
+        self._work.journal.write(unit)
+
+    def _keep(self, name: str, plan: Plan) -> None:
+        self._work.journal.write(lambda conn: syncs.set_cursor(conn, name, plan.as_kept()))
+
+    def _on_threads(self, held: Held, plan: Plan, source: Source, told: Progress) -> None:
+        """Load some ranges at a time; after one that failed no other begins, and those that are under way end."""
+        total = source.total(None) if not plan.done else None
+        so_far: dict[int, Counts] = {}
+
+        def heard(at: int) -> Progress:
+            def hear(counts: Counts, _: int | None) -> None:
+                with self._lock:
+                    so_far[at] = counts
+                    summed = sum(so_far.values(), Counts())
+                told(summed, total)
+
+            return hear
+
+        failure: BaseException | None = None
+        left = list(reversed(plan.left))
+        under_way: set[Future[Done | None]] = set()
+        width = at_a_time(held.config, self._places(held))
+        with ThreadPoolExecutor(width, f"drawbar-load-{held.name}") as threads:
+            while under_way or (left and failure is None):
+                while left and failure is None and len(under_way) < width:
+                    at = left.pop()
+                    under_way.add(threads.submit(self.one, held, plan, at, heard(at)))
+                ended, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    if (error := future.exception()) is not None:
+                        failure = failure or error
+                    elif (done := future.result()) is not None:
+                        self._work.note(held, done)
+        if failure is not None:
+            raise failure
+
+    def _places(self, held: Held) -> dict[str, int]:
+        budgets = {}
+        for end in (held.config.from_.adapter, held.config.to.adapter):
+            budget = self._work.ends.landscape.config(end).budget
+            budgets[end] = budget.batch or budget.concurrency
+        return budgets
