@@ -4,12 +4,11 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
 
 import pytest
+from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
 
@@ -183,7 +182,4 @@ def test_documents_are_open_to_an_agent_as_far_as_it_says(at):
 
 
 def key_of(at, agent):
-    made = subprocess.run(
-        [sys.executable, "-m", "drawbar", "--json", "keys", "add", agent], cwd=at, capture_output=True, check=True
-    )
-    return json.loads(made.stdout)["key"]
+    return json.loads(warm.run(["--json", "keys", "add", agent], cwd=at).stdout)["key"]

@@ -2,13 +2,12 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 
 import psycopg
 import pytest
+from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
 
@@ -38,13 +37,8 @@ def house(pg_url, vhost, model):
     at = folder("many-agents")
     with Serving(LANDSCAPE, at=at, environ=environ) as served:
         log = at / "worker.log"
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "drawbar", "worker"],
-            cwd=at,
-            env=environ,
-            stdout=log.open("w"),
-            stderr=subprocess.STDOUT,
-        )
+        with log.open("wb") as said:
+            worker = warm.start(["worker"], cwd=at, env=environ, stdout=said, stderr=said)
         try:
             until(lambda: "Drawbar works" in log.read_text())
             yield served

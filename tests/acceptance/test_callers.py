@@ -5,8 +5,6 @@ import hashlib
 import hmac
 import json
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.utils import base64url_encode
+from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
 from websockets.exceptions import InvalidStatus
@@ -33,9 +32,7 @@ workflows:
 
 
 def drawbar(at, *words, code=0):
-    done = subprocess.run(
-        [sys.executable, "-m", "drawbar", *words], cwd=at, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = warm.run(words, cwd=at)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -132,11 +129,18 @@ def test_who_guesses_keys_is_stopped_and_good_keys_are_not_told_apart(place):
         assert int(stopped.headers["Retry-After"]) >= 1
 
 
+@pytest.fixture(scope="module")
+def guarded():
+    at = folder("callers")
+    (at / "drawbar.yaml").write_text(AGENTS)
+    make_key(at, "clerk")
+    with Serving(at=at) as served:
+        yield served
+
+
 @pytest.mark.parametrize("said", ["Basic eDp5", "Bearer", "Bearer ", "nonsense", "bearer\tx"])
-def test_another_way_to_say_who_one_is_is_refused(place, said):
-    make_key(place, "clerk")
-    with Serving(AGENTS, at=place) as served:
-        assert served.ask("GET", "/runs", headers={"Authorization": said}).status_code == 401
+def test_another_way_to_say_who_one_is_is_refused(guarded, said):
+    assert guarded.ask("GET", "/runs", headers={"Authorization": said}).status_code == 401
 
 
 def test_a_websocket_without_a_key_is_refused_before_it_opens(place):

@@ -20,14 +20,13 @@ from drawbar.core.context import Context
 TESTS = Path(crashing.__file__).parent
 
 
-def times(few, many, few_there, many_there):
+def times(few, many, many_there):
     """Give how often something is killed: embedded, and workers on PostgreSQL, of which each kill costs a lease."""
     return pytest.mark.parametrize(
         ("engines", "kills"),
         [
             ("sqlite", few),
             pytest.param("sqlite", many, marks=pytest.mark.slow),
-            ("postgresql", few_there),
             pytest.param("postgresql", many_there, marks=pytest.mark.slow),
         ],
         indirect=["engines"],
@@ -110,7 +109,7 @@ def to_the_end(house, engines, ids):
     return parked
 
 
-@times(30, 400, 4, 60)
+@times(30, 400, 60)
 def test_kill_9_at_random_moments_loses_nothing_and_doubles_no_write(engines, tmp_path, kills):
     """
     Writes with a probe find out by themselves; without one they are parked, and a person settles them.
@@ -153,7 +152,7 @@ def done_and_undone(house, engines, run_id):
     return done, [place.removesuffix("/undone") for (place,) in seen]
 
 
-@times(20, 300, 4, 60)
+@times(20, 300, 60)
 def test_kill_9_in_the_middle_of_undoing_undoes_each_thing_once_and_backward(engines, tmp_path, kills):
     """Whoever goes on knows from the journal what is left to be undone, and in which order."""
     house = crashing.house(tmp_path)
@@ -178,7 +177,7 @@ def test_kill_9_in_the_middle_of_undoing_undoes_each_thing_once_and_backward(eng
     house.end()
 
 
-@times(20, 300, 4, 60)
+@times(20, 300, 60)
 def test_kill_9_between_children_and_their_parents_loses_no_child_and_doubles_none(engines, tmp_path, kills):
     """Each task has one child, each child tells its end once, and what a task saves is saved once."""
     house = crashing.house(tmp_path)

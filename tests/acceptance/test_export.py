@@ -2,12 +2,11 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import jsonschema_rs
 import pytest
 import requests
+from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
 
@@ -15,15 +14,7 @@ NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def export(at, *words):
-    done = subprocess.run(
-        [sys.executable, "-m", "drawbar", "export", *words],
-        cwd=at,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return json.loads(done.stdout)
+    return json.loads(warm.run(["export", *words], cwd=at).stdout)
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,12 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pika
 import pytest
+from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
 
@@ -54,8 +53,7 @@ def furnished(name: str) -> Path:
 def drawbar(serving: Serving, *words: str, code: int = 0, here: bool = False) -> str:
     """Run one command beside the service, on its state or through its REST."""
     server = [] if here else ["--server", serving.url]
-    command = [sys.executable, "-m", "drawbar", *words, *server]
-    done = subprocess.run(command, cwd=serving.folder, capture_output=True, text=True, timeout=120, check=False)
+    done = warm.run([*words, *server], cwd=serving.folder)
     assert "Traceback" not in done.stdout + done.stderr
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     return done.stdout + done.stderr
@@ -173,11 +171,7 @@ def test_below_the_floor_of_the_disk_nothing_new_is_accepted_and_ready_says_so()
 
 
 def drawbar_here(serving: Serving, *words: str) -> str:
-    command = [sys.executable, "-m", "drawbar", *words]
-    environ = {**os.environ, "FLOOR_MB": "999999999"}
-    done = subprocess.run(
-        command, cwd=serving.folder, env=environ, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = warm.run(words, cwd=serving.folder, env={**os.environ, "FLOOR_MB": "999999999"})
     assert done.returncode == 4, (done.stdout, done.stderr)
     return done.stderr
 

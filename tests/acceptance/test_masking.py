@@ -3,14 +3,13 @@
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
+from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder, free_port
 from websockets.sync.client import connect
@@ -101,10 +100,7 @@ class House:
         return self.ask("POST", "/mcp", json=sent)
 
     def cli(self, *words):
-        done = subprocess.run(
-            [sys.executable, "-m", "drawbar", *words],
-            cwd=self.serving.folder, env=self.environ, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        done = warm.run(words, cwd=self.serving.folder, env=self.environ)
         return done.stdout + done.stderr
 
 

@@ -13,6 +13,7 @@ import pytest
 import requests
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
+from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
 
@@ -171,9 +172,7 @@ def test_a_write_that_another_person_must_approve_is_asked_after_by_its_id(serve
     assert (waiting["status"], still["status"], still["result"]["approval"]) == ("waiting", "waiting", "waiting")
     assert 3 in customers(served.folder)
 
-    done = subprocess.run(
-        [sys.executable, "-m", "drawbar", "approve", waiting["id"]], cwd=served.folder, capture_output=True, check=False
-    )
+    done = warm.run(["approve", waiting["id"]], cwd=served.folder)
     assert done.returncode == 0, done.stderr
     until = time.monotonic() + 20
     while (said := call(at, "drawbar_status", id=waiting["id"]).structured_content)["status"] != "done":
@@ -334,9 +333,7 @@ def test_hundreds_of_tools_are_found_by_search():
 
 def test_without_a_key_mcp_lets_nobody_in_once_there_is_one():
     at = make_place()
-    made = subprocess.run(
-        [sys.executable, "-m", "drawbar", "--json", "keys", "add", "careful"], cwd=at, capture_output=True, check=True
-    )
+    made = warm.run(["--json", "keys", "add", "careful"], cwd=at)
     key = json.loads(made.stdout)["key"]
     with Serving(LANDSCAPE, at=at) as serving:
         ask = {"jsonrpc": "2.0", "id": 1, "method": "ping"}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from servers import warm
 
 from drawbar.core.store.tables import VERSION
 
@@ -20,8 +21,7 @@ def drawbar(tmp_path, request):
     """Run a verb in a folder whose state is the first release's."""
 
     def run(*words):
-        command = [sys.executable, "-m", "drawbar", *words]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        return warm.run(words, cwd=tmp_path)
 
     return run
 

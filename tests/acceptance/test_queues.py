@@ -1,13 +1,12 @@
 """Systems that only certain machines reach: `queue:` of an adapter, and `worker --queues` on those machines."""
 
 import os
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 
 import psycopg
 import pytest
+from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
 
@@ -46,9 +45,8 @@ OWNERS = "select task, owner, count(*) from attempts where state = 'succeeded' g
 @contextmanager
 def working(at, environ, *more):
     log = at / f"worker{'-'.join(more)}.log"
-    with log.open("w") as said:
-        command = [sys.executable, "-m", "drawbar", "worker", *more]
-        process = subprocess.Popen(command, cwd=at, env=environ, stdout=said, stderr=said)
+    with log.open("wb") as said:
+        process = warm.start(["worker", *more], cwd=at, env=environ, stdout=said, stderr=said)
     until = time.monotonic() + 60
     while "Drawbar works" not in log.read_text():
         assert process.poll() is None and time.monotonic() < until, log.read_text()
@@ -89,10 +87,7 @@ def ended(served, run_id):
 
 
 def by_drawbar(at, environ, *words, **more):
-    command = [sys.executable, "-m", "drawbar", *words]
-    return subprocess.run(
-        command, cwd=at, env={**environ, **more}, capture_output=True, text=True, timeout=60, check=False
-    )
+    return warm.run(words, cwd=at, env={**environ, **more})
 
 
 def test_what_is_pinned_is_done_by_its_workers_and_by_nobody_else(environ):

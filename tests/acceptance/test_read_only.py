@@ -2,10 +2,9 @@
 
 import json
 import sqlite3
-import subprocess
-import sys
 
 import pytest
+from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
 
@@ -55,8 +54,7 @@ def test_a_service_that_only_reads(place):
 
 def test_a_command_that_only_reads(place):
     def drawbar(*words):
-        command = [sys.executable, "-m", "drawbar", *words, "--json", "--read-only"]
-        return subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=60, check=False)
+        return warm.run([*words, "--json", "--read-only"], cwd=place)
 
     assert json.loads(drawbar("call", "erp.look").stdout)["result"]["rows"] == [{"n": 0}]
     for words in (("call", "erp.pay"), ("run", "pay")):

@@ -4,12 +4,11 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
 
@@ -57,14 +56,7 @@ def place(request, monkeypatch):
 
 
 def drawbar(at, *words, code=0):
-    done = subprocess.run(
-        [sys.executable, "-m", "drawbar", *words, "--json"],
-        cwd=at,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = warm.run([*words, "--json"], cwd=at)
     assert done.returncode == code, (done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     return json.loads(done.stdout) if done.stdout.strip() and code == 0 else done.stdout + done.stderr

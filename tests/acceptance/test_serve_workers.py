@@ -86,7 +86,8 @@ def place():
     return at
 
 
-@pytest.mark.parametrize("state", [pytest.param("sqlite", marks=pytest.mark.slow), "postgres"])
+@pytest.mark.slow
+@pytest.mark.parametrize("state", ["sqlite", "postgres"])
 def test_one_process_starts_and_another_when_it_is_killed(place, state, request):
     """Each tick and each file is one run, through the deaths of whoever starts; the port never closes."""
     environ = dict(os.environ)

@@ -3,11 +3,10 @@
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 import time
 
 import pytest
+from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
 
@@ -71,15 +70,7 @@ def served(place):
 
 def typed(place, *words, code=0):
     environ = {name: value for name, value in os.environ.items() if not name.startswith("DRAWBAR_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "drawbar", *words],
-        cwd=place,
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = warm.run(words, cwd=place, env=environ)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout
@@ -171,15 +162,7 @@ def test_on_the_command_line_a_run_waits_for_an_agent_and_is_answered(tmp_path, 
 
 def _failed(place, *words):
     environ = {name: value for name, value in os.environ.items() if not name.startswith("DRAWBAR_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "drawbar", *words],
-        cwd=place,
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = warm.run(words, cwd=place, env=environ)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout, done.stderr

@@ -1,11 +1,10 @@
 """One tool, another system for each tenant: who calls decides which, and nobody gets at another's."""
 
 import json
-import subprocess
-import sys
 import time
 
 import pytest
+from servers import warm
 from servers.drawbar import Serving
 
 from drawbar.testing.billing import WSDL, Billing
@@ -83,9 +82,7 @@ def test_the_header_chooses_the_system_and_each_tenant_has_its_own_keys(serving,
 
 
 def key_of(serving, agent):
-    command = [sys.executable, "-m", "drawbar", "keys", "add", agent, "--json"]
-    said = subprocess.run(command, cwd=serving.folder, capture_output=True, text=True, timeout=60, check=True)
-    return json.loads(said.stdout)["key"]
+    return json.loads(drawbar(serving.folder, "keys", "add", agent).stdout)["key"]
 
 
 def test_who_is_bound_to_a_tenant_reaches_no_other(serving, towns):
@@ -148,8 +145,7 @@ def test_mcp_takes_the_header_or_its_meta_and_not_two_that_differ(serving, towns
 
 
 def drawbar(folder, *words):
-    command = [sys.executable, "-m", "drawbar", *words, "--json"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    return warm.run([*words, "--json"], cwd=folder)
 
 
 @pytest.mark.slow

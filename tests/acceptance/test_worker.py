@@ -2,13 +2,12 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 
 import psycopg
 import pytest
+from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
 
@@ -38,9 +37,8 @@ def config(sleep_s):
 
 @contextmanager
 def working(at, environ):
-    log = (at / "worker.log").open("w")
-    command = [sys.executable, "-m", "drawbar", "worker"]
-    process = subprocess.Popen(command, cwd=at, env=environ, stdout=log, stderr=log)
+    with (at / "worker.log").open("wb") as log:
+        process = warm.start(["worker"], cwd=at, env=environ, stdout=log, stderr=log)
     until = time.monotonic() + 30
     while "Drawbar works" not in (at / "worker.log").read_text():
         assert process.poll() is None and time.monotonic() < until, (at / "worker.log").read_text()

@@ -2,14 +2,14 @@
 
 import os
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import requests
-from servers.process import answers, folder, free_port, start, stop, wait_until
+from servers import warm
+from servers.process import answers, folder, free_port, stop, wait_until
 
 
 class Serving:
@@ -37,12 +37,13 @@ class Serving:
     def __enter__(self) -> Self:
         if self._config is not None:
             (self.folder / "drawbar.yaml").write_text(self._config)
-        command = [sys.executable, "-m", "drawbar", "serve", "--port", str(self.port), *self._host, *self._more]
+        words = ["serve", "--port", str(self.port), *self._host, *self._more]
         kept = {"DRAWBAR_STATE_KEY"}
         environ = {
             name: value for name, value in self._environ.items() if name in kept or not name.startswith("DRAWBAR_")
         }
-        self.process = start(command, self.log, cwd=self.folder, env=environ)
+        with self.log.open("ab") as log:
+            self.process = warm.start(words, stdout=log, stderr=log, cwd=self.folder, env=environ)
         wait_until(lambda: answers(self.port), self.process, self.log, 30)
         return self
 

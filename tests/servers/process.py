@@ -17,11 +17,27 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".servers"
 PR_SET_PDEATHSIG = 1
+
+
+class Process(Protocol):
+    """What is asked of a running program."""
+
+    pid: int
+    args: Any
+    returncode: Any
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, by: int, /) -> None: ...
+
+    def kill(self) -> None: ...
 
 
 class MissingServer(Exception):
@@ -106,7 +122,7 @@ def start(
         )
 
 
-def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, timeout_s: float) -> None:
+def wait_until(ready: Callable[[], bool], process: Process, log: Path, timeout_s: float) -> None:
     """Wait for a server; show the end of its log when it dies or takes too long."""
     deadline = time.monotonic() + timeout_s
     while not ready():
@@ -125,7 +141,7 @@ def answers(port: int) -> bool:
     return False
 
 
-def stop(process: subprocess.Popen[bytes] | None, by: signal.Signals = signal.SIGTERM, timeout_s: float = 30) -> None:
+def stop(process: Process | None, by: signal.Signals = signal.SIGTERM, timeout_s: float = 30) -> None:
     """End a server and everything that it started; a server that is already gone is no error."""
     if process is None:
         return
