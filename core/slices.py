@@ -33,6 +33,8 @@ _TICK_S = 0.1
 _IDLE_S = 1.0
 _TURN_S = 1.0
 _LOOK_S = 0.05
+_LONGEST_LOOK_S = 0.4
+"""Who asks in vain asks again later and later."""
 _AGAIN_S = 1.0
 _LINES_S = 0.5
 
@@ -75,6 +77,7 @@ class Slots:
         self._outside = 0
         self._wanted = 0
         self._asked_at = 0.0
+        self._look_s = _LOOK_S
         self._peak = 0
         self._used_at = 0.0
         self._granted = total if holdings is None else 0
@@ -163,7 +166,8 @@ class Slots:
         if self._holdings is None:
             return False
         return (
-            self._in_use + self._waiting + self._outside > self._wanted or time.monotonic() - self._asked_at >= _LOOK_S
+            self._in_use + self._waiting + self._outside > self._wanted
+            or time.monotonic() - self._asked_at >= self._look_s
         )
 
     def settle(self) -> None:
@@ -182,6 +186,7 @@ class Slots:
                 self._ours = before  # the old lease says until when
             raise
         with self._change:
+            self._look_s = _LOOK_S if ours > before else min(2 * self._look_s, _LONGEST_LOOK_S)
             self._granted, self._ours = granted, ours
             self._until = begun + LEASE_S - _MARGIN_S
             self._change.notify_all()

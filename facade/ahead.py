@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import time
 from collections import deque
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from .ears import PATIENCE_S, TICK_S, Ears
 from .hands import Work
 
 if TYPE_CHECKING:
@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from ..core.access import Caller
     from ..core.begun import Begun
     from .errands import ToolByMcp
-
-_ONCE = select.EPOLLIN | select.EPOLLONESHOT if hasattr(select, "epoll") else 0
-_TICK_S = 0.005
-_PATIENCE_S = 0.05
-"""Who waited so long for a place waits on a thread, which knows when it has waited for too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +43,24 @@ class Turns:
         """Whether the client says nothing more."""
         self._direct = app.direct
         self._client = client
-        self._calls: dict[int, tuple[Turn, Begun]] = {}
         self._waiting: dict[str, deque[tuple[float, Turn]]] = {}
-        self._ears = _ears(client)
+        self._ears: Ears[tuple[Turn, Begun]] = Ears()
+        self._ears.also(client)
 
     def __bool__(self) -> bool:
-        return bool(self._calls or self._waiting)
+        return bool(self._ears or self._waiting)
 
     def wait(self) -> tuple[bool, list[Work]]:
         """Wait until the client says something, True, or a call goes on; give what needs a thread."""
-        if self._ears is None:
+        if self._ears.are_deaf:
             return True, []
         hears, works = False, list[Work]()
-        for fileno, _ in self._ears.poll(_TICK_S if self._waiting else None):
+        for fileno, call in self._ears.heard(TICK_S if self._waiting else None):
             if fileno == self._client:
                 hears = not self.ended
                 if self.ended:
-                    self._ears.unregister(self._client)
-            elif (call := self._calls.pop(fileno, None)) is not None:
+                    self._ears.leave(self._client)
+            elif call is not None:
                 works += self._heard(fileno, *call)
         for system in list(self._waiting):
             works += self._serve(system)
@@ -73,7 +68,7 @@ class Turns:
 
     def take(self, turn: Turn) -> Work | None:
         """Begin a call, now or when there is a place; give it back where it needs a thread."""
-        standing = None if self._ears is None else self._direct.standing(turn.errand.tool or "", turn.caller)
+        standing = None if self._ears.are_deaf else self._direct.standing(turn.errand.tool or "", turn.caller)
         if standing is None:
             return turn.system, turn.whole
         if standing and turn.system not in self._waiting:
@@ -90,22 +85,14 @@ class Turns:
         elif (fileno := begun.fileno) is None:
             return turn.system, partial(turn.rest, begun)
         else:
-            self._listen(fileno, turn, begun)
+            self._ears.listen(fileno, (turn, begun))
         return None
-
-    def _listen(self, fileno: int, turn: Turn, begun: Begun) -> None:
-        assert self._ears is not None
-        self._calls[fileno] = turn, begun
-        try:
-            self._ears.modify(fileno, _ONCE)
-        except FileNotFoundError:
-            self._ears.register(fileno, _ONCE)
 
     def _heard(self, fileno: int, turn: Turn, begun: Begun) -> list[Work]:
         """Go on with a call whose line has something to say."""
         state = begun.step()
         if state == "waits":
-            self._listen(fileno, turn, begun)
+            self._ears.listen(fileno, (turn, begun))
             return []
         said = turn.errand.answer(begun) if state == "ended" else None
         if said is None:
@@ -119,22 +106,10 @@ class Turns:
         while line:
             since, turn = line[0]
             standing = self._direct.standing(turn.errand.tool or "", turn.caller)
-            if standing is False and time.monotonic() - since < _PATIENCE_S:
+            if standing is False and time.monotonic() - since < PATIENCE_S:
                 return works
             line.popleft()
             work = self._begin(turn) if standing else (turn.system, turn.whole)
             works += [] if work is None else [work]
         del self._waiting[system]
         return works
-
-
-def _ears(client: int) -> select.epoll | None:
-    if not hasattr(select, "epoll"):
-        return None
-    ears = select.epoll()
-    try:
-        ears.register(client, select.EPOLLIN)
-    except PermissionError:  # a file always has something to say
-        ears.close()
-        return None
-    return ears

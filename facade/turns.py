@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import select
 import time
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
+
+from .ears import PATIENCE_S, TICK_S, Ears
 
 if TYPE_CHECKING:
     from ..core.begun import Begun
     from ..core.budget import Share
     from ..core.direct import Direct
     from .lane import Lane, Passage
-
-_ONCE = 0 if not hasattr(select, "epoll") else select.EPOLLIN | select.EPOLLONESHOT
-_TICK_S = 0.005
-_PATIENCE_S = 0.05
-"""Who waited for so long waits on a thread, which knows when it has waited for too long."""
 
 
 class _Turn:
@@ -39,28 +35,22 @@ _Call = tuple["Passage", _Turn, "Begun"]
 
 
 class Turns:
-    """
-    Follows the calls of one event loop.
-
-    Their lines are heard by an epoll of our own, which the loop hears: libuv says nothing of a line that broke.
-    """
+    """Follows the calls of one event loop."""
 
     def __init__(self, lane: Lane, direct: Direct) -> None:
         self._lane = lane
         self._direct = direct
         self._systems: dict[str, _Turn] = {}
-        self._calls: dict[int, _Call] = {}
-        self._ears = select.epoll() if hasattr(select, "epoll") else None
+        self._ears: Ears[_Call] = Ears()
         self._hears = False
 
     def take(self, passage: Passage) -> bool:
         """Take a call that needs no thread; False where it needs one."""
         tool = passage.errand.tool or ""
-        standing = None if self._ears is None else self._direct.standing(tool, passage.caller)
+        standing = None if self._ears.are_deaf else self._direct.standing(tool, passage.caller)
         if standing is None:
             return False
         if not self._hears:
-            assert self._ears is not None
             self._hears = True
             asyncio.get_running_loop().add_reader(self._ears, self._hear)
         system = tool.partition(".")[0]
@@ -74,7 +64,7 @@ class Turns:
         self._ask(turn, passage)
         if not turn.ticks:
             turn.ticks = True
-            asyncio.get_running_loop().call_later(_TICK_S, self._tick, turn)
+            asyncio.get_running_loop().call_later(TICK_S, self._tick, turn)
         return True
 
     def _ask(self, turn: _Turn, passage: Passage) -> None:
@@ -99,28 +89,18 @@ class Turns:
             self._lane.by_thread(passage, partial(errand.rest, begun))
         else:
             turn.running += 1
-            self._listen(fileno, (passage, turn, begun))
-
-    def _listen(self, fileno: int, call: _Call) -> None:
-        """Hear once that a line has something to say."""
-        assert self._ears is not None
-        self._calls[fileno] = call
-        try:
-            self._ears.modify(fileno, _ONCE)
-        except FileNotFoundError:
-            self._ears.register(fileno, _ONCE)
+            self._ears.listen(fileno, (passage, turn, begun))
 
     def _hear(self) -> None:
-        assert self._ears is not None
-        for fileno, _ in self._ears.poll(0):
-            if (call := self._calls.pop(fileno, None)) is not None:
+        for fileno, call in self._ears.heard(0):
+            if call is not None:
                 self._heard(fileno, *call)
 
     def _heard(self, fileno: int, passage: Passage, turn: _Turn, begun: Begun) -> None:
         """Go on with a call whose line has something to say."""
         state = begun.step()
         if state == "waits":
-            self._listen(fileno, (passage, turn, begun))
+            self._ears.listen(fileno, (passage, turn, begun))
             return
         turn.running -= 1
         said = passage.context.run(passage.errand.answer, begun) if state == "ended" else None
@@ -150,11 +130,11 @@ class Turns:
         if turn.waiting:
             since, passage = turn.waiting[0]
             self._ask(turn, passage)
-            if time.monotonic() - since > _PATIENCE_S:
+            if time.monotonic() - since > PATIENCE_S:
                 turn.waiting.popleft()
                 self._lane.by_thread(passage, passage.errand.whole)
         turn.ticks = bool(turn.waiting)
         if turn.ticks:
-            asyncio.get_running_loop().call_later(_TICK_S, self._tick, turn)
+            asyncio.get_running_loop().call_later(TICK_S, self._tick, turn)
         elif turn.share is not None:
             turn.share.lacks(0)

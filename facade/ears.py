@@ -1,0 +1,65 @@
+"""Hears which of the calls under way has something to say, for an event loop and for a thread that reads stdin."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+Call = TypeVar("Call")
+_ONCE = select.EPOLLIN | select.EPOLLONESHOT if hasattr(select, "epoll") else 0
+TICK_S = 0.005
+"""So often those are looked at that wait for a place."""
+PATIENCE_S = 1.0
+"""Who waited so long waits on a thread, which knows when it has waited for too long."""
+
+
+class Ears(Generic[Call]):
+    """An epoll of our own, which an event loop may hear: libuv says nothing of a line that broke."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, Call] = {}
+        self._epoll = select.epoll() if hasattr(select, "epoll") else None
+
+    @property
+    def are_deaf(self) -> bool:
+        """Tell whether nothing can be heard: this is not Linux, or `also` failed."""
+        return self._epoll is None
+
+    def __bool__(self) -> bool:
+        """Tell whether a call is under way."""
+        return bool(self._calls)
+
+    def fileno(self) -> int:
+        assert self._epoll is not None
+        return self._epoll.fileno()
+
+    def also(self, fileno: int) -> None:
+        """Hear a line of somebody else too, always."""
+        if self._epoll is None:
+            return
+        try:
+            self._epoll.register(fileno, select.EPOLLIN)
+        except PermissionError:  # a file always has something to say
+            self._epoll.close()
+            self._epoll = None
+
+    def leave(self, fileno: int) -> None:
+        """Hear it no more."""
+        assert self._epoll is not None
+        self._epoll.unregister(fileno)
+
+    def listen(self, fileno: int, call: Call) -> None:
+        """Hear once that the line of a call has something to say."""
+        assert self._epoll is not None
+        self._calls[fileno] = call
+        try:
+            self._epoll.modify(fileno, _ONCE)
+        except FileNotFoundError:
+            self._epoll.register(fileno, _ONCE)
+
+    def heard(self, wait_s: float | None) -> Iterator[tuple[int, Call | None]]:
+        """Wait, and give the lines that have something to say; None for one of somebody else, or whose call is over."""
+        assert self._epoll is not None
+        for fileno, _ in self._epoll.poll(wait_s):
+            yield fileno, self._calls.pop(fileno, None)
