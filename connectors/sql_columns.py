@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from math import inf
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from ..core.batch import Columns, Read
+from ..core.batch import Columns, InArrow, Read
 from ..core.errors import InputError
 from ..core.values import Wide
 from .sql_model import Column
@@ -23,9 +22,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     Arrow = pa.Array[Any]
+else:
+    Arrow = Any
 
 _STAMP = r"^\d{4}-\d\d-\d\d[ T]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?$"
 _DAY = r"^\d{4}-\d\d-\d\d$"
+_DIGITS = 38
+_EXACT_SCALE = 15
 Take = Callable[[Column, Sequence[Any], Read | None], "Arrow | None"]
 """Makes a column of Arrow, None where its values are not what it knows."""
 
@@ -38,20 +41,31 @@ def lines(
     columns: Columns, into: Sequence[Column], writes: Sequence[Callable[[Any], Any]]
 ) -> tuple[bytes, dict[int, str]]:
     """Print rows for COPY, and say which do not fit; then nothing is to be written. Unprintable where COPY cannot be used."""
-    import pyarrow as pa
-    from pyarrow import csv
+    found, refused = arrays(columns, into, writes)
+    return (b"", refused) if refused else (printed(found), {})
 
+
+def arrays(
+    columns: Columns, into: Sequence[Column], writes: Sequence[Callable[[Any], Any]]
+) -> tuple[list[Arrow], dict[int, str]]:
+    """Give columns as the target means them, and say which rows do not fit; those are NULL in there."""
     refused: dict[int, str] = {}
-    arrays = [
+    found = [
         _taken(column, values, read, write, refused)
         for column, values, read, write in zip(into, columns.values, columns.reads, writes, strict=True)
     ]
-    if refused:
-        return b"", refused
-    batch = pa.record_batch(arrays, names=[str(at) for at in range(len(arrays))])
+    return found, refused
+
+
+def printed(found: Sequence[Arrow]) -> bytes:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    shown = [_hex(array) if pa.types.is_binary(array.type) else array for array in found]
+    batch = pa.record_batch(shown, names=[str(at) for at in range(len(shown))])
     sink = pa.BufferOutputStream()
     csv.write_csv(batch, sink, csv.WriteOptions(include_header=False, quoting_style="needed"))
-    return sink.getvalue().to_pybytes(), {}
+    return sink.getvalue().to_pybytes()
 
 
 def _taken(
@@ -59,16 +73,54 @@ def _taken(
 ) -> Arrow:
     import pyarrow as pa
 
+    try:
+        if isinstance(values, InArrow):
+            found = _of_arrow(column, values.array, read)
+        else:
+            found = _of_values(column, values, read)
+    except (pa.ArrowException, OverflowError, ValueError):  # wider than Arrow's types, or a digit would be lost
+        found = None
+    return pa.array(_one_by_one(values, read, write, refused), pa.string()) if found is None else found
+
+
+def _of_values(column: Column, values: Sequence[Any], read: Read | None) -> Arrow | None:
     kinds = set(map(type, values)) - {type(None)}
     kind = next(iter(kinds)) if len(kinds) == 1 else float if kinds == {int, float} else object
-    if (take := _TAKES.get((column.kind, kind))) is not None:
-        try:
-            found = take(column, values, read)
-        except (pa.ArrowException, OverflowError, ValueError):  # wider than Arrow's types, or a digit would be lost
-            found = None
-        if found is not None:
-            return found
-    return pa.array(_one_by_one(values, read, write, refused), pa.string())
+    take = _TAKES.get((column.kind, kind))
+    return None if take is None else take(column, values, read)
+
+
+def _of_arrow(column: Column, found: Arrow, read: Read | None) -> Arrow | None:
+    """Take a column of Arrow as it is, where its type means what the target's kind does."""
+    import pyarrow as pa
+
+    kind, types = column.kind, pa.types
+    if types.is_integer(found.type):
+        if kind == "boolean":
+            return _truths(found)
+        return found if kind in {"integer", "bigint", "decimal"} else None
+    if types.is_decimal128(found.type):
+        fits = kind == "decimal" and (column.scale is None or found.type.scale <= column.scale)
+        return found if fits else None
+    if types.is_float64(found.type):
+        if kind == "decimal":
+            return _exact(column, found, read)
+        return found if kind == "float" else None
+    if types.is_string(found.type):
+        return of_text(column, found) if kind == "text" or read is not None else None
+    if types.is_timestamp(found.type):
+        return found if found.type.unit == "us" and kind == ("timestamptz" if found.type.tz else "timestamp") else None
+    plain = {"boolean": pa.bool_(), "date": pa.date32(), "time": pa.time64("us"), "bytes": pa.binary()}
+    return found if plain.get(kind) == found.type else None
+
+
+def of_text(column: Column, found: Arrow) -> Arrow | None:
+    """Take texts for what they say; None where one is no such value, or too long for its column."""
+    if column.kind == "text":
+        return _short(column, found)
+    if column.kind == "date":
+        return _dated(_DAY, found, "date32")
+    return _dated(_STAMP, found, "timestamp[us]") if column.kind == "timestamp" else None
 
 
 def _one_by_one(
@@ -113,17 +165,29 @@ def _booleans(column: Column, values: Sequence[bool], read: Read | None) -> Arro
 
 
 def _ones(column: Column, values: Sequence[int], read: Read | None) -> Arrow | None:
-    return _integers(column, values, read) if set(values) <= {0, 1, None} else None
+    return _truths(_integers(column, values, read))
+
+
+def _truths(found: Arrow) -> Arrow | None:
+    """Take 0 and 1 for what they mean, and nothing else."""
+    from pyarrow import compute
+
+    bounds = compute.min_max(found).as_py()
+    return found.cast("bool") if bounds["min"] in {0, 1, None} and bounds["max"] in {0, 1, None} else None
 
 
 def _texts(column: Column, values: Sequence[str], read: Read | None) -> Arrow | None:
     import pyarrow as pa
+
+    return _short(column, pa.array(values, pa.string()))
+
+
+def _short(column: Column, found: Arrow) -> Arrow | None:
+    """Give texts of which none is longer than its column."""
     from pyarrow import compute
 
-    found = pa.array(values, pa.string())
-    if column.length is not None and compute.max(compute.utf8_length(found)).as_py() > column.length:
-        return None
-    return found
+    longest = compute.max(compute.utf8_length(found)).as_py() if column.length is not None else None
+    return None if longest is not None and longest > (column.length or 0) else found
 
 
 def _decimals(column: Column, values: Sequence[Decimal], read: Read | None) -> Arrow | None:
@@ -131,21 +195,36 @@ def _decimals(column: Column, values: Sequence[Decimal], read: Read | None) -> A
     import pyarrow as pa
 
     if column.scale is not None:
-        return pa.array(values, pa.decimal128(38, column.scale))
+        return pa.array(values, pa.decimal128(column.precision or _DIGITS, column.scale))
     if not all(value is None or value.is_finite() for value in values):
         return None
     return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
 def _float_decimals(column: Column, values: Sequence[float], read: Read | None) -> Arrow | None:
-    """SQLite's numbers: the shortest text that gives the float back is what was written."""
-    from pyarrow import compute
+    return _exact(column, _floats(column, values, read), read)
 
-    if read is None or column.scale is None or column.scale > 15:
+
+def _exact(column: Column, found: Arrow, read: Read | None) -> Arrow | None:
+    """
+    Take SQLite's numbers for the decimals that they were written as: the shortest text that gives the float back.
+
+    Units of the column's scale below 2^53 are exact, and so is the power of ten: a quotient that is the float is that text.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    if read is None or column.scale is None or column.scale > _EXACT_SCALE:
         return None
-    found = _floats(column, values, read)
-    exact = compute.all(compute.equal(compute.round(found, column.scale), found)).as_py()
-    return found if exact and compute.max(compute.abs(found)).as_py() < inf else None
+    empty = np.asarray(found.is_null())
+    values = np.asarray(found.fill_null(0.0))
+    units = np.rint(values * 10.0**column.scale)
+    if not (np.abs(units) < 2.0**53).all() or not (units / 10.0**column.scale == values).all():
+        return None
+    whole = units.astype(np.int64)
+    halves = np.stack([whole, whole >> 63], axis=1)
+    bits = pa.array(~empty).buffers()[1] if empty.any() else None
+    return pa.Array.from_buffers(pa.decimal128(18, column.scale), len(whole), [bits, pa.py_buffer(halves)])
 
 
 def _naive(column: Column, values: Sequence[datetime], read: Read | None) -> Arrow | None:
@@ -178,22 +257,22 @@ def _times(column: Column, values: Sequence[time], read: Read | None) -> Arrow |
 
 
 def _stamp_texts(column: Column, values: Sequence[str], read: Read | None) -> Arrow | None:
-    return _dated(_STAMP, values, read)
+    return None if read is None else of_text(column, _strings(values))
 
 
-def _day_texts(column: Column, values: Sequence[str], read: Read | None) -> Arrow | None:
-    return _dated(_DAY, values, read)
-
-
-def _dated(form: str, values: Sequence[str], read: Read | None) -> Arrow | None:
-    """SQLite's dates are texts: those in the one form that everybody reads alike pass as they are."""
+def _strings(values: Sequence[Any]) -> Arrow:
     import pyarrow as pa
+
+    return pa.array(values, pa.string())
+
+
+def _dated(form: str, found: Arrow, kind: str) -> Arrow | None:
+    """Dates as texts: those in the one form that everybody reads alike are what they say."""
     from pyarrow import compute
 
-    if read is None:
+    if compute.all(compute.match_substring_regex(found, form)).as_py() is False:
         return None
-    found = pa.array(values, pa.string())
-    return found if compute.all(compute.match_substring_regex(found, form)).as_py() else None
+    return found.cast(kind)
 
 
 def _ids(column: Column, values: Sequence[UUID], read: Read | None) -> Arrow:
@@ -205,7 +284,14 @@ def _ids(column: Column, values: Sequence[UUID], read: Read | None) -> Arrow:
 def _bytes(column: Column, values: Sequence[bytes], read: Read | None) -> Arrow:
     import pyarrow as pa
 
-    return pa.array([None if value is None else f"\\x{value.hex()}" for value in values], pa.string())
+    return pa.array(values, pa.binary())
+
+
+def _hex(found: Arrow) -> Arrow:
+    """Give bytes as PostgreSQL writes them in text."""
+    import pyarrow as pa
+
+    return pa.array([None if value is None else f"\\x{value.hex()}" for value in found.to_pylist()], pa.string())
 
 
 _TAKES: Mapping[tuple[str, type], Take] = {
@@ -221,7 +307,7 @@ _TAKES: Mapping[tuple[str, type], Take] = {
     ("boolean", int): _ones,
     ("text", str): _texts,
     ("date", date): _dates,
-    ("date", str): _day_texts,
+    ("date", str): _stamp_texts,
     ("timestamp", datetime): _naive,
     ("timestamp", str): _stamp_texts,
     ("timestamptz", datetime): _zoned,

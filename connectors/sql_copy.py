@@ -26,6 +26,7 @@ Some = TypeVar("Some")
 BINARY = "postgresql binary"
 STEP_S = 600.0
 _CHUNK = 1 << 17
+_PORTION = 1 << 21
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _WAIT_MS = 1000
@@ -203,7 +204,7 @@ def copy_out(line: psycopg.Connection[Any], query: str) -> Iterator[tuple[bytear
 
 
 def rows_out(line: psycopg.Connection[Any], query: str, count: int) -> Iterator[tuple[list[bytes], int]]:
-    """Give so many rows at a time, each as its bytes, with their number; none while nothing comes."""
+    """Give at least so many rows at a time, each as its bytes, with their number; none while nothing comes."""
     return _copying(line, query, partial(_rows, count=count))
 
 
@@ -239,6 +240,7 @@ def _rows(pgconn: Any, poll: select.poll, count: int) -> Iterator[tuple[list[byt
     """Collect messages, each a row."""
     take = pgconn.get_copy_data
     held: list[bytes] = []
+    size = 0
     begun = False
     while True:
         length, data = take(1)
@@ -249,10 +251,11 @@ def _rows(pgconn: Any, poll: select.poll, count: int) -> Iterator[tuple[list[byt
                 if data in (b"", _TRAILER):
                     continue
             held.append(data)
-            if len(held) == count:
-                yield held, count
-                held = []
+            size += length
         elif length == 0:
+            if size > _PORTION and len(held) >= count:
+                yield held, len(held)
+                held, size = [], 0
             if not poll.poll(_WAIT_MS):
                 yield [], 0
             pgconn.consume_input()

@@ -69,10 +69,14 @@ def load_csv(
     flow: Flow,
     beat: Callable[[], None],
 ) -> Written:
+    from .sql_csv_columns import column_types, load_columns
+
+    unlimited(connection)
+    if (kinds := column_types(connection, table, lane)) is not None:
+        return load_columns(connection, table, mode, key, lane, flow, beat, kinds)
     dialect: Dialect = lane.facts
     names = [name for name, _, _ in lane.fields]
     load = Load(connection, table, key, names)
-    unlimited(connection)
     options = ", ".join(
         f"{word} '{value.replace(chr(39), chr(39) * 2)}'"
         for word, value in (("delimiter", dialect.delimiter), ("quote", dialect.quote), ("null", dialect.null))

@@ -12,9 +12,22 @@ from sqlalchemy.engine import Connection
 
 from ..core.batch import Batch, Chunk, Cursor, Flow, Lane, Portion, Reject, Row
 from ..core.values import canonical
-from .sql import Database
-from .sql_copy import STEP_S, Copied, chosen, copy_out, native, passes, types, unlimited, written_out
+from .sql import Database, step
+from .sql_copy import (
+    STEP_S,
+    Copied,
+    chosen,
+    copy_out,
+    native,
+    passes,
+    rows_out,
+    speaks_copy,
+    types,
+    unlimited,
+    written_out,
+)
 from .sql_model import Table
+from .sql_shapes import shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +94,63 @@ class TableLane:
 
     def _cursor(self, line: Any, fields: Sequence[bytes | None]) -> Iterator[Any]:
         """Give the values of the order's columns as the driver does."""
-        from psycopg import pq
-
         for at, number in self.cursor:
-            loader = line.adapters.get_loader(number, pq.Format.BINARY)
             part = fields[at]
-            yield None if part is None else loader(number, line).load(part)
+            yield None if part is None else _driver(line, number)(part)
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumns:
+    """A table whose rows are read by column: its bytes, and how each column is taken out of them."""
+
+    database: Database
+    table: Table
+    names: Sequence[str]
+    decoders: Sequence[Any]
+    own: Sequence[str]
+
+    @classmethod
+    def of(cls, database: Database, table: Table) -> TableColumns | None:
+        """Look at the types of the columns; None where one of them is only read by row."""
+        if not speaks_copy(database):
+            return None
+        from .sql_unpack import decoder
+
+        names = [column.name for column in table.columns]
+        with database.unit("read") as connection:
+            known = types(connection, table)
+        decoders = [decoder(known.get(name, "")) for name in names]
+        if not names or None in decoders:
+            return None
+        return cls(database, table, names, decoders, [known[name] for name in names])
+
+    def portions(self, rows: int) -> Iterator[list[Sequence[Any]]]:
+        """Give the values of all columns, so many rows at a time."""
+        from .sql_unpack import columns
+
+        with self.database.unit("read", timeout_s=STEP_S, steps=True) as connection, native(connection) as line:
+            unlimited(connection)
+            query = written_out(connection, sa.select(*(shape(self.table).c[name] for name in self.names)))
+            loads = [_driver(line, _number(connection, said)) for said in self.own]
+            ended = False
+            try:
+                for parts, count in rows_out(line, query, rows):
+                    if count:
+                        step(connection)
+                        yield list(columns(parts, self.decoders, loads))
+                ended = True
+            finally:
+                if not ended:  # it would have to be read to its end otherwise
+                    connection.invalidate()
+
+
+def _driver(line: Any, number: int) -> Callable[[bytes], Any]:
+    """Give what reads a value as the driver does."""
+    from psycopg import pq
+
+    loader = line.adapters.get_loader(number, pq.Format.BINARY)
+    load: Callable[[bytes], Any] = loader(number, line).load
+    return load
 
 
 def _number(connection: Connection, said: str) -> int:

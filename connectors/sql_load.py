@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import exc
 from sqlalchemy.engine import Connection
 
-from ..core.batch import Chunk, Columns, Flow, InArrow, Lane, LaneClosed, RowRefused, Written
+from ..core.batch import Chunk, Columns, Flow, Lane, LaneClosed, RowRefused, Written
 from ..core.errors import Rejected
 from .sql import step
-from .sql_columns import Unprintable, lines
+from .sql_columns import Arrow, Unprintable, arrays, lines, printed
 from .sql_copy import copy_csv_in, copy_in, quoted, types, unlimited
 from .sql_errors import meaning, said
 from .sql_model import Column, Table
@@ -162,36 +162,34 @@ class RowLoad:
         if first is None:
             return Written()
         names = list(first.names)
-        known = self._arrow_types(first)
         into, write = [self._table.column(name) for name in names], [writes[name] for name in names]
+        if any(column.quirk is not None for column in into):
+            raise LaneClosed("a column that is kept otherwise than its type says")
+        begun = _arrays(first, into, write)
+        known = self._binary_types(names, begun)
         sent = 0
 
-        def texts() -> Iterator[Chunk]:
+        def chunks() -> Iterator[Chunk]:
             nonlocal sent
-            for rows in chain([first], batches):
-                yield _as_text(rows, into, write) if known is None else _as_binary(rows, known)
-                sent += len(rows)
+            for found in chain([begun], (_arrays(rows, into, write) for rows in batches)):
+                yield printed(found) if known is None else _as_binary(found, known)
+                sent += len(found[0])
                 step(self._connection)
 
         load = Load(self._connection, self._table, self._key, names)
         run = load.upsert if self._mode == "upsert" else load.insert
         unlimited(self._connection)
         send = self._send if known is None else self._send_binary
-        return loaded(self._connection, lambda: run(texts(), send), lambda: sent)
+        return loaded(self._connection, lambda: run(chunks(), send), lambda: sent)
 
-    def _arrow_types(self, rows: Columns) -> Sequence[str] | None:
-        """Name the types of the target's columns where all of the source's are Arrow's, and fit; None elsewhere."""
-        if not all(isinstance(column, InArrow) for column in rows.values):
-            return None
+    def _binary_types(self, names: Sequence[str], found: Sequence[Arrow]) -> Sequence[str] | None:
+        """Name the types of the target's columns where all of them can be sent in binary."""
         from .sql_arrow import fits
 
         known = types(self._connection, self._table)
-        pairs = list(zip(rows.names, rows.values, strict=True))
-        if not all(
-            isinstance(column, InArrow) and fits(column.array.type, known.get(name, "")) for name, column in pairs
-        ):
+        if not all(fits(array.type, known.get(name, "")) for name, array in zip(names, found, strict=True)):
             return None
-        return [known[name] for name in rows.names]
+        return [known[name] for name in names]
 
     def _send_binary(self, into: str, chunks: Iterable[Chunk]) -> int:
         return copy_in(self._connection, into, chunks)
@@ -200,21 +198,24 @@ class RowLoad:
         return copy_csv_in(self._connection, into, chunks)
 
 
-def _as_text(rows: Columns, into: Sequence[Column], write: Sequence[Callable[[Any], Any]]) -> Chunk:
+def _arrays(rows: Columns, into: Sequence[Column], write: Sequence[Callable[[Any], Any]]) -> list[Arrow]:
     try:
-        text, refused = lines(rows, into, write)
+        found, refused = arrays(rows, into, write)
     except Unprintable as error:
         raise LaneClosed(f"a value of type {error}") from error
     if refused:
         raise LaneClosed(next(iter(refused.values())))
-    return text
+    return found
 
 
-def _as_binary(rows: Columns, types: Sequence[str]) -> Chunk:
-    from .sql_arrow import Unfit, binary_rows
+def _as_binary(found: Sequence[Arrow], types: Sequence[str]) -> Chunk:
+    from .sql_arrow import Unfit, binary_rows, fits
 
+    for array, into in zip(found, types, strict=True):
+        if not fits(array.type, into):
+            raise LaneClosed(f"values of {array.type} in a column of {into}")
     try:
-        return binary_rows([column.array for column in rows.values if isinstance(column, InArrow)], types)
+        return binary_rows(found, types)
     except Unfit as error:
         raise LaneClosed(str(error)) from error
 

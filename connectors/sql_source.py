@@ -28,6 +28,7 @@ from .sql_values import writer
 if TYPE_CHECKING:
     from .sql_keys import TableKeys
     from .sql_lane import CopiedPage, TableColumns, TableLane
+    from .sql_sqlite import SqliteColumns
 
 _COUNT_S = 3.0
 _NEAR_ROWS = 1000
@@ -161,6 +162,21 @@ class ColumnStream(Stream):
         first = 1
         for values in self.by_column.portions(batch_rows):
             yield _batch(found := Columns(self.by_column.names, values, self.reads), first)
+            first += len(found)
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteStream(Stream):
+    """All of a table of SQLite, which can be poured by column."""
+
+    by_column: SqliteColumns = field(kw_only=True)
+    reads: Sequence[Callable[[Any], Any] | None] = field(kw_only=True)
+
+    def pourable(self) -> Iterator[Batch]:
+        first = 1
+        names = [column.name for column in self.by_column.columns]
+        for values in self.by_column.portions():
+            yield _batch(found := Columns(names, values, self.reads), first)
             first += len(found)
 
 
@@ -310,7 +326,17 @@ class TableSource:
         name, database = self._table.full_name, self._database
         if (by_column := TableColumns.of(database, self._table)) is not None:
             convert = readers(self._table, by_column.names, database.dialect)
-            return ColumnStream(name, lambda connection: self._all(connection, rows), database, by_column=by_column, reads=convert)
+            return ColumnStream(
+                name, lambda connection: self._all(connection, rows), database, by_column=by_column, reads=convert
+            )
+        if database.dialect == "sqlite":
+            from .sql_sqlite import SqliteColumns
+
+            if (near := SqliteColumns.of(database, self._table)) is not None:
+                convert = readers(self._table, [column.name for column in self._table.columns], database.dialect)
+                return SqliteStream(
+                    name, lambda connection: self._all(connection, rows), database, by_column=near, reads=convert
+                )
         return Stream(name, lambda connection: self._all(connection, rows), database)
 
     def _copied(self, last: Cursor, rows: int) -> CopiedPage | None:

@@ -215,6 +215,14 @@ class Pouring(Protocol):
         """Write all or none; `LaneClosed` when a row does not fit, and then `write` finds out which."""
 
 
+@runtime_checkable
+class Pourable(Protocol):
+    """A portion that has a faster way for who takes all of it by column in one go."""
+
+    def pourable(self) -> Iterator[Batch]:
+        """Give the rows of `batches`; LaneClosed when only those can be read."""
+
+
 class Source(Protocol):
     """Where rows come from. `one_effect` says in a sentence whether a crash can repeat rows, for `validate` and `syncs`."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -158,6 +159,10 @@ class _Compiler:
                 f"there is no function {name!r} in expressions; known: {', '.join(sorted([*FUNCTIONS, 'has']))}"
             )
         apply, values = FUNCTIONS[name], [self.build(argument) for argument in arguments]
+        if name == "decimal" and all(map(_is_literal, arguments)):
+            with suppress(EvaluationError):  # whoever evaluates it is told
+                constant = applied(name, apply, [value({}) for value in values])
+                return lambda env: constant
         return lambda env: applied(name, apply, [value(env) for value in values])
 
     def _has(self, arguments: list[Any]) -> Run:
@@ -209,6 +214,12 @@ _PASS = {
 def _float_beside_decimal(*nodes: Any) -> bool:
     kinds = {_static_kind(node) for node in nodes}
     return kinds == {"float", "decimal"}
+
+
+def _is_literal(node: Any) -> bool:
+    while isinstance(node, Tree) and len(node.children) == 1 and node.data in _PASS:
+        node = node.children[0]
+    return isinstance(node, Tree) and node.data == "literal"
 
 
 def _static_kind(node: Any) -> str:

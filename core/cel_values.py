@@ -126,6 +126,8 @@ def _subtract(left: Any, right: Any) -> Any:
 
 
 def _arithmetic(plain: Callable[[Any, Any], Any], exact: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
+    if type(left) is Decimal is type(right):
+        return exact(left, right)
     left, right = _pair(left, right)
     if isinstance(left, Decimal) or isinstance(right, Decimal):
         return exact(Decimal(_plain(left)), Decimal(_plain(right)))

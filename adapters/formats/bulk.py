@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, overload
+from typing import Any, BinaryIO
 
+from ...core.arrow_column import ArrowColumn
 from ...core.batch import Columns, Reject, Row
 from ...core.values import Wide
 from .format import ByColumns, Column, Format, Record
@@ -23,37 +24,6 @@ class Bulk:
     rejects: Sequence[Reject]
 
 
-class Held(Sequence[Any]):
-    """A column that stays Arrow's until somebody asks for its values."""
-
-    def __init__(self, array: Any) -> None:
-        self.array = array
-        self._values: list[Any] | None = None
-
-    def only(self, kept: Sequence[bool]) -> Held:
-        import pyarrow as pa
-
-        return Held(self.array.filter(pa.array(kept, pa.bool_())))
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._made())
-
-    @overload
-    def __getitem__(self, at: int) -> Any: ...
-    @overload
-    def __getitem__(self, at: slice) -> Held: ...
-    def __getitem__(self, at: int | slice) -> Any:
-        return Held(self.array[at]) if isinstance(at, slice) else self._made()[at]
-
-    def _made(self) -> list[Any]:
-        if self._values is None:
-            self._values = self.array.to_pylist()
-        return self._values
-
-
 def bulks(form: Format, stream: BinaryIO, batch_rows: int) -> Iterator[Bulk]:
     """Read the rows of a stream, other layouts left out. Raises what `Format.read` raises, after what came before."""
     if isinstance(form, ByColumns):
@@ -62,7 +32,7 @@ def bulks(form: Format, stream: BinaryIO, batch_rows: int) -> Iterator[Bulk]:
         names = [column.name for column in columns]
         for batch in form.arrow_batches(stream, batch_rows):
             yield Bulk(
-                Columns(names, [Held(column) for column in batch.rows.columns], reads),
+                Columns(names, [ArrowColumn(column) for column in batch.rows.columns], reads),
                 batch.record_nos.tolist(),
                 batch.raw,
                 batch.rejects,

@@ -201,7 +201,7 @@ FILES = {
     "no end": "1,2.50,2026-01-02,2026-01-02 03:04:05,abc,x,true,3",
     "nothing": "",
 }
-AS_BYTES = {"plain", "crlf", "quoted", "empty and null", "no end", "nothing"}
+AS_BYTES = {"plain", "crlf", "quoted", "empty and null", "a blank line", "no end", "nothing"}
 
 
 def loaded(pg_url: str, night: Any, tmp_path: Path, content: str) -> Any:

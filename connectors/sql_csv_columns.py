@@ -1,0 +1,183 @@
+"""
+CSV files read by Arrow into columns, which go into PostgreSQL as binary COPY.
+
+Arrow reads by the target's types and refuses what they do not hold exactly; then nothing is written, and the rows go one by
+one. What it forgives and we do not is looked for in the bytes, or read as text first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import csv
+from sqlalchemy.engine import Connection
+
+from ..core.ahead import ahead
+from ..core.batch import Chunk, Dialect, Flow, Lane, LaneClosed, Written
+from .sql import step
+from .sql_arrow import Unfit, binary_rows, fits
+from .sql_columns import of_text
+from .sql_copy import copy_in, types
+from .sql_load import Load, loaded
+from .sql_model import Column, Table
+
+_BLOCK = 1 << 20
+_MOST_DIGITS = 38
+_PRECISION = re.compile(r"numeric\((\d+),(\d+)\)")
+_HEX = re.compile(rb"[^\w.]0[xX]")
+
+
+def column_types(connection: Connection, table: Table, lane: Lane) -> Mapping[str, tuple[pa.DataType, str]] | None:
+    """Name for each column of the file how it is read, and the target's type; None where one cannot be sent in binary."""
+    known = types(connection, table)
+    found = {}
+    for name, source, _ in lane.fields:
+        said = known.get(name, "")
+        kind = _read_as(table.column(name), said)
+        if kind is None or not fits(_becomes(table.column(name), kind), said):
+            return None
+        found[source] = kind, said
+    return found
+
+
+def _read_as(column: Column, said: str) -> pa.DataType | None:
+    plain: dict[str, pa.DataType] = {
+        "text": pa.string(),
+        "integer": pa.int64(),
+        "bigint": pa.int64(),
+        "boolean": pa.bool_(),
+        "date": pa.string(),
+        "timestamp": pa.timestamp("us"),
+        "timestamptz": pa.timestamp("us", tz="UTC"),
+        "float": pa.float64(),
+    }
+    if column.quirk is not None:
+        return None
+    if column.kind == "decimal":
+        sizes = _PRECISION.fullmatch(said)
+        return pa.decimal128(int(sizes[1]), int(sizes[2])) if sizes and int(sizes[1]) <= _MOST_DIGITS else None
+    return plain.get(column.kind)
+
+
+def _becomes(column: Column, kind: pa.DataType) -> pa.DataType:
+    return pa.date32() if column.kind == "date" else kind
+
+
+def load_columns(
+    connection: Connection,
+    table: Table,
+    mode: str,
+    key: Sequence[str],
+    lane: Lane,
+    flow: Flow,
+    beat: Callable[[], None],
+    kinds: Mapping[str, tuple[pa.DataType, str]],
+) -> Written:
+    """Load a file whose columns have these types; LaneClosed when it has to be read row by row."""
+    columns = [(source, table.column(name), kinds[source]) for name, source, _ in lane.fields]
+    load = Load(connection, table, key, [name for name, _, _ in lane.fields])
+    rows = 0
+
+    def chunks() -> Iterator[Chunk]:
+        nonlocal rows
+        with closing(ahead(_packed(flow, columns, lane.facts))) as packed:
+            for chunk, count in packed:
+                beat()
+                step(connection)
+                rows += count
+                yield chunk
+
+    def counted() -> int:
+        flow.rows = rows  # type: ignore[misc]  # a file's flow learns it from its readers
+        return rows
+
+    run = load.upsert if mode == "upsert" else load.insert
+    return loaded(connection, lambda: run(chunks(), lambda into, given: copy_in(connection, into, given)), counted)
+
+
+def _packed(
+    flow: Flow, columns: Sequence[tuple[str, Column, tuple[pa.DataType, str]]], dialect: Dialect
+) -> Generator[tuple[Chunk, int], None, None]:
+    """Give rows as COPY takes them in binary, with their number."""
+    saids = [said for _, _, (_, said) in columns]
+    try:
+        with closing(flow.chunks()) as chunks:
+            for batch in _reader(_watched(chunks), {source: kind for source, _, (kind, _) in columns}, dialect):
+                found = [_meant(column, batch.column(source)) for source, column, _ in columns]
+                if batch.num_rows:
+                    yield binary_rows(found, saids), batch.num_rows
+    except (pa.ArrowException, Unfit, OverflowError) as error:
+        raise LaneClosed(str(error).partition("\n")[0]) from error
+
+
+def _meant(column: Column, found: Any) -> Any:
+    if column.kind not in {"date", "text"}:
+        return found
+    meant = of_text(column, found)
+    if meant is None:
+        raise LaneClosed(f"{column.name}: a text that is no {column.kind} of this column")
+    return meant
+
+
+def _watched(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Refuse hexadecimal numbers, which Arrow takes for integers."""
+    before = b"\n"
+    for chunk in chunks:
+        if (b"0x" in chunk or b"0X" in chunk or before[-1:] == b"0") and _HEX.search(before + chunk):
+            raise LaneClosed("a hexadecimal number")
+        before = bytes(chunk[-2:])
+        yield chunk
+
+
+def _reader(chunks: Iterator[Chunk], kinds: Mapping[str, pa.DataType], dialect: Dialect) -> Any:
+    file: Any = pa.PythonFile(_Pulled(chunks), "r")  # type: ignore[arg-type]  # it reads, and nothing else is asked of it
+    try:
+        return csv.open_csv(
+            file,
+            csv.ReadOptions(use_threads=False, block_size=max(_BLOCK, dialect.max_record_bytes)),
+            csv.ParseOptions(delimiter=dialect.delimiter, quote_char=dialect.quote, newlines_in_values=True),
+            csv.ConvertOptions(
+                include_columns=list(kinds),
+                column_types=dict(kinds),
+                null_values=[dialect.null],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                true_values=["true", "TRUE", "True", "1"],
+                false_values=["false", "FALSE", "False", "0"],
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise LaneClosed(str(error).partition("\n")[0]) from error
+
+
+class _Pulled:
+    """A file that is read as its chunks come."""
+
+    closed = False
+
+    def __init__(self, chunks: Iterator[Chunk]) -> None:
+        self._chunks = chunks
+        self._left = memoryview(b"")
+
+    def read(self, size: int) -> bytes:
+        """Give exactly so many bytes, fewer only at the end."""
+        parts: list[memoryview] = []
+        while size:
+            if not self._left:
+                self._left = memoryview(next(self._chunks, b""))
+                if not self._left:
+                    break
+            part, self._left = self._left[:size], self._left[size:]
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.closed = True
