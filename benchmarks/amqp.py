@@ -25,7 +25,7 @@ from servers.rabbitmq import RabbitMQ
 from drawbar.adapters.amqp import AmqpAdapter
 from drawbar.core.adapter import Place
 
-COUNT, BATCH = 10_000, 2_000
+COUNT, BATCH = 20_000, 2_000
 MOST_MB = 160
 SCHEMA = {
     "type": "object",
@@ -49,7 +49,8 @@ class Peer:
         self.peak_mb = 0.0
 
     def turn(self, work: str, queue: str) -> float:
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         print(work, queue, COUNT, file=self._process.stdin, flush=True)
         took, peak = self._process.stdout.readline().split()
         self.peak_mb = float(peak)

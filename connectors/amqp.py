@@ -18,11 +18,13 @@ from pika.adapters.utils.connection_workflow import AMQPConnectorException, AMQP
 from pika.spec import BasicProperties
 
 from ..core.errors import ConfigError, DrawbarError, OutcomeUnknown, Rejected, Unavailable
+from .amqp_frames import properties_of
 
 # What pika would log is in the errors that leave this package, without its parameters.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 FAILURES = (exceptions.AMQPError, exceptions.ChannelError, AMQPConnectorException, OSError)
+_BROWSED_BYTES = 1 << 22
 _PERMANENT = {403, 404, 405, 406, 530}
 
 
@@ -31,6 +33,7 @@ class Tls:
     ca_file: Path | None = None
     certificate_file: Path | None = None
     key_file: Path | None = None
+    external: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ class Endpoint:
         parameters.connection_attempts = 1
         parameters.client_properties = {"product": "Drawbar", "connection_name": "drawbar"}
         if self.url.startswith("amqps:"):
+            if self.tls.external:
+                parameters.credentials = pika.credentials.ExternalCredentials()
             parameters.ssl_options = pika.SSLOptions(self._context(), parameters.host)
         return parameters
 
@@ -116,21 +121,27 @@ class Outgoing:
         return str(self.properties["message_id"])
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Incoming:
     """
     One delivery. `tag` is good for an answer on the connection `life` that brought it, and nowhere else.
 
-    `returned` counts how often the broker had it back, where the queue counts that (quorum), else 0.
+    `said` are its properties, encoded or by name.
     """
 
     body: bytes = field(repr=False)
     exchange: str
     routing_key: str
     redelivered: bool
-    properties: Mapping[str, Any]
+    said: Mapping[str, Any] | bytes = field(repr=False)
     tag: int
     life: int = 0
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        if isinstance(self.said, bytes):
+            self.said = properties_of(self.said)
+        return self.said
 
     @property
     def headers(self) -> Mapping[str, Any]:
@@ -143,11 +154,6 @@ class Incoming:
     @property
     def content_type(self) -> str | None:
         return self.properties.get("content_type")
-
-    @property
-    def returned(self) -> int:
-        count = self.headers.get("x-delivery-count", 0)
-        return count if isinstance(count, int) else 0
 
 
 def incoming(method: Any, properties: BasicProperties, body: bytes, life: int = 0) -> Incoming:
@@ -201,11 +207,24 @@ def counts(endpoint: Endpoint, queues: Sequence[str], timeout_s: float) -> dict[
     return found
 
 
-def exchange_exists(endpoint: Endpoint, exchange: str, timeout_s: float) -> str:
-    """Look for an exchange; Rejected when there is none of that name."""
+def browse(endpoint: Endpoint, queue: str, most: int, timeout_s: float) -> tuple[int, list[Incoming]]:
+    """
+    Count a queue and look at its first messages, which are all put back in their places.
+
+    The broker marks them as redelivered, and a quorum queue counts that it had them back.
+    """
+    found: list[Incoming] = []
     with channel(endpoint, timeout_s) as opened:
-        opened.exchange_declare(exchange, passive=True)
-    return "is there"
+        waiting = int(opened.queue_declare(queue, passive=True).method.message_count)
+        while len(found) < most and sum(len(one.body) for one in found) < _BROWSED_BYTES:
+            method, properties, body = opened.basic_get(queue)
+            if method is None or properties is None or body is None:
+                break
+            found.append(incoming(method, properties, body))
+        if found:
+            opened.basic_nack(found[-1].tag, multiple=True, requeue=True)
+            opened.close()
+    return waiting, found
 
 
 def take(endpoint: Endpoint, queue: str, keep: Callable[[Incoming], None], timeout_s: float) -> Incoming | None:

@@ -18,7 +18,7 @@ LONG = struct.Struct(">Q")
 _CONTENT = struct.Struct(">HHQ")
 _PUBLISH = b"\x00\x3c\x00\x28\x00\x00"
 _OUTSIDE = HEAD.size + len(END)
-_TEXTS = (
+_PROPERTIES = (
     (1 << 15, "content_type"),
     (1 << 14, "content_encoding"),
     (1 << 13, "headers"),
@@ -80,20 +80,19 @@ class Encoded:
         return self._before + _short(str(properties["message_id"])) + self._after
 
 
-_BEFORE_ID = frozenset(name for flag, name in _TEXTS if flag > 1 << 7)
+_OCTETS = frozenset(("delivery_mode", "priority"))
+_BEFORE_ID = frozenset(name for flag, name in _PROPERTIES if flag > 1 << 7)
 
 
 def properties_of(encoded: bytes) -> dict[str, Any]:
     """Read the properties of a message; those that it does not have are left out."""
-    flags = int.from_bytes(encoded[:2], "big")
+    flags = encoded[0] << 8 | encoded[1]
     at = 2
     found: dict[str, Any] = {}
-    for flag, name in _TEXTS:
-        if not flags & flag:
-            continue
+    for name in _names(flags):
         if name == "headers":
             found[name], at = tables.decode_table(encoded, at)
-        elif name in {"delivery_mode", "priority"}:
+        elif name in _OCTETS:
             found[name] = encoded[at]
             at += 1
         elif name == "timestamp":
@@ -104,6 +103,11 @@ def properties_of(encoded: bytes) -> dict[str, Any]:
             found[name] = str(encoded[at + 1 : end], "utf-8", "surrogateescape")
             at = end
     return found
+
+
+@lru_cache(maxsize=1024)
+def _names(flags: int) -> tuple[str, ...]:
+    return tuple(name for flag, name in _PROPERTIES if flags & flag)
 
 
 def delivery(frame: bytes, at: int) -> tuple[int, bool, str, str]:

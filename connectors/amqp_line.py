@@ -9,7 +9,7 @@ from pika import SelectConnection
 
 from .amqp_frames import ACK, BODY, DELIVER, END, HEAD, HEADER, LONG, METHOD, NACK, delivery
 
-RECEIVED_BYTES = 1 << 18
+RECEIVED_BYTES = 1 << 20
 _HEAD_AND_END = HEAD.size + len(END)
 
 Delivered = Callable[[int, bool, str, str, bytes, bytes], None]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
@@ -17,10 +18,11 @@ from pika.channel import Channel
 from pika.spec import Basic
 
 from ..core.errors import ConfigError, DrawbarError, OutcomeUnknown, Rejected, Unavailable
-from .amqp import FAILURES, Endpoint, Outgoing, refused, said, unreachable
+from .amqp import FAILURES, Endpoint, Incoming, Outgoing, refused, said, unreachable
 from .amqp_batch import Batch, Ready
 from .amqp_frames import Encoded, content, publication
 from .amqp_line import Line
+from .amqp_requests import Requests
 
 
 class Publisher:
@@ -67,6 +69,30 @@ class Publisher:
             return batch.finished(timeout_s, lambda: bool(line.blocked))
         finally:
             line.end(batch)
+
+    def request(
+        self, message: Outgoing, *, direct: bool, timeout_s: float, leaving: Callable[[], None] = lambda: None
+    ) -> Incoming:
+        """
+        Send a request and wait for its answer, which has the same correlation id.
+
+        `direct` asks for answers by the broker's direct reply-to, otherwise in a queue of the connection's own. Errors are
+        those of `publish`; OutcomeUnknown also when it left and no answer came in time.
+        """
+        ends = time.monotonic() + timeout_s
+        line = self._connected(timeout_s)
+        requests = line.requests(message.exchange, direct)
+        _wait(requests.opened, ends, f"{self._endpoint.where}: the broker did not open a channel in time")
+        leaving()
+        answer: Future[Incoming] = Future()
+        line.ask(requests, message, answer)
+        try:
+            return answer.result(max(ends - time.monotonic(), 0.001))
+        except FutureTimeout as error:
+            if answer.cancel():
+                raise Unavailable(f"{self._endpoint.where}: the connection is busy; nothing was sent") from error
+            line.forget(requests, message)
+            raise OutcomeUnknown(f"{self._endpoint.where}: no answer within {timeout_s:.3g} s") from error
 
     def _connected(self, timeout_s: float) -> _Sender:
         with self._lock:
@@ -123,6 +149,7 @@ class _Sender:
         self._endpoint = endpoint
         self._exchanges: dict[str, _Exchange] = {}
         self._batches: set[Batch] = set()
+        self._requests: dict[tuple[str, bool], Requests] = {}
         self._lock = threading.Lock()
         self._parameters = endpoint.parameters()
         self._connection = Line(
@@ -159,6 +186,21 @@ class _Sender:
         with self._lock:
             self._batches.discard(batch)
         self._soon(batch.close)
+
+    def requests(self, exchange: str, direct: bool) -> Requests:
+        """Open the channel of the requests to an exchange, once for as long as it stays open."""
+        with self._lock:
+            known = self._requests.get((exchange, direct))
+            if known is None or not known.is_open:
+                known = self._requests[exchange, direct] = Requests(self._endpoint, exchange, direct=direct)
+                self._soon(partial(known.open, self._connection))
+        return known
+
+    def ask(self, requests: Requests, message: Outgoing, answer: Future[Incoming]) -> None:
+        self._soon(lambda: requests.send(self._connection, message, answer))
+
+    def forget(self, requests: Requests, message: Outgoing) -> None:
+        self._soon(lambda: requests.forget(str(message.properties["correlation_id"])))
 
     def close(self) -> None:
         self._soon(self._close)
@@ -203,9 +245,9 @@ class _Sender:
         unsent = error if isinstance(error, ConfigError) else Unavailable(error.message)
         _fail(self.opened, unsent)
         with self._lock:
-            exchanges, batches = list(self._exchanges.values()), list(self._batches)
-        for batch in batches:
-            batch.lost(error)
+            exchanges, others = list(self._exchanges.values()), [*self._batches, *self._requests.values()]
+        for other in others:
+            other.lost(error)
         for one in exchanges:
             _fail(one.opened, unsent)
             waiting, one.waiting = one.waiting, {}

@@ -185,15 +185,24 @@ class Occurrence:
     Something that happened outside and starts a run.
 
     `env` is what the trigger's expressions see (`message`, `file`); `id` identifies it: the same id starts one run.
+    Runs of one `group` come one after the other. With `most` unfinished runs of the workflow it starts none now.
     """
 
     id: str
     env: Mapping[str, Any]
     group: str | None = None
+    most: int | None = None
+
+
+class Begun(Protocol):
+    """A run that an occurrence has started."""
+
+    def ended(self) -> str | None:
+        """Say what became of it: nothing where all is well, why it failed; None while it goes on."""
 
 
 class Trigger(Protocol):
-    def run(self, start: Callable[[Occurrence], None], stop: threading.Event) -> None:
+    def run(self, start: Callable[[Occurrence], Begun | None], stop: threading.Event) -> None:
         """
         Watch until `stop` is set, on a thread of the caller; come back by itself after a lost connection.
 

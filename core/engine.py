@@ -165,13 +165,14 @@ class Engine:
         key: str | None = None,
         trigger_id: str | None = None,
         date: str | None = None,
+        group: str | None = None,
         definition: Workflow | None = None,
         before: Callable[[Connection], None] = lambda conn: None,
     ) -> Run:
         """
         Begin a run; Unavailable while the workflow is held or the disk is full. The same `trigger_id` begins one run.
 
-        `definition` is for a workflow that is registered nowhere (one call that needs an approval). `date` is the business date, today (UTC) when absent.
+        `group` is the key where the workflow has no rule for one. `definition` is for a workflow that is registered nowhere (one call that needs an approval). `date` is the business date, today (UTC) when absent.
         `before` is one commit with the beginning, and what it raises begins nothing. Raises InputError for an unknown workflow or a wrong input.
         """
         definition = definition or self._definitions(workflow)
@@ -180,7 +181,8 @@ class Engine:
         self._intake.require(f"workflow:{workflow}")
         plan = plan_of(definition)
         given = checked(plan, {} if input is None else input)
-        key = key_of(plan, given) if key is None else key
+        if key is None and (key := key_of(plan, given)) is None:
+            key = group
         with self._guard.witness.beginning(workflow):
             beginning = Beginning.of(self._record.aside, workflow, plan, given, caller, key=key, date=date)
 
@@ -239,6 +241,11 @@ class Engine:
         """List runs, newest first: `state workflow key since q after limit`."""
         with self._journal.read() as conn:
             return views.page(conn, **by)
+
+    def unfinished(self, workflow: str, most: int) -> int:
+        """Count the runs of a workflow that are not finished, up to `most`."""
+        with self._journal.read() as conn:
+            return runs.unfinished(conn, workflow, most)
 
     def latest(self, workflow: str) -> Run | None:
         """Give the newest run of a workflow, None when it never ran."""

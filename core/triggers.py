@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import structlog
 
 from .access import Caller
-from .adapter import Adapter, Occurrence
+from .adapter import Adapter, Begun, Occurrence
 from .errors import DrawbarError, InputError, Unavailable
 from .expressions import Template
 from .store import events
@@ -25,6 +25,7 @@ log = structlog.get_logger("drawbar.triggers")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 _SOUND_S = 60.0
 _LOOK_S = 0.25
+_ROOM_S = 0.5
 _SAID_AGAIN_S = 600.0
 
 
@@ -39,7 +40,12 @@ class Starter(Protocol):
         caller: Caller,
         trigger_id: str | None = None,
         date: str | None = None,
+        group: str | None = None,
     ) -> Any: ...
+
+    def run(self, run_id: str) -> Any: ...
+
+    def unfinished(self, workflow: str, most: int) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +58,13 @@ class StartRun:
     caller: Caller
     input: Template | None
 
-    def __call__(self, occurrence: Occurrence) -> None:
+    def __call__(self, occurrence: Occurrence) -> RunOf:
         """
         Return when the run is in the journal.
 
         InputError says that this occurrence will never start a run; Unavailable that it may later.
         """
+        self._look_for_room(occurrence.most)
         today = datetime.now(UTC)
         env = {**occurrence.env, "run": {"date": today.date(), "started_at": today}}
         given = None if self.input is None else self.input.fill(env)
@@ -70,13 +77,37 @@ class StartRun:
             caller=self.caller,
             trigger_id=trigger_id,
             date=today.date().isoformat(),
+            group=occurrence.group,
         )
         try:
-            in_trace(_trace_of(occurrence.env), start)
+            return RunOf(self.engine, in_trace(_trace_of(occurrence.env), start).id)
         except InputError as error:
             if error.reason == "not_found":  # the workflow was deleted a moment ago: the message is not to blame
                 raise Unavailable(error.message, retry_after_s=5) from error
             raise
+
+    def _look_for_room(self, most: int | None) -> None:
+        if most is not None and self.engine.unfinished(self.workflow, most) >= most:
+            said = f"{most} runs of {self.workflow} are not finished, and no more may wait (max_waiting)"
+            raise Unavailable(said, retry_after_s=_ROOM_S)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOf:
+    """A run that an occurrence has started, for a trigger that settles when it has ended."""
+
+    engine: Starter
+    id: str
+
+    def ended(self) -> str | None:
+        run = self.engine.run(self.id)
+        if not run.is_final:
+            return None
+        return f"run {self.id} failed: {_said(run.error)}" if run.state == "failed" else ""
+
+
+def _said(error: Any) -> str:
+    return str(error.get("message", "")) if isinstance(error, Mapping) else str(error or "")
 
 
 def _trace_of(env: Mapping[str, Any]) -> str | None:
@@ -135,7 +166,7 @@ class Watch:
         name: str,
         adapter: Callable[[], Adapter[Any]],
         spec: Mapping[str, Any],
-        start: Callable[[Occurrence], None],
+        start: Callable[[Occurrence], Begun | None],
         journal: Journal,
         *,
         stop: threading.Event | None = None,

@@ -1,4 +1,4 @@
-"""How often messages failed in syncs, by what identifies them; kept here, since classic queues count nothing."""
+"""How often messages failed, by what identifies them; kept here, since classic queues count nothing."""
 
 from __future__ import annotations
 
@@ -25,12 +25,17 @@ class Attempts:
         self._path = folder / f"{hashlib.sha256(queue.encode()).hexdigest()[:24]}.json"
 
     def failed(self, messages: Iterable[Incoming]) -> list[int]:
-        """Count one more failure of each and give the counts; where the broker counted more, its count."""
+        """
+        Count one more failure of each and give the counts.
+
+        What the broker counts (x-delivery-count) says nothing of failures: each line that is lost, and each look at a
+        queue, counts there for messages that nobody has worked on.
+        """
         known = self._read()
         counts = []
         for message in messages:
             name = _name(message)
-            known[name] = max(known.pop(name, 0), message.returned) + 1
+            known[name] = known.pop(name, 0) + 1
             counts.append(known[name])
         self._write(dict(list(known.items())[-_KEPT:]))
         return counts

@@ -7,6 +7,7 @@ import binascii
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...core.errors import InputError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 Kind = Literal["json", "text", "bytes"]
 
 
+@lru_cache(maxsize=256)
 def kind_of(content_type: str) -> Kind:
     essence = content_type.partition(";")[0].strip().lower()
     if essence.endswith(("/json", "+json")):
@@ -93,6 +95,13 @@ class Bodies:
         body = decode(message.body, message.content_type or self.content_type, encoding)
         return {**described(message), "body": body}
 
+    def told(self, message: Incoming) -> dict[str, Any]:
+        """Give a message as callers see it; one whose body cannot be read has no body, its bytes and the problem."""
+        try:
+            return self.seen(message)
+        except InputError as error:
+            return {**described(message), "body": None, "raw": message.body, "problem": error.message}
+
     def encode(self, body: Any) -> bytes:
         """Make the bytes of a body; InputError names what does not fit."""
         if self.form is None:
@@ -131,14 +140,18 @@ class Bodies:
 
 def described(message: Incoming) -> dict[str, Any]:
     """Give all of a message but its body."""
-    properties = message.properties
+    said = message.properties.get
     return {
-        "id": message.message_id,
-        "headers": dict(message.headers),
+        "id": said("message_id"),
+        "headers": dict(said("headers") or ()),
         "exchange": message.exchange,
         "routing_key": message.routing_key,
         "redelivered": message.redelivered,
-        **{name: properties.get(name) for name in ("content_type", "correlation_id", "reply_to", "type", "timestamp")},
+        "content_type": said("content_type"),
+        "correlation_id": said("correlation_id"),
+        "reply_to": said("reply_to"),
+        "type": said("type"),
+        "timestamp": said("timestamp"),
     }
 
 

@@ -15,17 +15,43 @@ from ..formats import AnyFormat
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Argument = Annotated[Template, Sees("arguments")]
-_LATER = "comes with the release of file drops and queues; remove it until then"
+Key = Annotated[str, StringConstraints(max_length=255)]
+
+
+class Binding(Strict):
+    """What of an exchange comes to a queue."""
+
+    exchange: str = Field(min_length=1, max_length=255, description="The exchange that the queue is bound to.")
+    routing_key: Key = Field("", description="Routing key or pattern of the binding.")
+    type: Literal["topic", "direct", "fanout", "headers"] = Field("topic", description="Kind of that exchange.")
+
+
+class QueueDeclared(Strict):
+    """How a queue is made that is not there yet; it is always durable."""
+
+    type: Literal["quorum", "classic"] = Field("quorum", description="Kind of the queue.")
+    arguments: dict[str, Any] = Field(default_factory=dict, description="Further arguments, such as x-max-length.")
+    bind: list[Binding] = Field(default_factory=list, description="Exchanges whose messages come to it.")
+
+
+class ExchangeDeclared(Strict):
+    """How an exchange is made that is not there yet; it is always durable."""
+
+    type: Literal["topic", "direct", "fanout", "headers"] = Field("topic", description="Kind of the exchange.")
 
 
 class TlsConfig(Strict):
     ca_file: Path | None = Field(None, description="Whom to trust; the system's authorities when absent.")
     certificate_file: Path | None = Field(None, description="Our own certificate, for brokers that ask for one.")
     key_file: Path | None = Field(None, description="Its key, when it is not in the same file.")
+    login: Literal["password", "certificate"] = Field(
+        "password",
+        description="certificate: the broker takes the user from our certificate (EXTERNAL), and the url names none.",
+    )
 
 
-class PublishConfig(Strict):
-    """One publication: the tool `publish_<name>`."""
+class Sent(Strict):
+    """What every message that we send can say."""
 
     exchange: str = Field("", max_length=255, description="Exchange; the default exchange when absent.")
     routing_key: Argument = Field(description="Routing key; the queue's name on the default exchange.")
@@ -42,7 +68,49 @@ class PublishConfig(Strict):
     mandatory: bool = Field(True, description="A message that no queue takes is rejected, not dropped.")
     persistent: bool = Field(True, description="Messages survive a restart of the broker on durable queues.")
 
-    later: ClassVar[dict[str, str]] = {"expiration": _LATER}
+    correlation_id: Argument | None = Field(None, description="Correlation id, where a call gives none.")
+    reply_to: Argument | None = Field(None, description="Where answers are awaited, where a call says nothing.")
+    type: Argument | None = Field(None, description="What kind of message it is, for its receivers.")
+    priority: int | None = Field(None, ge=0, le=255, description="Priority, on queues that have priorities.")
+    expiration_s: float | None = Field(
+        None,
+        gt=0,
+        le=4_294_967,
+        description="A message that waits longer than so many seconds is dropped or dead-lettered.",
+    )
+    declare: bool | ExchangeDeclared = Field(
+        False, description="Make the exchange when it is not there; without it, it is looked for and must be there."
+    )
+
+    later: ClassVar[dict[str, str]] = {"expiration": "is written expiration_s here, in seconds"}
+
+
+class PublishConfig(Sent):
+    """One publication: the tool `publish_<name>`."""
+
+
+class ReplyConfig(Strict):
+    """What comes back."""
+
+    queue: Literal["direct", "exclusive"] = Field(
+        "direct", description="direct: the broker's direct reply-to; exclusive: a queue of this connection's own."
+    )
+    content_type: str = Field("application/json", description="What an answer is that does not say it itself.")
+    format: AnyFormat | None = Field(None, description="What is in the answers, as in a feed; over content_type.")
+    records: bool = Field(False, description="An answer of the format has several records: a list.")
+
+
+class RequestConfig(Sent):
+    """One request that is answered: the tool `request_<name>`. An answer that does not come in time is an unknown outcome."""
+
+    persistent: bool = Field(False, description="The request survives a restart of the broker on a durable queue.")
+    reply: ReplyConfig = Field(default_factory=ReplyConfig, description="What comes back, and where.")
+
+    later: ClassVar[dict[str, str]] = {
+        **Sent.later,
+        "reply_to": "is made by request_ itself; see reply:",
+        "timeout_s": "is said of the tool: tools: { request_NAME: { timeout_s: } }",
+    }
 
 
 class DeadLetter(Strict):
@@ -58,7 +126,19 @@ class ConsumeConfig(Strict):
     queue: str = Field(min_length=1, max_length=255, description="Name of the queue; it must be there.")
     prefetch: int = Field(20, ge=1, le=65535, description="How many messages may wait here for their answer.")
     max_attempts: int = Field(5, ge=1, description="After that many failures a message is dead-lettered.")
-    settle: Literal["accepted"] = Field("accepted", description="accepted: when its run is in the journal.")
+    settle: Literal["accepted", "finished"] = Field(
+        "accepted",
+        description="When a message is acknowledged: accepted: its run is in the journal; finished: its run has ended (one that failed is dead-lettered).",
+    )
+    max_waiting: int | None = Field(
+        None,
+        ge=1,
+        description="With so many unfinished runs of the workflow no more begin; messages stay on the queue.",
+    )
+    group: Annotated[Template, Sees("message")] | None = Field(
+        None,
+        description="Runs of messages of the same group come one after the other, in the order of the queue, which one process at a time consumes.",
+    )
     content_type: str = Field("application/json", description="What a body is that does not say it itself.")
     format: AnyFormat | None = Field(
         None, description="What is in the bodies, as in a feed: copybook, fixed, xml, edifact ...; over content_type."
@@ -68,19 +148,14 @@ class ConsumeConfig(Strict):
         None, description="Where dead letters go; the queue's own dead letter exchange when absent."
     )
 
-    later: ClassVar[dict[str, str]] = {
-        "max_waiting": "comes with the release of the engine for many machines; remove it until then",
-        "group": _LATER,
-        "on_poison": _LATER,
-        "declare": _LATER,
-    }
+    declare: bool | QueueDeclared = Field(
+        False,
+        description="Make the queue, what it is bound to and the queue of its dead letters when they are not there; without it they are looked for and must be there.",
+    )
 
-    @field_validator("settle", mode="before")
-    @classmethod
-    def _only_accepted(cls, given: Any) -> Any:
-        if given == "finished":
-            raise PydanticCustomError("not_yet", f"settle: finished {_LATER} or say accepted")
-        return given
+    later: ClassVar[dict[str, str]] = {
+        "on_poison": "comes later: until then runs after a failed one of their group go on; remove it",
+    }
 
 
 class AmqpConfig(AdapterConfig):
@@ -97,7 +172,8 @@ class AmqpConfig(AdapterConfig):
     publish: dict[Name, PublishConfig] = Field(default_factory=dict, description="What may be published, by name.")
     consume: dict[Name, ConsumeConfig] = Field(default_factory=dict, description="Which queues are read, by name.")
 
-    later: ClassVar[dict[str, str]] = {"request": _LATER, "declare": _LATER}
+    request: dict[Name, RequestConfig] = Field(default_factory=dict, description="What is asked and answered, by name.")
+    declare: bool = Field(False, description="`declare` of everything that does not say it itself.")
 
     @field_validator("hosts")
     @classmethod

@@ -9,36 +9,55 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ...core.errors import ConfigError, InputError
+from ...core.expressions import Template
 from ...core.trace import CARRIED
 from ...core.values import parse_json
 from .bodies import Bodies
-from .config import PublishConfig
+from .config import PublishConfig, RequestConfig
 
 if TYPE_CHECKING:
     from ...connectors.amqp import Incoming, Outgoing
 
 
-def outgoing(publication: PublishConfig, arguments: Mapping[str, Any], message_id: str, bodies: Bodies) -> Outgoing:
+def outgoing(
+    publication: PublishConfig | RequestConfig, arguments: Mapping[str, Any], message_id: str, bodies: Bodies
+) -> Outgoing:
     from ...connectors.amqp import Outgoing
 
     env = {"arguments": arguments}
-    key = publication.routing_key.fill(env)
-    if not isinstance(key, str) or len(key.encode()) > 255:
-        raise InputError("the routing key is not a text of at most 255 bytes", field="routing_key")
+    key = _short(publication.routing_key, env, "routing_key")
     headers = {name: template.fill(env) for name, template in publication.headers.items()}
     if (carried := CARRIED.get()) is not None:
         headers = {"traceparent": carried.traceparent, **headers}
+    given = arguments.get
+    expires_s = given("expiration_s", publication.expiration_s)
     properties = {
         "content_type": bodies.content_type,
-        "message_id": arguments.get("message_id") or message_id,
-        "headers": {**headers, **(arguments.get("headers") or {})} or None,
-        "correlation_id": arguments.get("correlation_id"),
+        "message_id": given("message_id") or message_id,
+        "headers": {**headers, **(given("headers") or {})} or None,
+        "correlation_id": given("correlation_id") or _short(publication.correlation_id, env, "correlation_id"),
+        "reply_to": given("reply_to") or _short(publication.reply_to, env, "reply_to"),
+        "type": _short(publication.type, env, "type"),
+        "priority": given("priority", publication.priority),
+        "expiration": None if expires_s is None else str(max(int(expires_s * 1000), 0)),
         "delivery_mode": 2 if publication.persistent else 1,
         "timestamp": int(time.time()),
         "app_id": "drawbar",
     }
     body = bodies.encode(arguments["body"])
     return Outgoing(publication.exchange, key, body, properties, publication.mandatory)
+
+
+def _short(template: Template | None, env: Mapping[str, Any], field: str) -> Any:
+    """Fill in what AMQP carries as a short text; InputError names the one that is none."""
+    if template is None:
+        return None
+    value = template.fill(env)
+    if value is None and field != "routing_key":
+        return None
+    if not isinstance(value, str) or len(value.encode()) > 255:
+        raise InputError(f"the {field.replace('_', ' ')} is not a text of at most 255 bytes", field=field)
+    return value
 
 
 def forwarded(message: Incoming, exchange: str, routing_key: str, headers: Mapping[str, Any] | None = None) -> Outgoing:
@@ -58,7 +77,7 @@ def shown(message: Outgoing) -> dict[str, Any]:
     return {**where, "properties": properties, "body": message.body.decode(errors="replace")}
 
 
-def body_schema(publication: PublishConfig, base: Path, bodies: Bodies) -> Mapping[str, Any]:
+def body_schema(publication: PublishConfig | RequestConfig, base: Path, bodies: Bodies) -> Mapping[str, Any]:
     """Give the schema of the body for its place below `properties/body`; ConfigError for one that cannot be read."""
     given = publication.schema_
     if isinstance(given, Path):

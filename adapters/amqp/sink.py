@@ -11,16 +11,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ...core.batch import Cursor, Row, RowRefused, Writing, Written
-from ...core.errors import DrawbarError
+from ...core.errors import DrawbarError, Rejected
 from ...core.schema import Checker
 from .publish import outgoing
 
 if TYPE_CHECKING:
     from ...connectors.amqp import Outgoing
     from ...connectors.amqp_batch import Ready
-    from ...connectors.amqp_publisher import Publisher
     from .bodies import Bodies
     from .config import PublishConfig
+    from .wire import Wire
 
 _IN_MEMORY = 1 << 20
 _HEAD = struct.Struct(">BBII")
@@ -37,7 +37,7 @@ class QueueSink:
 
     def __init__(
         self,
-        publisher: Publisher,
+        wire: Wire,
         config: PublishConfig,
         schema: Mapping[str, Any],
         bodies: Bodies,
@@ -46,7 +46,7 @@ class QueueSink:
         timeout_s: float,
     ) -> None:
         self._bodies = bodies
-        self._publisher = publisher
+        self._wire = wire
         self._config = config
         self._checker = Checker.of({"type": "object", "properties": {"body": schema}}, "schema")
         self._sync = sync
@@ -68,6 +68,7 @@ class QueueSink:
 
     @contextmanager
     def writing(self, *, portion: str, file_name: str | None = None) -> Iterator[Writing]:
+        self._wire.ready()
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
             yield QueueWriting(self, spool, portion)  # type: ignore[arg-type]  # it is a binary stream
 
@@ -82,11 +83,15 @@ class QueueSink:
         return self._checker.deviation({"body": row})
 
     def send(self, messages: Iterator[Ready]) -> None:
-        self._publisher.publish_all(self._config.exchange, messages, timeout_s=self._timeout_s)
+        try:
+            self._wire.publisher.publish_all(self._config.exchange, messages, timeout_s=self._timeout_s)
+        except Rejected as error:
+            self._wire.missed(error)
+            raise
 
     @cached_property
     def _ready(self) -> Callable[[Outgoing], Ready]:
-        from ...connectors.amqp_batch import Ready, ready
+        from ...connectors.amqp_batch import ready
 
         return ready()
 

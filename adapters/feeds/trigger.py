@@ -15,7 +15,7 @@ from .found import Found, Taken
 from .totals import prove
 
 _AGAIN_S = 60.0
-Start = Callable[[Occurrence], None]
+Start = Callable[[Occurrence], object]
 
 
 class _Polling:

@@ -351,6 +351,9 @@ _LEFT_QUEUED = Statement(
 )
 _KEY_IS_HELD = Statement("SELECT 1 FROM runs WHERE key_held = :held")
 _BY_TRIGGER = Statement("SELECT id FROM runs WHERE trigger_id = :trigger_id")
+_UNFINISHED = Statement(
+    "SELECT count(*) FROM (SELECT 1 FROM runs WHERE finished_at IS NULL AND workflow = :workflow LIMIT :most) AS live"
+)
 
 
 def claim(conn: Connection, *, is_first: bool = False, intended: Intended | None = None, **said: Any) -> Held:
@@ -532,6 +535,11 @@ def key_is_held(conn: Connection, held: str) -> bool:
 def of_trigger(conn: Connection, trigger_id: str) -> str | None:
     row = _BY_TRIGGER(conn, trigger_id=trigger_id).fetchone()
     return row[0] if row else None
+
+
+def unfinished(conn: Connection, workflow: str, most: int) -> int:
+    (count,) = _UNFINISHED(conn, workflow=workflow, most=most).one()
+    return int(count)
 
 
 def reopen(conn: Connection, run_id: str, *, held: str | None, given: str) -> None:

@@ -242,12 +242,12 @@ def test_an_idle_connection_that_was_cut_is_opened_anew(open_adapter, vhost, cha
 def test_a_publisher_that_was_idle_for_many_heartbeats_still_publishes(open_adapter, vhost, channel, rabbitmq):
     adapter = open_adapter(vhost, heartbeat_s=1)
     run(adapter, "publish_direct", body=1)
-    line = adapter._publisher._line
+    line = adapter._wire.publisher._line
 
     time.sleep(4)
     run(adapter, "publish_direct", body=2)
 
-    assert adapter._publisher._line is line
+    assert adapter._wire.publisher._line is line
 
 
 def test_a_closed_port_is_unavailable(open_adapter, vhost, rabbitmq, proxy, channel):
@@ -496,18 +496,43 @@ def test_while_nothing_can_start_a_message_is_held_and_then_starts(adapter, chan
 
 
 def test_a_message_that_kills_its_worker_again_and_again_is_dead_lettered(open_adapter, vhost, channel):
-    """Only the broker can count attempts that nobody lived to tell: a quorum queue does."""
-    channel.queue_declare("quorum", durable=True, arguments={"x-queue-type": "quorum", **DEAD})
-    put(channel, b"{}", queue="quorum")
-    for _ in range(3):
-        method, _, _ = eventually(lambda: channel.basic_get("quorum"), lambda got: got[0])
-        channel.basic_nack(method.delivery_tag, requeue=True)
-    adapter = open_adapter(vhost, consume={"incoming": {"queue": "quorum", "max_attempts": 3}})
+    """It is counted when it begins, since nobody lives to count it later; so also on a classic queue."""
+
+    class Killed(BaseException):
+        """Nothing of the worker is run after this."""
+
+    def die(occurrence):
+        raise Killed
+
+    adapter = open_adapter(vhost, consume={"incoming": {"queue": "in", "max_attempts": 3}})
+    put(channel, b"{}", message_id="m-1")
+    deaths = 0
+    for _ in range(4):
+        eventually(lambda: depth(channel, "in") == 1)
+        with contextlib.suppress(Killed):
+            adapter.trigger({"consume": "incoming"}, name="t").run(die, threading.Event())
+        deaths += 1
 
     with Started(adapter) as trigger:
         assert get(channel, "dead")[2] == b"{}"
 
-    assert trigger.seen == []
+    assert (trigger.seen, deaths) == ([], 4)
+
+
+def test_lines_that_are_lost_are_no_attempts_of_a_message(open_adapter, vhost, channel):
+    """A quorum queue counts every delivery; a message that only waited here has not failed."""
+    channel.queue_declare("quorum", durable=True, arguments={"x-queue-type": "quorum", **DEAD})
+    put(channel, b"{}", queue="quorum", message_id="m-1")
+    for _ in range(5):
+        method, _, _ = eventually(lambda: channel.basic_get("quorum"), lambda got: got[0])
+        channel.basic_nack(method.delivery_tag, requeue=True)
+    adapter = open_adapter(vhost, consume={"incoming": {"queue": "quorum", "max_attempts": 2}})
+
+    with Started(adapter) as trigger:
+        eventually(lambda: trigger.seen)
+        eventually(lambda: depth(channel, "quorum") == 0)
+
+    assert depth(channel, "dead") == 0
 
 
 def test_a_trigger_that_stops_leaves_what_it_did_not_start(adapter, channel):
@@ -680,12 +705,15 @@ def test_a_preview_shows_the_message_and_sends_nothing(adapter, channel):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"request": {}}, "request: comes with the release of file drops and queues"),
+        ({"publish": {"a": {"routing_key": "q", "expiration": 5}}}, "expiration: is written expiration_s here"),
+        ({"request": {"a": {"routing_key": "q", "timeout_s": 5}}}, "timeout_s: is said of the tool"),
+        ({"publish": {"a": {"routing_key": "q", "priority": 300}}}, "less than or equal to 255"),
         ({"hosts": ["amqp://b"]}, "should match pattern"),
         ({"hosts": ["b:70000"]}, "has no port that there is"),
-        ({"consume": {"a": {"queue": "q", "on_poison": "hold_group"}}}, "on_poison: comes with"),
-        ({"consume": {"a": {"queue": "q", "group": "x"}}}, "group: comes with"),
-        ({"consume": {"a": {"queue": "q", "settle": "finished"}}}, "settle: finished comes with"),
+        ({"consume": {"a": {"queue": "q", "on_poison": "hold_group"}}}, "on_poison: comes later"),
+        ({"consume": {"a": {"queue": "q", "group": "${{ row.a }}"}}}, "'row' is not seen here"),
+        ({"consume": {"a": {"queue": "q", "settle": "never"}}}, "Input should be 'accepted' or 'finished'"),
+        ({"consume": {"a": {"queue": "q", "declare": {"type": "stream"}}}}, "Input should be 'quorum' or 'classic'"),
         ({"consume": {"a": {"queue": "q", "prefetsch": 1}}}, "Extra inputs are not permitted"),
         ({"consume": {"a b": {"queue": "q"}}}, "should match pattern"),
         ({"publish": {"a": {"routing_key": "${{ message.id }}"}}}, "'message' is not seen here"),
@@ -706,11 +734,15 @@ def test_the_configuration_names_its_tools_and_endpoints():
             "kind": "amqp",
             "url": "amqp://u:geheim@h/",
             "publish": {"billed": {"routing_key": "q"}},
+            "request": {"price": {"routing_key": "q"}},
             "consume": {"incoming": {"queue": "q"}},
         }
     )
 
-    assert AmqpAdapter.tool_names(config) == {"publish_billed", "get_incoming", "settle_incoming"}
+    assert AmqpAdapter.tool_names(config) == {
+        *("publish_billed", "request_price"),
+        *("get_incoming", "settle_incoming", "browse_incoming"),
+    }
     assert AmqpAdapter.endpoints(config) == {"consume": {"incoming"}, "publish": {"billed"}}
     assert "geheim" not in repr(config)
 
