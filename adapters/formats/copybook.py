@@ -13,7 +13,7 @@ from ...core.batch import Reject, Row
 from ...core.errors import ConfigError, InputError
 from ...core.expressions import Sees, Template
 from .compression import FormatConfig
-from .copybook_codec import Decode, Rules, columns, decoder
+from .copybook_codec import Decode, Rules, WrongValue, columns, decoder
 from .copybook_encoder import encode
 from .copybook_fields import Alphabet
 from .copybook_layout import Node, identifier, place
@@ -26,6 +26,7 @@ from .framing import (
     Blocks,
     Newline,
     Out,
+    Placed,
     blocks,
     described,
     descriptor,
@@ -80,7 +81,12 @@ class CopybookConfig(FormatConfig):
         "By default numbers of nothing but blanks or low values are.",
     )
     native: Literal["big", "little"] = Field(
-        "big", description="Byte order of COMP-5, and of COMP-1 and COMP-2 in IEEE."
+        "big", description="Byte order of COMP-5, of NATIONAL, and of COMP-1 and COMP-2 in IEEE."
+    )
+    depending: Literal["slides", "stays"] = Field(
+        "slides",
+        description="What stands behind a table of OCCURS DEPENDING ON: it slides to the table's end, as IBM's compiler "
+        "has it, or it stays behind the room for all entries (ODOSLIDE off).",
     )
     floats: Literal["ibm", "ieee"] | None = Field(
         None,
@@ -116,6 +122,12 @@ class _Layout:
     size: int
     least: int
 
+    @property
+    def varies(self) -> bool:
+        """Tell whether a record may be shorter because its tables are."""
+        counters = self.root.counters.values()
+        return bool(counters) and not any(counter.overlaps for counter in counters)
+
 
 class Copybook(Whole):
     """Reads and writes records by a copybook."""
@@ -133,7 +145,15 @@ class Copybook(Whole):
         rules = FieldRules(config.types, config.null_if, self._alphabet)
         items = CopybookParser(config.copybook.name, config.source).parse(read_text(base / config.copybook))
         self._roots = [
-            place(item, config.copybook.name, self._alphabet, rules, enums=config.enums == "check") for item in items
+            place(
+                item,
+                config.copybook.name,
+                self._alphabet,
+                rules,
+                enums=config.enums == "check",
+                stays=config.depending == "stays",
+            )
+            for item in items
         ]
         rules.finish()
         self._layouts = {name: self._layout(name, root) for name, root in self._assigned(items).items()}
@@ -149,16 +169,18 @@ class Copybook(Whole):
 
     def read(self, stream: BinaryIO, *, start: int = 0) -> Iterator[Record | Reject]:
         skip, records = self._records(stream, start)
-        for number, raw in enumerate(records, skip + 1):
+        for number, (at, raw) in enumerate(records, skip + 1):
             if number > start:
-                yield self._one(number, raw)
+                yield self._one(number, raw, at)
 
-    def _one(self, number: int, raw: bytes) -> Record | Reject:
+    def _one(self, number: int, raw: bytes, at: int) -> Record | Reject:
         try:
             name = self._kind(raw)
             return Record(number, name, self._decode(self._layout_of(name, raw), raw), raw)
+        except WrongValue as wrong:
+            return Reject(number, f"{wrong} (byte {at + wrong.at} of the file, {wrong.at} of the record)", raw)
         except ValueError as wrong:
-            return Reject(number, str(wrong), raw)
+            return Reject(number, f"{wrong} (byte {at} of the file)", raw)
 
     def _layout_of(self, name: str, raw: bytes) -> _Layout:
         """Give the layout of a record, with those descriptions in it that the rules for REDEFINES say."""
@@ -212,11 +234,11 @@ class Copybook(Whole):
         return {name: columns(layout.root) for name, layout in self._layouts.items()}
 
     def _layout(self, name: str, root: Node, meant: Mapping[int, bool] | None = None) -> _Layout:
-        first = name == ROW
+        first, exact = name == ROW, self._config.record in {"rdw", "bdw"}
         return _Layout(
             root,
-            decoder(root, Rules(first, meant=meant or {})),
-            decoder(root, Rules(first, short=True, meant=meant or {})),
+            decoder(root, Rules(first, exact=exact, meant=meant or {})),
+            decoder(root, Rules(first, exact=exact, short=True, meant=meant or {})),
             root.size if not root.counters else sum(slot.size for slot in root.slots),
             root.min_size(),
         )
@@ -260,7 +282,7 @@ class Copybook(Whole):
                         f"({config.copybook.name}:{node.item.at.line}); use record: fixed or rdw"
                     )
 
-    def _records(self, stream: BinaryIO, start: int) -> tuple[int, Iterator[bytes]]:
+    def _records(self, stream: BinaryIO, start: int) -> tuple[int, Iterator[Placed]]:
         match self._config.record:
             case "fixed":
                 return start, blocks(stream, self._config.length or self._length, start)
@@ -271,13 +293,15 @@ class Copybook(Whole):
             case _:
                 return 0, self._lines(stream)
 
-    def _lines(self, stream: BinaryIO) -> Iterator[bytes]:
+    def _lines(self, stream: BinaryIO) -> Iterator[Placed]:
         """Give lines, filled up with the blanks that writing them has cut."""
         least = min(layout.least for layout in self._layouts.values())
+        at = 0
         for number, (raw, ended) in enumerate(lines(stream, self._end), 1):
             if not ended and len(raw) < least:
                 raise IncompleteFile(f"record {number} ends after {len(raw)} bytes, without a newline")
-            yield raw
+            yield at, raw
+            at += len(raw) + len(self._end)
 
     def _decode(self, layout: _Layout, raw: bytes) -> dict[str, Any]:
         size = len(raw)
@@ -287,7 +311,8 @@ class Copybook(Whole):
             raise ValueError(f"the record has {size} bytes, and its layout at least {layout.least}")
         elif size > layout.size and self._config.record != "fixed":
             raise ValueError(f"the record has {size} bytes, and its layout {layout.size}")
-        decode = layout.decode if len(raw) >= layout.size or layout.root.counters else layout.decode_short
+        whole = len(raw) >= layout.size or layout.varies
+        decode = layout.decode if whole else layout.decode_short
         return decode(raw)  # type: ignore[no-any-return]  # a record is a dict
 
     def _peek(self, raw: bytes, path: Names) -> Any:

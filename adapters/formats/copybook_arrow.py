@@ -11,11 +11,12 @@ import pyarrow as pa
 from ...core.batch import Reject
 from .copybook_columns import Bytes, Field, Mask, decode
 from .format import ArrowBatch, Record
+from .framing import Placed
 
 ROW = "row"
 _MOST_BYTES = 64 * 1024 * 1024
-Read = Callable[[int, bytes], "Record | Reject"]
-"""Read one record, by its number, the way of rows."""
+Read = Callable[[int, bytes, int], "Record | Reject"]
+"""Read one record, by its number, the way of rows; the last is its offset in the file."""
 
 
 class Raws(Sequence[bytes]):
@@ -38,10 +39,10 @@ class Raws(Sequence[bytes]):
 
 
 class Block:
-    """Some records in one piece of memory."""
+    """Some records in one piece of memory, and where they stand in their file."""
 
-    def __init__(self, data: bytes, starts: Any, ends: Any, first: int) -> None:
-        self.data, self.starts, self.ends, self.first = data, starts, ends, first
+    def __init__(self, data: bytes, starts: Any, ends: Any, first: int, places: Any) -> None:
+        self.data, self.starts, self.ends, self.first, self.places = data, starts, ends, first, places
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -74,20 +75,20 @@ def blocks_of(stream: Any, length: int, rows: int, skip: int) -> Iterator[Block]
     number = skip
     for data in whole_blocks(stream, length, max(min(rows, _MOST_BYTES // length), 1), skip):
         starts = np.arange(0, len(data), length, dtype=np.int64)
-        yield Block(data, starts, starts + length, number + 1)
+        yield Block(data, starts, starts + length, number + 1, starts + number * length)
         number += len(starts)
 
 
-def gathered(records: Iterator[bytes], rows: int, start: int) -> Iterator[Block]:
+def gathered(records: Iterator[Placed], rows: int, start: int) -> Iterator[Block]:
     """Give blocks of records of any length, the first `start` left out."""
-    held: list[bytes] = []
+    held: list[Placed] = []
     number = size = 0
     first = start + 1
-    for number, raw in enumerate(records, 1):
+    for number, placed in enumerate(records, 1):
         if number <= start:
             continue
-        held.append(raw)
-        size += len(raw)
+        held.append(placed)
+        size += len(placed[1])
         if len(held) == rows or size >= _MOST_BYTES:
             yield _block(held, first)
             first, held, size = number + 1, [], 0
@@ -95,10 +96,11 @@ def gathered(records: Iterator[bytes], rows: int, start: int) -> Iterator[Block]
         yield _block(held, first)
 
 
-def _block(held: list[bytes], first: int) -> Block:
-    ends = np.cumsum([len(raw) for raw in held], dtype=np.int64)
+def _block(held: list[Placed], first: int) -> Block:
+    places, raws = zip(*held, strict=True)
+    ends = np.cumsum([len(raw) for raw in raws], dtype=np.int64)
     starts = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]])
-    return Block(b"".join(held), starts, ends, first)
+    return Block(b"".join(raws), starts, ends, first, places)
 
 
 class Columnar:
@@ -134,7 +136,7 @@ class Columnar:
         rows: list[tuple[int, dict[str, Any]]] = []
         rejects: list[Reject] = []
         for at in places.tolist():
-            found = self._read(block.first + at, block.raw(at))
+            found = self._read(block.first + at, block.raw(at), int(block.places[at]))
             if isinstance(found, Reject):
                 rejects.append(found)
             elif found.layout == ROW:

@@ -41,6 +41,34 @@ def text_field(size: int, alphabet: Alphabet, *, justified: bool) -> Codec:
     return Codec(size, "string", decode, encode, space * size, decode, encode, shape=Shape("text"))
 
 
+def national_field(length: int, alphabet: Alphabet, *, justified: bool) -> Codec:
+    """PIC N, USAGE NATIONAL: UTF-16 without a mark, two bytes a character, whatever the code page around it."""
+    encoding, size = "utf-16-le" if alphabet.little_endian_native else "utf-16-be", length * 2
+    space = " ".encode(encoding)
+    strip = STRIPS[alphabet.trim]
+
+    def decode(raw: bytes) -> str:
+        try:
+            text = raw.decode(encoding)
+        except UnicodeDecodeError as wrong:
+            raise ValueError(f"byte {wrong.start + 1} (X'{raw[wrong.start]:02X}') is not national (UTF-16)") from None
+        return strip("".join(" " if char < " " or "\x7f" <= char < "\xa0" else char for char in text))
+
+    def encode(value: Any) -> bytes:
+        if not isinstance(value, str):
+            raise ValueError(f"{value!r} is no text")
+        raw = value.encode(encoding)
+        if len(raw) > size:
+            raise ValueError(f"{value!r} is longer than {length} national characters")
+        blanks = space * ((size - len(raw)) // 2)
+        return blanks + raw if justified else raw + blanks
+
+    def text(raw: bytes) -> str:
+        return raw.decode(encoding, "replace").strip(" \0")
+
+    return Codec(size, "string", decode, encode, space * length, text, encode)
+
+
 def printed_field(picture: Picture, alphabet: Alphabet) -> Codec:
     """A number with its point written in it: PIC 9(8).99, PIC -ZZ9.9."""
     encoding, size, scale = alphabet.encoding, picture.length, picture.scale

@@ -20,19 +20,21 @@ def encode(root: Node, values: Row, raw: bytes | None) -> bytes:
     """
     counts: dict[str, int] = {}
     if root.counters:
-        values = _counted(root, values)
-        counts = {key: int(_value_at(values, counter.names)) for key, counter in root.counters.items()}
-        if raw is not None and counts != counts_of(root, raw):
+        values, counts = _counted(root, values)
+        if raw is not None and any(counts_of(root, raw)[key] != count for key, count in counts.items()):
             raw = None
     return _Encoder(counts).group(root, values, raw, raw or b"", over=False)
 
 
-def _counted(root: Node, values: Row) -> dict[str, Any]:
-    """Fill in counters that were not given, and refuse those that do not agree with their table."""
+def _counted(root: Node, values: Row) -> tuple[dict[str, Any], dict[str, int]]:
+    """Fill in counters that were not given, and refuse those that do not agree with their table; those not meant are left out."""
     filled: dict[str, Any] = _copied(values)
-    for counter in root.counters.values():
+    counts: dict[str, int] = {}
+    for key, counter in root.counters.items():
         given = _value_at(filled, counter.names)
         table = _value_at(filled, counter.table)
+        if counter.overlaps and table is None:
+            continue
         if counter.table and table is not None and not isinstance(table, (list, tuple)):
             raise WrongValue(".".join(counter.table), f"{table!r} is no list")
         size = len(table) if table is not None else given if given is not None else counter.least
@@ -44,7 +46,8 @@ def _counted(root: Node, values: Row) -> dict[str, Any]:
             )
         if not counter.least <= size <= counter.most:
             raise WrongValue(".".join(counter.names), f"{size} is outside of OCCURS {counter.least} TO {counter.most}")
-    return filled
+        counts[key] = int(size)
+    return filled, counts
 
 
 _ABSENT = object()
@@ -65,7 +68,7 @@ class _Encoder:
         if not node.repeats:
             return self._one(node, value, raw, under, over=over)
         entries = [] if value is None or value is _ABSENT else value
-        repeats = self._counts[node.depends_on] if node.depends_on else node.repeats
+        repeats = self._counts.get(node.depends_on, 0) if node.depends_on else node.repeats
         if not isinstance(entries, (list, tuple)):
             raise ValueError(f"{entries!r} is no list")
         if len(entries) > repeats:
@@ -79,11 +82,12 @@ class _Encoder:
             except ValueError as wrong:
                 raise WrongValue.within(f"[{index}]", wrong) from None
             at += len(parts[-1])
-        return b"".join(parts)
+        made = b"".join(parts)
+        return made + _filled(under, node.initial * node.repeats, node.size)[at:] if node.stays else made
 
     def _one(self, node: Node, value: Any, raw: bytes | None, under: bytes, *, over: bool) -> bytes:
         if not node.has_dynamic_inside:
-            under = under[: node.one_size] if len(under) >= node.one_size else node.initial
+            under = _filled(under, node.initial, node.one_size)
         if node.slots:
             return self.group(node, {} if value is None or value is _ABSENT else value, raw, under, over=over)
         codec = node.codec
@@ -111,18 +115,23 @@ class _Encoder:
         So bytes that a text cannot carry (a packed number seen as text) come from the description that can.
         """
         alone = len(slot.nodes) == 1
-        part = under[: slot.size] if len(under) >= slot.size else slot.initial
+        part = _filled(under, slot.initial, slot.size)
         for node in sorted(slot.nodes, key=lambda node: not node.is_text):
             value = values.get(node.name, _ABSENT) if node.name else _only(values, node.names)
             if not alone and _says_nothing(node, value):
                 continue
             try:
-                new = self.node(node, value, raw, under if slot.is_dynamic else part, over=over)
+                new = self.node(node, value, raw, under if slot.slides else part, over=over)
             except ValueError as wrong:
                 raise WrongValue.within(node.name, wrong) from None
-            part = new if slot.is_dynamic else new + part[len(new) :]
+            part = new if slot.slides else new + part[len(new) :]
             over = True
         return part
+
+
+def _filled(under: bytes, initial: bytes, size: int) -> bytes:
+    """Give what lies under a place; what a record that ends early has not is as if nothing had been said."""
+    return under[:size] if len(under) >= size else under + initial[len(under) :]
 
 
 def _says_nothing(node: Node, value: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .copybook_enums import checked
@@ -23,6 +23,8 @@ class Node:
     """
     A field or group, placed. FILLER has no name; `repeats` is 0 without OCCURS; `size` is all of its occurrences.
 
+    `stays`: a table that varies keeps the room of all its entries, so that nothing behind it moves.
+
     `names` are the fields that a group's value has: its own, and those of FILLER groups in it.
     """
 
@@ -35,6 +37,7 @@ class Node:
     initial: bytes = b""
     depends_on: str = ""
     has_dynamic_inside: bool = False
+    stays: bool = False
     names: frozenset[str] = frozenset()
     counters: dict[str, Counter] = field(default_factory=dict)
 
@@ -69,7 +72,7 @@ class Node:
         if not self.slots or (self.repeats and not self.has_dynamic_inside):
             return self.one_size * (least if self.repeats else 1)
         *before, last = self.slots
-        size = sum(slot.nodes[0].min_size() if slot.is_dynamic else slot.size for slot in before)
+        size = sum(slot.nodes[0].min_size() if slot.slides else slot.size for slot in before)
         return (size + min(node.min_size() for node in last.nodes)) * (least if self.repeats else 1)
 
 
@@ -85,8 +88,9 @@ class Slot:
         return max(node.size for node in self.nodes)
 
     @property
-    def is_dynamic(self) -> bool:
-        return self.nodes[0].is_dynamic
+    def slides(self) -> bool:
+        """Tell whether what comes behind moves with the entries of a table in here."""
+        return len(self.nodes) == 1 and self.nodes[0].is_dynamic and not self.nodes[0].stays
 
     @property
     def initial(self) -> bytes:
@@ -96,7 +100,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """The field that says how many entries a table has, and where both stand."""
+    """The field that says how many entries a table has, and where both stand; `overlaps`: the table may not be meant."""
 
     names: Sequence[str]
     table: Sequence[str]
@@ -105,11 +109,14 @@ class Counter:
     decode: Callable[[bytes], Any]
     least: int
     most: int
+    overlaps: bool = False
 
 
-def place(root: Item, file_name: str, alphabet: Alphabet, ruled: Ruled, *, enums: bool = False) -> Node:
+def place(
+    root: Item, file_name: str, alphabet: Alphabet, ruled: Ruled, *, enums: bool = False, stays: bool = False
+) -> Node:
     """Lay out one record; ConfigError names file, line and column."""
-    layout = _Layout(file_name, alphabet, ruled, enums=enums)
+    layout = _Layout(file_name, alphabet, ruled, enums=enums, stays=stays)
     node, _ = layout.node(root, 0, (), repeating=False, is_root=True)
     node.counters = layout.counters
     return node
@@ -122,8 +129,9 @@ def identifier(name: str) -> str:
 
 
 class _Layout:
-    def __init__(self, file_name: str, alphabet: Alphabet, ruled: Ruled, *, enums: bool) -> None:
+    def __init__(self, file_name: str, alphabet: Alphabet, ruled: Ruled, *, enums: bool, stays: bool) -> None:
         self._enums = enums
+        self._stays = stays
         self._file = file_name
         self._alphabet = alphabet
         self._ruled = ruled
@@ -139,7 +147,7 @@ class _Layout:
             name = "FILLER"
         own = (*path, name) if name else tuple(path)
         repeating = repeating or item.occurs is not None
-        node = Node(item, name, 0, repeats=item.occurs.most if item.occurs else 0)
+        node = Node(item, name, 0, repeats=item.occurs.most if item.occurs else 0, stays=self._stays)
         align = 1
         if item.children:
             align = self._group(node, at, own, repeating=repeating)
@@ -182,7 +190,8 @@ class _Layout:
             node.slots.append(Slot(offset, [child]))
             offset += child.size
             if child.is_dynamic:
-                node.has_dynamic_inside, at = True, None
+                node.has_dynamic_inside = True
+                at = at if self._stays else None
         if node.repeats and align > 1:
             offset += self._slack(node, offset, -offset % align)
         node.one_size = sum(slot.size for slot in node.slots)
@@ -197,10 +206,19 @@ class _Layout:
         if slot is None or target.word not in {node.item.name.upper() for node in slot.nodes}:
             raise wrong(self._file, target, f"{target.text} is not the field before, which REDEFINES needs")
         at = None if start is None else start + slot.offset
+        if slot.slides:
+            raise wrong(self._file, item.at, f"{target.text} has OCCURS DEPENDING ON in it, and cannot be redefined")
         child, _ = self.node(item, at, own, repeating=repeating)
-        if child.is_dynamic or slot.is_dynamic:
-            raise wrong(self._file, item.at, "OCCURS DEPENDING ON inside of REDEFINES is not built yet")
+        group.has_dynamic_inside = group.has_dynamic_inside or child.is_dynamic
         slot.nodes.append(child)
+        for node in slot.nodes:
+            self._may_not_be_meant(node)
+
+    def _may_not_be_meant(self, node: Node) -> None:
+        if node.depends_on:
+            self.counters[node.depends_on] = replace(self.counters[node.depends_on], overlaps=True)
+        for inner in node.nodes():
+            self._may_not_be_meant(inner)
 
     def _slack(self, node: Node, offset: int, size: int) -> int:
         if size:
@@ -231,7 +249,13 @@ class _Layout:
         names, start, codec = found
         node.depends_on = f"{'.'.join(own)}@{node.item.at.line}"
         self.counters[node.depends_on] = Counter(
-            names, own, start, start + codec.size, codec.decode, occurs.least, occurs.most
+            names,
+            own,
+            start,
+            start + codec.size,
+            codec.decode,
+            occurs.least,
+            occurs.most,
         )
 
 

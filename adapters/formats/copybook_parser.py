@@ -11,10 +11,11 @@ from ...core.errors import ConfigError
 from .copybook_text import Source, Token, tokens, wrong
 from .pictures import Picture, parse_picture
 
-Usage = Literal["display", "binary", "native", "packed", "float", "double"]
+Usage = Literal["display", "national", "binary", "native", "packed", "float", "double"]
 
 _USAGES: dict[str, Usage] = {
     "DISPLAY": "display",
+    "NATIONAL": "national",
     **dict.fromkeys(["COMP", "COMPUTATIONAL", "COMP-4", "COMPUTATIONAL-4", "BINARY"], "binary"),
     **dict.fromkeys(["COMP-5", "COMPUTATIONAL-5"], "native"),
     **dict.fromkeys(["COMP-3", "COMPUTATIONAL-3", "PACKED-DECIMAL"], "packed"),
@@ -22,7 +23,7 @@ _USAGES: dict[str, Usage] = {
     **dict.fromkeys(["COMP-2", "COMPUTATIONAL-2"], "double"),
 }
 _NOT_YET = {
-    "COMP-6", "COMP-X", "COMPUTATIONAL-6", "COMPUTATIONAL-X", "INDEX", "POINTER", "NATIONAL", "DISPLAY-1",
+    "COMP-6", "COMP-X", "COMPUTATIONAL-6", "COMPUTATIONAL-X", "INDEX", "POINTER", "DISPLAY-1",
     "PROCEDURE-POINTER", "FUNCTION-POINTER", "BINARY-CHAR", "BINARY-SHORT", "BINARY-LONG", "BINARY-DOUBLE",
 }  # fmt: skip
 _CLAUSES = {
@@ -157,7 +158,11 @@ class CopybookParser:
                 raise self._wrong(item.at, f"{item.name}: COMP-1 and COMP-2 have no PICTURE")
         elif item.picture is None:
             raise self._wrong(item.at, f"{item.name or 'FILLER'} has neither a PICTURE nor fields below it")
-        elif item.picture.kind != "number" and item.usage not in {None, "display"}:
+        elif (item.picture.kind == "national") != (item.usage == "national"):
+            if item.picture.kind != "national" or item.usage is not None:
+                raise self._wrong(item.at, f"{item.name}: USAGE NATIONAL is for PIC N, and PIC N for USAGE NATIONAL")
+            item.usage = "national"
+        elif item.picture.kind not in {"number", "national"} and item.usage not in {None, "display"}:
             raise self._wrong(
                 item.at, f"{item.name}: PIC {item.picture.text} is no number, so its USAGE can only be DISPLAY"
             )

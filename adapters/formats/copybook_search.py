@@ -27,7 +27,7 @@ def _child(group: Node, name: str) -> tuple[Node, int] | None:
                 return node, at
             if not node.name and name in node.names and (found := _child(node, name)) is not None:
                 return found[0], at + found[1]
-        if slot.is_dynamic:
+        if slot.slides:
             return None
         at += slot.size
     return None

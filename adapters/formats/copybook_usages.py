@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .copybook_binary import binary_field, floating_field, packed_field
-from .copybook_display import printed_field, text_field, zoned_field
+from .copybook_display import national_field, printed_field, text_field, zoned_field
 from .copybook_fields import Alphabet, Codec
 from .copybook_parser import Item
 
@@ -16,6 +16,8 @@ def codec_of(item: Item, alphabet: Alphabet) -> Codec:
     assert picture is not None  # the parser refuses a field without one
     if picture.kind == "text":
         return text_field(picture.length, alphabet, justified=item.justified)
+    if picture.kind == "national":
+        return national_field(picture.length, alphabet, justified=item.justified)
     if picture.kind == "printed":
         return printed_field(picture, alphabet)
     match item.usage:

@@ -143,7 +143,7 @@ class Fixed:
                 if raw or ended:
                     yield raw, ended
             return
-        for raw in blocks(stream, self._length):
+        for _, raw in blocks(stream, self._length):
             yield raw, True
 
     def _decode(self, raw: bytes) -> tuple[str, dict[str, Any]]:

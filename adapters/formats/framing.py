@@ -10,6 +10,8 @@ from typing import BinaryIO, Literal, Protocol
 from .format import IncompleteFile, WrongFile
 
 Newline = Literal["lf", "crlf", "nl", "cr"]
+Placed = tuple[int, bytes]
+"""A record, and at which offset of its file it stands, framing left out."""
 MAX_RECORD_BYTES = 16 * 1024 * 1024
 _NEWLINES = {"lf": "\n", "crlf": "\r\n", "nl": "\x85", "cr": "\r"}
 _CHUNK = 1 << 18
@@ -60,11 +62,13 @@ def lines(stream: BinaryIO, newline: bytes, limit: int = MAX_RECORD_BYTES) -> It
         yield held, False
 
 
-def blocks(stream: BinaryIO, length: int, skip: int = 0) -> Iterator[bytes]:
+def blocks(stream: BinaryIO, length: int, skip: int = 0) -> Iterator[Placed]:
     """Give records of equal length; a rest at the end raises IncompleteFile."""
+    begins = skip * length
     for chunk in whole_blocks(stream, length, max(_CHUNK // length, 1), skip):
         for at in range(0, len(chunk), length):
-            yield chunk[at : at + length]
+            yield begins + at, chunk[at : at + length]
+        begins += len(chunk)
 
 
 def whole_blocks(stream: BinaryIO, length: int, count: int, skip: int = 0) -> Iterator[bytes]:
@@ -80,9 +84,9 @@ def whole_blocks(stream: BinaryIO, length: int, count: int, skip: int = 0) -> It
             raise IncompleteFile(f"after record {number} there are {rest} bytes left, and a record has {length}")
 
 
-def described(stream: BinaryIO, *, includes_itself: bool) -> Iterator[bytes]:
+def described(stream: BinaryIO, *, includes_itself: bool, at: int = 0) -> Iterator[Placed]:
     """
-    Give records that begin with a record descriptor word (RDW).
+    Give records that begin with a record descriptor word (RDW), the first one at an offset.
 
     IBM writes the length big endian into the first two bytes; some gateways write it little endian into the last two, which
     no RDW of IBM can look like, since its length is never zero.
@@ -97,19 +101,21 @@ def described(stream: BinaryIO, *, includes_itself: bool) -> Iterator[bytes]:
             length -= _RDW
         if length < 0 or (head[:2] != b"\0\0" and head[2:] != b"\0\0"):
             raise WrongFile(f"record {number} has no valid descriptor word: {head.hex(' ')}")
+        at += _RDW
         body = _exactly(stream, length)
         if len(body) < length:
             raise IncompleteFile(f"record {number} has {len(body)} of the {length} bytes that its descriptor word says")
-        yield body
+        yield at, body
+        at += length
 
 
-def unblocked(stream: BinaryIO, *, includes_itself: bool) -> Iterator[bytes]:
+def unblocked(stream: BinaryIO, *, includes_itself: bool) -> Iterator[Placed]:
     """
     Give records of blocks that begin with a block descriptor word (BDW), each with its own descriptor word.
 
     A BDW counts itself; its first bit is set where the length has 31 bits (large block interface).
     """
-    blocks = 0
+    blocks = at = 0
     while head := _exactly(stream, _RDW):
         blocks += 1
         if len(head) < _RDW:
@@ -122,9 +128,10 @@ def unblocked(stream: BinaryIO, *, includes_itself: bool) -> Iterator[bytes]:
         if len(body) < length - _RDW:
             raise IncompleteFile(f"block {blocks} has {len(body) + _RDW} of the {length} bytes that it says")
         try:
-            yield from described(io.BytesIO(body), includes_itself=includes_itself)
+            yield from described(io.BytesIO(body), includes_itself=includes_itself, at=at + _RDW)
         except (IncompleteFile, WrongFile) as cause:
             raise WrongFile(f"block {blocks}: {cause}") from cause
+        at += length
 
 
 def block_descriptor(length: int) -> bytes:

@@ -198,7 +198,10 @@ def test_letters_in_a_number_are_a_reject_and_blanks_are_null(kit):
 
     assert blank.values["WS_DATE_NUM"] is None
     assert isinstance(letters, Reject)
-    assert letters.reason == "WS_DATE_NUM: 'ABCDE   ' is no number as PIC 9(08) (X'C1C2C3C4C5404040')"
+    assert (
+        letters.reason
+        == "WS_DATE_NUM: 'ABCDE   ' is no number as PIC 9(08) (X'C1C2C3C4C5404040') (byte 480 of the file, 0 of the record)"
+    )
     assert len(letters.raw) == 80
 
 
@@ -249,7 +252,7 @@ def test_header_detail_and_trailer_by_a_condition_with_several_01_levels(tmp_pat
 
     assert found[0].values == {"REC_TYPE": "D", "ORDER_ID": 1, "AMOUNT": Decimal("10.00")}
     assert (found[1].layout, found[1].values) == ("trailer", {"REC_TYPE": "T", "REC_COUNT": 1})
-    assert found[2].reason == "no layout fits the record (REC_TYPE='X')"
+    assert found[2].reason == "no layout fits the record (REC_TYPE='X') (byte 24 of the file)"
     assert [column.name for column in form.layouts()["trailer"]] == ["REC_TYPE", "REC_COUNT"]
 
 
@@ -311,6 +314,80 @@ def test_occurs_depending_on_slides_what_follows(tmp_path):
         written(form, [{"N": 3, "ITEMS": [{}]}])
 
 
+def test_occurs_depending_on_may_keep_its_room(tmp_path):
+    text = "01 REC. 05 N PIC 9. 05 ITEMS OCCURS 0 TO 3 DEPENDING ON N PIC XX. 05 LAST-ONE PIC X(3)."
+    form = opened(tmp_path, text, depending="stays")
+
+    raw = written(form, [{"ITEMS": ["AA"], "LAST_ONE": "END"}])
+
+    assert raw == b"\xf1\xc1\xc1" + b"\x40" * 4 + b"\xc5\xd5\xc4"
+    wild = raw[:3] + b"\0\x01\x02\x03" + raw[7:]  # what is behind the entries may be anything, and is kept
+    (record,) = read(form, wild)
+    assert record.values == {"N": 1, "ITEMS": ["AA"], "LAST_ONE": "END"}
+    assert written(form, [record]) == wild
+
+
+VARYING = """
+       01 REC.
+          05 KIND PIC X.
+          05 NUMBERS.
+             10 N PIC 9.
+             10 V PIC S9(3) COMP-3 OCCURS 1 TO 4 DEPENDING ON N.
+             10 AFTER-X PIC X.
+          05 TEXTS REDEFINES PLACE.
+             10 M PIC 9.
+             10 T PIC X(4) OCCURS 0 TO 3 DEPENDING ON M.
+             10 END-X PIC XX.
+""".replace("NUMBERS.", "PLACE PIC X(20).\n          05 NUMBERS REDEFINES PLACE.", 1)
+
+
+def test_tables_that_vary_inside_of_redefines(tmp_path):
+    rules = {"NUMBERS": "${{ record.KIND == 'N' }}", "TEXTS": "${{ record.KIND == 'T' }}"}
+    form = opened(tmp_path, VARYING, record="rdw", redefines=rules)
+    numbers = {"N": 2, "V": [-7, 123], "AFTER_X": "Z"}
+    texts = {"M": 3, "T": ["a", "bb", "cccc"], "END_X": "!!"}
+    data = written(form, [{"KIND": "N", "NUMBERS": numbers}, {"KIND": "T", "TEXTS": texts}])
+    body = data[4:25]
+    short = b"\0\x0b\0\0" + body[:7]  # as a program writes it: nothing behind what it describes
+    wrong = b"\0\x0b\0\0" + body[:1] + b"\xf9" + body[2:7]
+
+    found = read(form, data + short + wrong)
+
+    assert [one.values["NUMBERS"] for one in found[:3]] == [numbers, None, numbers]
+    assert found[1].values["TEXTS"] == texts
+    assert found[3].reason == "NUMBERS.N: 9 is outside of OCCURS 1 TO 4 (byte 66 of the file, 1 of the record)"
+    assert written(form, found[:3]) == data + short
+
+
+def test_a_varying_record_that_is_longer_or_cut_is_a_reject(tmp_path):
+    text = "01 R. 05 N PIC 9. 05 T PIC X OCCURS 0 TO 3 DEPENDING ON N. 05 B PIC S9(5) COMP-3. 05 C PIC X(4)."
+    form = opened(tmp_path, text, record="rdw")
+    whole = written(form, [{"T": ["a", "b"], "B": 1, "C": "end"}])
+
+    def framed(body: bytes) -> bytes:
+        return (len(body) + 4).to_bytes(2, "big") + b"\0\0" + body
+
+    cut, long = read(form, framed(whole[4:-2]) + framed(whole[4:] + b"\x40"))
+
+    assert cut.reason == "C: the record ends at byte 8, inside of it (byte 10 of the file, 6 of the record)"
+    assert long.reason == "the record has 11 bytes, and by its counts 10 (byte 16 of the file)"
+
+
+def test_national_text_goes_both_ways_beside_a_code_page(tmp_path):
+    form = opened(tmp_path, "01 R. 05 A PIC X(2). 05 B PIC N(3). 05 C PIC NN USAGE NATIONAL JUST. 05 D PIC 9.")
+
+    raw = written(form, [{"A": "ab", "B": "Ж€", "C": "z", "D": 7}])
+
+    assert raw.hex(" ") == "81 82 04 16 20 ac 00 20 00 20 00 7a f7"
+    assert read(form, raw)[0].values == {"A": "ab", "B": "Ж€", "C": " z", "D": 7}
+    (bad,) = read(form, raw[:2] + b"\xdc\x00" + raw[4:])
+    assert bad.reason.startswith("B: byte 1 (X'DC') is not national (UTF-16) (byte 2 of the file")
+    with pytest.raises(InputError, match="longer than 3 national characters"):
+        written(form, [{"B": "four"}])
+    with pytest.raises(ConfigError, match="USAGE NATIONAL is for PIC N"):
+        opened(tmp_path, "01 R. 05 A PIC 9(4) USAGE NATIONAL.")
+
+
 def test_sync_puts_slack_bytes_before_binaries(tmp_path):
     form = opened(tmp_path, "01 R. 05 A PIC X. 05 B PIC S9(9) COMP SYNC. 05 C PIC X. 05 D PIC S9(4) COMP SYNC.")
 
@@ -331,7 +408,7 @@ def test_dates_nulls_and_wide_integers(tmp_path):
     assert isinstance(found[0]["F"], Wide)
     assert raw[30:36] == "000000".encode("cp037")
     assert raw[-4:] == bytes(4)
-    assert found[1] == "E: '0000000' is no date as 0%y%m%d"
+    assert found[1] == "E: '0000000' is no date as 0%y%m%d (byte 36 of the file, 6 of the record)"
     assert form.columns()[0].type == "date"
 
 
@@ -357,8 +434,10 @@ def test_descriptor_words_are_checked(tmp_path):
     form = opened(tmp_path, "01 R. 05 A PIC X(4).", record="rdw")
 
     assert read(form, b"\0\x08\0\0\xc1\xc1\xc1\xc1")[0].values == {"A": "AAAA"}
-    assert read(form, b"\0\x07\0\0\xc1\xc1\xc1")[0].reason == "the record has 3 bytes, and its layout at least 4"
-    assert read(form, b"\0\x09\0\0\xc1\xc1\xc1\xc1\xc1")[0].reason == "the record has 5 bytes, and its layout 4"
+    short = read(form, b"\0\x07\0\0\xc1\xc1\xc1")[0]
+    assert short.reason == "the record has 3 bytes, and its layout at least 4 (byte 4 of the file)"
+    long = read(form, b"\0\x09\0\0\xc1\xc1\xc1\xc1\xc1")[0]
+    assert long.reason == "the record has 5 bytes, and its layout 4 (byte 4 of the file)"
     with pytest.raises(IncompleteFile, match="record 1 has 2 of the 4 bytes"):
         read(form, b"\0\x08\0\0\xc1\xc1")
     with pytest.raises(WrongFile, match="no valid descriptor word"):
@@ -379,7 +458,7 @@ def test_descriptor_words_are_checked(tmp_path):
         ("01 R.\n COPY OTHER.", "rec.cpy:2:2: COPY is not resolved here"),
         ("01 R.\n 05 :T:-A PIC X.", "rec.cpy:2:5: ':T:-A' is no name; COPY REPLACING"),
         ("01 R.\n 05 A PIC 9(20) COMP.", "more than 18 digits"),
-        ("01 R.\n 05 A PIC N(4).", "national"),
+        ("01 R.\n 05 A PIC G(4).", "double-byte"),
         ("01 R.\n 05 A POINTER.", "USAGE POINTER is not built yet"),
         ("01 R.\n 05 A PIC X VALUE 'ab.", "a literal is not closed"),
         ("hello world.", "expected a level number, found 'hello'"),
@@ -567,7 +646,8 @@ def test_level_88_can_be_checked_with_ranges(tmp_path):
 
     assert [r.values["K"] for r in read(form, written(form, [{"K": "B", "N": -1}, {"K": "", "N": 3}]))] == ["B", ""]
     assert [r.reason for r in read(form, "D01".encode("cp037") + "A09".encode("cp037"))] == [
-        "K: D is none of OPEN-K, SHUT (level 88)", "N: 9 is none of LOW (level 88)",
+        "K: D is none of OPEN-K, SHUT (level 88) (byte 0 of the file, 0 of the record)",
+        "N: 9 is none of LOW (level 88) (byte 4 of the file, 1 of the record)",
     ]  # fmt: skip
     with pytest.raises(InputError, match="K: Z is none of OPEN-K, SHUT"):
         written(form, [{"K": "Z", "N": 1}])
