@@ -21,13 +21,14 @@ import sqlalchemy as sa
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.generators import fetch, send
 from psycopg.pq import ExecStatus
-from psycopg.waiting import Ready, Wait, wait
+from psycopg.waiting import wait
 from sqlalchemy.dialects import postgresql
 
 from ..core.errors import InputError
 from ..core.trace import CARRIED
-from ..core.watch import watching
+from ..core.watch import unwatch, watch, watching
 from .sql_errors import meaning, said
+from .sql_flood import Flood, watched
 from .sql_model import Rows
 from .sql_statements import POSTGRES, Limits, Statement, row_bytes, unique_names
 from .sql_values import bindable, plain, reader
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 _CHUNK = 500
 _LIGHT_ROWS = 64
 """More are not read where others wait meanwhile."""
-_HEAVY = Wait.RW
 Stand = Literal["waits", "ended", "rest"]
 _IDLE_S = 1.0
 _GRACE_S = 2.0
@@ -188,11 +188,11 @@ class PinnedRead:
         limit_ms = _limit_ms(left_s)
         if (pin := self._pins.take(limit_ms)) is None:
             return None
-        steps = pin.begun(self, self._values(parameters))
-        if steps is None:
+        known = pin.knows(self, self._values(parameters))
+        if known is None:
             self._pins.give_back(pin, limit_ms)
             return None
-        return PinnedReading(self, pin, limit_ms, steps, left_s, answer, otherwise)
+        return PinnedReading(self, pin, limit_ms, known, left_s, answer, otherwise)
 
     def _values(self, parameters: Mapping[str, Any]) -> list[Any]:
         return [bindable(parameters[name], "postgresql") for name in self._names]
@@ -208,6 +208,9 @@ class PinnedRead:
     def failed(self, pin: _Pin, error: Exception) -> None:
         """Hear that a read failed; raises where that is the answer, and not only the end of a short cut."""
         self._pins.drop(pin)
+        if isinstance(error, Flood):  # of many rows, of which the first ones are an answer
+            self._is_long = True
+            return
         if isinstance(error, InputError):
             raise error
         if getattr(error, "sqlstate", None) == _TIMED_OUT:
@@ -243,7 +246,7 @@ class PinnedReading:
         asked: PinnedRead,
         pin: _Pin,
         limit_ms: int,
-        steps: PQGen[Rows],
+        known: _Known,
         left_s: float,
         answer: Callable[[Rows], Any],
         otherwise: Callable[[], Any],
@@ -252,51 +255,62 @@ class PinnedReading:
         self._asked = asked
         self._pin = pin
         self._limit_ms = limit_ms
-        self._steps = steps
         self._answer = answer
         self._otherwise = otherwise
+        self._taken = _Taken(pin, known, asked)
+        self._watched = watch(pin.fileno, left_s + _GRACE_S)
         self._error: Exception | None = None
-        self._found: Rows | None = None
-        self._watched = watching(pin.fileno, left_s + _GRACE_S)
-        self._watched.__enter__()
-        self._state = self._stepped(None)
+        self._ended = False
+        self._state: Stand = "waits"
+        try:
+            if not pin.ask(known):
+                self._state = "rest"
+        except Exception as error:  # a thread sees to it
+            self._error, self._state = error, "rest"
 
     def step(self) -> Stand:
         if self._state == "waits":
-            self._state = self._stepped(Ready.R)
+            try:
+                self._state = self._stepped()
+            except Exception as error:  # a thread sees to it
+                self._error, self._state = error, "rest"
         return self._state
 
     def answer(self) -> Any:
-        assert self._found is not None
-        self._watched.__exit__(None, None, None)
-        self._asked.done(self._pin, self._limit_ms, self._found)
-        return self._answer(self._found)
+        unwatch(self._watched)
+        found = self._taken.found
+        self._asked.done(self._pin, self._limit_ms, found)
+        return self._answer(found)
 
     def rest(self) -> Any:
         try:
-            if self._error is None and self._found is None:
-                self._found = wait(self._steps, self.fileno, _WAKE_S)
+            if self._error is None and not self._ended:
+                wait(self._taken.fetched(), self.fileno, _WAKE_S)
         except Exception as error:  # as in `read`
             self._error = error
         if self._error is None:
             return self.answer()
-        self._watched.__exit__(None, None, None)
+        unwatch(self._watched)
         self._asked.failed(self._pin, self._error)
         return self._otherwise()
 
-    def _stepped(self, ready: Ready | None) -> Stand:
-        try:
-            wanted = next(self._steps) if ready is None else self._steps.send(ready)
-        except StopIteration as end:
-            self._found = end.value
-            return "ended"
-        except Exception as error:  # a thread sees to it
-            self._error = error
-            return "rest"
-        if wanted == Wait.R:
-            return "waits"
-        self._asked.was_heavy()
-        return "rest"
+    def _stepped(self) -> Stand:
+        """Take what has come, as far as that is little."""
+        line, taken = self._pin.line, self._taken
+        line.consume_input()
+        while not line.is_busy():
+            if (result := line.get_result()) is None:
+                taken.ends()
+                self._ended = True
+                return "ended"
+            if result.ntuples > _LIGHT_ROWS:
+                taken.first = result
+                self._asked.was_heavy()
+                return "rest"
+            if taken.take(result):
+                self._ended = True
+                return "ended"
+        return "waits"
 
 
 class _Known:
@@ -321,9 +335,10 @@ class _Pin:
 
     def __init__(self, line: psycopg.Connection[Any]) -> None:
         self._line = line
-        self._pgconn = line.pgconn
+        self.line = line.pgconn
         self.fileno = line.pgconn.socket
-        self._transformer = Transformer(line)
+        self.transformer = Transformer(line)
+        self._sent: Sequence[Any] = ()
         self._known: dict[tuple[int, tuple[int, ...]], _Known] = {}
         self._used = time.monotonic()
         self.is_clear = True
@@ -334,102 +349,119 @@ class _Pin:
     def read(self, asked: PinnedRead, values: Sequence[Any]) -> Rows:
         if time.monotonic() - self._used > _IDLE_S:
             with watching(self.fileno, _GRACE_S):
-                self._pgconn.send_query(b"")
+                self.line.send_query(b"")
                 self._results()
-        transformer = self._transformer
-        sent = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
-        types, formats = transformer.types or (), transformer.formats
+        types = self._dumped(values)
         known = self._known.get((asked.number, types)) or self._prepare(asked, types)
-        found: Rows = wait(self._reading(asked, known, sent, formats), self.fileno, _WAKE_S)
-        return found
+        taken = _Taken(self, known, asked)
+        self.ask(known)
+        wait(taken.fetched(), self.fileno, _WAKE_S)
+        return taken.found
 
-    def begun(self, asked: PinnedRead, values: Sequence[Any]) -> PQGen[Rows] | None:
-        """Read without waiting for the socket; None where it was not used just now, or does not know the statement."""
+    def knows(self, asked: PinnedRead, values: Sequence[Any]) -> _Known | None:
+        """Tell how it knows the statement; None where it was not used just now, or does not."""
         if time.monotonic() - self._used > _IDLE_S:
             return None
-        transformer = self._transformer
-        sent = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
-        known = self._known.get((asked.number, transformer.types or ()))
-        return None if known is None else self._reading(asked, known, sent, transformer.formats, light=True)
+        return self._known.get((asked.number, self._dumped(values)))
 
-    def _reading(
-        self,
-        asked: PinnedRead,
-        known: _Known,
-        sent: Sequence[Any],
-        formats: Sequence[Any] | None,
-        *,
-        light: bool = False,
-    ) -> PQGen[Rows]:
-        """Read; what is yielded is what the socket is waited for. With `light` a long answer is first said to be `_HEAVY`."""
-        self._pgconn.send_query_prepared(known.name, sent, param_formats=formats)
-        self._pgconn.set_chunked_rows_mode(_CHUNK)
-        rows = yield from self._rows(known, asked, light=light)
-        self._used = time.monotonic()
-        return rows
+    def ask(self, known: _Known) -> bool:
+        """Send the statement with the values that `knows` was given; False where some of it waits until the socket takes it."""
+        self.is_clear = False
+        self.line.send_query_prepared(known.name, self._sent, param_formats=self.transformer.formats)
+        self.line.set_chunked_rows_mode(_CHUNK)
+        return not self.line.flush()
+
+    def was_read(self) -> None:
+        """Hear that nothing of an answer is left on it."""
+        self.is_clear, self._used = True, time.monotonic()
+
+    def _dumped(self, values: Sequence[Any]) -> tuple[int, ...]:
+        """Make values ready to be sent; give their types."""
+        self._sent = self.transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
+        return self.transformer.types or ()
 
     def _prepare(self, asked: PinnedRead, types: tuple[int, ...]) -> _Known:
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-            self._pgconn.send_query(b"deallocate all")
+            self.line.send_query(b"deallocate all")
             self._results()
         known = _Known(b"drawbar_%d_%d" % (asked.number, len(self._known)))
-        self._pgconn.send_prepare(known.name, asked.sql, param_types=types)
+        self.line.send_prepare(known.name, asked.sql, param_types=types)
         self._results()
         self._known[asked.number, types] = known
         return known
 
     def _results(self) -> None:
         """Take what comes and needs no reading. Raises the first error, when all has come."""
-        wait(send(self._pgconn), self.fileno, _WAKE_S)
+        wait(send(self.line), self.fileno, _WAKE_S)
         failed = None
-        while (result := wait(fetch(self._pgconn), self.fileno, _WAKE_S)) is not None:
-            failed = failed or self._error(result)
+        while (result := wait(fetch(self.line), self.fileno, _WAKE_S)) is not None:
+            failed = failed or self.error(result)
         if failed is not None:
             raise failed
 
-    def _rows(self, known: _Known, asked: PinnedRead, *, light: bool) -> PQGen[Rows]:
-        yield from send(self._pgconn)
-        limits = asked.limits
-        rows: list[dict[str, Any]] = []
-        size = 0
-        failed = None
-        cut = False
-        self.is_clear = False
-        while (result := (yield from fetch(self._pgconn))) is not None:
-            if (failed := failed or self._error(result)) is not None:
-                continue
-            if light and result.ntuples > _LIGHT_ROWS:
-                light = False
-                yield _HEAVY
-            if result.ntuples == 0 and known.columns is not None:
-                continue  # the end of an answer
-            if known.columns is None:
-                known.look(result, asked.readers)
-            columns = known.columns or ()
-            self._transformer.set_pgresult(result)
-            for values in self._transformer.load_rows(0, result.ntuples, list):
-                for at, convert in known.readers:
-                    values[at] = convert(values[at])
-                size += row_bytes(values)
-                if len(rows) == limits.rows and asked.ends:
-                    cut = True  # this was the last one
-                    break
-                if len(rows) == limits.rows or size > limits.bytes:
-                    if not rows:
-                        said = f"one row is larger than max_bytes ({limits.bytes})"
-                        raise InputError(said, reason="too_large")
-                    return Rows(rows, truncated=True)
-                rows.append(dict(zip(columns, values, strict=True)))
-        if failed is not None:
-            raise failed
-        self.is_clear = True
-        return Rows(rows, truncated=cut)
-
-    def _error(self, result: Any) -> Exception | None:
+    def error(self, result: Any) -> Exception | None:
         if result.status in _WELL:
             return None
         return psycopg.errors.error_from_result(result, encoding="utf-8")
+
+
+class _Taken:
+    """What comes of one statement, piece by piece, until it is `found`."""
+
+    def __init__(self, pin: _Pin, known: _Known, asked: PinnedRead) -> None:
+        self.found = Rows([])
+        self.first: Any = None
+        """A piece that came and was not taken yet."""
+        self._pin = pin
+        self._known = known
+        self._asked = asked
+        self._size = 0
+        self._failed: Exception | None = None
+
+    def fetched(self) -> PQGen[None]:
+        """Take all of it; what is yielded is what the socket is waited for."""
+        line = self._pin.line
+        yield from send(line)
+        result, self.first = self.first, None
+        while result is not None or (result := (yield from fetch(line))) is not None:
+            if self.take(result):
+                return
+            result = None
+        self.ends()
+
+    def ends(self) -> None:
+        """Hear that this was all. Raises what went wrong over there."""
+        if self._failed is not None:
+            raise self._failed
+        self._pin.was_read()
+
+    def take(self, result: Any) -> bool:
+        """Take a piece; tell that it is enough. Raises InputError where one row is more than that."""
+        known, limits, rows = self._known, self._asked.limits, self.found.rows
+        self._failed = self._failed or self._pin.error(result)
+        if self._failed is not None or (result.ntuples == 0 and known.columns is not None):
+            return False
+        if known.columns is None:
+            known.look(result, self._asked.readers)
+        columns = known.columns or ()
+        transformer = self._pin.transformer
+        transformer.set_pgresult(result)
+        for values in transformer.load_rows(0, result.ntuples, list):
+            for at, convert in known.readers:
+                values[at] = convert(values[at])
+            self._size += row_bytes(values)
+            if len(rows) == limits.rows and self._asked.ends:
+                self.found = Rows(rows, truncated=True)  # this was the last one
+                return False
+            if len(rows) == limits.rows or self._size > limits.bytes:
+                if not rows:
+                    said = f"one row is larger than max_bytes ({limits.bytes})"
+                    raise InputError(said, reason="too_large")
+                self.found = Rows(rows, truncated=True)
+                return True
+            rows.append(dict(zip(columns, values, strict=True)))
+        return False
 
 
 _WELL = {ExecStatus.TUPLES_CHUNK, ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.EMPTY_QUERY}

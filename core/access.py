@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
@@ -75,6 +76,11 @@ class AgentConfig(Strict):
     )
 
 
+@lru_cache(maxsize=4096)
+def _fits(tool: str, globs: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(tool, glob) for glob in globs)
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """
@@ -127,7 +133,7 @@ class Caller:
             return tool in self.tools
         if effect == "read" and _EVERY_READ in self.tools:
             return True
-        return any(fnmatchcase(tool, glob) for glob in self.tools)
+        return _fits(tool, self.tools)
 
     def of_tenant(self, tenant: str | None, field_name: str) -> Caller:
         """Give it as it calls for a tenant, or for the only one that it is bound to; InputError, forbidden, for another's."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -83,6 +82,23 @@ def went(error: BaseException | None) -> Went:
     if error is None or isinstance(error, Rejected):
         return "well"
     return "badly" if isinstance(error, (Unavailable, OutcomeUnknown)) and not isinstance(error, NotNow) else "nowhere"
+
+
+class _Watched:
+    """One call, in a `with`; no generator, since most calls have nothing to tell."""
+
+    __slots__ = ("_breaker", "_limit_s", "_tried")
+
+    def __init__(self, breaker: Breaker, limit_s: float) -> None:
+        self._breaker = breaker
+        self._limit_s = limit_s
+        self._tried = False
+
+    def __enter__(self) -> None:
+        self._tried = self._breaker.begun(self._limit_s)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._breaker.ended(error, tried=self._tried)
 
 
 class Breaker:
@@ -160,16 +176,19 @@ class Breaker:
         if self._lines is not None and self._lines.heard.get(self._name) == self.hear:
             del self._lines.heard[self._name]
 
-    @contextmanager
-    def watched(self, limit_s: float) -> Iterator[None]:
+    def watched(self, limit_s: float) -> _Watched:
         """Let one call through, or refuse it at once; how it goes is remembered."""
-        tried = self._admit(limit_s)
-        try:
-            yield
-        except BaseException as error:
+        return _Watched(self, limit_s)
+
+    def begun(self, limit_s: float) -> bool:
+        """Let a call through, or refuse it; tell whether it is the one that tries an open line."""
+        return self._admit(limit_s)
+
+    def ended(self, error: BaseException | None, *, tried: bool) -> None:
+        """Hear how a call went that was let through."""
+        if error is not None:
             self._follow(went(error), tried, error)
-            raise
-        if self._line is not SOUND:
+        elif self._line is not SOUND:
             self._follow("well", tried, None)
 
     def as_json(self) -> dict[str, Any]:

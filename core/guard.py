@@ -7,7 +7,6 @@ direct call with its ledger and its retries. The engine uses `prepare` and `perf
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
 import traceback
@@ -39,7 +38,7 @@ from .store import codes, events, ledger
 from .store.ids import new_id
 from .store.journal import Connection, Journal
 from .tool import PATIENT, Asker, Call, Progress, Seen, no_progress
-from .values import ClaimCheck, canonical, dump, load, moment
+from .values import ClaimCheck, dump, load, moment
 from .witness import Witness
 
 log = structlog.get_logger("drawbar.guard")
@@ -118,7 +117,7 @@ class Guard:
         return Prepared(
             tool=bound,
             arguments=checked,
-            hash=hashlib.sha256(canonical(checked)).hexdigest(),
+            kept_hash=None,
             key=self._key(bound, env) or (f"once:{caller.name}:{once}" if once else None),
             caller=caller,
             approval=approval_of(bound, caller, env),

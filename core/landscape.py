@@ -235,6 +235,7 @@ class Landscape:
         self._holdings = holdings
         self._entries: dict[str, _Entry] = {}
         self._configs: dict[str, AdapterConfig] = {}
+        self._names: list[str] | None = None
         self._hiding: Mapping[tuple[str, str], ToolRules] = {}
         for name, config in adapters.items():
             self.put(name, config)
@@ -245,7 +246,10 @@ class Landscape:
 
     def names(self) -> list[str]:
         """Name the adapters as they are configured."""
-        return sorted(self._configs)
+        names = self._names
+        if names is None:
+            names = self._names = sorted(self._configs)
+        return names
 
     def systems(self) -> list[str]:
         """Name the systems: of an adapter with tenants, that of each."""
@@ -395,6 +399,7 @@ class Landscape:
             for system, one in systems_of(name, config).items()
         }
         self._configs[name] = config
+        self._names = None
         self._hiding = _hiding(self._configs)
         self._entries.update(made)
         for entry in old:
@@ -405,6 +410,7 @@ class Landscape:
     def remove(self, name: str) -> None:
         old = self._of(name) or [self._entry(name)]
         self._configs.pop(name, None)
+        self._names = None
         self._hiding = _hiding(self._configs)
         for entry in old:
             del self._entries[entry.name]

@@ -65,7 +65,7 @@ class Outcome:
 def by_rules(prepared: Prepared, outcome: Outcome) -> Outcome:
     """Apply the tool's own outcome rules, then compare the answer with its schema."""
     bound = prepared.tool
-    env = _outcome_env(prepared, outcome)
+    env = _outcome_env(prepared, outcome) if bound.rules.outcome else {}
     for rule in bound.rules.outcome:
         if not _matches(rule.when, env):
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,20 +13,27 @@ from .expressions import EvaluationError, Template
 from .landscape import Bound
 from .rules import ApprovalRule
 from .store import ledger
+from .values import canonical
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A call that may be made: converted arguments, their hash, the business key, and the approval that it needs."""
+    """A call that may be made: converted arguments, the business key, and the approval that it needs."""
 
     tool: Bound
     arguments: dict[str, Any]
-    hash: str
+    kept_hash: str | None
+    """The hash of the arguments, of what the ledger keeps with one."""
     key: str | None
     caller: Caller
     approval: ApprovalRule | None
     needs_code: bool = False
     """Whether a direct call needs the code of its preview: a slip of this caller would have this effect."""
+
+    @property
+    def hash(self) -> str:
+        """Give what equal arguments have alike; most reads are never asked for it."""
+        return self.kept_hash or hashlib.sha256(canonical(self.arguments)).hexdigest()
 
     @property
     def recorded(self) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 import jsonschema_rs
 
 from .errors import ConfigError, InputError
-from .values import to_json
+from .values import json_form, to_json
 
 Convert = Callable[[Any], Any]
 _MAX_DIGITS = 15
@@ -78,7 +78,7 @@ class Checker:
 
     def deviation(self, answer: Any) -> str | None:
         """Say in which ways an answer breaks the schema, the first of them at least; None when it does not."""
-        form = to_json(answer)
+        form = json_form(answer)
         if self._validator.is_valid(form):
             return None
         said = []

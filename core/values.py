@@ -308,6 +308,14 @@ def write_json(value: Any, *, exact: bool = False, indent: bool = False) -> byte
     return orjson.dumps(to_json(value), option=orjson.OPT_INDENT_2 if indent else None)
 
 
+def json_form(value: Any) -> Any:
+    """Give the outward form as `to_json` does, by way of its text: that is faster."""
+    try:
+        return orjson.loads(orjson.dumps(value, default=to_json, option=_KEEP))
+    except TypeError:  # as in `write_json`
+        return to_json(value)
+
+
 def _exact(value: Any) -> Any:
     if isinstance(value, Decimal):
         return value if value.is_finite() else str(value)

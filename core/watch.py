@@ -73,6 +73,15 @@ def _cut(cut: Cut) -> None:
 _WATCH = _Watch()
 
 
+def watch(cut: Cut, after_s: float) -> int:
+    """Cut it after this time, unless `unwatch` is told its number before."""
+    return _WATCH.add(cut, after_s)
+
+
+def unwatch(number: int) -> None:
+    _WATCH.remove(number)
+
+
 @contextlib.contextmanager
 def watching(cut: Cut | None, after_s: float) -> Iterator[Callable[[], None]]:
     """

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextvars
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 _MCP = frozenset({b"/mcp", b"/v1/mcp"})
 _CALL = re.compile(rb"(?P<root>/v1)?/tools/(?P<tool>[A-Za-z0-9_.-]{1,200})/call")
 _VARIES = frozenset({REQUEST_ID, b"traceparent", b"content-length"})
+_COMES_ONCE = _VARIES - {b"content-length"}
 _USUAL = frozenset(
     {
         *(b"host", b"accept", b"accept-encoding", b"accept-language", b"authorization", b"content-type", b"user-agent"),
@@ -52,6 +53,7 @@ _USUAL = frozenset(
     }
 )
 _MOST_KNOWN = 1000
+_LONGEST_LEARNED_BYTES = 2048
 _LINES = {200: b"HTTP/1.1 200 OK\r\n"}
 
 
@@ -129,6 +131,7 @@ class Lane:
         self._toolbox = toolbox
         self._running = running
         self._heads: dict[Any, Head | None] = {}
+        self._learned: dict[tuple[bytes, int, str | None], Head] = {}
         self._looks = False
         self._turns = Turns(self, app.direct)
 
@@ -143,6 +146,21 @@ class Lane:
                 self._heads.clear()
             head = self._heads[said] = self._read(url, dict(alike), len(alike), peer)
             return head
+
+    def learn(self, whole: bytes, body: bytes, head: Head, headers: list[Header]) -> None:
+        """Hear how a head is spelled, of a request that came as `whole`; one that never comes again is not learned."""
+        spelling = whole[: len(whole) - len(body)]
+        if len(spelling) > _LONGEST_LEARNED_BYTES or not spelling.endswith(b"\r\n\r\n") or not whole.endswith(body):
+            return
+        if spelling.count(b"\r\n\r\n") > 1 or any(name in _COMES_ONCE for name, _ in headers):
+            return
+        if len(self._learned) >= _MOST_KNOWN:
+            self._learned.clear()
+        self._learned[spelling, len(body), head.peer] = head
+
+    def learned(self, spelling: bytes, length: int, peer: str | None) -> Head | None:
+        """Give the head that is spelled so, over a body of this length."""
+        return self._learned.get((spelling, length, peer))
 
     def _read(self, url: bytes, headers: Headers, count: int, peer: str | None) -> Head | None:
         called = _CALL.fullmatch(url)
@@ -174,7 +192,7 @@ class Lane:
             mcp=single(headers.items()),
         )
 
-    def take(self, line: Line, head: Head, headers: list[Header], body: bytes) -> Passage | None:
+    def take(self, line: Line, head: Head, headers: Sequence[Header], body: bytes) -> Passage | None:
         """Begin to answer a request, and tell its line; None, and nothing was done, where the long way is to be gone."""
         caller = self._app.door.known(head.shown)
         if caller is None or caller.tenants or caller.tenant is not None:

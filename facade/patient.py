@@ -15,6 +15,7 @@ HEAD_LIMIT_BYTES = 65_536
 HELD_S = 0.25
 """So long, and so long a body, may go the short way; what takes longer is the application's."""
 LONGEST_BYTES = 65_536
+_NEVER = float("-inf")
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -33,6 +34,9 @@ class Patient(HttpToolsProtocol):
     _held_until: asyncio.TimerHandle | None = None
     _passage: Passage | None = None
     _always: tuple[object, bytes] = (None, b"")
+    _between = True
+    _whole = b""
+    _rests_since = _NEVER
 
     def __init__(self, *said: Any, lane: Lane | None = None, **named: Any) -> None:
         """`lane` is the short way for what is usual; without one all goes through the application."""
@@ -44,6 +48,9 @@ class Patient(HttpToolsProtocol):
         self._wait()
 
     def data_received(self, data: bytes) -> None:
+        if self._between and self._takes_known(data):
+            return
+        self._whole = data if self._between else b""
         super().data_received(data)
         if self._head is not None and self._held_until is None:
             self._held_until = self.loop.call_later(HELD_S, self._go_long)
@@ -63,10 +70,12 @@ class Patient(HttpToolsProtocol):
         if self._passage is not None:
             self._passage.disconnected = True
             self._passage.lost()
+        super()._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         self._in_head = True
+        self._between = False
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -91,6 +100,7 @@ class Patient(HttpToolsProtocol):
             self._go_long()
 
     def on_message_complete(self) -> None:
+        self._between = True
         head, lane = self._head, self._lane
         if head is None or lane is None:
             super().on_message_complete()
@@ -100,8 +110,25 @@ class Patient(HttpToolsProtocol):
             self._go_long()
             super().on_message_complete()
             return
+        if self._whole:
+            lane.learn(self._whole, self._held, head, self.headers)
         self._let_go()
         self.cycle = self._passage  # type: ignore[assignment]  # what is asked of it, it has
+
+    def _takes_known(self, data: bytes) -> bool:
+        """Take a request that came whole, under a head that the parser has read before, letter by letter the same."""
+        lane, cycle = self._lane, self.cycle
+        if lane is None or (cycle is not None and not cycle.response_complete) or self.transport.is_closing():
+            return False
+        end = data.find(b"\r\n\r\n") + 4
+        head = lane.learned(data[:end], len(data) - end, self.client[0] if self.client else None)
+        passage = None if head is None else lane.take(self, head, (), data[end:])
+        if passage is None:
+            return False
+        self._forget()
+        self._passage = passage
+        self.cycle = passage  # type: ignore[assignment]  # what is asked of it, it has
+        return True
 
     def replied(self, answer: bytes) -> None:
         """Write the answer to a request that went the short way."""
@@ -115,7 +142,26 @@ class Patient(HttpToolsProtocol):
         else:
             self.transport.write(answer.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
             self.transport.close()
-        self.on_response_complete()
+        if self.pipeline or self.flow.read_paused:
+            self.on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self._rests_since = self.loop.time()
+        if self.timeout_keep_alive_task is None and not self.transport.is_closing():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a line that rests for too long: after an answer of the short way nobody sets the clock anew."""
+        self.timeout_keep_alive_task = None
+        if self._passage is not None:
+            return
+        left_s = self._rests_since + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(left_s, self.timeout_keep_alive_handler)
+        else:
+            super().timeout_keep_alive_handler()
 
     def always(self) -> bytes:
         """Give the headers that the server adds to every answer, spelled."""
