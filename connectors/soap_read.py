@@ -64,6 +64,8 @@ class Leaf:
     way: tuple[Step, ...] = ()
     scalar: Callable[[str], Any] | None = None
     """What makes a value of its text alone, where its type is a simple one."""
+    turn: int = 0
+    """Its place in the content, which tells apart what has one name."""
 
 
 @dataclass(slots=True)
@@ -75,6 +77,7 @@ class Plan:
     wild: list[Leaf] = field(default_factory=list)
     lists: list[str] = field(default_factory=list)
     simple: bool = True
+    count: int = 0
 
 
 class Readers:
@@ -146,12 +149,12 @@ class Readers:
                 attributes(node, found)
             for key in lists:
                 found[key] = []
-            empty = True
+            empty, turn = True, 0
             for child in node:
                 empty = False
                 entry = flat.get(child.tag)
                 if entry is None:
-                    _place(plan, found, child)
+                    turn = _place(plan, found, child, turn)
                     continue
                 key, one, scalar, is_text, repeated = entry
                 if scalar is None or (value := child.text) is None or len(child):
@@ -190,11 +193,12 @@ class Readers:
             self._add(plan, item, here)
 
     def _add(self, plan: Plan, item: Element | Wildcard, way: tuple[Step, ...]) -> None:
+        plan.count += 1
         if isinstance(item, Wildcard):
-            plan.wild.append(Leaf(item.key, as_text, item.repeated, way))
+            plan.wild.append(Leaf(item.key, as_text, item.repeated, way, turn=plan.count))
             return
         scalar = soap_scalars.reader(item.type) if isinstance(item.type, Simple) else None
-        leaf = Leaf(item.key, self.element(item), item.repeated, way, scalar)
+        leaf = Leaf(item.key, self.element(item), item.repeated, way, scalar, plan.count)
         same = plan.leaves.setdefault(item.tag, [])
         if not any(each.key == leaf.key and each.way == way for each in same):
             same.append(leaf)
@@ -207,18 +211,21 @@ def _flat(leaf: Leaf) -> tuple[str, Read, Callable[[str], Any] | None, bool, boo
     return leaf.key, leaf.read, leaf.scalar, leaf.scalar is soap_scalars.same, leaf.repeated
 
 
-def _place(plan: Plan, found: Object, child: Node) -> None:
-    """Put a child where it belongs when its tag alone does not say it."""
+def _place(plan: Plan, found: Object, child: Node, turn: int) -> int:
+    """Put a child where it belongs when its tag alone does not say it; `turn` is where the one before it went."""
     leaves = plan.leaves.get(child.tag) or plan.by_name.get(local(child.tag)) or plan.wild
+    if len(leaves) > 1 and not leaves[0].way:
+        leaves = [each for each in leaves if each.turn >= turn] or leaves
     for leaf in leaves:
         target = _occurrence(found, leaf.way, leaf)
         if leaf.repeated:
             target.setdefault(leaf.key, []).append(leaf.read(child))
-            return
+            return leaf.turn
         if leaf.key not in target:
             target[leaf.key] = leaf.read(child)
-            return
+            return leaf.turn
     _unexpected(found, child)
+    return turn
 
 
 def _occurrence(found: Object, way: tuple[Step, ...], leaf: Leaf) -> Object:

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
-import jsonschema_rs
-
 from ..core.values import to_json
-from .soap_scalars import LISTS, RANGES, WIDE, bounds, reader
+from .soap_lexical import LEXICAL, ecma
+from .soap_scalars import LISTS, RANGES, WIDE, bounds, is_spelled, item_of, reader
 from .soap_types import Facets, Simple
 
 _ZONE = r"(Z|[+-]\d\d:\d\d)?"
-_LEXICAL = {
+_ANSWERED = {
     "date": rf"^-?\d{{4,}}-\d\d-\d\d{_ZONE}$",
     "dateTime": rf"^-?\d{{4,}}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?{_ZONE}$",
     "time": rf"^\d\d:\d\d:\d\d(\.\d+)?{_ZONE}$",
-    "duration": r"^-?P(?=.)(\d+Y)?(\d+M)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?$",
-    "gYear": rf"^-?\d{{4,}}{_ZONE}$",
-    "gYearMonth": rf"^-?\d{{4,}}-\d\d{_ZONE}$",
-    "gMonth": rf"^--\d\d{_ZONE}$",
-    "gMonthDay": rf"^--\d\d-\d\d{_ZONE}$",
-    "gDay": rf"^---\d\d{_ZONE}$",
-    "hexBinary": "^([0-9a-fA-F]{2})*$",
+    "hexBinary": LEXICAL["hexBinary"],
 }
+"""What is asked of an answer: services write leap seconds, and 24 o'clock."""
 _FORMATS = {"date": "date", "dateTime": "date-time", "time": "time", "duration": "duration"}
 _HINTS = {
     "date": "YYYY-MM-DD, a zone is optional.",
@@ -43,20 +35,26 @@ _WHOLE = r"^-?\d+$"
 def schema(kind: Simple, *, output: bool) -> dict[str, Any]:
     """Give the JSON Schema of a simple type, as callers send it or as answers show it."""
     if kind.items or kind.base in LISTS:
-        items = schema(kind.items or Simple("token"), output=output)
+        items = schema(item_of(kind), output=output)
+        if not output and items.get("type") == "string" and not items.keys() & {"pattern", "enum"}:
+            items["pattern"] = r"^\S+$"  # blanks part the items
         return {"type": "array", "items": items, **_lengths(kind.facets, "Items")}
     if kind.members:
         return {"anyOf": [schema(each, output=output) for each in kind.members]}
+    if is_spelled(kind):
+        return _spelled(kind, output=output)
     if kind.base == "decimal" or kind.base in WIDE:
         return _number(kind, output=output)
     if kind.base in RANGES:
-        return {"type": "integer", **_limits(kind)}
+        return {"type": "integer", **_limits(kind), **_listed(kind)}
     if kind.base in {"float", "double"}:
-        return {"anyOf": [{"type": "number", **_limits(kind)}, {"type": "string", "enum": ["INF", "-INF", "NaN"]}]}
+        number, limits = {"type": "number"}, _limits(kind)
+        special = {"type": "string", "enum": ["INF", "-INF", "NaN"]}
+        return {**number, **limits} if limits else {"anyOf": [number, special]}
     if kind.base == "boolean":
         return {"type": "boolean"}
     if kind.base == "base64Binary":
-        return {"type": "string", "contentEncoding": "base64"}
+        return {"type": "string", "contentEncoding": "base64", **({} if output else _octets(kind, 4, 3))}
     return _string(kind, output=output)
 
 
@@ -69,7 +67,7 @@ def _string(kind: Simple, *, output: bool) -> dict[str, Any]:
     said: dict[str, Any] = {"type": "string"}
     if kind.facets.enum:
         return {**said, "enum": list(dict.fromkeys(kind.facets.enum))}
-    if (pattern := _LEXICAL.get(kind.base)) and not (output and kind.base == "duration"):
+    if pattern := (_ANSWERED if output else LEXICAL).get(kind.base):
         said["pattern"] = pattern
     if kind.base in _FORMATS and output:
         said["format"] = _FORMATS[kind.base]
@@ -80,19 +78,57 @@ def _string(kind: Simple, *, output: bool) -> dict[str, Any]:
         said["pattern"] = patterns.pop(0)
     if patterns:
         said["allOf"] = [{"pattern": text} for text in patterns]
-    return {**said, **({} if kind.base == "hexBinary" else _lengths(kind.facets, "Length"))}
+    if kind.base == "hexBinary":
+        return {**said, **({} if output else _octets(kind, 2, 1))}
+    return {**said, **_lengths(kind.facets, "Length")}
+
+
+def _spelled(kind: Simple, *, output: bool) -> dict[str, Any]:
+    """A number whose contract says how it is spelled (leading zeros): a text, that nobody spells anew."""
+    patterns = [text for text in map(ecma, kind.facets.patterns) if text]
+    said: dict[str, Any] = {"type": "string" if output else ["string", "integer"]}
+    if kind.base == "boolean":
+        return {"type": "boolean"}
+    return {**said, **({"pattern": patterns[-1]} if patterns else {}), "description": "A number, spelled as a text."}
+
+
+def _listed(kind: Simple) -> dict[str, Any]:
+    try:
+        numbers = [int(text) for text in kind.facets.enum]
+    except ValueError:
+        return {}
+    return {"enum": list(dict.fromkeys(numbers))} if numbers else {}
+
+
+def _octets(kind: Simple, text: int, octets: int) -> dict[str, int]:
+    """Give the lengths of a text that spells so many octets."""
+    said = {"minLength": kind.facets.min_length, "maxLength": kind.facets.max_length}
+    return {name: -(-count // octets) * text for name, count in said.items() if count is not None}
 
 
 def _number(kind: Simple, *, output: bool) -> dict[str, Any]:
     decimal = kind.base == "decimal"
     form = "decimal" if decimal else "integer"
-    if kind.facets.enum:
+    if kind.facets.enum and not output:
         return {"type": "string", "format": form, "enum": list(kind.facets.enum)}
     if output:
         return {"type": "string", "format": form, "pattern": _PLAIN if decimal else _WHOLE}
     number = "number" if decimal else "integer"
-    pattern = _GIVEN if decimal else _WHOLE
-    return {"type": ["string", number], "format": form, "pattern": pattern, **_limits(kind)}
+    return {"type": ["string", number], "format": form, **_digits(kind.facets, decimal=decimal), **_limits(kind)}
+
+
+def _digits(facets: Facets, *, decimal: bool) -> dict[str, Any]:
+    """Say how a number is spelled, and how many digits it may have."""
+    total, fraction = facets.total_digits, facets.fraction_digits
+    if total is None and (fraction is None or not decimal):
+        return {"pattern": _GIVEN if decimal else _WHOLE}
+    before = r"\d+" if total is None else rf"0*\d{{1,{total}}}"
+    if not decimal:
+        return {"pattern": f"^-?{before}$", "description": f"At most {total} digits."}
+    after = rf"\d{{0,{total if fraction is None else fraction}}}0*"
+    said = [f"{total} digits"] if total is not None else []
+    said += [f"{fraction} {'of them ' if said else 'digits '}after the point"] if fraction is not None else []
+    return {"pattern": rf"^[+-]?({before}(\.{after})?|\.{after})$", "description": f"At most {', '.join(said)}."}
 
 
 def _limits(kind: Simple) -> dict[str, Any]:
@@ -114,24 +150,3 @@ def _json_number(value: Decimal) -> int | float:
 def _lengths(facets: Facets, noun: str) -> dict[str, int]:
     said = {f"min{noun}": facets.min_length, f"max{noun}": facets.max_length}
     return {name: value for name, value in said.items() if value is not None}
-
-
-@lru_cache(maxsize=4096)
-def ecma(pattern: str) -> str | None:
-    """Translate a pattern of XML Schema into one of JSON Schema; None when it has no equal."""
-    if re.search(r"\\[iIcC]|\\p\{Is|-\[", pattern):
-        return None
-    text = "^(?:" + re.sub(r"(\\.)|([\^$])", _literal, pattern) + ")$"
-    try:
-        jsonschema_rs.Draft202012Validator({"pattern": text})
-    except (ValueError, jsonschema_rs.ValidationError):
-        return None
-    return text
-
-
-def _literal(match: re.Match[str]) -> str:
-    # In XML Schema ^ and $ are characters, but [^...] is a negation there too.
-    at = match.start()
-    if match[1] or (match[2] == "^" and at and match.string[at - 1] == "["):
-        return match[0]
-    return f"\\{match[2]}"

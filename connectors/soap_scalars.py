@@ -17,6 +17,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ..core.values import Wide, duration, plain_decimal
+from .soap_lexical import fits, is_number
 from .soap_types import Simple
 
 Read = Callable[[str], Any]
@@ -39,9 +40,10 @@ WIDE: dict[str, tuple[int | None, int | None]] = {
     "nonPositiveInteger": (None, 0),
     "negativeInteger": (None, -1),
 }
-LISTS = {"NMTOKENS", "IDREFS", "ENTITIES"}
+LISTS = {"NMTOKENS": "NMTOKEN", "IDREFS": "IDREF", "ENTITIES": "ENTITY"}
 _KEPT = {"string", "anySimpleType", "anyType"}
 _DAY_TIME = re.compile(r"(-?)P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d{1,6}))?S)?)?")
+_BLANKS = re.compile(r"[ \t\r\n]+")
 _SPECIAL = {"INF": "INF", "-INF": "-INF", "NaN": "NaN", "+INF": "INF"}
 
 
@@ -52,12 +54,14 @@ class BadValue(ValueError):
 def reader(kind: Simple) -> Read:
     """Give what makes a plain value of the text of an element or attribute; it never fails."""
     if kind.items or kind.base in LISTS:
-        one = reader(kind.items or Simple("token"))
-        return lambda text: [one(part) for part in text.split()]
+        one = reader(item_of(kind))
+        return lambda text: [one(part) for part in _collapsed(text).split(" ") if part]
     if kind.members:
         return _first_of([reader(each) for each in kind.members])
     if kind.base in _KEPT:
         return same
+    if is_spelled(kind):
+        return _bool if kind.base == "boolean" else _collapsed
     read = _READ.get(kind.base, _int if kind.base in RANGES else _wide if kind.base in WIDE else _collapsed)
     if read in _SURE:
         return read
@@ -75,6 +79,16 @@ def same(text: str) -> str:
     return text
 
 
+def item_of(kind: Simple) -> Simple:
+    """Give the type of a list's items."""
+    return kind.items or Simple(LISTS[kind.base])
+
+
+def is_spelled(kind: Simple) -> bool:
+    """Tell whether a number's contract says how it is spelled, so that reading it as a number would lose that."""
+    return bool(kind.facets.patterns) and is_number(kind) and not kind.items and not kind.members
+
+
 def _first_of(readers: list[Read]) -> Read:
     def read(text: str) -> Any:
         return next((value for value in (one(text) for one in readers) if not isinstance(value, str)), text)
@@ -83,7 +97,12 @@ def _first_of(readers: list[Read]) -> Read:
 
 
 def _collapsed(text: str) -> str:
-    return " ".join(text.split())
+    """Take blanks together; a space that does not break is none."""
+    return " ".join(text.split() if text.isascii() else _BLANKS.split(text.strip(" \t\r\n")))
+
+
+def _replaced(text: str) -> str:
+    return re.sub(r"[\t\n\r]", " ", text)
 
 
 def _bool(text: str) -> bool | str:
@@ -116,7 +135,7 @@ def _wide(text: str) -> Wide | str:
         return text
 
 
-_SURE = (_collapsed, same, _decimal, _int, _wide)
+_SURE = (_collapsed, _replaced, same, _decimal, _int, _wide)
 """These never fail, and take blanks around their text."""
 
 
@@ -163,31 +182,106 @@ _READ: dict[str, Read] = {
     "time": _time,
     "duration": _timedelta,
     "base64Binary": _base64,
-    "normalizedString": lambda text: re.sub(r"[\t\n\r]", " ", text),
+    "normalizedString": _replaced,
 }
 
 
 def writer(kind: Simple) -> Write:
     """Give what makes the text of a plain value, not yet escaped; it raises BadValue."""
     if kind.items or kind.base in LISTS:
-        one = writer(kind.items or Simple("token"))
-        return lambda value: " ".join(one(each) for each in (value if isinstance(value, list) else [value]))
+        return _list_writer(writer(item_of(kind)))
     if kind.members:
         return _first_that_fits(kind.members)
-    write = _number_writer(kind) if kind.base == "decimal" or kind.base in RANGES or kind.base in WIDE else _text
+    write = _spelled_writer(kind) if is_spelled(kind) else _plain_writer(kind)
+    check = fits(kind)
+    if check is None:
+        return write
+
+    def checked(value: Any) -> str:
+        text = write(value)
+        if not check(text):
+            raise BadValue(f"{text[:100]!r} is no {kind.name or kind.base}{_facets_of(kind)}")
+        return text
+
+    return checked
+
+
+def _plain_writer(kind: Simple) -> Write:
+    is_whole = kind.base in RANGES or kind.base in WIDE
+    write = _number_writer(kind) if kind.base == "decimal" or is_whole else _text
     write = {"boolean": _write_bool, "base64Binary": _write_base64, "float": _write_float, "double": _write_float}.get(
         kind.base, write
     )
-    enum = frozenset(kind.facets.enum)
-    if not enum:
+    if not kind.facets.enum:
         return write
+    known = {_by_value(kind, text): text for text in kind.facets.enum}
 
     def listed(value: Any) -> str:
-        if (text := write(value)) not in enum:
-            raise BadValue(f"{text!r} is none of {', '.join(sorted(enum))}")
-        return text
+        if (found := known.get(_by_value(kind, text := write(value)))) is None:
+            raise BadValue(f"{text!r} is none of {', '.join(sorted(kind.facets.enum))}")
+        return found
 
     return listed
+
+
+def equals(kind: Simple, text: str) -> Callable[[Any], bool]:
+    """Give what tells whether a value is the one that this text spells."""
+    read, write = reader(kind), writer(kind)
+    wanted = read(text)
+
+    def is_it(value: Any) -> bool:
+        try:
+            return value == wanted or read(write(value)) == wanted
+        except BadValue:
+            return False
+
+    return is_it
+
+
+def _by_value(kind: Simple, text: str) -> Any:
+    """Give what two spellings of one value have alike."""
+    try:
+        return Decimal(text) if is_number(kind) else text
+    except InvalidOperation:
+        return text
+
+
+def _list_writer(one: Write) -> Write:
+    def write(value: Any) -> str:
+        items = [one(each) for each in (value if isinstance(value, list) else [value])]
+        for item in items:
+            if not item or _BLANKS.search(item):
+                raise BadValue(f"{item!r} cannot be an item of a list that blanks part")
+        return " ".join(items)
+
+    return write
+
+
+def _spelled_writer(kind: Simple) -> Write:
+    """Write a number as its caller spells it; a boolean in the spelling that its contract has."""
+    fit = fits(kind)
+    if kind.base == "boolean":
+        said = {
+            each: next((text for text in texts if fit is None or fit(text)), texts[0])
+            for each, texts in ((True, ("true", "1")), (False, ("false", "0")))
+        }
+        return lambda value: said[_write_bool(value) == "true"]
+    number = _plain_writer(kind)
+
+    def write(value: Any) -> str:
+        text = number(value)
+        return value.strip() if isinstance(value, str) else text
+
+    return write
+
+
+def _facets_of(kind: Simple) -> str:
+    said = [f"pattern {text}" for text in kind.facets.patterns]
+    limits = (kind.facets.minimum, kind.facets.maximum, kind.facets.min_length, kind.facets.max_length)
+    if any(each is not None for each in limits):
+        low, high = (limits[0] or limits[2], limits[1] or limits[3])
+        said.append(f"from {low if low is not None else 'any'} to {high if high is not None else 'any'}")
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def _first_that_fits(members: tuple[Simple, ...]) -> Write:

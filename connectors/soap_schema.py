@@ -78,6 +78,7 @@ class _Builder:
             said["description"] = declared.doc
         if declared.fixed is not None and isinstance(element.type, Simple) and not self.output:
             said["description"] = f"{said.get('description', '')} Always {declared.fixed}.".strip()
+            said.update(_constant(said, element.type, declared.fixed))
         elif declared.default is not None and isinstance(element.type, Simple):
             said["default"] = soap_scalar_schema.to_json_default(element.type, declared.default)
         return _nullable(said) if declared.nillable else said
@@ -144,7 +145,7 @@ class _Builder:
             said["description"] = each.doc
         if each.default is not None:
             said["default"] = soap_scalar_schema.to_json_default(each.type, each.default)
-        return said
+        return said if each.fixed is None or self.output else {**said, **_constant(said, each.type, each.fixed)}
 
     def _group(
         self, group: Group, properties: Schema, required: list[str], rules: list[Schema], *, sure: bool = True
@@ -168,6 +169,8 @@ class _Builder:
             required.extend(mine)
         else:
             rules.append(_one_of(group, sure=sure))
+            if not self.output:
+                rules.extend(_with_their_own(group))
 
     def _is_required(self, item: Element | Wildcard | Group) -> bool:
         # An answer shows an empty list, so that expressions may count it.
@@ -271,6 +274,24 @@ def _one_of(group: Group, *, sure: bool) -> Schema:
     if not sure or _can_be_empty(group):
         alternatives.append({"not": {"anyOf": list(alternatives)}})
     return {"oneOf": alternatives}
+
+
+def _with_their_own(group: Group) -> Iterable[Schema]:
+    """What an alternative may have comes with what it needs, where no other alternative has it too."""
+    count = Counter(name for item in group.items for name in set(_names(item)))
+    for item in group.items:
+        if isinstance(item, Group) and (needed := _needs(item)):
+            own = [name for name in dict.fromkeys(_names(item)) if count[name] == 1]
+            rule = {name: others for name in own if (others := [each for each in needed if each != name])}
+            if rule:
+                yield {"dependentRequired": rule}
+
+
+def _constant(said: Schema, kind: Simple, text: str) -> Schema:
+    """Say that only one value is taken, where the schema's own types can say it exactly."""
+    if said.get("type") in {"string", "boolean", "integer"} and "contentEncoding" not in said:
+        return {"const": soap_scalar_schema.to_json_default(kind, text)}
+    return {}
 
 
 def _together(group: Group, needed: list[str]) -> Schema:

@@ -278,10 +278,18 @@ class Schemas:
         if head is None:
             self.gaps.append(f"element {tag} is not defined")
             return Wildcard(low, high)
-        members = [each for each in map(self.element, self._substitutes.get(tag, ())) if each]
-        if not members:
-            return replace(head, min_occurs=low, max_occurs=high)
-        return Group("choice", (head, *members), low, high)
+        members = [each for each in map(self.element, self._may_stand_for(tag)) if each] or [head]
+        if len(members) == 1:
+            return replace(members[0], min_occurs=low, max_occurs=high)
+        return Group("choice", tuple(members), low, high)
+
+    def _may_stand_for(self, tag: str) -> list[str]:
+        """Name the elements that may stand where one is referred to: itself first, no abstract ones."""
+        every = [tag]
+        for name in every:
+            every += [each for each in self._substitutes.get(name, ()) if each not in every]
+        found = {name: self._find("element", name) for name in every}
+        return [name for name, one in found.items() if one and one.node.get("abstract") not in {"true", "1"}]
 
     def _attributes(self, body: Node, document: Document) -> Iterator[tuple[Attribute, bool]]:
         for node in body:

@@ -8,6 +8,7 @@ all once and nothing is looked up per call.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -38,6 +39,9 @@ Fill = Callable[[Any, Out], None]
 _Body = tuple[Callable[[Any], str] | None, Fill]
 
 
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
 class Unfit(ValueError):
     """A value that its type does not take; `path` leads to it."""
 
@@ -54,8 +58,8 @@ def escaped(text: str) -> str:
     """Escape text for an element; a carriage return would not come through otherwise."""
     if "&" in text or "<" in text or ">" in text or "\r" in text:
         text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
-    if not text.isprintable() and any(c < " " and c not in "\t\n\r" for c in text):
-        raise BadValue("it has a control character that XML cannot carry")
+    if not text.isprintable() and _UNFIT.search(text):
+        raise BadValue("it has a character that XML cannot carry")
     return text
 
 
@@ -98,6 +102,8 @@ class Writers:
         nil = f'<{name} xsi:nil="true"/>'
         optional = element.min_occurs == 0
         inside = self._inside(name, kind)
+        if element.declared.fixed is not None and isinstance(kind, Simple):
+            inside = _only(kind, element.declared.fixed, inside)
 
         def write(value: Any, out: Out) -> None:
             if value is None:
@@ -324,6 +330,18 @@ def _many(write: Write, items: list[Any], out: Out) -> None:
             raise error.under(str(index)) from None
 
 
+def _only(kind: Simple, fixed: str, inside: Write) -> Write:
+    """Write what is fixed, and refuse another value of it."""
+    is_it = soap_scalars.equals(kind, fixed)
+
+    def write(value: Any, out: Out) -> None:
+        if not is_it(value):
+            raise Unfit(f"it is always {fixed}")
+        inside(value, out)
+
+    return write
+
+
 def _nothing(value: Any, out: Out) -> None:
     pass
 
@@ -347,6 +365,8 @@ def _one_attribute(value: Any, each: Attribute, name: str, text: Callable[[Any],
         if each.required and each.default is None:
             raise Unfit("it is missing", each.key)
         return ""
+    if each.fixed is not None and not soap_scalars.equals(each.type, each.fixed)(given):
+        raise Unfit(f"it is always {each.fixed}", each.key)
     try:
         return f' {name}="{quoted(text(given))}"'
     except BadValue as error:

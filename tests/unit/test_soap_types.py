@@ -216,7 +216,7 @@ def test_the_schemas_are_schemas_and_say_what_the_xsd_says(ask: Bound) -> None:
     assert fields["amount"] == {
         "type": ["string", "number"],
         "format": "decimal",
-        "pattern": r"^[+-]?(\d+(\.\d*)?|\.\d+)$",
+        "pattern": r"^[+-]?(0*\d{1,6}(\.\d{0,2}0*)?|\.\d{0,2}0*)$",
         "minimum": 0,
         "description": "Gross, in EUR.",
     }
