@@ -53,13 +53,13 @@ class RangeSource:
 
     def portions(self, cursor: Cursor, *, batch_rows: int) -> Iterator[Portion]:
         open_ = partial(self._opened, rows=batch_rows)
+        rows = Stream(self.name, open_, self.database, cursor, self.id)
         if self.lane is None:
-            yield Stream(self.name, open_, self.database, cursor, self.id)
+            yield rows
             return
         from .sql_copy import Copied
 
-        flow = partial(Copied, self.database, partial(self.lane.query, where=self._within()))
-        yield CopiedStream(self.name, open_, self.database, cursor, self.id, flow=flow)
+        yield CopiedStream(rows, partial(Copied, self.database, partial(self.lane.query, where=self._within())))
 
     @property
     def name(self) -> str:

@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 from .batch import Source
@@ -77,7 +78,7 @@ class Loads:
             def hear(counts: Counts, _: int | None) -> None:
                 with self._lock:
                     so_far[at] = counts
-                    summed = sum(so_far.values(), Counts())
+                    summed = reduce(Counts.plus, so_far.values())
                 told(summed, total)
 
             return hear

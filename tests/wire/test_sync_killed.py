@@ -13,7 +13,7 @@ from typing import Any
 
 import pika
 import pytest
-from syncing import carry, execute, rows
+from syncing import Night, carry, carry_once, execute, rows
 
 SEED = int(os.environ.get("SEED", "7"))
 PER_KILL = 60
@@ -188,7 +188,89 @@ class TableToQueue(FromTable):
         return Counter((row["id"], row["name"], row["amount"]) for row in messages.values())
 
 
-PAIRS = [TableToTable, FileToTable, QueueToTable, TableToFile, TableToQueue]
+class FileInBatches(FileToTable):
+    """`load: batched`: what a kill leaves half loaded, the next run goes on with."""
+
+    def __init__(self, folder: Path, request: pytest.FixtureRequest) -> None:
+        super().__init__(folder, request)
+        self.sync["to"]["load"] = "batched"
+
+
+class FileToTables(FileToTable):
+    """One record into two tables: a number in one, all of it in the other."""
+
+    def __init__(self, folder: Path, request: pytest.FixtureRequest) -> None:
+        super().__init__(folder, request)
+        execute(self.target, "create table numbers (id integer)")
+        self.adapters["house"]["tables"]["numbers"] = {}
+        plain = {name: f"${{{{ row.{name} }}}}" for name in ("id", "name", "amount")}
+        writes = [{"table": "numbers", "map": {"id": plain["id"]}}, {"table": "orders", "map": plain}]
+        self.sync["to"] = {"adapter": "house", "writes": writes}
+
+    def arrived(self) -> Counter[Fact]:
+        found = super().arrived()
+        numbers = Counter(one for (one,) in rows(self.target, "select id from numbers"))
+        assert numbers == Counter({n: count for (n, _, _), count in found.items()}), (
+            "one table has what the other has not"
+        )
+        return found
+
+
+class TableToCalls(FromTable, IntoTable):
+    """Each row is a call of a statement that inserts: made twice, it is there twice; a probe says what became of it."""
+
+    def __init__(self, folder: Path, request: pytest.FixtureRequest) -> None:
+        super().__init__(folder, request)
+        self.fed = 0
+        self.target_table()
+        fields = {"id": {"type": "integer"}, "name": {"type": "string"}, "amount": {"type": "decimal"}}
+        self.adapters["house"] |= {
+            "call_timeout_s": 0.5,
+            "statements": {
+                "add": {
+                    "sql": "insert into orders (id, name, amount) values (:id, :name, :amount)",
+                    "effect": "write",
+                    "parameters": fields,
+                },
+                "find": {
+                    "sql": "select id from orders where id = :id",
+                    "effect": "read",
+                    "parameters": {"id": fields["id"]},
+                },
+            },
+            "tools": {
+                "add": {
+                    "probe": {
+                        "tool": "house.find",
+                        "with": {"id": "${{ arguments.id }}"},
+                        "done": "${{ size(result.rows) > 0 }}",
+                        "after_s": 0,
+                        "absent_after_s": 0.6,
+                    }
+                }
+            },
+        }
+        plain = {name: f"${{{{ row.{name} }}}}" for name in ("id", "name", "amount")}
+        self.sync = {"from": WATERMARK, "to": {"adapter": "house", "operation": "add", "concurrency": 2}, "map": plain}
+
+    def feed(self, numbers: range) -> None:
+        super().feed(numbers)
+        self.fed += len(numbers)
+
+    def is_empty(self) -> bool:
+        return sum(self.arrived().values()) >= self.fed
+
+
+PAIRS = [
+    TableToTable,
+    FileToTable,
+    QueueToTable,
+    TableToFile,
+    TableToQueue,
+    TableToCalls,
+    FileInBatches,
+    FileToTables,
+]
 
 
 @pytest.fixture(params=PAIRS, ids=lambda pair: pair.__name__)
@@ -242,4 +324,71 @@ def test_kill_9_at_random_moments_leaves_source_and_target_equal(
             f"{pair.repeats} messages repeated under their id"
         )
     assert arrived == expected
+    assert alive > (kills // 3 if kills > 20 else 0), "the kills came too late"
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(200, marks=pytest.mark.slow)])
+def test_kill_9_of_a_load_in_ranges_leaves_each_load_complete_and_no_row_twice(
+    postgres: Any, tmp_path: Path, kills: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = os.pathsep.join(filter(None, (str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH"))))
+    monkeypatch.setenv("PYTHONPATH", here)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["syncing"])
+    dice = random.Random(f"{SEED} ranges")
+    source, target = postgres.create_database(), postgres.create_database()
+    execute(
+        source,
+        "create table orders (id integer primary key, name text)",
+        "insert into orders select n * 3, 'n' || n from generate_series(1, 20000) n",
+    )
+    execute(target, "create table orders (id integer, name text)")
+    adapters = {
+        name: {"kind": "sql", "url": url, "tables": {"orders": {}}}
+        for name, url in (("erp", source), ("house", target))
+    }
+    sync = {
+        "from": {"adapter": "erp", "table": "orders"},
+        "to": {"adapter": "house", "table": "orders", "mode": "insert"},
+        "partitions": {"ranges": 24, "parallel": 3},
+    }
+    whole = rows(source, "select count(*), sum(id), md5(string_agg(id || name, ',' order by id)) from orders")
+    alive = loads = 0
+
+    def complete() -> bool:
+        night = Night(tmp_path, adapters, {"copy": sync})
+        try:
+            return sum(run.state == "succeeded" for run in night.syncs.runs("copy")) > loads
+        finally:
+            night.close()
+
+    def check() -> None:
+        found = rows(target, "select count(*), sum(id), md5(string_agg(id || name, ',' order by id)) from orders")
+        assert found == whole, f"load {loads}"
+        execute(target, "truncate orders")
+
+    for _ in range(kills):
+        begun = context.Event()
+        child = context.Process(target=carry_once, args=(tmp_path, adapters, {"copy": sync}, "copy", begun))
+        child.start()
+        assert begun.wait(30)
+        child.join(dice.uniform(0, 0.5))
+        if child.is_alive():
+            alive += 1
+            child.kill()
+            child.join()
+        if complete():
+            loads += 1
+            check()
+    until = time.monotonic() + 60
+    while not complete():
+        assert time.monotonic() < until, "the load does not end"
+        time.sleep(0.25)
+        carry_once(tmp_path, adapters, {"copy": sync}, "copy")
+    loads += 1
+    check()
+    with capsys.disabled():
+        print(
+            f"\nranges: {alive} of {kills} killed at work (seed {SEED}), {loads} loads of 20000 rows, 0 lost, 0 doubled"
+        )
     assert alive > (kills // 3 if kills > 20 else 0), "the kills came too late"

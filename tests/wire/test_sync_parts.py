@@ -1,0 +1,240 @@
+"""Syncs in parts: several tables for one record, ranges of a table in parallel, batches that are committed for themselves."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from syncing import Night, execute, rows
+
+from drawbar.core.errors import InputError, Rejected, Unavailable
+from drawbar.core.sync_loads import Loads
+
+NUMBERS = "with recursive n(i) as (select 1 union all select i + 1 from n where i < {last}) "
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Iterator[Callable[..., Night]]:
+    made: list[Night] = []
+    (tmp_path / "drop").mkdir()
+
+    def make(sync: dict[str, Any], *statements: str) -> Night:
+        for name in ("erp", "house"):
+            (tmp_path / f"{name}.db").touch()
+        execute(f"sqlite:///{tmp_path}/house.db", *statements)
+        feed = {"pattern": "*.jsonl", "ready": {"stable_s": 0}, "format": {"kind": "jsonl"}}
+        adapters = {
+            "drop": {"kind": "local", "root": str(tmp_path / "drop"), "feeds": {"orders": feed}},
+            "erp": {"kind": "sql", "url": f"sqlite:///{tmp_path}/erp.db", "tables": {"orders": {}}},
+            "house": {
+                "kind": "sql",
+                "url": f"sqlite:///{tmp_path}/house.db",
+                "tables": {"orders": {}, "lines": {}},
+            },
+        }
+        made.append(Night(tmp_path, adapters, {"s": sync}))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def drop(folder: Path, name: str, *records: Any) -> None:
+    (folder / "drop" / name).write_text("".join(json.dumps(one) + "\n" for one in records))
+
+
+WRITES = [
+    {"table": "orders", "mode": "upsert", "map": {"id": "${{ row.id }}", "name": "${{ row.name }}"}},
+    {
+        "table": "lines",
+        "each": "row.lines",
+        "map": {"order_id": "${{ row.id }}", "place": "${{ index }}", "item": "${{ item.sku }}"},
+    },
+]
+TABLES = (
+    "create table orders (id integer primary key, name varchar(10) not null)",
+    "create table lines (order_id integer not null references orders (id), place integer, item varchar(5) not null)",
+)
+
+
+def test_a_record_and_its_lines_are_written_into_two_tables_or_into_none(
+    night: Callable[..., Night], tmp_path: Path
+) -> None:
+    drop(
+        tmp_path,
+        "a.jsonl",
+        {"id": 1, "name": "Ada", "lines": [{"sku": "a"}, {"sku": "b"}]},
+        {"id": 2, "name": "Ben", "lines": [{"sku": "c"}, {"sku": "too long"}]},
+        {"id": 3, "name": "Cid"},
+        {"id": 4, "name": "Dee", "lines": {"sku": "d"}},
+        {"id": 5, "name": "Eve", "lines": "no list"},
+    )
+    sync = {
+        "from": {"adapter": "drop", "feed": "orders"},
+        "to": {"adapter": "house", "writes": WRITES},
+        "rejects": {"max_count": 2},
+    }
+
+    run = night(sync, *TABLES).run("s")
+
+    house = f"sqlite:///{tmp_path}/house.db"
+    assert (run["read"], run["written"], run["rejected"]) == (5, 3, 2)
+    assert rows(house, "select id from orders order by id") == [(1,), (3,), (4,)]
+    assert rows(house, "select * from lines order by 1, 2") == [(1, 1, "a"), (1, 2, "b"), (4, 1, "d")]
+    reasons = [json.loads(line) for line in Path(run["files"][0]["rejects"]).read_text().splitlines()]
+    assert [(one["record_no"], "lines" in one["reason"]) for one in reasons] == [(2, True), (5, True)]
+
+
+def test_a_dry_run_of_several_tables_writes_into_none(night: Callable[..., Night], tmp_path: Path) -> None:
+    drop(tmp_path, "a.jsonl", {"id": 1, "name": "Ada", "lines": [{"sku": "a"}]})
+    sync = {"from": {"adapter": "drop", "feed": "orders"}, "to": {"adapter": "house", "writes": WRITES}}
+
+    run = night(sync, *TABLES).run("s", dry_run=True)
+
+    assert run["would"]["inserted"] == 2
+    assert rows(f"sqlite:///{tmp_path}/house.db", "select count(*) from orders") == [(0,)]
+
+
+def test_a_batched_file_that_was_cut_off_goes_on_whatever_the_size_of_its_batches(
+    night: Callable[..., Night], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(tmp_path, "a.jsonl", *({"id": n, "name": f"n{n}"} for n in range(1, 101)))
+    plain = "create table orders (id integer, name varchar(10))"
+    sync = {
+        "from": {"adapter": "drop", "feed": "orders"},
+        "to": {"adapter": "house", "table": "orders", "load": "batched"},
+        "batch_rows": 10,
+    }
+    here = night(sync, plain)
+    seen = 0
+
+    def told(counts: Any, total: int | None) -> None:
+        nonlocal seen
+        seen = counts.written
+        if seen >= 40:
+            raise Unavailable("cut off")
+
+    from syncing import CALLER
+
+    with pytest.raises(Unavailable):
+        here.syncs.run("s", {}, caller=CALLER, progress=told)
+    house = f"sqlite:///{tmp_path}/house.db"
+    half = rows(house, "select count(*) from orders")[0][0]
+    again = Night(tmp_path, here.adapters, {"s": {**sync, "batch_rows": 7}})
+    run = again.run("s")
+    again.close()
+
+    assert half == 30
+    assert run["read"] == 70
+    assert rows(house, "select count(*), count(distinct id) from orders") == [(100, 100)]
+    assert list((tmp_path / "drop").glob("*.jsonl")) == []
+
+
+def test_a_batch_that_fails_says_what_is_loaded_already(night: Callable[..., Night], tmp_path: Path) -> None:
+    records = [{"id": n, "name": f"n{n}"} for n in range(1, 31)]
+    records[25] = {"id": 26, "name": None}
+    drop(tmp_path, "a.jsonl", *records)
+    plain = "create table orders (id integer primary key, name varchar(10) not null)"
+    to = {"adapter": "house", "table": "orders", "load": "batched"}
+
+    with pytest.raises(Rejected, match="the 20 records before are in the target"):
+        night({"from": {"adapter": "drop", "feed": "orders"}, "to": to, "batch_rows": 10}, plain).run("s")
+
+
+def loaded(tmp_path: Path, last: int) -> None:
+    (tmp_path / "erp.db").touch()
+    execute(
+        f"sqlite:///{tmp_path}/erp.db",
+        "create table orders (id integer primary key, name varchar(10))",
+        f"{NUMBERS.format(last=last)} insert into orders select i * i, 'n' || i from n",
+    )
+
+
+PARTED = {
+    "from": {"adapter": "erp", "table": "orders"},
+    "to": {"adapter": "house", "table": "orders", "mode": "insert"},
+    "partitions": {"ranges": 7, "parallel": 3},
+    "batch_rows": 50,
+}
+
+
+def test_a_load_in_ranges_that_was_cut_off_goes_on_with_the_ranges_that_are_left(
+    night: Callable[..., Night], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded(tmp_path, 1000)
+    here = night(PARTED, "create table orders (id integer, name varchar(10))")
+    one = Loads.one
+
+    def failing(self: Loads, held: Any, plan: Any, at: int, told: Any) -> Any:
+        if at == 4:
+            raise Unavailable("away")
+        return one(self, held, plan, at, told)
+
+    monkeypatch.setattr(Loads, "one", failing)
+    with pytest.raises(Unavailable, match="away"):
+        here.run("s")
+    monkeypatch.setattr(Loads, "one", one)
+    with pytest.raises(InputError, match="twice"):
+        here.run("s", full=True)
+    run = here.run("s")
+
+    assert run["load"]["ranges"] == 7
+    assert run["load"]["done_before"] >= 4
+    found = rows(f"sqlite:///{tmp_path}/house.db", "select count(*), count(distinct id), min(id), max(id) from orders")
+    assert found == [(1000, 1000, 1, 1_000_000)]
+    assert here.syncs.cursor("s")["cursor"] is None
+
+
+def test_a_range_that_was_committed_and_not_noted_is_not_loaded_twice(
+    night: Callable[..., Night], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process died between the target's commit and our state's: the target knows."""
+    loaded(tmp_path, 100)
+    here = night(PARTED, "create table orders (id integer, name varchar(10))")
+    tick = Loads.tick
+
+    def dying(self: Loads, name: str, load: str, at: int) -> None:
+        raise Unavailable("died")
+
+    monkeypatch.setattr(Loads, "tick", dying)
+    with pytest.raises(Unavailable, match="died"):
+        here.run("s")
+    monkeypatch.setattr(Loads, "tick", tick)
+    run = here.run("s")
+
+    assert any(one["again"] for one in run["files"])
+    assert rows(f"sqlite:///{tmp_path}/house.db", "select count(*), count(distinct id) from orders") == [(100, 100)]
+
+
+def test_what_every_page_of_an_upsert_gave_is_compared_with_what_the_target_has(
+    night: Callable[..., Night], tmp_path: Path
+) -> None:
+    (tmp_path / "erp.db").touch()
+    execute(
+        f"sqlite:///{tmp_path}/erp.db",
+        "create table orders (id integer primary key, amount decimal(12,2), changed timestamp)",
+        f"{NUMBERS.format(last=95)} insert into orders select i, i + 0.25, '2026-01-01 00:00:00' from n",
+    )
+    target = "create table orders (id integer primary key, amount decimal(12,2))"
+    sync = {
+        "from": {"adapter": "erp", "table": "orders", "cursor": {"column": "changed"}},
+        "to": {"adapter": "house", "table": "orders", "mode": "upsert"},
+        "map": {"id": "${{ row.id }}", "amount": "${{ row.amount }}"},
+        "totals": [{"sum": "amount"}],
+        "batch_rows": 20,
+    }
+    liar = "create trigger liar after insert on orders when new.id = 50 begin update orders set amount = 0 where id = 50; end"
+
+    here = night(sync, target)
+    run = here.run("s")
+    execute(f"sqlite:///{tmp_path}/house.db", liar, "delete from orders")
+
+    assert [(one["of"], one["source"], one["target"]) for one in run["totals"]] == [
+        ("count", "95", "95"),
+        ("sum(amount)", "4583.75", "4583.75"),
+    ]
+    with pytest.raises(Rejected, match="the totals differ: sum"):
+        here.run("s", full=True)
+    assert rows(f"sqlite:///{tmp_path}/house.db", "select count(*) from orders") == [(40,)]
