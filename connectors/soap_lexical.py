@@ -95,7 +95,6 @@ _NUMBERS = {
     *("unsignedByte", "nonNegativeInteger", "positiveInteger", "nonPositiveInteger", "negativeInteger"),
     *("float", "double"),
 }
-)
 
 
 def _on_calendar(text: str) -> bool:
