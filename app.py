@@ -131,7 +131,9 @@ class App:
         self.holdings = Holdings(Budgets(self.journal))
         self.landscape = Landscape(self.place, config.adapters, partial(told, self.journal), self.holdings)
         self.floor = Floor(self.journal, config.server.min_free_mb, partial(free_mb, self.place.state))
-        self.intake = Intake(Holds(self.journal), self.floor, read_only=config.read_only)
+        self.intake = Intake(
+            Holds(self.journal, looks=not self.journal.is_sqlite), self.floor, read_only=config.read_only
+        )
         self.landscape.read_only = config.read_only
         vault = Vault(config.state_key.get_secret_value() or None)
         aside = Aside(vault, config.claims.over_bytes)
@@ -340,6 +342,7 @@ class App:
         self.landscape.close()
         self.holdings.close()
         self.audit.close()
+        self.intake.holds.close()
         if self.spans is not None:
             self.spans.close()
         self.journal.close()

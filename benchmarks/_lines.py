@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+sys.path.append(sys.path.pop(0))  # that of this folder: our amqp.py must not stand before the library of that name
 Ask = Callable[..., Any]
 """Send words, give what was answered."""
 Round = tuple[float, list[float]]

@@ -1,12 +1,13 @@
 """
 Celery as the doorbell of many machines, on RabbitMQ or Redis.
 
-A ring carries the ids of a task, is published after the commit and acknowledged before the work: the journal knows what is
-unfinished, and Redis's visibility timeout means nothing here. No results, no retries, no times: Celery brings delivery and threads, and nothing else is asked of it.
+A ring carries the ids of a task, is published after the commit and acknowledged when the task is claimed, before the work: the
+journal knows what is unfinished, and Redis's visibility timeout means nothing here. No results, no retries, no times: Celery brings delivery and threads, and nothing else is asked of it.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import ssl
 import threading
@@ -20,6 +21,7 @@ import structlog
 from celery import Celery
 from celery.utils import uuid
 from celery.worker import WorkController, state
+from kombu.common import maybe_declare
 from kombu.entity import TRANSIENT_DELIVERY_MODE, Queue
 from kombu.exceptions import KombuError
 
@@ -93,25 +95,11 @@ class CeleryBell:
         """Publish a ring for each place; Unavailable while the broker is away."""
 
         def publish(connection: Any) -> None:
-            with self._app.amqp.Producer(connection) as producer:
-                for *place, queue in places:
-                    self._publish(producer, place, queue)
+            channel = connection.default_channel
+            for *place, queue in places:
+                _publish(connection, channel, place, queue)
 
         self._with_connection(publish)
-
-    def _publish(self, producer: Any, place: list[Any], queue: str | None) -> None:
-        """Publish Celery's own message, without its way there: routes, a result and repetitions are for what we do not use."""
-        message = self._app.amqp.as_task_v2(uuid(), _RING, args=place, argsrepr="", kwargsrepr="", ignore_result=True)
-        producer.publish(
-            message.body,
-            exchange="",
-            routing_key=_named(queue),
-            declare=[_declared(queue)],
-            serializer="json",
-            headers=message.headers,
-            delivery_mode=TRANSIENT_DELIVERY_MODE,  # a ring that is lost is rung again; to keep it costs the broker a disk
-            **message.properties,
-        )
 
     def waiting(self, queue: str | None = None) -> int:
         """Count the rings of a queue that nobody has taken."""
@@ -181,7 +169,7 @@ class CeleryBell:
 
 def straight(task: Any, app: Any, consumer: Any, **_: Any) -> Callable[..., None]:
     """
-    Hand rings to the threads of Celery's pool as they come (a Strategy in Celery's words), acknowledged when one is taken.
+    Hand rings to the threads of Celery's pool as they come (a Strategy in Celery's words), acknowledged when it is claimed.
 
     Celery's own strategy first makes a request of each, with a result, times, limits and signals, of which a ring has none.
     """
@@ -189,8 +177,10 @@ def straight(task: Any, app: Any, consumer: Any, **_: Any) -> Callable[..., None
 
     def take(ack: Callable[..., object], place: Sequence[Any]) -> None:
         try:
-            ack(_celery_log, failures)
-            task.run(*place)
+            try:
+                task.run(*place)
+            finally:
+                ack(_celery_log, failures)
         except DrawbarError as error:  # the task is found by the sweep
             log.warning("ring.fails", error=error.message)
         except Exception:
@@ -200,6 +190,19 @@ def straight(task: Any, app: Any, consumer: Any, **_: Any) -> Callable[..., None
         submit(take, ack, message.decode()[0] if payload is None else payload["args"])
 
     return hear
+
+
+def _publish(connection: Any, channel: Any, place: list[Any], queue: str | None) -> None:
+    """Publish Celery's own message without its way there: routes, a result and repetitions are for what we do not use."""
+    declared = _declared(queue)
+    if hash(declared) not in connection.declared_entities:
+        maybe_declare(declared, channel)
+    headers = {"lang": "py", "task": _RING, "id": uuid()}
+    # A ring that is lost is rung again; to keep it costs the broker a disk.
+    kept = {"delivery_mode": TRANSIENT_DELIVERY_MODE}
+    body = json.dumps([place, {}, {}])
+    message = channel.prepare_message(body, 0, "application/json", "utf-8", headers, kept)
+    channel.basic_publish(message, exchange="", routing_key=declared.name)
 
 
 def _named(queue: str | None) -> str:

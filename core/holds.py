@@ -1,7 +1,8 @@
 """
 Holds: an operator says that a system, a feed, a sync, a workflow or a trigger takes no new work.
 
-What runs, ends; what would begin waits where it is. Every process looks at the journal twice a second.
+What runs, ends; what would begin waits where it is. Every process looks at the journal twice a second: at its own file who
+asks looks, at a server a thread does, so that nobody waits for the line.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import structlog
 from .access import Caller
 from .disk import Floor
 from .errors import DrawbarError, InputError, NotNow, Unavailable
+from .pulse import Pulse
 from .store import events, holds
 from .store.journal import Connection, Journal
 from .values import moment
@@ -54,10 +56,11 @@ class Held(NotNow):
 
 
 class Holds:
-    """What is held now, as this process has last seen it."""
+    """What is held now, as this process has last seen it; once somebody has asked, `looks` has a thread look again and again."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, *, looks: bool = False) -> None:
         self._journal = journal
+        self._looking = Pulse("held", _LOOK_S / 2, self.renew) if looks else None
         self._clock: Callable[[], float] = time.time if journal.is_sqlite else journal.now
         self._lock = threading.Lock()
         self._live: Mapping[str, dict[str, Any]] = {}
@@ -91,6 +94,8 @@ class Holds:
             with self._lock:
                 if time.monotonic() >= self._until:
                     self._look()
+                    if self._looking is not None:
+                        self._looking.begin()
         if not self._live:
             return self._live
         now = self.now()
@@ -114,6 +119,11 @@ class Holds:
             return
         verb, _, feed = (tool or "").partition("_")
         self.require(f"adapter:{adapter}", *([f"feed:{adapter}.{feed}"] if verb in FEED_VERBS else []))
+
+    def close(self) -> None:
+        """Look no more by itself; a second call does nothing."""
+        if self._looking is not None:
+            self._looking.stop()
 
     def forget(self) -> None:
         """Look again at the next question."""

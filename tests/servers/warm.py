@@ -116,7 +116,7 @@ def _forker() -> socket.socket:
     with theirs:
         program = [sys.executable, "-c", f"from {__name__} import serve; serve()"]
         environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-        subprocess.Popen(program, stdin=theirs, start_new_session=True, env=environ)
+        subprocess.Popen(program, stdin=theirs.fileno(), start_new_session=True, env=environ)
     atexit.register(ours.close)
     return ours
 
