@@ -83,6 +83,8 @@ def meaning(error: BaseException) -> type[DrawbarError]:
     state, code = detail.get("sqlstate"), detail.get("code")
     if isinstance(code, int):
         return ConfigError if code in _MYSQL_LOGIN else Unavailable if code in _MYSQL_LATER else Rejected
+    if code == "SQLITE_TOOBIG":
+        return InputError
     if isinstance(code, str):
         return Unavailable if code.split("_")[1] in _SQLITE_LATER else Rejected
     if state:

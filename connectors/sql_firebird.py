@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from firebird.driver import TPB, Isolation, TraAccessMode, connect, driver_config
+from firebird.driver import TPB, BlobReader, Isolation, TraAccessMode, connect, driver_config
 from firebird.driver.types import CancelType
 from sqlalchemy.engine import URL
+
+from .sql_flood import Flood
 
 _numbers = itertools.count(1)
 _READ_WORDS = frozenset({"charset", "role", "auth_plugin_list", "fb_client_library"})
@@ -39,6 +41,31 @@ class Entrance:
 
     def connect(self) -> Any:
         return connect(self._name, **self._login, **self._words)
+
+
+def sized(fetch: Callable[[int], Sequence[Any]], most: int) -> Callable[[int], Sequence[Any]]:
+    """Look at the lengths of long values before they are read: the driver gives what reads them."""
+    refused: list[Flood] = []
+
+    def look(count: int) -> Sequence[Any]:
+        if refused:
+            raise refused[0]
+        rows = fetch(count)
+        for at, row in enumerate(rows):
+            if any(isinstance(value, BlobReader) and value.length > most for value in row):
+                refused.append(Flood(most))
+                return rows[:at] or look(count)
+        return rows
+
+    return look
+
+
+def read_long(value: Any) -> Any:
+    """Read a long value to its end."""
+    if not isinstance(value, BlobReader):
+        return value
+    with value:
+        return value.read()
 
 
 def begin(line: Any, access: str, timeout_s: float) -> None:

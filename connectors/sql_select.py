@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from .sql import Database
+from .sql_flood import at_most
 from .sql_model import Kind, Query, Rows, Table
 from .sql_shapes import condition_on, form_of, readers, shape, values_of
 from .sql_statements import Limits, abandon, bounded
@@ -88,8 +89,9 @@ class TableRead:
         with self._database.unit("read", timeout_s=left_s) as connection:
             if self._streams:
                 connection.execution_options(stream_results=True)
-            result = connection.execute(form.select, values)
-            found = bounded(result, form.readers, form.limits)
+            with at_most(connection, form.limits.bytes):
+                result = connection.execute(form.select, values)
+                found = bounded(result, form.readers, form.limits)
             if found.truncated and len(found.rows) < form.limits.rows:
                 abandon(connection, result)
             result.close()

@@ -17,12 +17,15 @@ from sqlalchemy.engine import Connection, CursorResult
 from ..core.errors import ConfigError, DrawbarError, InputError, OutcomeUnknown, Rejected
 from .sql import Database
 from .sql_errors import driver_errors
+from .sql_flood import Flood, at_most
 from .sql_model import Changed, Column, Kind, Rows
 from .sql_quirks import quirky
 from .sql_text import Text, counting, parse, projections
 from .sql_values import bindable, plain, quirk_reader, reader
 
 _CHUNK = 500
+_FIRST = 8
+"""So many rows are fetched before it is known how large they are."""
 _DESCRIBE_S = 5.0
 _STREAMED = frozenset({"select", "with", "values", "table"})
 _DESCRIBED = frozenset({"postgresql", "mysql", "mariadb", "firebird"})
@@ -81,8 +84,9 @@ def read(
 ) -> Rows:
     """Read at most `limits.rows` rows; the rest is neither fetched nor, where the server can stop, sent."""
     with database.unit("read", timeout_s=timeout_s, limit=limits.rows + 1) as connection:
-        result = _execute(connection, statement, parameters, stream=statement.text.verb in _STREAMED)
-        found = bounded(result, readers_of(result, database.dialect, statement.kinds), limits)
+        with at_most(connection, limits.bytes):
+            result = _execute(connection, statement, parameters, stream=statement.text.verb in _STREAMED)
+            found = bounded(result, readers_of(result, database.dialect, statement.kinds), limits)
         sent_little = len(found.rows) == limits.rows and "limit" not in statement.text.sql.lower()
         if found.truncated and not sent_little:
             abandon(connection, result)
@@ -288,7 +292,12 @@ def readers_of(
 
 def bounded(result: CursorResult[Any], readers: Sequence[Callable[[Any], Any] | None], limits: Limits) -> Rows:
     """Fetch in chunks until one of the limits is passed."""
-    return cut(result.fetchmany, unique_names(list(result.keys())), readers, limits)
+    fetch: Callable[[int], Sequence[Any]] = result.fetchmany
+    if result.dialect.name.startswith("firebird"):
+        from .sql_firebird import sized
+
+        fetch = sized(fetch, limits.bytes)
+    return cut(fetch, unique_names(list(result.keys())), readers, limits)
 
 
 def cut(
@@ -297,22 +306,29 @@ def cut(
     readers: Sequence[Callable[[Any], Any] | None],
     limits: Limits,
 ) -> Rows:
+    """Fetch and convert until one of the limits is passed; never much more at once than the limit of bytes."""
     convert = [(at, read) for at, read in enumerate(readers) if read is not None]
     rows: list[dict[str, Any]] = []
-    size = 0
-    while chunk := fetch(min(_CHUNK, limits.rows + 1 - len(rows))):
-        for raw in chunk:
-            if len(rows) == limits.rows:
-                return Rows(rows, truncated=True)
-            values = list(raw)
-            for at, read in convert:
-                values[at] = read(values[at])
-            size += row_bytes(values)
-            if size > limits.bytes:
-                if not rows:
-                    raise InputError(f"one row is larger than max_bytes ({limits.bytes})", reason="too_large")
-                return Rows(rows, truncated=True)
-            rows.append(dict(zip(names, values, strict=True)))
+    size, count = 0, _FIRST
+    try:
+        while chunk := fetch(min(count, limits.rows + 1 - len(rows))):
+            for raw in chunk:
+                if len(rows) == limits.rows:
+                    return Rows(rows, truncated=True)
+                values = list(raw)
+                for at, read in convert:
+                    values[at] = read(values[at])
+                size += row_bytes(values)
+                if size > limits.bytes:
+                    if not rows:
+                        raise Flood(limits.bytes)
+                    return Rows(rows, truncated=True)
+                rows.append(dict(zip(names, values, strict=True)))
+            count = max(1, min(_CHUNK, (limits.bytes - size) * len(rows) // max(size, 1)))
+    except Flood:
+        if not rows:
+            raise
+        return Rows(rows, truncated=True)
     return Rows(rows)
 
 

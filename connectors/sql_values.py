@@ -18,6 +18,7 @@ from .sql_model import Column, Kind
 from .sql_quirks import decoder, encoder
 
 SAFE = 2**53 - 1
+_LONG = frozenset({"text", "bytes", "other", "json"})
 _PLAIN = (str, int, float, bool, type(None), Decimal, datetime, date, time, timedelta, bytes)
 
 
@@ -39,6 +40,20 @@ def plain(value: Any) -> Any:
 
 def reader(kind: Kind, dialect: str, scale: int | None = None) -> Callable[[Any], Any] | None:
     """Give what turns a driver's value of such a column into ours; None where they are the same."""
+    if dialect == "firebird" and kind in _LONG:
+        return _firebird_reader(_reader(kind, dialect, scale))
+    return _reader(kind, dialect, scale)
+
+
+def _firebird_reader(then: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    from .sql_firebird import read_long
+
+    if then is None:
+        return read_long
+    return lambda value: then(read_long(value))
+
+
+def _reader(kind: Kind, dialect: str, scale: int | None) -> Callable[[Any], Any] | None:
     if kind == "bigint":
         return _wide
     if kind in {"uuid", "array", "other"}:

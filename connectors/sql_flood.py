@@ -1,0 +1,137 @@
+"""Stop an answer that is far larger than its limit while it comes, before it is in memory."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from ..core.errors import InputError
+
+_SPELLED = 4
+"""On the line a value takes at most so many times the bytes that it counts here (UTF-8, hexadecimal digits)."""
+_BESIDE = 1 << 20
+_FREE_TURNS = 4
+_RECEIVED = 128  # where struct tcp_info of Linux has how many bytes came
+
+
+class Flood(InputError):
+    """More came than was asked for; the connection is of no use any more."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"one row is larger than max_bytes ({most})", reason="too_large")
+
+
+@contextmanager
+def at_most(connection: Connection, most: int) -> Iterator[None]:
+    """
+    Raise Flood in the body when far more than `most` bytes come in answer.
+
+    What the driver has of its own for that differs: SQLite refuses such a value itself, the others are looked at while they
+    receive. A driver that hides its line is bounded by the rows that are fetched at once.
+    """
+    begin = _WAYS.get(connection.dialect.driver)
+    if begin is None:
+        yield
+        return
+    line: Any = connection.connection.dbapi_connection
+    end = begin(line, most)
+    try:
+        yield
+    finally:
+        if end():
+            connection.invalidate()
+
+
+def _postgres(line: Any, most: int) -> Callable[[], bool]:
+    from psycopg.waiting import wait
+
+    flooded = False
+
+    def stop() -> None:
+        nonlocal flooded
+        flooded = True
+        line.pgconn.finish()
+
+    def bounded(steps: Any, interval: float = 0.1) -> Any:
+        return wait(watched(steps, line.pgconn.socket, most, stop), line.pgconn.socket, interval)
+
+    line.wait = bounded
+
+    def end() -> bool:
+        del line.wait
+        return flooded
+
+    return end
+
+
+def watched(steps: Any, fileno: int, most: int, stop: Callable[[], None]) -> Any:
+    """Go through the steps of an answer of psycopg, and look at how much came; the first ones cost nothing."""
+    try:
+        wanted = next(steps)
+    except StopIteration as ended:
+        return ended.value
+    turn, before = 0, 0
+    while True:
+        ready = yield wanted
+        turn += 1
+        if turn == _FREE_TURNS:
+            before = _received(fileno)
+        elif turn > _FREE_TURNS and _received(fileno) - before > most * _SPELLED + _BESIDE:
+            steps.close()
+            stop()
+            raise Flood(most)
+        try:
+            wanted = steps.send(ready)
+        except StopIteration as ended:
+            return ended.value
+
+
+def _received(fileno: int) -> int:
+    """Ask the system how many bytes came on a socket; 0 where it does not say (a socket of Unix)."""
+    try:
+        with socket.socket(fileno=os.dup(fileno)) as line:
+            told = line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RECEIVED + 8)
+        return int(struct.unpack_from("Q", told, _RECEIVED)[0])
+    except (OSError, AttributeError, struct.error):
+        return 0
+
+
+def _mysql(line: Any, most: int) -> Callable[[], bool]:
+    receive = line._read_bytes  # noqa: SLF001 - it has no other place where the size is known before the bytes
+    left = most * _SPELLED + _BESIDE
+
+    def bounded(count: int) -> Any:
+        nonlocal left
+        left -= count
+        if left < 0:
+            line._force_close()  # noqa: SLF001
+            raise Flood(most)
+        return receive(count)
+
+    line._read_bytes = bounded  # noqa: SLF001
+
+    def end() -> bool:
+        del line._read_bytes  # noqa: SLF001
+        return left < 0
+
+    return end
+
+
+def _sqlite(line: Any, most: int) -> Callable[[], bool]:
+    before = line.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(most * _SPELLED + _BESIDE, 1 << 30))
+
+    def end() -> bool:
+        line.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, before)
+        return False
+
+    return end
+
+
+_WAYS = {"psycopg": _postgres, "pymysql": _mysql, "pysqlite": _sqlite}
