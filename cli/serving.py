@@ -111,6 +111,7 @@ def _serve_part(
     from ..app import open_app
     from ..core.pulse import Pulse
     from ..facade import serve as answer
+    from ..facade.fellows import Fellows
     from ..facade.numbers import WRITE_S, Shared
 
     part.watch_parent()
@@ -139,6 +140,7 @@ def _serve_part(
             ready=ready,
             opened=[socket.socket(fileno=fd) for fd in part.sockets],
             shared=shared,
+            fellows=Fellows(Path(part.starter).parent / "connections", part.place),
         )
     finally:
         numbers.stop()

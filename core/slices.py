@@ -165,10 +165,8 @@ class Slots:
         """Ask for more when more is needed than was asked for, else again after a while."""
         if self._holdings is None:
             return False
-        return (
-            self._in_use + self._waiting + self._outside > self._wanted
-            or time.monotonic() - self._asked_at >= self._look_s
-        )
+        needed = min(self._in_use + self._waiting + self._outside, self.total)
+        return needed > self._wanted or time.monotonic() - self._asked_at >= self._look_s
 
     def settle(self) -> None:
         """Agree with the other processes on what is ours: more, less, or the same for longer. Needs `asking`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -34,6 +35,8 @@ class Patient(HttpToolsProtocol):
     _held_until: asyncio.TimerHandle | None = None
     _passage: Passage | None = None
     _always: tuple[object, bytes] = (None, b"")
+    left: Callable[[], None] | None = None
+    """Hears that the connection is over."""
     _between = True
     _whole = b""
     _rests_since = _NEVER
@@ -72,6 +75,8 @@ class Patient(HttpToolsProtocol):
             self._passage.lost()
         super()._unset_keepalive_if_required()
         super().connection_lost(exc)
+        if self.left is not None:
+            self.left()
 
     def on_message_begin(self) -> None:
         self._in_head = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import ipaddress
@@ -18,12 +19,14 @@ import structlog
 import uvicorn
 
 from ..core.errors import ConfigError, raise_as
+from .fellows import Reception
 from .front import web
 from .patient import Patient
 
 if TYPE_CHECKING:
     from ..app import App
     from ..core.door import Door
+    from .fellows import Fellows
     from .numbers import Shared
 
 DRAIN_S = 30
@@ -41,13 +44,14 @@ def serve(
     ready: Callable[[str], None] = lambda url: None,
     opened: Sequence[socket.socket] | None = None,
     shared: Shared | None = None,
+    fellows: Fellows | None = None,
 ) -> None:
     """
     Answer requests until SIGTERM or SIGINT; what has begun is answered first, for half a minute at most.
 
     `begin` starts the work once the port is ours: a second service that finds it taken has touched nothing. `ready` hears
-    the URL; port 0 takes a free one. `opened` are the sockets of a port that somebody else opened for us. Opening and
-    closing `app` is the caller's.
+    the URL; port 0 takes a free one. `opened` are the sockets of a port that somebody else opened for us and our `fellows`.
+    Opening and closing `app` is the caller's.
     """
     if opened is None:
         sockets = listen(host, port, app.door)
@@ -68,7 +72,7 @@ def serve(
         timeout_graceful_shutdown=DRAIN_S,
         proxy_headers=False,
     )
-    server = _Server(config, api.close, lambda: ready(url_of(host, bound)))
+    server = _Server(config, api.close, lambda: ready(url_of(host, bound)), fellows)
     sys.setswitchinterval(SWITCH_S)
     server.run(sockets=sockets)
 
@@ -148,15 +152,41 @@ def _refused(error: OSError, address: str, port: int) -> ConfigError:
 class _Server(uvicorn.Server):
     """uvicorn, but a signal ends streams at once and is not raised again: the caller still has to close the journal."""
 
-    def __init__(self, config: uvicorn.Config, stopping: Callable[[], None], started: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        stopping: Callable[[], None],
+        started: Callable[[], None],
+        fellows: Fellows | None = None,
+    ) -> None:
         super().__init__(config)
+        self._fellows = fellows
+        self._reception: Reception | None = None
         self._stopping = stopping
         self._started = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        if self._fellows is None or not sockets:
+            await super().startup(sockets)
+        else:
+            await super().startup([])
+            connections = self.server_state.connections
+            self._reception = Reception(sockets, self._line, self._fellows, lambda: len(connections))
+            self.servers.append(self._reception)  # type: ignore[arg-type]  # it is only ever closed
         if self.started:
             self._started()
+
+    def _line(self) -> asyncio.Protocol:
+        make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        line = make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        if isinstance(line, Patient) and self._reception is not None:
+            line.left = self._reception.tell
+        return line
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._reception is not None:
+            self._reception.tell()
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         _log.info("stopping", signal=signal.Signals(sig).name)
