@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -317,6 +318,56 @@ def from_csv(yard: Yard) -> list[Row]:
         return compete(yard, "CSV to PostgreSQL", service, ours, peers)
 
 
+def into_files(yard: Yard, kind: str, goal: float) -> list[Row]:
+    """Write a file and load it again by other means; the limit is COPY's text in a file."""
+    drop = yard.folder / f"drop_{kind}"
+    (drop / "files").mkdir(parents=True)
+    form = {"kind": "csv", "null": "\\N"} if kind == "csv" else {"kind": "parquet"}
+    feed = {"pattern": "files/*.out", "ready": {"min_age_s": 0}, "format": form}
+    adapters = {"a": yard.database("src"), "files": {"kind": "local", "root": str(drop), "feeds": {"rows": feed}}}
+    syncs = {"s": {"from": {"adapter": "a", "table": "src"}, "to": {"adapter": "files", "feed": "rows"}}}
+    by_hand = yard.folder / "by_hand.csv"
+    with yard.service(adapters, syncs) as service:
+
+        def ours() -> float:
+            seconds = service.sync("s", yard.rows)
+            (file,) = (drop / "files").glob("*.out")
+            yard.fresh()
+            _load(yard, file, kind)
+            yard.gate()
+            file.unlink()
+            return seconds
+
+        def hand() -> None:
+            query = f"copy (select {COLUMNS} from src) to stdout (format csv, header, null '\\N')"
+            with psycopg.connect(yard.url) as line, by_hand.open("wb") as out, line.cursor().copy(query) as rows:
+                for part in rows:
+                    out.write(part)
+
+        ours()
+        peers: dict[str, tuple[Contestant, float | None]] = {
+            "COPY TO by hand, as CSV": (lambda: _timed(lambda: by_hand.unlink(missing_ok=True), hand), goal)
+        }
+        return compete(yard, f"PostgreSQL to {'CSV' if kind == 'csv' else 'Parquet'}", service, ours, peers)
+
+
+def _load(yard: Yard, file: Path, kind: str) -> None:
+    if kind == "parquet":
+        import pyarrow.csv
+        import pyarrow.parquet
+
+        table = pyarrow.parquet.read_table(file)
+        file = yard.folder / "of_parquet.csv"
+        options = pyarrow.csv.WriteOptions(quoting_style="needed")
+        pyarrow.csv.write_csv(table, file, options)
+    null = "\\N" if kind == "csv" else ""
+    with psycopg.connect(yard.url) as line, file.open("rb") as rows:
+        with line.cursor().copy(f"copy dst ({COLUMNS}) from stdin (format csv, header, null '{null}')") as into:
+            while part := rows.read(1 << 16):
+                into.write(part)
+        line.commit()
+
+
 def from_sqlite(yard: Yard) -> list[Row]:
     path = yard.folder / "rows.db"
     line = sqlite3.connect(path)
@@ -418,6 +469,8 @@ PARTS: Mapping[str, Callable[[Yard], list[Row]]] = {
     "copy": copied,
     "upsert": upserted,
     "csv": from_csv,
+    "to_csv": partial(into_files, kind="csv", goal=0.95),
+    "to_parquet": partial(into_files, kind="parquet", goal=0.55),
     "sqlite": from_sqlite,
     "expression": computed,
     "memory": memory,

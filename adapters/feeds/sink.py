@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import structlog
 
 from ...connectors.drop import Entry, Files, checked_name, confined
-from ...core.batch import Cursor, Row, RowRefused, Writing, Written
+from ...core.batch import Columns, Cursor, Row, RowRefused, Writing, Written
 from ...core.errors import ConfigError, InputError, Rejected, Unavailable
 from ...core.values import moment
 from .config import in_place_of
@@ -72,8 +72,13 @@ class FileWriting:
         self._buffer = io.BytesIO()
         self._more = feed.format.writing(self._buffer)
         self._is_complete = False
+        self._sha256 = hashlib.sha256()
+        self._size = 0
 
     def write(self, rows: Sequence[Row]) -> Written:
+        if isinstance(rows, Columns) and self._more.columns is not None and self._more.columns(rows):
+            self._keep()
+            return Written(inserted=len(rows))
         begun = 0
 
         def counted() -> Iterable[Row]:
@@ -88,26 +93,34 @@ class FileWriting:
         except InputError as error:
             self._buffer.seek(kept)
             self._buffer.truncate()
-            raise RowRefused(begun - 1, error.message.partition(": ")[2] or error.message) from error
-        self._spool.write(self._buffer.getvalue())
+            record, _, said = error.message.partition(": ")
+            number = record.removeprefix("record ")
+            raise RowRefused(int(number) - 1 if number.isdigit() else begun - 1, said or error.message) from error
+        self._keep()
+        return Written(inserted=count)
+
+    def _keep(self) -> None:
+        with self._buffer.getbuffer() as written:
+            self._spool.write(written)
+            self._sha256.update(written)
+            self._size += len(written)
         self._buffer.seek(0)
         self._buffer.truncate()
-        return Written(inserted=count)
 
     def promise(self) -> Mapping[str, Any]:
         self._complete()
-        digest, size = _digest(self._spool)
-        return {"file": self._name, "sha256": digest, "size": size}
+        return {"file": self._name, "sha256": self._sha256.hexdigest(), "size": self._size}
 
     def commit(self, *, portion: str, cursor: Cursor) -> None:
         self._complete()
         with self._feed.drop.session() as files:
-            deliver(self._feed, files, self._name, self._spool)
+            known = self._sha256.hexdigest(), self._size
+            deliver(self._feed, files, self._name, self._spool, known)
 
     def _complete(self) -> None:
         if not self._is_complete:
             self._more.finish()
-            self._spool.write(self._buffer.getvalue())
+            self._keep()
             self._is_complete = True
 
 
@@ -122,14 +135,16 @@ def named(feed: Feed, name: str) -> str:
     return name
 
 
-def deliver(feed: Feed, files: Files, name: str, content: BinaryIO) -> dict[str, Any]:
+def deliver(
+    feed: Feed, files: Files, name: str, content: BinaryIO, known: tuple[str, int] | None = None
+) -> dict[str, Any]:
     """
     Write a file whole, and its marker after it. The same bytes under its name are fine; Rejected where others are.
 
-    OutcomeUnknown when the answer to the rename is lost: doing it again finds out.
+    OutcomeUnknown when the answer to the rename is lost: doing it again finds out. `known`: the content's hash and size.
     """
     path = feed.inbox(name)
-    digest, size = _digest(content)
+    digest, size = known or _digest(content)
     there = files.stat(path)
     written = there is None and _write(feed, files, path, content, digest)
     if not written:
@@ -146,6 +161,12 @@ def _write(feed: Feed, files: Files, path: str, content: BinaryIO, digest: str) 
     """Write a new file; False when it is there by now. After a lost connection go on, as long as more of it arrives."""
     if folder := path.rpartition("/")[0]:
         files.make_folder(folder)
+    feed.parts.sweep(files)
+    with feed.parts.noted(path, digest):
+        return _write_to_its_end(feed, files, path, content, digest)
+
+
+def _write_to_its_end(feed: Feed, files: Files, path: str, content: BinaryIO, digest: str) -> bool:
     arrived = 0
     try:
         return _try_to_write(files, path, content, digest)

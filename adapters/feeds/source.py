@@ -173,7 +173,7 @@ class FilePortion:
         columns = form.columns() if form.is_closed else None
         if columns is not None:
             return next(missing(path, columns, "row"), None)
-        if self._feed.config.format.kind == "csv" and path and path[0] not in row:
+        if self._feed.config.format.kind in {"csv", "parquet"} and path and path[0] not in row:
             return f"the row has no field {path[0]}; it has {', '.join(row)}"
         return None
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .edifact import EdifactConfig
     from .fixed import FixedConfig
     from .jsonl import JsonlConfig
+    from .parquet import ParquetConfig
     from .x12 import X12Config
     from .xml import XmlConfig
 
@@ -60,6 +61,7 @@ __all__ = [
     "Format",
     "IncompleteFile",
     "JsonlConfig",
+    "ParquetConfig",
     "Record",
     "Reject",
     "WrongFile",

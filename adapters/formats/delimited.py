@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from ...core.batch import Columns as Batched
 from ...core.batch import Reject, Row
 from ...core.errors import InputError
 from .compression import FormatConfig
@@ -128,9 +129,41 @@ class Csv(Whole):
                     raise InputError(f"record {count}: {wrong}") from wrong
             return count
 
+        def columns(rows: Batched) -> bool:
+            fresh, kept = not names, stream.tell()
+            if fresh:
+                begin(rows.names)
+            found = None if list(rows.names) != names else self._printed(rows, names, prints)
+            if found is None:
+                if fresh:
+                    names.clear()
+                    prints.clear()
+                    stream.seek(kept)
+                    stream.truncate()
+                return False
+            stream.write(found)
+            return True
+
         if self._config.columns:
             begin(spec.name for spec in self._config.columns)
-        return Begun(more)
+        return Begun(more, columns=columns)
+
+    def _printed(self, rows: Batched, names: list[str], prints: list[Print]) -> memoryview | None:
+        """Print a batch by column; None for a dialect, or a value, that the way of rows knows alone."""
+        config = self._config
+        if (
+            not len(rows)
+            or codecs.lookup(self._encoding).name != "utf-8"
+            or self._cells.escape is not None
+            or config.decimal != "."
+        ):
+            return None
+        from .csv_columns import ColumnPrinter
+
+        newline = newline_bytes(config.newline, self._encoding).decode()
+        printer = ColumnPrinter.of(config.delimiter, config.quote, config.null, newline)
+        specs = [self._specs.get(name, ColumnSpec(name=name)) for name in names]
+        return None if printer is None else printer.lines(rows, list(zip(specs, prints, strict=True)))
 
     def columns(self) -> list[Column] | None:
         return [spec.column() for spec in self._config.columns] or None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, Literal, Protocol, runtime_checkable
 
-from ...core.batch import Reject, Row
+from ...core.batch import Columns, Reject, Row
 
 ColumnType = Literal[
     "any", "string", "integer", "wide", "decimal", "number", "boolean", "date", "datetime", "binary", "object", "array"
@@ -142,10 +142,13 @@ class Begun:
     A file that is being written: each call writes more rows, `finish` what stands behind the last.
 
     What a call has written before it raised InputError is to be thrown away; the next call goes on as if it had not been.
+    `columns` writes a batch by column, where the format has a way for that; False, and nothing written, when a row has to be
+    looked at by itself.
     """
 
     more: Callable[[Iterable[Row | Record]], int]
     finish: Callable[[], None] = _nothing
+    columns: Callable[[Columns], bool] | None = None
 
     def __call__(self, rows: Iterable[Row | Record]) -> int:
         return self.more(rows)

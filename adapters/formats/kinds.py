@@ -14,6 +14,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 CONFIGS: Mapping[str, tuple[str, str]] = {
     "csv": (".delimited", "CsvConfig"),
     "jsonl": (".jsonl", "JsonlConfig"),
+    "parquet": (".parquet", "ParquetConfig"),
     "xml": (".xml", "XmlConfig"),
     "fixed": (".fixed", "FixedConfig"),
     "copybook": (".copybook", "CopybookConfig"),
@@ -67,9 +68,12 @@ if TYPE_CHECKING:
     from .edifact import EdifactConfig
     from .fixed import FixedConfig
     from .jsonl import JsonlConfig
+    from .parquet import ParquetConfig
     from .x12 import X12Config
     from .xml import XmlConfig
 
-    AnyFormat = CsvConfig | JsonlConfig | XmlConfig | FixedConfig | CopybookConfig | X12Config | EdifactConfig
+    AnyFormat = (
+        CsvConfig | JsonlConfig | ParquetConfig | XmlConfig | FixedConfig | CopybookConfig | X12Config | EdifactConfig
+    )
 else:
     AnyFormat = Annotated[Any, _ByKind]

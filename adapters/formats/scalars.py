@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -251,4 +252,13 @@ def _text(value: Any) -> str:
         return value.isoformat()
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, float):
+        return shortest(value)
     raise ValueError(f"{type(value).__name__} has no form as text here")
+
+
+def shortest(value: float) -> str:
+    """Give the shortest text that gives the float back."""
+    if not isfinite(value):
+        raise ValueError(f"{value} is no number that can be written")
+    return repr(value).removesuffix(".0")
