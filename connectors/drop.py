@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from ..core.errors import InputError
+from .owners import is_dead_here, own_name
 
 _ESCAPED = re.compile(r"%([0-9A-F]{2})")
 SMALL_BYTES = 64 << 10
@@ -103,9 +103,14 @@ class Drop(Protocol):
 
 
 def part_name(name: bytes, sha256: str | None) -> bytes:
-    """Give the temporary name of a file that is written: always the same one for the same content."""
-    mark = secrets.token_hex(8) if sha256 is None else hashlib.sha256(name + sha256.encode()).hexdigest()[:16]
+    """Give the temporary name of a file that is written: the same one for the same content, else one of this process."""
+    mark = own_name() if sha256 is None else hashlib.sha256(name + sha256.encode()).hexdigest()[:16]
     return f".{mark}.part".encode()
+
+
+def is_left_over(name: str) -> bool:
+    """Tell whether a name is a temporary one of a process of this machine that has ended."""
+    return name.startswith(".") and name.endswith(".part") and is_dead_here(name[1:])
 
 
 def shown(raw: bytes) -> str:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import secrets
 import shutil
 import stat as modes
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from ..core.errors import ConfigError, InputError, Rejected, Unavailable
-from .drop import SMALL_BYTES, Entry, Files, Wanted, confined, shown
+from .drop import SMALL_BYTES, Entry, Files, Wanted, confined, is_left_over, part_name, shown
 
 _AT_FDCWD = -100
 _NO_REPLACE = 1
+_SWEEP_S = 60.0
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
 
@@ -26,6 +27,7 @@ class LocalDrop:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._swept: dict[Path, float] = {}
 
     @contextmanager
     def session(self, timeout_s: float | None = None) -> Iterator[Files]:
@@ -105,7 +107,8 @@ class LocalDrop:
 
     def write(self, path: str, content: BinaryIO, *, sha256: str | None = None) -> int:
         where = self._path(path)
-        temporary = where.with_name(f".{secrets.token_hex(8)}.part")
+        temporary = where.with_name(part_name(b"", None).decode())
+        self._sweep(where.parent)
         try:
             with temporary.open("xb") as stream:
                 shutil.copyfileobj(content, stream, 1 << 20)
@@ -164,6 +167,18 @@ class LocalDrop:
             return where.stat().st_mtime
         except OSError as error:
             raise _said(error, f"write {path}") from error
+
+    def _sweep(self, folder: Path) -> None:
+        """Remove what processes of this machine have left in a folder when they were killed; looks once a minute."""
+        now = time.monotonic()
+        if now - self._swept.get(folder, float("-inf")) < _SWEEP_S:
+            return
+        self._swept[folder] = now
+        with suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if is_left_over(entry.name):
+                    with suppress(OSError):
+                        Path(entry).unlink()
 
     def _path(self, path: str) -> Path:
         root = self._root.resolve()

@@ -17,6 +17,7 @@ from .arrivals import Deadlines, free_days
 from .aside import read_reason, walked
 from .claims import FOLDER
 from .config import FeedConfig, FeedsConfig
+from .deciding import released, retried, skipped
 from .feed import Feed
 from .sink import FeedSink
 from .source import FeedSource
@@ -157,9 +158,9 @@ class DropAdapter(Adapter[C], Generic[C]):
             if found.state not in _ACTS[action]:
                 raise InputError(f"{name} is {found.state}, which {action} is not for", reason="conflict")
             if action == "retry":
-                return one.retried(files, found)
+                return retried(one, files, found)
             return (
-                one.released(files, found) if action == "release" else one.skipped(files, found, by=by, reason=reason)
+                released(one, files, found) if action == "release" else skipped(one, files, found, by=by, reason=reason)
             )
 
     def _known(self, feed: str) -> Feed:

@@ -19,7 +19,24 @@ _TAKING = ".taking"
 _LONGEST_OWNER = 4096
 
 
-class LockFiles(Claims):
+class InPlace(Claims):
+    """Claims of files that stay where they are, each made by itself."""
+
+    def take_many(self, files: Files, wanted: Sequence[tuple[str, str, int, str]]) -> list[Claim | None]:
+        made: list[Claim | None] = []
+        try:
+            for path, name, attempts, mark in wanted:
+                made.append(self.take(files, path, name, attempts, mark=mark))
+        except BaseException:
+            for claim in made:
+                if claim is not None:
+                    with suppress(DrawbarError):
+                        self.put_back(files, claim, self.path(claim), claim.attempts)
+            raise
+        return made
+
+
+class LockFiles(InPlace):
     """
     A claim is the file NAME.lock, made in one step and naming its owner; others of the drop's users may heed it too.
 
@@ -117,7 +134,7 @@ class LockFiles(Claims):
             files.remove(self._count(claim))
 
 
-class Noted(Claims):
+class Noted(InPlace):
     """Claims in the journal: nothing is written beside the files, so that they may be somebody else's."""
 
     def __init__(self, drop: Drop, feed: str, folder: str, lease_s: float, notes: Callable[[], Remembers]) -> None:

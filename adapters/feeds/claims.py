@@ -7,20 +7,16 @@ file whose owner is dead, or says nothing for a lease, is taken over by the same
 
 from __future__ import annotations
 
-import os
-import re
-import secrets
-import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import structlog
 
 from ...connectors.drop import Drop, Entry, Files
+from ...connectors.owners import is_dead_here, own_name
 from ...core.errors import DrawbarError
 
 log = structlog.get_logger("drawbar.feeds")
@@ -28,7 +24,6 @@ FOLDER = ".drawbar"
 NOBODY = "-"
 _FORGOTTEN_S = 3600.0
 _ALIVE = ".alive"
-_NOT_IN_OWNERS = re.compile(r"[^A-Za-z0-9-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +70,7 @@ class Claims:
 
     def __init__(self, drop: Drop, folder: str, lease_s: float) -> None:
         self.folder = f"{folder}/{FOLDER}".lstrip("/")
-        self.owner = _owner()
+        self.owner = own_name()
         self._drop = drop
         self._lease_s = lease_s
         self._lock = threading.Lock()
@@ -110,13 +105,13 @@ class Claims:
         self._keep_alive()
         return claim
 
-    def take_many(self, files: Files, wanted: Sequence[tuple[str, str, int]]) -> list[Claim | None]:
-        """Claim several files at once, each by path, name and failed attempts; None where another worker was faster."""
+    def take_many(self, files: Files, wanted: Sequence[tuple[str, str, int, str]]) -> list[Claim | None]:
+        """Claim several files at once, each by path, name, failed attempts and mark; None where another worker was faster."""
         self._say_alive(files)
-        claims = [Claim(self.owner, attempts, name) for _, name, attempts in wanted]
+        claims = [Claim(self.owner, attempts, name) for _, name, attempts, _ in wanted]
         mine = [claim if path != self.path(claim) and self._hold(claim) else None
-                for (path, _, _), claim in zip(wanted, claims, strict=True)]  # fmt: skip
-        moves = [(path, self.path(claim)) for (path, _, _), claim in zip(wanted, mine, strict=True) if claim]
+                for (path, *_), claim in zip(wanted, claims, strict=True)]  # fmt: skip
+        moves = [(path, self.path(claim)) for (path, *_), claim in zip(wanted, mine, strict=True) if claim]
         won: Iterator[bool] = iter(())
         try:
             won = iter(files.move_many(moves))
@@ -168,7 +163,7 @@ class Claims:
         if claim.owner == self.owner:
             with self._lock:
                 return claim not in self._held
-        return _is_dead_here(claim.owner) or not self.is_alive(claim.owner, alive)
+        return is_dead_here(claim.owner) or not self.is_alive(claim.owner, alive)
 
     def is_alive(self, owner: str, alive: Iterable[Entry]) -> bool:
         """Tell whether an owner has given a sign of life within a lease."""
@@ -177,7 +172,7 @@ class Claims:
 
     def is_gone(self, owner: str) -> bool:
         """Tell whether an owner was a process of this machine that has ended."""
-        return _is_dead_here(owner)
+        return is_dead_here(owner)
 
     def close(self) -> None:
         """End the renewal; the sign of life goes when nothing is held."""
@@ -234,34 +229,3 @@ class Claims:
                 self._say_alive(files, always=True)
         except DrawbarError as error:
             log.warning("feed.lease", folder=self.folder, error=error.message)
-
-
-def _owner() -> str:
-    host = _NOT_IN_OWNERS.sub("-", socket.gethostname())[:24]
-    return f"{host}.{os.getpid()}.{_started(os.getpid())}.{secrets.token_hex(3)}"
-
-
-def _is_dead_here(owner: str) -> bool:
-    """Tell whether an owner was a process of this machine that is gone."""
-    host, _, rest = owner.partition(".")
-    pid, _, rest = rest.partition(".")
-    started = rest.partition(".")[0]
-    if host != _owner().partition(".")[0] or not pid.isdigit():
-        return False
-    return started != _started(int(pid))
-
-
-def _started(pid: int) -> str:
-    """Give when a process began, which tells it from a later one of the same number; empty when it is gone."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return "" if status[0] == "Z" else status[19]
-    except (OSError, IndexError):
-        pass
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return ""
-    except OSError:
-        pass
-    return "0"

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 import structlog
 
-from ...connectors.drop import SMALL_BYTES, Drop, Entry, Files, Wanted
+from ...connectors.drop import Drop, Files
 from ...core.adapter import Place
 from ...core.drops import Arrival, Remembers, Twin
-from ...core.errors import ConfigError, DrawbarError, InputError, Rejected, Unavailable
+from ...core.errors import ConfigError, InputError
 from ...core.values import write_json
 from ..formats import Format
-from .aside import REASON, archive_here, joined, move_aside, move_marker, write_reason
+from .aside import archive_here, joined, move_aside, move_marker, write_reason
 from .claiming import LockFiles, Noted
-from .claims import Claim, Claims
+from .claims import Claims
 from .config import FeedConfig, LocalFolder
-from .copying import Copied, Spool, copied, written
 from .found import Found, State, Taken
 from .listing import Listing
 from .order import Turn, in_turn
+from .parts import Parts
 from .pattern import Pattern
+from .taking import Taking
 
 log = structlog.get_logger("drawbar.feeds")
-_TOGETHER = 16
 
 
 class Feed:
@@ -45,7 +44,8 @@ class Feed:
         self.claims = self._claiming()
         self._base = place.base
         self.spool = place.base / config.spool if config.spool else place.state / "spool" / owner / name
-        self._copies = Spool(self.spool, self.claims.owner, self.claims.is_gone)
+        self.parts = Parts(place.state / "parts" / owner / name)
+        self._taking = Taking(self)
         self._lock = threading.Lock()
         self._format: Format | None = None
         self._listing = Listing(config, self.pattern, self.claims)
@@ -61,7 +61,7 @@ class Feed:
         return self._notes
 
     @property
-    def _remembers(self) -> bool:
+    def remembers(self) -> bool:
         config = self.config
         return not (config.duplicate is None and config.order is None and config.expected is None)
 
@@ -140,74 +140,11 @@ class Feed:
 
         Raises Unavailable when the copy breaks off; the file is put back.
         """
-        attempts = found.claim.attempts if found.claim else 0
-        if self._remembers:
-            _ = self.notes  # before anything is claimed
-        with self.drop.session() as files:
-            claim = self.claims.take(files, found.path, found.name, attempts, mark=found.mark)
-        if claim is None:
-            return None
-        try:
-            done, now = self._copy(claim, found)
-        except (DrawbarError, OSError) as error:
-            self._back(claim, claim.attempts)
-            if isinstance(error, OSError):
-                raise Unavailable(f"the spool {self.spool}: {error.strerror}") from error
-            if isinstance(error, InputError) and error.reason == "not_found":
-                return None  # it has vanished
-            raise
-        if now is None or now.size != done.size or (self.config.claim != "rename" and now.modified != found.modified):
-            done.copy.unlink(missing_ok=True)
-            self._back(claim, claim.attempts)
-            return None
-        return self._taken(found, claim, done)
+        return self._taking.one(found)
 
-    def taking(self, *, wait: bool) -> Iterator[Taken]:
+    def taking(self, *, wait: bool) -> Generator[Taken, None, None]:
         """Take what may be taken, small files by the dozen; what is not given any more when this is closed is put back."""
-        todo = self.in_turn(wait=wait)
-        while some := list(islice(todo, 1 if self.config.order or self.config.claim != "rename" else _TOGETHER)):
-            small = [one for one in some if one.size <= SMALL_BYTES]
-            if len(small) < 2:
-                yield from (taken for one in some if (taken := self.take(one)) is not None)
-                continue
-            waiting = self._take_together(small)
-            try:
-                while waiting:
-                    yield waiting.pop(0)
-            finally:
-                if waiting:
-                    for taken in waiting:
-                        self._done_with(taken)
-                    self._all_back([taken.claim for taken in waiting])
-            others = [one for one in some if one.size > SMALL_BYTES]
-            yield from (taken for one in others if (taken := self.take(one)) is not None)
-
-    def _take_together(self, some: Sequence[Found]) -> list[Taken]:
-        """Claim and copy small files at once; one that is not as it was listed is put back."""
-        if self._remembers:
-            _ = self.notes
-        wanted = [(one.path, one.name, one.claim.attempts if one.claim else 0) for one in some]
-        with self.drop.session() as files:
-            claims = self.claims.take_many(files, wanted)
-        mine = [(one, claim) for one, claim in zip(some, claims, strict=True) if claim is not None]
-        copies: dict[int, Copied] = {}
-        try:
-            with self.drop.session() as files:
-                for at, content in files.fetch([Wanted(self.claims.path(claim), one.size) for one, claim in mine]):
-                    if content is not None and len(content) == mine[at][0].size:
-                        copies[at] = written(content, self._copies.place(mine[at][1].name))
-        except OSError as error:
-            raise Unavailable(f"the spool {self.spool}: {error.strerror}") from error
-        finally:
-            if len(copies) < len(mine):
-                self._all_back([claim for at, (_, claim) in enumerate(mine) if at not in copies])
-        return [self._taken(one, claim, copies[at]) for at, (one, claim) in enumerate(mine) if at in copies]
-
-    def _taken(self, found: Found, claim: Claim, done: Copied) -> Taken:
-        identity = f"{self.full_name}/{found.name}:{done.size}:{done.sha256}"
-        if self.config.duplicate is not None and self.config.duplicate.then == "process":
-            identity += f":{found.modified:.3f}"  # the same again is another file, and has an effect of its own
-        return Taken(found, claim, done.copy, done.sha256, identity)
+        return self._taking.every(wait=wait)
 
     def refused(self, taken: Taken) -> dict[str, Any] | None:
         """Say why a file that was taken is put aside unread; what is only to be reported is."""
@@ -249,12 +186,12 @@ class Feed:
         self._listing.leave_alone(taken.found)
         log.info("feed.incomplete", feed=self.full_name, file=taken.found.name, reason=why)
         self._done_with(taken)
-        self._back(taken.claim, taken.claim.attempts)
+        self._taking.back(taken.claim, taken.claim.attempts)
 
     def put_back(self, taken: Taken) -> None:
         """Put a file back that could not be loaded for no fault of its own."""
         self._done_with(taken)
-        self._back(taken.claim, taken.claim.attempts)
+        self._taking.back(taken.claim, taken.claim.attempts)
 
     def failed(self, taken: Taken, reason: Mapping[str, Any]) -> bool:
         """Count a failed attempt; after the last one quarantine the file. Tell whether it was."""
@@ -264,7 +201,7 @@ class Feed:
             return True
         log.warning("feed.failed", feed=self.full_name, file=taken.found.name, attempts=attempts, **reason)
         self._done_with(taken)
-        self._back(taken.claim, attempts)
+        self._taking.back(taken.claim, attempts)
         return False
 
     def quarantine(self, taken: Taken, reason: Mapping[str, Any]) -> None:
@@ -280,7 +217,7 @@ class Feed:
         }
         log.warning("feed.quarantined", **{**said, "at": None})
         self._done_with(taken)
-        self._forget_decisions(taken.found.name)
+        self.forget_decisions(taken.found.name)
         try:
             if self.config.after == "leave":
                 self.claims.left(taken.claim, "quarantined", write_json(said).decode())
@@ -324,10 +261,10 @@ class Feed:
 
     def _remember(self, taken: Taken) -> None:
         config, found = self.config, taken.found
-        if not self._remembers:
+        if not self.remembers:
             return
         place = config.order.place(found) if config.order else None
-        self._forget_decisions(found.name)
+        self.forget_decisions(found.name)
         arrival = Arrival(found.name, taken.sha256, found.size, found.modified, place)
         self.notes.arrived(self.full_name, arrival)
 
@@ -357,46 +294,6 @@ class Feed:
         for folder, state in self._listing.folders():
             yield from self._listing.in_folder(files, folder, state)
 
-    def retried(self, files: Files, found: Found) -> dict[str, Any]:
-        """Put a file back into the inbox, its failures forgotten; Rejected when another one of that name is there."""
-        if found.path != self.inbox(found.name):
-            if not files.move(found.path, self.inbox(found.name)):
-                raise Rejected(f"{found.name} is gone")
-            files.remove(found.path + REASON)
-            self._forget_decisions(found.name)
-        elif found.claim is not None:
-            self.claims.gone(files, found.claim)
-        self._decided(found.name)
-        return self.find(files, found.name).as_json()
-
-    def released(self, files: Files, found: Found) -> dict[str, Any]:
-        """Let a held file pass what it waits for, or let those pass that wait for one in quarantine."""
-        state = "skipped" if found.state == "quarantined" else "released"
-        self.notes.note(self.full_name, found.name, state, found.mark)
-        self._decided(found.name)
-        return self.find(files, found.name).as_json()
-
-    def skipped(self, files: Files, found: Found, *, by: str, reason: str | None) -> dict[str, Any]:
-        """Put a file into quarantine unread."""
-        said = {
-            "feed": self.full_name,
-            "file": found.name,
-            "error": reason or "skipped",
-            "by": by,
-            "at": datetime.now(UTC),
-        }
-        if self.config.after == "leave":
-            self.notes.note(self.full_name, found.name, "quarantined", found.mark, reason=write_json(said).decode())
-        else:
-            path = joined(self.folder, self.config.quarantine, found.name)
-            files.make_folder(path.rpartition("/")[0])
-            if not files.move(found.path, path):
-                raise Rejected(f"{found.name} is gone")
-            write_reason(files, path, said)
-            if self.config.order is not None:
-                self.notes.note(self.full_name, found.name, "skipped", found.mark)
-        return {**found.as_json(), "state": "quarantined", "reason": said["error"]}
-
     def is_there(self, since: float) -> bool:
         """Tell whether anything of the feed is in its inbox, or has been put aside and is not older than a moment."""
         with self.drop.session() as files:
@@ -405,12 +302,12 @@ class Feed:
                 return True
             return any(one.modified >= since for one in (*seen, *self._listing.quarantined(files)))
 
-    def _decided(self, name: str) -> None:
+    def decided(self, name: str) -> None:
         self._listing.look_anew(name)
         with self._lock:
             self._told.discard(name)
 
-    def _forget_decisions(self, name: str) -> None:
+    def forget_decisions(self, name: str) -> None:
         """Forget what a person said of an earlier file of this name."""
         if self.config.order is not None and self.config.claim != "journal":
             self.notes.forget(self.full_name, name)
@@ -422,34 +319,6 @@ class Feed:
             self._told.add(name)
         log.warning(kind.replace("file", "feed"), feed=self.full_name, file=name, reason=why)
         self.notes.tell(kind, {"name": self.full_name, "file": name, "reason": why})
-
-    def _copy(self, claim: Claim, found: Found) -> tuple[Copied, Entry | None]:
-        path = self.claims.path(claim)
-        done = copied(self.drop, path, self._copies.place(claim.name), (found.size, found.modified))
-        with self.drop.session() as files:
-            return done, files.stat(path)
-
-    def _all_back(self, claims: Sequence[Claim]) -> None:
-        """Put several files back, none of which failed; where the first cannot be, the others are not tried."""
-        try:
-            with self.drop.session() as files:
-                for claim in claims:
-                    self.claims.put_back(files, claim, self.inbox(claim.name), claim.attempts)
-        except DrawbarError as error:
-            log.warning("feed.not_put_back", feed=self.full_name, files=len(claims), error=error.message)
-        finally:
-            for claim in claims:
-                self.claims.settled(claim)
-
-    def _back(self, claim: Claim, attempts: int) -> None:
-        """Put a file back; where that fails, whoever looks next finds that nobody works on it."""
-        try:
-            with self.drop.session() as files:
-                self.claims.put_back(files, claim, self.inbox(claim.name), attempts)
-        except DrawbarError as error:
-            log.warning("feed.not_put_back", feed=self.full_name, file=claim.name, error=error.message)
-        finally:
-            self.claims.settled(claim)
 
     def _let_marker_follow(self, files: Files, name: str, folder: str | None) -> None:
         marker = self.config.ready.marker_of(name)

@@ -6,6 +6,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 from ...core.adapter import Occurrence
 from ...core.errors import InputError
@@ -41,18 +42,17 @@ class FileTrigger(_Polling):
     """
 
     def _look(self, start: Start, stop: threading.Event) -> None:
-        for found in self._feed.in_turn(wait=False):
-            if stop.is_set():
-                return
-            taken = self._feed.take(found)
-            if taken is None:
-                continue
-            if (why := self._feed.refused(taken)) is not None:
-                self._feed.quarantine(taken, why)
-            elif self._feed.is_passed_over(taken):
-                self._feed.finish(taken)
-            else:
-                self._offer(taken, start)
+        with closing(self._feed.taking(wait=False)) as every:
+            for taken in every:
+                if stop.is_set():
+                    self._feed.put_back(taken)
+                    return
+                if (why := self._feed.refused(taken)) is not None:
+                    self._feed.quarantine(taken, why)
+                elif self._feed.is_passed_over(taken):
+                    self._feed.finish(taken)
+                else:
+                    self._offer(taken, start)
 
     def _offer(self, taken: Taken, start: Start) -> None:
         feed = self._feed

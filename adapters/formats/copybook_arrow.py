@@ -14,7 +14,7 @@ from .format import ArrowBatch, Record
 from .framing import Placed
 
 ROW = "row"
-_MOST_BYTES = 64 * 1024 * 1024
+_MOST_BYTES = 8 << 20
 Read = Callable[[int, bytes, int], "Record | Reject"]
 """Read one record, by its number, the way of rows; the last is its offset in the file."""
 

@@ -1,0 +1,58 @@
+"""What a person decides about a file: to try it again, to let it pass, to put it aside unread."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ...connectors.drop import Files
+from ...core.errors import Rejected
+from ...core.values import write_json
+from .aside import REASON, joined, write_reason
+from .found import Found
+
+if TYPE_CHECKING:
+    from .feed import Feed
+
+
+def retried(feed: Feed, files: Files, found: Found) -> dict[str, Any]:
+    """Put a file back into the inbox, its failures forgotten; Rejected when another one of that name is there."""
+    if found.path != feed.inbox(found.name):
+        if not files.move(found.path, feed.inbox(found.name)):
+            raise Rejected(f"{found.name} is gone")
+        files.remove(found.path + REASON)
+        feed.forget_decisions(found.name)
+    elif found.claim is not None:
+        feed.claims.gone(files, found.claim)
+    feed.decided(found.name)
+    return feed.find(files, found.name).as_json()
+
+
+def released(feed: Feed, files: Files, found: Found) -> dict[str, Any]:
+    """Let a held file pass what it waits for, or let those pass that wait for one in quarantine."""
+    state = "skipped" if found.state == "quarantined" else "released"
+    feed.notes.note(feed.full_name, found.name, state, found.mark)
+    feed.decided(found.name)
+    return feed.find(files, found.name).as_json()
+
+
+def skipped(feed: Feed, files: Files, found: Found, *, by: str, reason: str | None) -> dict[str, Any]:
+    """Put a file into quarantine unread."""
+    said = {
+        "feed": feed.full_name,
+        "file": found.name,
+        "error": reason or "skipped",
+        "by": by,
+        "at": datetime.now(UTC),
+    }
+    if feed.config.after == "leave":
+        feed.notes.note(feed.full_name, found.name, "quarantined", found.mark, reason=write_json(said).decode())
+    else:
+        path = joined(feed.folder, feed.config.quarantine, found.name)
+        files.make_folder(path.rpartition("/")[0])
+        if not files.move(found.path, path):
+            raise Rejected(f"{found.name} is gone")
+        write_reason(files, path, said)
+        if feed.config.order is not None:
+            feed.notes.note(feed.full_name, found.name, "skipped", found.mark)
+    return {**found.as_json(), "state": "quarantined", "reason": said["error"]}
