@@ -6,7 +6,7 @@ import os
 import socket
 import sqlite3
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -71,7 +71,7 @@ def _postgres(line: Any, most: int) -> Callable[[], bool]:
     return end
 
 
-def watched(steps: Any, fileno: int, most: int, stop: Callable[[], None]) -> Any:
+def watched(steps: Any, fileno: int, most: int, stop: Callable[[], None]) -> Generator[Any, Any, Any]:
     """Go through the steps of an answer of psycopg, and look at how much came; the first ones cost nothing."""
     try:
         wanted = next(steps)

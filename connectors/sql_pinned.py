@@ -42,6 +42,7 @@ _CHUNK = 500
 _LIGHT_ROWS = 64
 """More are not read where others wait meanwhile."""
 Stand = Literal["waits", "ended", "rest"]
+_LIGHT_TURNS = 8
 _IDLE_S = 1.0
 _GRACE_S = 2.0
 _AGAIN_S = 60.0
@@ -261,6 +262,7 @@ class PinnedReading:
         self._watched = watch(pin.fileno, left_s + _GRACE_S)
         self._error: Exception | None = None
         self._ended = False
+        self._turns = 0
         self._state: Stand = "waits"
         try:
             if not pin.ask(known):
@@ -285,7 +287,7 @@ class PinnedReading:
     def rest(self) -> Any:
         try:
             if self._error is None and not self._ended:
-                wait(self._taken.fetched(), self.fileno, _WAKE_S)
+                wait(self._taken.all(), self.fileno, _WAKE_S)
         except Exception as error:  # as in `read`
             self._error = error
         if self._error is None:
@@ -298,6 +300,9 @@ class PinnedReading:
         """Take what has come, as far as that is little."""
         line, taken = self._pin.line, self._taken
         line.consume_input()
+        self._turns += 1
+        if self._turns > _LIGHT_TURNS:  # a long value, of which there may be more than is wanted
+            return "rest"
         while not line.is_busy():
             if (result := line.get_result()) is None:
                 taken.ends()
@@ -355,7 +360,7 @@ class _Pin:
         known = self._known.get((asked.number, types)) or self._prepare(asked, types)
         taken = _Taken(self, known, asked)
         self.ask(known)
-        wait(taken.fetched(), self.fileno, _WAKE_S)
+        wait(taken.all(), self.fileno, _WAKE_S)
         return taken.found
 
     def knows(self, asked: PinnedRead, values: Sequence[Any]) -> _Known | None:
@@ -419,8 +424,11 @@ class _Taken:
         self._size = 0
         self._failed: Exception | None = None
 
-    def fetched(self) -> PQGen[None]:
-        """Take all of it; what is yielded is what the socket is waited for."""
+    def all(self) -> PQGen[None]:
+        """Take all of it; what is yielded is what the socket is waited for. Raises Flood where far too much comes."""
+        return watched(self._fetched(), self._pin.fileno, self._asked.limits.bytes, self._pin.close)
+
+    def _fetched(self) -> PQGen[None]:
         line = self._pin.line
         yield from send(line)
         result, self.first = self.first, None
