@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..core.adapter import FileAction
-from ..core.errors import DrawbarError, InputError
+from ..core.errors import InputError
 from ..core.queues import DEFAULT
 from ..core.store.letters import Wanted
 from .output import say
@@ -167,10 +167,7 @@ class Local:
         self._app.desk.drop(letter, caller=self._caller, reason=reason)
 
     def syncs(self) -> list[Json]:
-        return [
-            {**one, "crash": self._crash(one["name"]), "lag": self._app.syncs.lag(one["name"])}
-            for one in self._app.syncs.list()
-        ]
+        return list(self._app.syncs.look())
 
     def sync(self, name: str, options: Mapping[str, Any], progress: Progress) -> Json:
         def told(counts: Any, total: int | None) -> None:
@@ -228,13 +225,6 @@ class Local:
 
     def close(self) -> None:
         self._app.close()
-
-    def _crash(self, name: str) -> Json:
-        """Ask both ends of a sync what a crash can do; an end that is away cannot say."""
-        try:
-            return self._app.syncs.one_effect(name)
-        except DrawbarError as error:
-            return {"one_effect": None, "why": error.message}
 
     def _begin(self) -> None:
         """Work on runs from now on: engine threads alone, since schedules and triggers belong to `drawbar serve`."""

@@ -140,9 +140,8 @@ class Remote:
         seen = self._ask("POST", f"/syncs/{_in(name)}/run", body=dict(options))
         while seen["status"] == "running":
             time.sleep(_POLL_S)
-            recent = self._page(f"/syncs/{_in(name)}/runs", most=20)
-            seen = next((one for one in recent if one["id"] == seen["id"]), seen)
-            progress(seen.get("read") or 0, None)
+            seen = self._ask("GET", f"/sync-runs/{_in(seen['id'])}")
+            progress(seen.get("read") or 0, seen.get("total"))
         return seen
 
     def sync_run(self, run: str) -> Json:

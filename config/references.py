@@ -139,8 +139,8 @@ class _References:
         if sync.to.operation is not None:
             yield from self._tool(f"{sync.to.adapter}.{sync.to.operation}", ("syncs", name, "to", "operation"))
         for at, write in enumerate(sync.to.writes or ()):
-            one = _Table(adapter=sync.to.adapter, table=write.table)
-            yield from self._place(one, ("syncs", name, "to", "writes", at))
+            place = _Table(adapter=sync.to.adapter, table=write.table)
+            yield from self._place(place, ("syncs", name, "to", "writes", at))
         if sync.from_.operation is not None:
             yield from self._tool(f"{sync.from_.adapter}.{sync.from_.operation}", ("syncs", name, "from", "operation"))
         for lookup, one in sync.lookups.items():

@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from ..core.adapter import Adapter, Finding, Place, find
 from ..core.errors import ConfigError, DrawbarError
 from ..core.queues import DEFAULT, Queues, queue_of
+from ..core.sync_calls import one_effect_of
 from ..core.tenants import OF, systems_of
-from ..core.tool_sink import one_effect_of
 from ..core.tool_source import ToolSource
 from .load import check, locate, read
 from .models import Config

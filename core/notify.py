@@ -160,7 +160,7 @@ class Outlet:
                     outbox.open_assignments(conn, whose) if kind == "assignment" else outbox.open_approvals(conn, whose)
                 )
                 return count > 0, f"{count} {kind}s of {whose} wait"
-        return False, f"{what} has failed again"
+        return False, f"{what} has drifted again" if on == "drift" else f"{what} has failed again"
 
     def _notice(self, event: RunEvent) -> Notice | None:
         on = self._config.on
@@ -185,6 +185,8 @@ class Outlet:
         if event.type == "file.late" and "file_late" in on:
             name = str(body.get("name"))
             return Notice("file_late", name, _message(body), f"drawbar files {name}")
+        if event.type == "sync.drift" and "drift" in on:
+            return _drifted(body)
         if event.type == "disk.low" and "disk" in on:
             message = f"the disk is too full for new runs: {body.get('free_mb')} MB free, {body.get('floor_mb')} wanted"
             return Notice("disk", "disk", message, "free some disk")
@@ -245,6 +247,17 @@ class Outlet:
             outbox.put_off(conn, self.name, self._me, error=error, failures=failures, next_at=next_at)
 
         self._journal.write(unit)
+
+
+def _drifted(body: dict[str, Any]) -> Notice:
+    """Tell what changed; another change is another matter."""
+    sync = str(body.get("sync"))
+    changes = [one for one in body.get("changes") or () if isinstance(one, dict)]
+    said = "; ".join(str(one.get("said")) for one in changes)
+    columns = ", ".join(f"{one.get('change')} {one.get('column')}" for one in changes)
+    stops = ": it stopped" if body.get("stops") else ""
+    message = f"the source of sync {sync} has drifted{stops}: {said}"[:_LONGEST_TEXT]
+    return Notice("drift", f"{sync} {columns}", message, f"drawbar syncs show {body.get('id')}")
 
 
 def _what(event: RunEvent) -> str:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 from .strict import Strict
 
 On = Literal["parked", "failed", "waiting", "file_late", "drift", "held", "disk"]
-_LATER = {
-    "drift": "watching contracts for drift comes with the deeper wires",
-}
 
 
 def is_web(url: SecretStr) -> SecretStr:
@@ -40,17 +37,9 @@ class Notify(Strict):
 
     on: list[On] = Field(
         min_length=1,
-        description="parked: a write whose outcome nobody knows; waiting: an approval or an assignment; failed: a run, a sync, a trigger or a schedule; file_late: nothing came by a feed's deadline; held; disk.",
+        description="parked: a write whose outcome nobody knows; waiting: an approval or an assignment; failed: a run, a sync, a trigger or a schedule; file_late: nothing came by a feed's deadline; drift: columns of a sync's source came, went or changed; held; disk.",
     )
     to: Target
     again_after_h: float = Field(
         1, gt=0, le=8760, description="The same matter again only after so many hours, with how often it happened."
     )
-
-    @field_validator("on")
-    @classmethod
-    def _can_happen(cls, given: list[On]) -> list[On]:
-        for one in given:
-            if one in _LATER:
-                raise PydanticCustomError("on", "{said}", {"said": f"{one}: {_LATER[one]}; leave it out until then"})
-        return given

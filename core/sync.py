@@ -40,10 +40,11 @@ from .batch import (
     Written,
 )
 from .budget import BatchShare
-from .errors import ConfigError, DrawbarError, Rejected, Unavailable
+from .errors import ConfigError, DrawbarError, InputError, Rejected, Unavailable
 from .mapping import Mapped, Mapper
 from .rejects import RejectFile
 from .sync_config import SyncConfig
+from .sync_divide import Alone, Divided, Divisible
 from .sync_enrich import Enriching, Valid
 from .sync_totals import Balance, RowBalance
 from .sync_writes import Fanning
@@ -143,11 +144,46 @@ class Carrier:
                 if self.stop.is_set():
                     portion.failed(Unavailable("the sync was stopped"), ())
                     raise Unavailable(f"sync {self.name} was stopped; the next run goes on where it was")
-                done = self._portion(portion, sum_, total, lane, cursor)
-            sum_ = sum_.plus(done.counts)
-            if not self.dry_run and not self.again and not self.sink.keeps_cursor:
+                failure: DrawbarError | None = None
+                try:
+                    dones = [self._portion(portion, sum_, total, lane, cursor)]
+                except Divided as divided:
+                    dones, failure = self._apart(divided, sum_, total, lane, cursor)
+            if failure is None and not self.dry_run and not self.again and not self.sink.keeps_cursor:
                 keep_cursor(portion.cursor)
-            yield done
+            for done in dones:
+                sum_ = sum_.plus(done.counts)
+                yield done
+            if failure is not None:
+                raise failure
+
+    def _apart(
+        self, first: Divided, before: Counts, total: int | None, lane: Lane | None, cursor: Any
+    ) -> tuple[list[Done], DrawbarError | None]:
+        """Carry a portion in ever smaller parts until those that are to blame stand alone."""
+        size = first.portion.size  # type: ignore[attr-defined]  # it is divisible
+        alone = Alone(self.config.rejects, size, self.base / self.config.rejects.to, self.name)
+        dones: list[Done] = []
+        left: list[Portion | Divided] = [first]
+        while left:
+            one = left.pop(0)
+            try:
+                if not isinstance(one, Divided):
+                    if alone.is_enough:
+                        alone.leave(one)
+                    else:
+                        dones.append(self._portion(one, before, total, lane, cursor))
+                    continue
+            except Divided as divided:
+                one = divided
+            except Rejected as error:  # it has named its rows
+                alone.failure = alone.failure or error
+                continue
+            if halves := one.portion.halves():  # type: ignore[attr-defined]  # it is divisible
+                left[:0] = halves
+            elif (kept := alone.reject(one.portion, one.error)) is not None:
+                dones.append(Done(one.portion.id, one.portion.id, Counts(1, 0, 1), str(kept)))
+        return dones, alone.failure
 
     @property
     def _is_plain(self) -> bool:
@@ -225,6 +261,9 @@ class Carrier:
                         self.promise({**writing.promise(), "portion": portion.id, "cursor": reached})
                     writing.commit(portion=portion.id, cursor=reached)
         except DrawbarError as error:
+            nameless = isinstance(error, (Rejected, InputError)) and not kept and not self.dry_run
+            if nameless and isinstance(portion, Divisible):
+                raise Divided(portion, error) from error
             portion.failed(Unavailable("a dry run") if self.dry_run else error, kept)
             raise
         except BaseException:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .access import Caller
 from .errors import ConfigError, DrawbarError, InputError, Rejected
 from .store.ids import new_id
+from .sync_config import SyncTo
 from .values import canonical
 
 if TYPE_CHECKING:
@@ -71,3 +72,12 @@ class Remembered:
 
 def is_refusal(answer: Any) -> bool:
     return isinstance(answer, DrawbarError)
+
+
+def one_effect_of(config: SyncTo) -> tuple[bool, str]:
+    """Say what a crash can do where each row is a call."""
+    by = f"its {', '.join(config.key)}" if config.key else "what identifies its row"
+    return True, (
+        f"each row is one call, known in the ledger by {by}: what was done is not called again, and a call whose outcome "
+        "nobody knows is parked"
+    )

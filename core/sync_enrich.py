@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from .batch import Batch, Reject
 from .errors import ConfigError
@@ -18,6 +18,7 @@ from .values import canonical
 Find = Callable[[Sequence[tuple[Any, ...]]], Mapping[bytes, Mapping[str, Any]]]
 """Find the rows of another table by their keys; a key is named by its canonical form."""
 _MISSING = object()
+Question = TypeVar("Question")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +89,9 @@ class Enriching:
         self, name: str, wanted: Sequence[int], envs: Sequence[dict[str, Any]], more: Any, reasons: dict[int, str]
     ) -> None:
         config = self._config.lookups[name]
-        asked: dict[int, tuple[Any, ...]] = {}
-        for at in wanted:
-            if at not in reasons:
-                try:
-                    asked[at] = tuple(part.fill(envs[at]) for part in config.key.values())
-                except EvaluationError as error:
-                    reasons[at] = f"lookup {name}: {error.message}"
+        asked = _asked(
+            f"lookup {name}", wanted, envs, reasons, lambda env: tuple(part.fill(env) for part in config.key.values())
+        )
         for (at, key), found in zip(asked.items(), self._lookups[name].each(list(asked.values())), strict=True):
             if found is not _MISSING:
                 more[at]["lookup"][name] = found
@@ -108,13 +105,13 @@ class Enriching:
         self, name: str, wanted: Sequence[int], envs: Sequence[dict[str, Any]], more: Any, reasons: dict[int, str]
     ) -> None:
         config = self._config.calls[name]
-        asked: dict[int, dict[str, Any]] = {}
-        for at in wanted:
-            if at not in reasons:
-                try:
-                    asked[at] = {argument: part.fill(envs[at]) for argument, part in config.with_.items()}
-                except EvaluationError as error:
-                    reasons[at] = f"call {name}: {error.message}"
+        asked = _asked(
+            f"call {name}",
+            wanted,
+            envs,
+            reasons,
+            lambda env: {argument: part.fill(env) for argument, part in config.with_.items()},
+        )
         for at, answer in zip(asked, self._calls[name].each(list(asked.values())), strict=True):
             if not is_refusal(answer):
                 more[at]["called"][name] = answer
@@ -124,6 +121,24 @@ class Enriching:
                 more[at]["called"][name] = None
             else:
                 raise answer
+
+
+def _asked(
+    what: str,
+    wanted: Sequence[int],
+    envs: Sequence[dict[str, Any]],
+    reasons: dict[int, str],
+    fill: Callable[[dict[str, Any]], Question],
+) -> dict[int, Question]:
+    """Compose what is asked for each row; a row for which that cannot be said is a reject."""
+    asked: dict[int, Question] = {}
+    for at in wanted:
+        if at not in reasons:
+            try:
+                asked[at] = fill(envs[at])
+            except EvaluationError as error:
+                reasons[at] = f"{what}: {error.message}"
+    return asked
 
 
 def _without(batch: Batch, reasons: Mapping[int, str], more: Sequence[dict[str, Any]]) -> Batch:

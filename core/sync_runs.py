@@ -59,7 +59,7 @@ class SyncRun:
             "started_at": moment(self.started_at),
             "finished_at": moment(self.finished_at),
             "seconds": round(seconds, 3),
-            "rows_per_s": round(self.counts.read / seconds) if seconds > 0 and self.is_final else None,
+            "rows_per_s": round(self.counts.read / seconds) if seconds > 0 else None,
             "read": self.counts.read,
             "written": self.counts.written,
             "rejected": self.counts.rejected,

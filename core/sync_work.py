@@ -35,7 +35,7 @@ Spread = Callable[[Held, Any, Callable[[Any], None], Progress], None]
 class SyncWork:
     """Carries runs that this process holds. `ended` hears that one is over."""
 
-    def __init__(self, ends: Ends, journal: Journal, stop: threading.Event, ended: Callable[[], None]) -> None:
+    def __init__(self, ends: Ends, journal: Journal, stop: threading.Event, ended: Callable[[str], None]) -> None:
         self.ends = ends
         self.journal = journal
         self.stop = stop
@@ -149,7 +149,13 @@ class SyncWork:
                     "total": total,
                     "rows_per_s": round(counts.read / seconds),
                 }
-                self.journal.write(lambda conn: events.add(conn, "sync.progress", run_id=held.run_id, body=body))
+
+                def unit(conn: Any) -> None:
+                    seen = {"read": counts.read, "written": counts.written, "rejected": counts.rejected}
+                    syncs.save(conn, held.id, **seen, report={**held.report, "total": total})
+                    events.add(conn, "sync.progress", run_id=held.run_id, body=body)
+
+                self.journal.write(unit)
 
         return told
 
@@ -253,7 +259,7 @@ class SyncWork:
             events.add(conn, what, run_id=held.run_id, body={**body, "error": said} if said else body)
 
         self.journal.write(unit)
-        self._ended()
+        self._ended(held.name)
 
 
 def _refuse_again(held: Held, cursor: Any) -> None:

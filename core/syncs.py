@@ -28,6 +28,7 @@ from .sync import Progress
 from .sync_asked import Asked, day_of
 from .sync_config import SyncConfig
 from .sync_ends import Ends, said_of
+from .sync_lag import Lags
 from .sync_outlook import age_of, next_start
 from .sync_runs import Held, SyncRun, run_of_row
 from .sync_work import Spread, SyncWork
@@ -56,6 +57,7 @@ class Syncs:
         self._stop = threading.Event()
         self._ends = Ends(landscape, place)
         self._work = SyncWork(self._ends, journal, self._stop, self._over)
+        self._lags = Lags(self._behind)
         self._threads: list[threading.Thread] = []
         self._news = threading.Condition()
         self.queues = Queues()
@@ -84,6 +86,20 @@ class Syncs:
             "next": next_start(config.triggers),
             "last": last[0].as_json() if last else None,
         }
+
+    def look(self, name: str | None = None) -> Sequence[dict[str, Any]]:
+        """Show every sync, or one, as `get` does, with how far it is behind and what a crash can do; asks the systems."""
+        names = self.names() if name is None else [name]
+        shown = [self.get(one) for one in names]
+        found = self._lags.of(names)
+        return [{**one, "lag": None, "crash": None, **found[one["name"]]} for one in shown]
+
+    def _behind(self, name: str) -> dict[str, Any]:
+        try:
+            crash = self.one_effect(name)
+        except DrawbarError as error:
+            crash = {"one_effect": None, "why": error.message}
+        return {"lag": self.lag(name), "crash": crash}
 
     def lag(self, name: str) -> dict[str, Any] | None:
         """Say how far behind its source a sync is: rows that wait, and the age of its last stamp; asks the source."""
@@ -245,6 +261,7 @@ class Syncs:
     def close(self) -> None:
         """Let runs stop at their next batch; what was not committed is carried by the next run."""
         self._stop.set()
+        self._lags.close()
         for thread in self._threads:
             thread.join(timeout=15)
 
@@ -302,7 +319,8 @@ class Syncs:
         """Give a run that is none: its ends are only looked at."""
         return Held("", name, self._config(name), Asked(), {}, time.time(), None)
 
-    def _over(self) -> None:
+    def _over(self, name: str) -> None:
+        self._lags.forget(name)
         with self._news:
             self._news.notify_all()
 

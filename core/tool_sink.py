@@ -15,6 +15,7 @@ from .access import Caller
 from .batch import Cursor, Reject, Row, RowRefused, Would, Written
 from .errors import ConfigError, DrawbarError, InputError, NotNow, OutcomeUnknown, Rejected, Unavailable
 from .store import ledger
+from .sync_calls import one_effect_of
 from .sync_config import SyncTo
 from .values import canonical, dump, load
 
@@ -229,11 +230,3 @@ class ToolWriting:
         while size := self._spool.read(4):
             name, row, number, raw, whole, seen = load(self._spool.read(int.from_bytes(size, "big")))
             yield Due(name, row, Reject(number, "", raw, whole, seen))
-
-
-def one_effect_of(config: SyncTo) -> tuple[bool, str]:
-    by = f"its {', '.join(config.key)}" if config.key else "what identifies its row"
-    return True, (
-        f"each row is one call, known in the ledger by {by}: what was done is not called again, and a call whose outcome "
-        "nobody knows is parked"
-    )

@@ -17,9 +17,9 @@ router = APIRouter(tags=["syncs"], route_class=Route)
 
 @router.get("/syncs", **says("listSyncs", "List syncs", {200: SyncPage}))
 async def list_(asked: Asked, after: After = None, limit: Limit = 100) -> Response:
-    """List them by name, each with its last run and what a crash can do to it."""
+    """List them by name, each with its last run, its next one, how far it is behind its source, and what a crash can do to it."""
     asked.caller.require("read")
-    found = await asked.do(asked.app.syncs.list)
+    found = await asked.do(asked.app.syncs.look)
     rest = [one for one in found if after is None or one["name"] > after]
     return asked.page(rest, limit, lambda one: one["name"])
 
@@ -27,7 +27,8 @@ async def list_(asked: Asked, after: After = None, limit: Limit = 100) -> Respon
 @router.get("/syncs/{name}", **says("getSync", "Show a sync", {200: SyncSeen, 304: None}, errors=[404], etag=True))
 async def get(asked: Asked, name: Id) -> Response:
     asked.caller.require("read")
-    return asked.answer(await asked.do(asked.app.syncs.get, name), tagged=True)
+    [found] = await asked.do(asked.app.syncs.look, name)
+    return asked.answer(found, tagged=True)
 
 
 @router.post(

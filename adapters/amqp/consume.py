@@ -58,6 +58,30 @@ class QueuePortion:
         self.cursor: Cursor = None
         self.id = _identity(config.queue, messages)
 
+    @property
+    def size(self) -> int:
+        return len(self._messages)
+
+    def halves(self) -> list[QueuePortion]:
+        """Give two portions of its messages, in order, that are settled for themselves; nothing for a single one."""
+        if len(self._messages) < 2:
+            return []
+        self._open = False
+        middle = len(self._messages) // 2
+        return [
+            QueuePortion(
+                some,
+                self._config,
+                self._consumer,
+                self._timeout_s,
+                self._attempts,
+                self._bury,
+                self._see,
+                self._settling,
+            )
+            for some in (self._messages[:middle], self._messages[middle:])
+        ]
+
     def batches(self, batch_rows: int) -> Iterator[Batch]:
         for at in range(0, len(self._messages), batch_rows):
             yield self._batch(at, self._messages[at : at + batch_rows])

@@ -54,13 +54,10 @@ MISTAKES = {
         ERP.replace("effect: read", "effect: reads"), 9, 17, "found 'reads'; did you mean 'read'?",
     ),
     "a list where a mapping belongs": ("adapters: [erp]\n", 1, 11, "'adapters' must be a mapping, found a list"),
-    "a key of a later version": ("syncs: { s: { from: { adapter: a, table: t }, to: { adapter: a, writes: [] } } }\n", 1, 65, "writes: several tables"),
+    "a write without an end": ("syncs: { s: { from: { adapter: a, table: t }, to: { adapter: a, writes: [] } } }\n", 1, 73, "'writes' must have at least 1"),
     "a model of no provider": ("agents: { clerk: { model: { name: x } } }\n", 1, 20, "'provider' is missing"),
     "a protocol that no model speaks": ("agents: { clerk: { model: { provider: opneai, name: x } } }\n", 1, 39, "did you mean 'openai'?"),
     "claims of nearly nothing": ("claims: { over_bytes: 10 }\n", 1, 23, "'over_bytes' must be greater than or equal to 1024"),
-    "a notice of what cannot happen yet": (
-        "notify: [ { on: [parked, drift], to: { webhook: http://localhost } } ]\n", 1, 17, "drift: watching contracts for drift comes",
-    ),
     "a webhook that is none": (
         "notify: [ { on: [parked], to: { webhook: localhost } } ]\n", 1, 42, "a webhook is an http or https URL",
     ),

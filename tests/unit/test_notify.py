@@ -233,7 +233,6 @@ def test_kill_after_kill_loses_no_notice_and_what_comes_twice_has_the_same_id(tm
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"on": ["drift"], "to": {"webhook": "http://x"}}, "drift: watching contracts"),
         ({"on": ["parket"], "to": {"webhook": "http://x"}}, "parked"),
         ({"on": [], "to": {"webhook": "http://x"}}, "at least 1"),
         ({"on": ["parked"], "to": {"webhook": "ftp://t0ken.example.com"}}, "http or https"),
@@ -278,3 +277,17 @@ def test_what_waits_for_an_answer_is_told_and_told_again_while_it_waits(tmp_path
     assert set(said) == {"approval ask", "assignment clerk"}
     assert said["approval ask"].startswith("drawbar approve ")
     assert len(desk.taken) == before
+
+
+def test_a_source_that_has_drifted_is_told_with_what_changed(journal, desk):
+    told = outlet(journal, desk, on=["drift"])
+    changes = [{"column": "vat", "change": "new", "said": "the source has a new column vat decimal(4, 2)"}]
+
+    happened(journal, "sync.drift", sync="orders", id="r1", changes=changes, stops=True)
+    happened(journal, "sync.drift", sync="orders", id="r2", changes=changes, stops=True)
+    beats(told, lambda: desk.taken)
+
+    [said] = desk.taken
+    assert said["on"] == "drift"
+    assert "orders has drifted: it stopped: the source has a new column vat" in said["message"]
+    assert said["next"] == "drawbar syncs show r1"

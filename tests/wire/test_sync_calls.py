@@ -20,7 +20,11 @@ MAP = {name: f"${{{{ row.{name} }}}}" for name in ("orderId", "customer", "amoun
 @pytest.fixture
 def billing() -> Iterator[Any]:
     kept = Billing()
-    with SoapService(WSDL, {**kept.answers, "CreateInvoice": lambda one: service.create(one)}, port=0) as found:
+
+    def create(arguments: dict[str, Any]) -> Any:
+        return service.create(arguments)
+
+    with SoapService(WSDL, {**kept.answers, "CreateInvoice": create}, port=0) as found:
         service: Any = found
         service.kept, service.create = kept, kept.create
         yield service

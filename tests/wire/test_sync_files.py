@@ -185,6 +185,42 @@ def test_a_message_that_fails_its_portion_for_ever_becomes_a_dead_letter(
 
 
 @pytest.mark.parametrize("target", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("rules", [{}, {"max_count": 1}])
+def test_a_message_that_spoils_its_portion_without_being_named_is_found_and_the_others_go_through(
+    night: Any, target: str, rabbitmq: Any, rules: dict[str, Any]
+) -> None:
+    """A field that the target has no column for is said of all rows together."""
+    url = rabbitmq.make_vhost()
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    channel = connection.channel()
+    channel.queue_declare("orders.in", durable=True)
+    for number in range(1, 10):
+        body = {"id": number, "customer": "c", "amount": "1.00", **({"nobody": 1} if number == 6 else {})}
+        channel.basic_publish("", "orders.in", json.dumps(body), pika.BasicProperties(message_id=f"m{number}"))
+    events = {"kind": "amqp", "url": url, "consume": {"incoming": {"queue": "orders.in", "max_attempts": 3}}}
+    sync = {
+        "from": {"adapter": "events", "consume": "incoming"},
+        "to": {"adapter": "house", "table": "orders", "mode": "upsert"},
+        "rejects": rules,
+    }
+    carried = night(sync, events=events)
+
+    if rules:
+        run = carried.run("load")
+        assert (run["read"], run["written"], run["rejected"]) == (9, 8, 1)
+        [where] = [one["rejects"] for one in run["files"] if one.get("rejects")]
+        assert "nobody" in json.loads(Path(where).read_text())["reason"]
+    else:
+        with pytest.raises(Rejected, match="no column nobody"):
+            carried.run("load")
+
+    assert rows(target, "select id from orders where id <> 0 order by id") == [(n,) for n in range(1, 10) if n != 6]
+    waiting = channel.queue_declare("orders.in", passive=True).method.message_count
+    assert waiting == (0 if rules else 1)
+    connection.close()
+
+
+@pytest.mark.parametrize("target", ["postgresql"], indirect=True)
 def test_a_file_on_sftp_becomes_rows(night: Any, target: str, sshd: Any, drop: Path) -> None:
     (drop / "a.csv").write_text(csv(range(1, 21)))
     (drop / "a.csv").chmod(0o666)
