@@ -146,11 +146,44 @@ def toolbox(folder: Path, url: str) -> Iterator[Server]:
         "statement": f"{SELECT}$1",
         "parameters": [{"name": "id", "type": "integer", "description": "Its number."}],
     }
+    with _toolbox(folder, port, source, tool) as server:
+        yield server
+
+
+@contextmanager
+def _toolbox(folder: Path, port: int, *documents: dict[str, Any]) -> Iterator[Server]:
     file = folder / "toolbox.yaml"
-    file.write_text("\n---\n".join(map(json.dumps, (source, tool))))
+    file.write_text("\n---\n".join(map(json.dumps, documents)))
     binary = Path(python_with("toolbox", "toolbox-server==1.15.0")).with_name("toolbox-server")
     quiet = ["--log-level", "ERROR", "--disable-reload", "--disable-version-check"]
     with running([str(binary), "--config", str(file), "--port", str(port), *quiet], port, cwd=folder) as server:
+        yield server
+
+
+@contextmanager
+def toolbox_soap(folder: Path, url: str) -> Iterator[Server]:
+    """Run MCP Toolbox as it can speak SOAP: an envelope by its http tool, and the answer as undecoded XML."""
+    place, port = urlsplit(url), free_port()
+    base = f"http://{place.netloc}"
+    source = {"kind": "source", "name": "billing", "type": "http", "baseUrl": base, "allowedIpRanges": ["127.0.0.0/8"]}
+    envelope = (
+        '<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/">'
+        '<soap:Body><n:FindInvoice xmlns:n="urn:drawbar:billing"><n:orderId>{{.orderId}}</n:orderId></n:FindInvoice>'
+        "</soap:Body></soap:Envelope>"
+    )
+    tool = {
+        "kind": "tool",
+        "name": "find_invoice",
+        "type": "http",
+        "source": "billing",
+        "method": "POST",
+        "path": place.path,
+        "description": "Find the invoices of an order.",
+        "headers": {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": "urn:drawbar:billing#FindInvoice"},
+        "requestBody": envelope,
+        "bodyParams": [{"name": "orderId", "type": "integer", "description": "Its number."}],
+    }
+    with _toolbox(folder, port, source, tool) as server:
         yield server
 
 
@@ -183,8 +216,22 @@ def legacy2mcp(folder: Path, url: str) -> list[str]:
 @contextmanager
 def fastapi(workers: int = 1) -> Iterator[Server]:
     """Run FastAPI's no-op as uvicorn runs it by default: uvloop and httptools."""
-    port, python = free_port(), python_with("fastapi", "fastapi", "uvicorn[standard]")
+    with _uvicorn(python_with("fastapi", "fastapi", "uvicorn[standard]"), "_noop_api", workers) as server:
+        yield server
+
+
+@contextmanager
+def fastapi_zeep(url: str, workers: int) -> Iterator[Server]:
+    """Run FastAPI over plain zeep."""
+    python = python_with("zeep", "fastapi", "uvicorn[standard]", "zeep==4.3.3")
+    with _uvicorn(python, "_soap_api", workers, SOAP_URL=url) as server:
+        yield server
+
+
+@contextmanager
+def _uvicorn(python: str, module: str, workers: int, **said: str) -> Iterator[Server]:
+    port = free_port()
     more = ["--workers", str(workers)] if workers > 1 else []
-    command = [python, "-m", "uvicorn", "_noop_api:app", "--port", str(port), "--no-access-log", *more]
-    with running(command, port, cwd=Path(__file__).parent) as server:
+    command = [python, "-m", "uvicorn", f"{module}:app", "--port", str(port), "--no-access-log", *more]
+    with running(command, port, cwd=Path(__file__).parent, env={**os.environ, **said}) as server:
         yield server

@@ -2,7 +2,7 @@
 The door as callers meet it, against other doors in the same run: MCP over HTTP and stdio, REST, many who wait, the start.
 
 All contestants take turns, so that a busy machine is busy for all of them; the callers are the same for all, in a process of
-their own. Parts: http, stdio, rest, slow, start (`--only NAME`, repeatable).
+their own. Parts: http, stdio, soap, rest, slow, start (`--only NAME`, repeatable).
 """
 
 import json
@@ -24,12 +24,14 @@ from _doors import (
     environment,
     family_mb,
     fastapi,
+    fastapi_zeep,
     free_port,
     legacy2mcp,
     orders,
     ours,
     running,
     toolbox,
+    toolbox_soap,
 )
 from _hosts import ROOT, host
 from _lines import Ask, Round, contestant
@@ -57,9 +59,9 @@ def called(tool: str, arguments: str) -> str:
     return f'{{"jsonrpc":"2.0","id":{NUMBER.decode()},"method":"tools/call","params":{params}}}'
 
 
-def callers(stack: ExitStack, server: Server, path: str, body: str) -> Ask:
+def callers(stack: ExitStack, server: Server, path: str, body: str, expected: str = EXPECTED) -> Ask:
     return stack.enter_context(
-        contestant(sys.executable, "_callers.py", "http", server.url + path, server.key, body, EXPECTED)
+        contestant(sys.executable, "_callers.py", "http", server.url + path, server.key, body, expected)
     )
 
 
@@ -159,6 +161,47 @@ def stdio(rounds: int) -> list[Row]:
 def _by_lines(stack: ExitStack, tool: str, command: list[str], environ: dict[str, str]) -> Ask:
     body = called(tool, '{"id":0000}')
     return stack.enter_context(contestant(sys.executable, "_callers.py", "stdio", body, EXPECTED, *command, **environ))
+
+
+def soap(rounds: int) -> list[Row]:
+    """Call a SOAP operation: ours answers typed JSON, Toolbox the XML as it came, FastAPI what zeep made of it."""
+    said, invoice = '{"orderId":0000}', "INV-7"
+    with ExitStack() as stack:
+        url, folder = stack.enter_context(host("soap"))["url"], stack.enter_context(scratch())
+        mine = stack.enter_context(ours(folder, {"billing": billing(url)}, WORKERS))
+        toolbox_ = stack.enter_context(toolbox_soap(folder, url))
+        zeep = stack.enter_context(fastapi_zeep(url, WORKERS))
+        asks = {
+            "ours": callers(stack, mine, "/mcp", called("billing_FindInvoice", said), invoice),
+            "toolbox": callers(stack, toolbox_, "/mcp", called("find_invoice", said), invoice),
+            "zeep": callers(stack, zeep, "/call", said, invoice),
+        }
+        calls = {name: {8: 3000, 64: 4000} for name in asks} | {"zeep": {8: 500, 64: 500}}
+        contests = {
+            f"{name} {many}": partial(ask, calls[name][many], many) for many in (8, 64) for name, ask in asks.items()
+        }
+        seen = measured(contests, rounds)
+        memory_mb = family_mb(mine.pid)
+    work, rows = f"MCP over HTTP, SOAP call as typed JSON, {WORKERS} processes", list[Row]()
+    for many in (8, 64):
+        of = f"{work}, {_people(many)}"
+        peers = ("toolbox", f"{TOOLBOX}, undecoded XML", 1), ("zeep", "FastAPI over plain zeep", 5)
+        rows += [
+            compared(of, seen[f"ours {many}"], seen[f"{peer} {many}"], name, goal, memory_mb)
+            for peer, name, goal in peers
+        ]
+    return rows
+
+
+def billing(url: str) -> dict[str, Any]:
+    """Configure ours for the billing service."""
+    return {
+        "kind": "soap",
+        "wsdl": str(WSDL),
+        "endpoints": url,
+        "effects": {"FindInvoice": "read"},
+        "budget": {"concurrency": 64},
+    }
 
 
 def rest(rounds: int) -> list[Row]:
@@ -288,6 +331,7 @@ def _people(many: int) -> str:
 PARTS: dict[str, Callable[[int], list[Row]]] = {
     "http": http,
     "stdio": stdio,
+    "soap": soap,
     "rest": rest,
     "slow": slow,
     "start": start,

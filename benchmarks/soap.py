@@ -21,22 +21,12 @@ from _lines import Ask, contestant
 from _peers import python_with
 from _table import Row, duel, row, show_parts
 from calls import CALLS, THREADS, WSDL, crowd, guarded, opened
-from gateway import called, compared, measured, scratch
+from gateway import billing, called, compared, measured, scratch
 
 ROWS = 5000
 PORT = "{urn:drawbar:billing}BillingSoap"
 LEGACY2MCP = "legacy2mcp 0.5.1"
 Work = Callable[[int], object]
-
-
-def billing(url: str) -> dict[str, Any]:
-    return {
-        "kind": "soap",
-        "wsdl": str(WSDL),
-        "endpoints": url,
-        "effects": {"FindInvoice": "read"},
-        "budget": {"concurrency": 64},
-    }
 
 
 def sides(stack: ExitStack, given: Callable[[int], dict[str, Any]]) -> tuple[Work, Work]:

@@ -29,6 +29,7 @@ from .soap_kept import contract
 from .soap_load import load
 from .soap_overlay import Patch
 from .soap_pin import Pin
+from .soap_reading import Reading
 from .soap_security import Login, security
 from .soap_signature import Seal, Signer, Verifier
 from .soap_wire import Answer
@@ -120,8 +121,7 @@ class Service:
         read: Callable[[Url, Answer], T],
     ) -> T:
         """Post a body, to `address` or to one of several, and read the answer."""
-        if (carried := CARRIED.get()) is not None:
-            http_headers = f"{http_headers}traceparent: {carried.traceparent}\r\n"
+        http_headers = _traced(http_headers)
         if self.ways is not None:
             return self.ways.ask(body, http_headers, call, effect, read)
         url = address()
@@ -130,6 +130,14 @@ class Service:
         call.notes["http_status"] = answer.status
         return read(url, answer)
 
+    def begin(
+        self, url: Url, body: bytes, http_headers: str, call: Call, read: Callable[[Url, Answer], Any]
+    ) -> Reading | None:
+        """Post a body on a connection that lies idle; None where there is none."""
+        call.notes["endpoint"] = url.text
+        wire = self._http.begin(url, body, _traced(http_headers), call.deadline)
+        return None if wire is None else Reading(self._http, wire, url, read)
+
     def reach(self, url: Url) -> str:
         """Open a connection and say what was found; raises like a call."""
         self._http.reach(url, deadline=time.monotonic() + self.settings.load_timeout_s)
@@ -137,6 +145,11 @@ class Service:
 
     def security_header(self, *, masked: bool) -> str:
         return self._security(masked)
+
+
+def _traced(http_headers: str) -> str:
+    carried = CARRIED.get()
+    return http_headers if carried is None else f"{http_headers}traceparent: {carried.traceparent}\r\n"
 
 
 def read_contract(settings: Settings) -> tuple[Contract, Documents]:

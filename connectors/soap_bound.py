@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import ConfigError, InputError
@@ -17,6 +17,7 @@ from .soap_faults import body_of
 from .soap_http import Url
 from .soap_messages import HEADERS_KEY, read_headers, reader_of, schema_of, writer_of
 from .soap_read import Readers, dereferenced
+from .soap_reading import LONG_BYTES, Reading
 from .soap_schema import Schema
 from .soap_security import BODY, WSU
 from .soap_types import Simple
@@ -94,29 +95,43 @@ class Bound:
         self, arguments: Mapping[str, Any], call: Call, effect: Effect, varying: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """Send one call and give its answer as plain values; `varying` are SOAP headers of this call alone."""
-        lines = self._lines
+        body, http_headers = self._request(arguments, varying or {})
+        return self._service.ask(self.to, body, http_headers, call, effect, partial(self._answered, effect))
 
-        def read(url: Url, answer: Answer) -> dict[str, Any]:
-            body, beside = body_of(
-                answer,
-                effect=effect,
-                details=lines.details,
-                endpoint=url.text,
-                one_way=lines.read is None,
-                verify=self._service.verifier,
-            )
-            found = {} if body is None else self.read(body)
-            return _with_attachments(found, beside, self.operation) if beside else found
+    def begin(
+        self, arguments: Mapping[str, Any], call: Call, varying: Mapping[str, Any] | None = None
+    ) -> Reading | None:
+        """Send a read and wait for nothing; None where that needs a thread, and nothing has left."""
+        if self._service.signer is not None or self._service.ways is not None:
+            return None
+        body, http_headers = self._request(arguments, varying or {})
+        if len(body) > LONG_BYTES:
+            return None
+        return self._service.begin(self.to(), body, http_headers, call, partial(self._answered, "read"))
 
+    def _request(self, arguments: Mapping[str, Any], varying: Mapping[str, Any]) -> tuple[bytes, str]:
+        """Make the body and the header lines of one call."""
         out = Outgoing()
-        envelope = self._written(arguments, varying or {}, out, masked=False)
+        envelope = self._written(arguments, varying, out, masked=False)
         if self._service.signer is not None:
             envelope = self._service.signer.sign(envelope)
-        body, http_headers = envelope.encode(), self.http_headers
-        if out.attachments:
-            xop = self._service.settings.mtom_over is not None
-            body, http_headers = packed(body, http_headers, out.attachments, xop=xop)
-        return self._service.ask(self.to, body, http_headers, call, effect, read)
+        if not out.attachments:
+            return envelope.encode(), self.http_headers
+        xop = self._service.settings.mtom_over is not None
+        return packed(envelope.encode(), self.http_headers, out.attachments, xop=xop)
+
+    def _answered(self, effect: Effect, url: Url, answer: Answer) -> dict[str, Any]:
+        lines = self._lines
+        body, beside = body_of(
+            answer,
+            effect=effect,
+            details=lines.details,
+            endpoint=url.text,
+            one_way=lines.read is None,
+            verify=self._service.verifier,
+        )
+        found = {} if body is None else self.read(body)
+        return _with_attachments(found, beside, self.operation) if beside else found
 
     def read(self, body: Node) -> dict[str, Any]:
         """Read the `Body` of an answer."""

@@ -80,7 +80,7 @@ class Http:
         self._lock = threading.Lock()
         self._idle: dict[tuple[bool, str, str, int], deque[Wire]] = {}
         self._head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._closed = False
 
     def post(
@@ -96,6 +96,35 @@ class Http:
         """Send one request; `headers` are lines that end in CRLF. A redirect is an answer like any other."""
         head = f"POST {url.head}{self._head}{headers}Content-Length: {len(body)}\r\n\r\n"
         return self._exchange(url, head.encode("latin-1") + body, deadline, leaving, connect_deadline)
+
+    def begin(self, url: Url, body: bytes, headers: str, deadline: float) -> Wire | None:
+        """Send a request on a connection that lies idle, and wait for nothing; None where that cannot be, and nothing left."""
+        idle = self._idle.get(url.origin)
+        while idle:
+            try:
+                wire = idle.pop()
+            except IndexError:
+                return None
+            if wire.is_stale():
+                wire.close()
+                continue
+            wire.deadline = deadline
+            head = f"POST {url.head}{self._head}{headers}Content-Length: {len(body)}\r\n\r\n"
+            try:
+                if wire.send_now(head.encode("latin-1") + body):
+                    return wire
+            except OSError:
+                pass  # the next one may be whole
+            wire.close()
+        return None
+
+    def give_back(self, url: Url, wire: Wire, *, kept: bool) -> None:
+        """Keep a connection for the next call, or close it."""
+        idle = self._idle.setdefault(url.origin, deque())
+        if kept and not self._closed and len(idle) < _IDLE:
+            idle.append(wire)
+        else:
+            wire.close()
 
     def ask(self, url: Url, *, deadline: float) -> Answer:
         """Send a GET; a redirect is an answer like any other."""
@@ -141,17 +170,14 @@ class Http:
             leaving()
             self._send(wire, url, data)
             try:
-                answer, kept = wire.receive(self._max_bytes)
+                answer, kept = wire.receive(self.max_bytes)
             except TimeoutError:
                 raise OutcomeUnknown(f"{url.text} did not answer in time") from None
             except (OSError, Broken) as error:
                 raise OutcomeUnknown(f"{url.text} broke off its answer: {_said(error)}") from error
             return answer
         finally:
-            if kept and not self._closed and len(idle) < _IDLE:
-                idle.append(wire)
-            else:
-                wire.close()
+            self.give_back(url, wire, kept=kept)
 
     def _take(self, url: Url, idle: deque[Wire], deadline: float) -> Wire:
         while idle:

@@ -231,7 +231,7 @@ def equals(kind: Simple, text: str) -> Callable[[Any], bool]:
 
     def is_it(value: Any) -> bool:
         try:
-            return value == wanted or read(write(value)) == wanted
+            return bool(value == wanted or read(write(value)) == wanted)
         except BadValue:
             return False
 

@@ -66,6 +66,39 @@ class Wire:
         self._sock.settimeout(left_s(self.deadline))
         self._sock.sendall(data)
 
+    def send_now(self, data: bytes) -> bool:
+        """Send a request where the socket takes all of it at once. False: it took none, or the connection is of no use."""
+        self._sock.settimeout(0)
+        try:
+            sent = self._sock.send(data)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            sent = 0
+        if 0 < sent < len(data):
+            self.close()
+        return sent == len(data)
+
+    @property
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    @property
+    def heard(self) -> bytes:
+        """What came and was not read yet."""
+        return self._rest
+
+    def hear(self) -> bool | None:
+        """Take what has come without waiting; None when nothing has, False when nothing more will."""
+        try:
+            part = self._sock.recv(_PART)
+            while not self._plain and self._sock.pending():  # type: ignore[attr-defined]  # TLS keeps some for itself
+                part += self._sock.recv(_PART)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return None
+        except OSError:
+            return False
+        self._rest += part
+        return bool(part)
+
     def is_stale(self) -> bool:
         """Tell whether the host has closed it (or said something unasked) while it lay idle."""
         return bool(self._poll.poll(0))

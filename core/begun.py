@@ -36,7 +36,8 @@ class Begun:
         self._asker = asker
         self._call_id = new_id()
         self._began = time.perf_counter()
-        self._until = time.monotonic() + prepared.tool.timeout_s
+        self.until = time.monotonic() + prepared.tool.timeout_s
+        """When its time is over, on the monotonic clock."""
         self._reading: Reading | None = None
         if prepared.approval is None and not prepared.recorded and not prepared.needs_code:
             self._begin()
@@ -48,7 +49,9 @@ class Begun:
 
     def step(self) -> State:
         """Go on as far as that goes without waiting."""
-        return "rest" if self._reading is None else self._reading.step()
+        if self._reading is None or time.monotonic() >= self.until:
+            return "rest"
+        return self._reading.step()
 
     def answer(self) -> Answer:
         """Give the answer, after `step` said that it ended; raises one of the five."""
@@ -67,7 +70,7 @@ class Begun:
             outcome = self._outcome(self._reading.rest)
         finally:
             self._free()
-        left_s = self._until - time.monotonic()
+        left_s = self.until - time.monotonic()
         if outcome.error is not None and isinstance(outcome.raised(), Unavailable) and left_s > _AGAIN_S:
             return self._shown(
                 self._guard.call(self._prepared, call_id=self._call_id, timeout_s=left_s, asker=self._asker)
@@ -84,7 +87,7 @@ class Begun:
             call = Call(
                 self._call_id,
                 caller.name,
-                self._until,
+                self.until,
                 leaving=asker.leaving,
                 progress=asker.progress,
                 claims=caller.claims,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .ears import PATIENCE_S, TICK_S, Ears
+from .ears import LOOK_S, PATIENCE_S, TICK_S, Ears
 from .hands import Work
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Turns:
         if self._ears.are_deaf:
             return True, []
         hears, works = False, list[Work]()
-        for fileno, call in self._ears.heard(TICK_S if self._waiting else None):
+        for fileno, call in self._ears.heard(TICK_S if self._waiting else LOOK_S if self._ears else None):
             if fileno == self._client:
                 hears = not self.ended
                 if self.ended:
@@ -85,14 +85,14 @@ class Turns:
         elif (fileno := begun.fileno) is None:
             return turn.system, partial(turn.rest, begun)
         else:
-            self._ears.listen(fileno, (turn, begun))
+            self._ears.listen(fileno, (turn, begun), begun.until)
         return None
 
     def _heard(self, fileno: int, turn: Turn, begun: Begun) -> list[Work]:
         """Go on with a call whose line has something to say."""
         state = begun.step()
         if state == "waits":
-            self._ears.listen(fileno, (turn, begun))
+            self._ears.listen(fileno, (turn, begun), begun.until)
             return []
         said = turn.errand.answer(begun) if state == "ended" else None
         if said is None:

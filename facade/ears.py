@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import select
+import time
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -14,11 +16,17 @@ PATIENCE_S = 1.0
 """Who waited so long waits on a thread, which knows when it has waited for too long."""
 
 
+LOOK_S = 0.25
+"""So often it is looked whose time is over."""
+
+
 class Ears(Generic[Call]):
     """An epoll of our own, which an event loop may hear: libuv says nothing of a line that broke."""
 
     def __init__(self) -> None:
         self._calls: dict[int, Call] = {}
+        self._until: dict[int, float] = {}
+        self._looks_at = 0.0
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
 
     @property
@@ -49,10 +57,11 @@ class Ears(Generic[Call]):
         assert self._epoll is not None
         self._epoll.unregister(fileno)
 
-    def listen(self, fileno: int, call: Call) -> None:
-        """Hear once that the line of a call has something to say."""
+    def listen(self, fileno: int, call: Call, until: float = math.inf) -> None:
+        """Hear once that the line of a call has something to say, or that its time is over and it had not."""
         assert self._epoll is not None
         self._calls[fileno] = call
+        self._until[fileno] = until
         try:
             self._epoll.modify(fileno, _ONCE)
         except FileNotFoundError:
@@ -62,4 +71,10 @@ class Ears(Generic[Call]):
         """Wait, and give the lines that have something to say; None for one of somebody else, or whose call is over."""
         assert self._epoll is not None
         for fileno, _ in self._epoll.poll(wait_s):
+            self._until.pop(fileno, None)
             yield fileno, self._calls.pop(fileno, None)
+        if self._until and (now := time.monotonic()) >= self._looks_at:
+            self._looks_at = now + LOOK_S
+            for fileno in [each for each, until in self._until.items() if until <= now]:
+                del self._until[fileno]
+                yield fileno, self._calls.pop(fileno, None)

@@ -9,7 +9,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .ears import PATIENCE_S, TICK_S, Ears
+from .ears import LOOK_S, PATIENCE_S, TICK_S, Ears
 
 if TYPE_CHECKING:
     from ..core.begun import Begun
@@ -43,6 +43,7 @@ class Turns:
         self._systems: dict[str, _Turn] = {}
         self._ears: Ears[_Call] = Ears()
         self._hears = False
+        self._looks = False
 
     def take(self, passage: Passage) -> bool:
         """Take a call that needs no thread; False where it needs one."""
@@ -89,18 +90,28 @@ class Turns:
             self._lane.by_thread(passage, partial(errand.rest, begun))
         else:
             turn.running += 1
-            self._ears.listen(fileno, (passage, turn, begun))
+            if not self._looks:
+                self._looks = True
+                asyncio.get_running_loop().call_later(LOOK_S, self._look)
+            self._ears.listen(fileno, (passage, turn, begun), begun.until)
 
     def _hear(self) -> None:
         for fileno, call in self._ears.heard(0):
             if call is not None:
                 self._heard(fileno, *call)
 
+    def _look(self) -> None:
+        """Hear whose time is over, as long as a call is under way."""
+        self._hear()
+        self._looks = bool(self._ears)
+        if self._looks:
+            asyncio.get_running_loop().call_later(LOOK_S, self._look)
+
     def _heard(self, fileno: int, passage: Passage, turn: _Turn, begun: Begun) -> None:
         """Go on with a call whose line has something to say."""
         state = begun.step()
         if state == "waits":
-            self._ears.listen(fileno, (passage, turn, begun))
+            self._ears.listen(fileno, (passage, turn, begun), begun.until)
             return
         turn.running -= 1
         said = passage.context.run(passage.errand.answer, begun) if state == "ended" else None

@@ -17,7 +17,7 @@ from ...core.drift import Survey
 from ...core.endpoints import Endpoints
 from ...core.errors import ConfigError, DrawbarError, InputError
 from ...core.expressions import EvaluationError
-from ...core.tool import Call, Effect, Tool
+from ...core.tool import Call, Effect, Reading, Tool
 from .config import SoapConfig
 from .settings import settings_of
 
@@ -168,7 +168,11 @@ class SoapAdapter(Adapter[SoapConfig]):
             run=lambda arguments, call: bound.call(arguments, call, effect, self._headers(arguments, call)),
             preview=self._preview(bound, self._secret_paths(name)),
             strict=not self.config.tolerant,
+            begin=self._begin(bound) if effect == "read" and service.ways is None else None,
         )
+
+    def _begin(self, bound: Bound) -> Callable[[dict[str, Any], Call], Reading | None]:
+        return lambda arguments, call: bound.begin(arguments, call, self._headers(arguments, call))
 
     def _headers(self, arguments: Mapping[str, Any], call: Call) -> dict[str, Any]:
         """Make the headers of one call; what an expression names and is not there makes the call wrong, not the header empty."""
