@@ -60,6 +60,11 @@ class CopybookConfig(FormatConfig):
         None, ge=1, le=32760, description="Length of a fixed record, where it is more than the copybook's."
     )
     rdw_includes_itself: bool = Field(True, description="The descriptor word counts its own four bytes, as on IBM.")
+    rdw_bytes: Literal["big", "little"] = Field(
+        "big",
+        description="Byte order of descriptor words when writing: big as on IBM, or little in the last two bytes as some "
+        "gateways have it. Reading knows both.",
+    )
     newline: Newline = Field("nl", description="End of a line: nl (X'15' in EBCDIC), lf or crlf.")
     layouts: dict[str, LayoutRules] = Field(
         default_factory=dict, description="Which record is what (row, header, trailer): a condition over `record`."
@@ -102,6 +107,8 @@ class CopybookConfig(FormatConfig):
             raise ValueError(f"{self.encoding} has more than one byte a character; a copybook counts bytes")
         if self.record == "line":
             newline_bytes(self.newline, self.encoding)
+        if self.rdw_bytes == "little" and self.record != "rdw":
+            raise ValueError("rdw_bytes: little belongs to record: rdw")
         if self.length is not None and self.record != "fixed":
             raise ValueError("length belongs to record: fixed")
         return self
@@ -359,7 +366,9 @@ class Copybook(Whole):
 
     def _framed(self, encoded: bytes) -> bytes:
         if self._config.record in {"rdw", "bdw"}:
-            return descriptor(len(encoded), includes_itself=self._config.rdw_includes_itself) + encoded
+            little = self._config.rdw_bytes == "little"
+            word = descriptor(len(encoded), includes_itself=self._config.rdw_includes_itself, little=little)
+            return word + encoded
         if self._end and self._end in encoded:
             raise ValueError("a text holds a newline, which would break the record")
         return encoded + self._end

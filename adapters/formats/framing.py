@@ -174,12 +174,12 @@ class Blocks:
             self._held = b""
 
 
-def descriptor(length: int, *, includes_itself: bool) -> bytes:
-    """Give the record descriptor word of a record of this length."""
+def descriptor(length: int, *, includes_itself: bool, little: bool = False) -> bytes:
+    """Give the record descriptor word of a record of this length; `little` is the form of some gateways."""
     said = length + _RDW if includes_itself else length
     if said > 0xFFFF:
         raise ValueError(f"a record of {length} bytes is too long for a descriptor word")
-    return said.to_bytes(2, "big") + b"\0\0"
+    return b"\0\0" + said.to_bytes(2, "little") if little else said.to_bytes(2, "big") + b"\0\0"
 
 
 def _exactly(stream: BinaryIO, size: int) -> bytes:

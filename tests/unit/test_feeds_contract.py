@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from competing import taken_by
+from receiver import Receiver
 
 from drawbar.adapters.feeds import arrivals
 from drawbar.adapters.feeds.arrivals import Expected, free_days
@@ -18,8 +19,12 @@ from drawbar.adapters.feeds.found import Found
 from drawbar.adapters.feeds.order import Order, in_turn
 from drawbar.adapters.feeds.pattern import Pattern
 from drawbar.adapters.local import LocalAdapter, LocalConfig
+from drawbar.connectors.webhook import post
 from drawbar.core.adapter import Place
 from drawbar.core.errors import ConfigError, InputError, Rejected, Unavailable
+from drawbar.core.events import Events
+from drawbar.core.notify import Outlet
+from drawbar.core.notify_config import Notify
 from drawbar.core.store import drops, history
 from drawbar.core.store.drops import Drops
 from drawbar.core.store.journal import Journal
@@ -445,6 +450,32 @@ def test_a_file_that_does_not_come_is_told_once_and_its_coming_too(adapters, roo
     assert len(look("2026-11-22T12:00")) == 3  # Friday's has come; nothing comes on a weekend
     with journal.read() as conn:
         assert drops.missing(conn) == []
+
+
+def test_a_late_file_is_told_to_a_webhook_until_it_comes(adapters, root, journal, clock):
+    adapter, desk = adapters(expected=BERLIN), Receiver()
+    entry = {"on": ["file_late"], "to": {"webhook": desk.url}, "again_after_h": 1e-6}
+    outlet = Outlet(journal, Events(journal), Notify.model_validate(entry), post, first_s=0.01)
+    outlet.beat()
+    try:
+        for moment in ("2026-11-16T12:00", "2026-11-17T03:01"):
+            clock(moment)
+            adapter.watch()
+
+        outlet.beat()
+        (first, *_) = desk.taken
+        assert (first["on"], first["what"]) == ("file_late", "drop.orders")
+        assert "nothing has come for drop.orders by 2026-11-17 03:00 Europe/Berlin" in first["message"]
+        assert first["next"].startswith("drawbar files drop.orders")
+
+        (root / "late.csv").write_bytes(ROWS)
+        load(adapter)
+        outlet.beat()
+        heard = len(desk.taken)
+        outlet.beat()
+        assert len(desk.taken) == heard  # it has come: nobody is told again
+    finally:
+        desk.close()
 
 
 def test_a_file_that_lies_there_has_come(adapters, root, journal, clock):
