@@ -1,4 +1,4 @@
-"""Read configured SQL: its parameters (never those in quotes, comments or casts), and what it would do."""
+"""Read configured SQL: its parameters (never those in quotes, comments or casts), and what it answers."""
 
 from __future__ import annotations
 
@@ -12,38 +12,6 @@ from ..core.errors import ConfigError
 READ_ONLY = frozenset({"postgresql", "mysql", "mariadb", "sqlite", "firebird", "oracle"})
 """The databases that know a transaction which cannot write."""
 READ_VERBS = frozenset({"select", "with", "values", "table", "show", "explain", "describe", "desc", "pragma"})
-_WRITES = frozenset(
-    [
-        "insert",
-        "update",
-        "delete",
-        "merge",
-        "replace",
-        "upsert",
-        "create",
-        "alter",
-        "drop",
-        "truncate",
-        "grant",
-        "revoke",
-        "call",
-        "exec",
-        "execute",
-        "do",
-        "copy",
-        "lock",
-        "vacuum",
-        "reindex",
-        "load",
-        "rename",
-        "comment",
-        "analyze",
-        "refresh",
-        "set",
-    ]
-)
-_PASS_THROUGH = frozenset({"openquery", "openrowset", "opendatasource"})
-"""What takes a text and runs it elsewhere (SQL Server)."""
 _TOKEN = re.compile(
     r"""
       (?P<skip> '(?:[^']|'')*' | "(?:[^"]|"")*" | `[^`]*`
@@ -56,11 +24,7 @@ _TOKEN = re.compile(
 )
 # Where a backslash escapes a quote (MySQL), 'it\'s :x' is one literal.
 _TOKEN_MYSQL = re.compile(_TOKEN.pattern.replace("'(?:[^']|'')*'", r"'(?:[^'\\]|''|\\.)*'", 1), re.VERBOSE | re.DOTALL)
-_GLOT = {"postgresql": "postgres", "mssql": "tsql", "mariadb": "mysql", "firebird": "", "db2": "", "ibm_db_sa": ""}
-# Where a statement ends by a semicolon alone, one without any of these words writes nothing: the parser, which takes a tenth of
-# a second and 15 MB to load, is asked about the others.
-_SEPARATED = frozenset({"postgresql", "mysql", "mariadb", "sqlite", "oracle"})
-_HARMFUL = re.compile(rf"(?i)\b(?:{'|'.join(sorted({*_WRITES, 'into', 'share'}))})\b")
+GLOT = {"postgresql": "postgres", "mssql": "tsql", "mariadb": "mysql", "firebird": "", "db2": "", "ibm_db_sa": ""}
 # Plain columns of one table, and nothing after them that could bring others.
 _PLAIN = re.compile(
     r"""(?isx) select \s+ (?P<columns> \* | (?!distinct\b|all\b)\w+ (?: \s*,\s* \w+ )* ) \s+ from \s+ (?P<table> \w+ )
@@ -110,6 +74,12 @@ def parse(sql: str, dialect: str, lists: Collection[str] = ()) -> Text:
     return Text(sql, "".join(out), frozenset(names))
 
 
+def code_of(text: Text, dialect: str) -> str:
+    """Give the text without what stands in quotes and comments."""
+    pattern = _TOKEN_MYSQL if dialect in {"mysql", "mariadb"} else _TOKEN
+    return pattern.sub(lambda match: " " if match["skip"] else match.group(), text.sql)
+
+
 def _opens(out: list[str]) -> str | None:
     """Cut the bracket of `in (`, because a list brings its own."""
     return out[-1].rstrip()[:-1] if out and out[-1].rstrip().endswith("(") else None
@@ -125,34 +95,6 @@ def _literal(text: str, sql: str) -> str:
     return _escaped(text)
 
 
-def writes(text: Text, dialect: str) -> str | None:
-    """Name what in a statement could write, by its parse tree; None when nothing can. What cannot be parsed can write."""
-    if text.verb in _WRITES:
-        return text.verb
-    if text.verb in {"select", "with"} and dialect in _SEPARATED and not _HARMFUL.search(text.sql):
-        return None
-    try:
-        import sqlglot
-        from sqlglot import exp
-    except ModuleNotFoundError as missing:
-        said = "whether a statement could write is read by sqlglot, which is not installed"
-        raise ConfigError(said, next="pip install 'drawbar[sql]'") from missing
-    try:
-        trees = sqlglot.parse(text.sql, dialect=_GLOT.get(dialect, dialect))
-    except (sqlglot.errors.SqlglotError, ValueError):
-        return "something that the parser does not know"
-    kinds = (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Lock, exp.Merge)
-    for tree in trees:
-        if not isinstance(tree, exp.Query):
-            return text.verb or "an empty statement"
-        for node in tree.walk():
-            if isinstance(node, kinds) and not isinstance(node, exp.Query):
-                return node.key
-            if isinstance(node, exp.Anonymous) and node.name.lower() in _PASS_THROUGH:
-                return node.name.lower()
-    return None
-
-
 def counting(text: Text, dialect: str) -> str | None:
     """Make `SELECT count(*)` with the same WHERE out of an UPDATE or DELETE; None for other statements."""
     if text.verb not in {"update", "delete"}:
@@ -160,7 +102,7 @@ def counting(text: Text, dialect: str) -> str | None:
     import sqlglot
     from sqlglot import exp
 
-    glot = _GLOT.get(dialect, dialect)
+    glot = GLOT.get(dialect, dialect)
     try:
         tree = sqlglot.parse_one(text.sql, dialect=glot)
     except (sqlglot.errors.SqlglotError, ValueError):
@@ -192,7 +134,7 @@ def projections(text: Text, dialect: str) -> Iterator[tuple[str, str, str]]:
     from sqlglot import exp
 
     try:
-        tree: Any = sqlglot.parse_one(text.sql, dialect=_GLOT.get(dialect, dialect))
+        tree: Any = sqlglot.parse_one(text.sql, dialect=GLOT.get(dialect, dialect))
     except (sqlglot.errors.SqlglotError, ValueError):
         return
     if not isinstance(tree, exp.Select):

@@ -8,8 +8,9 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from ...connectors import sql_schema as schema
+from ...connectors.sql_effects import leaks, writes
 from ...connectors.sql_model import Column, Kind
-from ...connectors.sql_text import READ_VERBS, parse, writes
+from ...connectors.sql_text import READ_VERBS, parse
 from ...core.adapter import AdapterConfig
 from ...core.errors import ConfigError
 from ...core.strict import Strict
@@ -211,6 +212,8 @@ def _problem(statement: StatementConfig, dialect: str) -> str | None:
         return f"parameter {unused[0]} is not used in the sql"
     if statement.effect == "read" and text.verb not in READ_VERBS:
         return f"effect read, but {text.verb or 'it'} writes"
+    if statement.effect == "read" and (found := leaks(text, dialect)):
+        return f"effect read, but {found} has an effect that no read-only transaction stops"
     if statement.effect == "read" and dialect in _CHECKED and (found := writes(text, dialect)):
         return f"effect read, but this could write ({found}), and this database knows no read-only transaction"
     return None

@@ -31,7 +31,7 @@ def prepared(database: Database, config: StatementConfig, every: Quirks) -> Stat
 
     text = parse(config.sql, database.dialect, config.lists)
     if config.effect == "read" and not database.knows_read_only:
-        from ...connectors.sql_text import writes
+        from ...connectors.sql_effects import writes
 
         if found := writes(text, database.dialect):
             raise ConfigError(f"{database.name}: effect read, but this could write ({found}): {config.sql[:80]!r}")
