@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -29,6 +30,7 @@ from .masking import masked
 from .measure import AUDIT_LOST, METER
 from .pulse import Pulse
 from .store import audit as stored
+from .store.events import UNDONE
 from .store.ids import first_id, new_id
 from .store.journal import Connection, Journal
 from .trace import REQUEST
@@ -79,6 +81,9 @@ class Audit:
         self._scrub = scrub
         self._clock = clock
         self._origin = new_id()
+        self._signed_end = self._last = (0, "")
+        self._last_at = -1
+        """How often something was undone when the last entry was written: since then it may be another one."""
         self._waiting: deque[Waiting] = deque()
         self._lost = 0
         self._look_until = 0.0
@@ -163,10 +168,28 @@ class Audit:
 
     def write(self, conn: Connection, row: Mapping[str, Any]) -> None:
         """Write an entry's row in a unit of the journal, and so in its commit."""
-        stored.add(conn, row)
+        self._add(conn, row)
         self._look_until = time.monotonic() + _LOOKS_S
         if self._pulse is None:
             self._woken()
+
+    def _add(self, conn: Connection, row: Mapping[str, Any]) -> None:
+        """Write a row; with its link where the units of a process follow each other anyway, as on SQLite."""
+        if not self._journal.is_sqlite:
+            stored.add(conn, row)
+            return
+        undone = conn.info[UNDONE]
+        last, link = self._last if self._last_at == undone else self._end(conn)
+        link = self.signer.link(self._origin, last + 1, link, row["id"], row["digest"])
+        stored.add_linked(conn, row, chain=self._origin, no=last + 1, link=link)
+        self._last, self._last_at = (last + row["entries"], link), undone
+
+    def _end(self, conn: Connection) -> tuple[int, str]:
+        """Give the last entry of this process's chain and its link: never one before an end that was signed."""
+        found = stored.last(conn, self._origin)
+        if found is None and not self._signed_end[0]:
+            return self._head(conn)[:2]
+        return max(found or self._signed_end, self._signed_end)
 
     def refused_login(self, peer: str | None, error: DrawbarError) -> None:
         """Collect that somebody was not let in: the first time at once, then once a minute with how often."""
@@ -239,7 +262,7 @@ class Audit:
             self._flush()
             now = time.monotonic()
             if now < self._look_until:
-                self._journal.write(self._linked)
+                self._link_own()
             if now - self._left_at > _LEFT_S:
                 self._left_at = now
                 self._adopt()
@@ -257,7 +280,7 @@ class Audit:
         try:
             with self._beating:
                 self._flush()
-                while self._journal.write(self._linked):
+                while self._link_own():
                     pass
         except DrawbarError as error:
             log.warning("audit.unwritten", entries=len(self._waiting), error=error.message)
@@ -277,19 +300,22 @@ class Audit:
                 taken.append(about)
             row = self._signed(taken)
             try:
-                self._journal.write(lambda conn, row=row: stored.add(conn, row))  # type: ignore[misc]  # mypy cannot see through the default
+                self._journal.write(lambda conn, row=row: self._add(conn, row))  # type: ignore[misc]  # mypy cannot see through the default
             except DrawbarError:
                 self._waiting.extendleft(reversed(taken[: len(taken) - bool(lost)]))
                 raise
             self._lost -= lost
             self._look_until = time.monotonic() + _LOOKS_S
 
-    def _linked(self, conn: Connection) -> int:
+    def _link_own(self) -> int:
         """Link what this process wrote and is committed; give how many blocks."""
-        return self._link(conn, stored.own(conn, self._origin, self.signer.id))
+        if not self._journal.is_sqlite:
+            return self._journal.write(lambda conn: self._link(conn, stored.own(conn, self._origin, self.signer.id)))
+        self._signed_end = self._journal.write(partial(self._sign_end, chain=self._origin)) or self._signed_end
+        return 0
 
     def _adopt(self) -> None:
-        """Link what others wrote and did not come to link."""
+        """Link what others wrote and did not come to link, and sign the ends of their chains."""
         before = first_id(time.time() - _LEFT_S)
 
         def unit(conn: Connection) -> int:
@@ -297,6 +323,10 @@ class Audit:
 
         while self._any_left(before) and self._journal.write(unit):
             pass
+        with self._journal.read() as conn:
+            chains = stored.unsigned(conn, self.signer.id, before)
+        for chain in chains:
+            self._journal.write(partial(self._sign_end, chain=chain))
 
     def _any_left(self, before: str) -> bool:
         with self._journal.read() as conn:
@@ -305,20 +335,38 @@ class Audit:
     def _link(self, conn: Connection, rows: Sequence[Any]) -> int:
         if not rows:
             return 0
-        signer, chain = self.signer, self._origin
-        head = stored.head(conn, chain, to_change=True) or self._begun(conn)
-        entries, link, cut, cut_link, number = head
+        chain = self._origin
+        head = self._head(conn)
+        entries, link = max(stored.last(conn, chain) or head[:2], head[:2])
         links = []
         for block, _, count, _, digest in rows:
             no, entries = entries + 1, entries + count
-            link = signer.link(chain, no, link, block, digest)
+            link = self.signer.link(chain, no, link, block, digest)
             links.append({"id": block, "chain": chain, "no": no, "link": link})
         stored.link(conn, links)
-        said = {"id": chain, "number": number, "entries": entries, "link": link, "cut": cut, "cut_link": cut_link}
-        stored.grow(conn, chain, entries=entries, link=link, digest=signer.chain(said))
+        self._last_at = -1
+        self._grow(conn, chain, (entries, link), head)
         return len(rows)
 
-    def _begun(self, conn: Connection) -> tuple[int, str, int, str, int]:
+    def _sign_end(self, conn: Connection, chain: str) -> tuple[int, str] | None:
+        """Sign where a chain ends by the blocks that are there, and give it; never one before the end that is signed."""
+        head, last = stored.head(conn, chain, to_change=True), stored.last(conn, chain)
+        if head is None or last is None or last[0] < head[0]:
+            return None  # `verify` says what is missing
+        if last[0] > head[0]:
+            self._grow(conn, chain, last, head)
+        return last
+
+    def _grow(self, conn: Connection, chain: str, end: tuple[int, str], head: stored.Head) -> None:
+        (entries, link), (_, _, cut, cut_link, number) = end, head
+        said = {"id": chain, "number": number, "entries": entries, "link": link, "cut": cut, "cut_link": cut_link}
+        stored.grow(conn, chain, entries=entries, link=link, digest=self.signer.chain(said))
+
+    def _head(self, conn: Connection) -> stored.Head:
+        """Give where this process's chain ends, by its row; it begins with the first entry."""
+        return stored.head(conn, self._origin, to_change=True) or self._begun(conn)
+
+    def _begun(self, conn: Connection) -> stored.Head:
         """Begin this process's chain: chains are counted, so that none can be taken away whole."""
         stored.take_turn(conn)
         signer, number = self.signer, stored.count_chains(conn) + 1

@@ -24,6 +24,8 @@ def cut_chain(conn: Connection, signer: Signer, chain: str, before: str) -> None
     if head is None or last is None:
         return
     entries, link, _, _, number = head
+    if last[0] > entries:
+        return  # its end is not signed yet
     said = {"id": chain, "number": number, "entries": entries, "link": link, "cut": last[0], "cut_link": last[1]}
     stored.cut(conn, chain, cut=last[0], cut_link=last[1], digest=signer.chain(said))
 

@@ -195,17 +195,22 @@ class _Walk:
             self._gap(f"{name}: it does not begin where it began")
         self._found.cut += chain["cut"]
         no, link, broken = chain["cut"], chain["cut_link"], False
+        end = (no, link)
         while rows := stored.of_chain(self._conn, chain["id"], no, _PAGE):
             for row in rows:
                 broken = broken or self._block(name, row, no, link, signer)
                 no, link = row["no"] - 1 + row["entries"], row["link"]
                 self._found.entries += row["entries"]
+                if no <= chain["entries"]:
+                    end = (no, link)
+                else:
+                    self._found.unlinked += row["entries"]  # it is in the chain, whose row signs that a moment later
                 if no in self._ends.get(chain["id"], {}):
                     self._ends[chain["id"]][no] = link
         if no < chain["entries"]:
             self._gap(f"{name}: entries {no + 1} to {chain['entries']} are missing at its end")
-        elif not broken and (no, link) != (chain["entries"], chain["link"]):
-            self._gap(f"{name}: it ends elsewhere than its row says, at entry {no}")
+        elif not broken and end != (chain["entries"], chain["link"]):
+            self._gap(f"{name}: it ends elsewhere than its row says, at entry {end[0]}")
         self._standing[chain["id"]] = (chain["cut"], chain["entries"])
 
     def _block(self, name: str, row: Mapping[str, Any], no: int, link: str, signer: Signer) -> bool:

@@ -52,6 +52,7 @@ CHILD: Mapping[str, str] = {"child": "running", "child_waits": "waiting", "child
 """A task that another run does, and the word for how that run stands; no cancel ends it before the other run has ended."""
 _BROKEN = FINAL - {"succeeded"}
 _NOT_BEGUN = frozenset({"ready", "delayed", "waiting", "held"})
+_GOING = frozenset({"running", "ready", "child"})
 _READY, _HELD = frozenset({"ready"}), frozenset({"held"})
 WHOLE = -1
 """The item number of a task itself."""
@@ -224,13 +225,15 @@ def decide(graph: Graph, state: State) -> list[Decision]:
     return found if found or not _all_final(graph.on_failure, state) else [End("failed")]
 
 
-def _next(nodes: Mapping[str, Node], state: State) -> Iterator[Decision]:
+def _next(nodes: Mapping[str, Node], state: State) -> list[Decision]:
+    found: list[Decision] = []
     for name, node in nodes.items():
         task = state.tasks.get(name, _PENDING)
         if task.state == "pending":
-            yield from _begin(node, task, state)
+            found += _begin(node, task, state)
         elif task.state == "open":
-            yield from _go_on(node, task)
+            found += _go_on(node, task)
+    return found
 
 
 def _begin(node: Node, task: TaskState, state: State) -> Iterable[Decision]:
@@ -313,6 +316,8 @@ def shown(state: State) -> str:
         return "paused"
     states: set[str] = set()
     for task in state.tasks.values():
+        if task.state in _GOING:
+            return "running"
         if task.state == "open":
             states.update(task.live.values())
         else:

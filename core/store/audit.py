@@ -70,7 +70,16 @@ seals = Table(
     Column("digest", String(64), nullable=False),
 )
 
-_ADD = insert(blocks, "id", "origin", "signer", "at", "entries", "body", "digest", "payload")
+_SIGNED = ("id", "origin", "signer", "at", "entries", "body", "digest", "payload")
+_ADD = insert(blocks, *_SIGNED)
+_ADD_LINKED = insert(blocks, *_SIGNED, "chain", "no", "link")
+_LAST = Statement(
+    "SELECT no + entries - 1, link FROM audit_blocks WHERE chain = :chain AND no > 0 ORDER BY no DESC LIMIT 1"
+)
+_UNSIGNED = Statement(
+    "SELECT id FROM audit_chains WHERE signer = :signer AND EXISTS (SELECT 1 FROM audit_blocks b"
+    " WHERE b.chain = audit_chains.id AND b.no > audit_chains.entries AND b.id < :before) LIMIT 1000"
+)
 _UNLINKED = "SELECT id, origin, entries, body, digest FROM audit_blocks WHERE chain IS NULL AND signer = :signer"
 _OWN = Statement(f"{_UNLINKED} AND origin = :origin ORDER BY id LIMIT 1000")
 _LEFT = f"{_UNLINKED} AND origin <> :origin AND id < :before ORDER BY id LIMIT 1000"
@@ -80,11 +89,29 @@ _CHAIN = Statement("SELECT entries, link, cut, cut_link, number FROM audit_chain
 _CHAIN_THERE = Statement("SELECT entries, link, cut, cut_link, number FROM audit_chains WHERE id = :id FOR UPDATE")
 _GROW = Statement("UPDATE audit_chains SET entries = :entries, link = :link, digest = :digest WHERE id = :id")
 Row = dict[str, Any]
+Head = tuple[int, str, int, str, int]
+"""A chain's number of entries, last link, how many were cut, the link there, and its number."""
 
 
 def add(conn: Connection, row: Mapping[str, Any]) -> None:
     """Write a block that is signed, together with the commit."""
     _ADD.many(conn, [dict(row)])
+
+
+def add_linked(conn: Connection, row: Mapping[str, Any], *, chain: str, no: int, link: str) -> None:
+    """Write a block that has its place already."""
+    _ADD_LINKED(conn, **row, chain=chain, no=no, link=link)
+
+
+def last(conn: Connection, chain: str) -> tuple[int, str] | None:
+    """Give the last entry of a chain, and its link, by the blocks that are there."""
+    found: tuple[int, str] | None = _LAST(conn, chain=chain).fetchone()
+    return found
+
+
+def unsigned(conn: Connection, signer: str, before: str) -> list[str]:
+    """Name chains that have old blocks beyond the end that their row signs."""
+    return [row[0] for row in _UNSIGNED(conn, signer=signer, before=before).fetchall()]
 
 
 def own(conn: Connection, origin: str, signer: str) -> list[Any]:
@@ -108,10 +135,10 @@ def link(conn: Connection, rows: Sequence[Row]) -> None:
     _LINK.many(conn, rows)
 
 
-def head(conn: Connection, chain: str, *, to_change: bool = False) -> Any | None:
-    """Give a chain's number of entries, last link, how many were cut, the link there, and its number."""
+def head(conn: Connection, chain: str, *, to_change: bool = False) -> Head | None:
     ask = _CHAIN_THERE if to_change and conn.dialect.name == "postgresql" else _CHAIN
-    return ask(conn, id=chain).fetchone()
+    found: Head | None = ask(conn, id=chain).fetchone()
+    return found
 
 
 def grow(conn: Connection, chain: str, *, entries: int, link: str, digest: str) -> None:

@@ -23,6 +23,8 @@ AUDIT = frozenset(
 """Events that say what a person did: the audit has them too, and they are kept for as long as it is."""
 AUDITED, REQUEST_OF = "drawbar.audited", "drawbar.request"
 """Under these names a connection keeps who hears of them, and the request that a unit is for."""
+UNDONE = "drawbar.undone"
+"""Under this name SQLite's connection counts how often what units wrote was undone: what they remember of it is wrong then."""
 Audited = Callable[[Connection, str, str | None, str | None, Any, str | None], None]
 """Hears the type, the run, the task, the body, and the request."""
 

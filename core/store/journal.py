@@ -33,7 +33,7 @@ from ..errors import ConfigError, DrawbarError, Unavailable
 from ..measure import COMMIT_SECONDS, METER
 from ..trace import REQUEST
 from . import clock, postgres, upgrade
-from .events import AUDITED, REQUEST_OF, Audited
+from .events import AUDITED, REQUEST_OF, UNDONE, Audited
 from .tables import meta
 from .turn import Turn
 
@@ -357,6 +357,7 @@ class _GroupCommit:
 
     def __init__(self, conn: Connection, turn: Turn) -> None:
         self._conn = conn
+        conn.info[UNDONE] = 0
         self._turn = turn
         self._lock = threading.Lock()
         self._waiting: list[_Ticket[Any]] = []
@@ -416,6 +417,7 @@ class _GroupCommit:
                     self._run(driver, ticket)
             driver.execute("COMMIT")
         except BaseException:
+            self._conn.info[UNDONE] += 1
             if driver.in_transaction:
                 driver.execute("ROLLBACK")
             raise
@@ -425,6 +427,7 @@ class _GroupCommit:
         try:
             ticket.result = ticket.unit(self._conn)
         except Exception as error:
+            self._conn.info[UNDONE] += 1
             if not driver.in_transaction:  # SQLite gave up the whole group: a full disk
                 raise
             ticket.error = error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, text
@@ -32,7 +33,8 @@ class Statement:
 
     def __call__(self, conn: Connection, **values: Any) -> Any:
         if conn.dialect.name == "sqlite":  # whose driver makes the cursor in the same step
-            return conn.connection.dbapi_connection.execute(self._for_sqlite, values)  # type: ignore[union-attr]
+            sql, in_order = self._for_sqlite
+            return conn.connection.dbapi_connection.execute(sql, in_order(values))  # type: ignore[union-attr]
         if (line := lines.line_of(conn)) is not None:
             return line.ask(self, values)
         cursor = conn.connection.cursor()
@@ -44,7 +46,11 @@ class Statement:
         if len(rows) == 1:
             self(conn, **rows[0])
             return
-        line = None if conn.dialect.name == "sqlite" else lines.line_of(conn)
+        if conn.dialect.name == "sqlite":
+            sql, in_order = self._for_sqlite
+            conn.connection.dbapi_connection.executemany(sql, map(in_order, rows))  # type: ignore[union-attr]
+            return
+        line = lines.line_of(conn)
         if line is not None and len(rows) <= _AT_ONCE:
             for row in rows:
                 line.ask(self, row)
@@ -54,31 +60,38 @@ class Statement:
             conn.connection.cursor().executemany(self._text(conn.dialect), rows)
 
     @cached_property
-    def _for_sqlite(self) -> str:
-        return str(self._clause.compile(dialect=sqlite_dialect(paramstyle="named")))
+    def _for_sqlite(self) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
+        """The text for SQLite, and what puts values in its order: the driver is quicker with those than with names."""
+        text, names = _numbered(self._clause, sqlite_dialect(paramstyle="pyformat"), "?")
+        if len(names) > 1:
+            return text, itemgetter(*names)
+        return text, lambda values: tuple([values[name] for name in names])
 
     @cached_property
     def numbered(self) -> tuple[bytes, tuple[str, ...]]:
         """The text for PostgreSQL itself, and the names of what stands in it as $1, $2 and so on."""
         from sqlalchemy.dialects.postgresql import psycopg as of_postgres  # who has SQLite does without
 
-        names: dict[str, int] = {}
-
-        def number(found: re.Match[str]) -> str:
-            name = found[1]
-            return "%" if name is None else f"${names.setdefault(name, len(names) + 1)}"
-
-        dialect: Dialect = of_postgres.PGDialect_psycopg()  # type: ignore[no-untyped-call]
-        text = _VALUE.sub(number, self._text(dialect))
-        return text.encode(), tuple(names)
+        text, names = _numbered(self._clause, of_postgres.PGDialect_psycopg(), "$")  # type: ignore[no-untyped-call]
+        return text.encode(), names
 
     def _text(self, dialect: Dialect) -> str:
-        if dialect.name == "sqlite":
-            return self._for_sqlite
         sql = self._texts.get(dialect.name)
         if sql is None:
-            sql = self._texts[dialect.name] = str(self._clause.compile(dialect=dialect))
+            named = sqlite_dialect(paramstyle="named") if dialect.name == "sqlite" else dialect
+            sql = self._texts[dialect.name] = str(self._clause.compile(dialect=named))
         return sql
+
+
+def _numbered(clause: ClauseElement, dialect: Dialect, mark: str) -> tuple[str, tuple[str, ...]]:
+    """Give a statement's text with numbers in place of names, and the names in their order."""
+    names: dict[str, int] = {}
+
+    def number(found: re.Match[str]) -> str:
+        name = found[1]
+        return "%" if name is None else f"{mark}{names.setdefault(name, len(names) + 1)}"
+
+    return _VALUE.sub(number, str(clause.compile(dialect=dialect))), tuple(names)
 
 
 def insert(table: Table, *columns: str) -> Statement:

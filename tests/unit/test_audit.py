@@ -14,6 +14,7 @@ from drawbar.core.audit_chain import Signer
 from drawbar.core.audit_seal import cut_chain, seal
 from drawbar.core.audit_walk import Wanted, page, verify
 from drawbar.core.errors import InputError, Rejected, Unavailable
+from drawbar.core.store.journal import _Ticket
 from drawbar.core.witness import Witness
 
 SIGNER = Signer(b"a key of a test")
@@ -202,6 +203,57 @@ def test_the_end_that_was_cut_off_cannot_be_hidden_behind_an_old_head(written):
     found = verify(written.journal, SIGNER)
 
     assert any("had 6 entries on 2999-01-01, and now it has 5" in gap for gap in found.gaps), found.gaps
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "in one commit"])
+def test_what_is_undone_leaves_no_gap(house, together):
+    """A unit that fails takes its entry back, and the next one takes that place, in the same commit too."""
+
+    def entry(number):
+        return house.audit.row("verb", "me", "try", "done", payload={"number": number})
+
+    def fails_after(conn):
+        house.audit.write(conn, entry(2))
+        raise Rejected("no")
+
+    def all_of_them(conn):
+        house.audit.write(conn, entry(1))
+        writer = house.journal._writer
+        for unit in (fails_after, lambda conn: house.audit.write(conn, entry(3))):
+            writer._run(conn.connection.driver_connection, _Ticket(unit))
+
+    if together:
+        house.journal.write(all_of_them)
+    else:
+        house.journal.write(lambda conn: house.audit.write(conn, entry(1)))
+        with pytest.raises(Rejected):
+            house.journal.write(fails_after)
+        house.journal.write(lambda conn: house.audit.write(conn, entry(3)))
+
+    assert [one["about"]["number"] for one in entries(house)] == [3, 1]
+    found = verify(house.journal, SIGNER)
+    assert (found.is_sound, found.entries) == (True, 2), found.gaps
+
+
+def test_what_the_row_of_a_chain_does_not_sign_yet_is_sound(written):
+    call(written, "sys.pay", {"order": 9})
+
+    found = verify(written.journal, SIGNER)
+
+    assert found.is_sound, found.gaps
+    assert found.entries == 6
+    assert found.unlinked in {0, 1}  # the beat may have come in between
+
+
+def test_an_end_that_is_cut_off_under_a_live_process_is_missed(written):
+    """Its next entry does not take the place of what is gone."""
+    with sqlite3.connect(written.journal.path, timeout=20) as database:
+        database.execute("DELETE FROM audit_blocks WHERE no > 3")
+
+    call(written, "sys.pay", {"order": 9})
+
+    found = verify(settled(written).journal, SIGNER)
+    assert any("entries 4 to 5 are missing" in gap for gap in found.gaps), found.gaps
 
 
 def test_another_key_verifies_nothing(written):
