@@ -84,8 +84,9 @@ def family_mb(pid: int) -> float:
 
 
 def environment(folder: Path) -> dict[str, str]:
+    """Give what ours starts with: nothing that keeps Python from using compiled files, as an installation has them."""
     path = os.pathsep.join([str(folder), str(Path(__file__).parent)])
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DRAWBAR_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DRAWBAR_", "PYTHON"))}
     return {**kept, "PYTHONPATH": path}
 
 

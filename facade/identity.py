@@ -69,6 +69,18 @@ def rate_limit(standing: Standing) -> list[Header]:
     ]
 
 
+_LIMIT = (
+    b'ratelimit-policy: "minute";q=%d;w=%d\r\nratelimit: "minute";r=%d;t=%d\r\n'
+    b"ratelimit-limit: %d\r\nratelimit-remaining: %d\r\nratelimit-reset: %d\r\n"
+)
+
+
+def rate_limit_spelled(standing: Standing) -> bytes:
+    """Say the same as it is sent."""
+    limit, left, reset_s = standing.limit, standing.left, math.ceil(standing.reset_s)
+    return _LIMIT % (limit, MINUTE_S, left, reset_s, limit, left, reset_s)
+
+
 async def let_in(door: Door, threads: anyio.CapacityLimiter, asked: HTTPConnection) -> Caller:
     """Give the caller of a request or of a WebSocket. InputError: unauthenticated, or rate."""
     shown = _credentials(door, asked)

@@ -25,7 +25,7 @@ from ..core.values import parse_json
 from . import problems
 from .errands import Errand, Said, ToolByMcp, ToolByRest, of_response, spelled
 from .gate import REQUEST_ID, Gate, Headers
-from .identity import credentials_of, rate_limit
+from .identity import credentials_of, rate_limit_spelled
 from .mcp.dialogue import parsed
 from .mcp.http import Running, accepts_stream, crew_of, mark_of, single
 from .mcp.toolbox import Toolbox
@@ -95,11 +95,11 @@ class Passage:
     """One request under way."""
 
     __slots__ = (
-        *("began", "caller", "context", "crew", "errand", "head", "known_as", "line", "more", "waiting"),
+        *("began", "caller", "context", "errand", "find_crew", "head", "known_as", "line", "more", "waiting"),
         *("disconnected", "keep_alive", "message_event", "response_complete"),
     )
 
-    crew: Crew
+    find_crew: Callable[[], Crew]
     errand: Errand
 
     def __init__(self, line: Line, head: Head, known_as: str, caller: Caller) -> None:
@@ -114,6 +114,11 @@ class Passage:
         self.waiting: Waiting | None = None
         self.began = time.perf_counter()
         self.context = contextvars.copy_context()
+
+    @property
+    def crew(self) -> Crew:
+        """Give the threads of the system that is called; most calls need none."""
+        return self.find_crew()
 
     def lost(self) -> None:
         """Hear that the client is gone."""
@@ -239,7 +244,7 @@ class Lane:
         waiting = passage.waiting = Waiting()
         waiting.is_heard = True  # its line tells it
         self._running[waiting] = mark_of(asked.id, caller, head.peer), _nobody
-        passage.crew = crew_of(self._threads, self._toolbox, self._app, asked, caller)
+        passage.find_crew = partial(crew_of, self._threads, self._toolbox, self._app, asked, caller)
         return ToolByMcp(self._toolbox, asked, caller, waiting, gzips=head.gzips, app=self._app)
 
     def _rest(self, passage: Passage, body: bytes) -> Errand | None:
@@ -254,7 +259,7 @@ class Lane:
         arguments = said.get("arguments", {})
         if not isinstance(arguments, dict) or not self._counted(passage):
             return None
-        passage.crew = self._threads.crew(head.tool.partition(".")[0], self._app.landscape)
+        passage.find_crew = partial(self._threads.crew, head.tool.partition(".")[0], self._app.landscape)
         return ToolByRest(self._app, head.tool, arguments, passage.caller, root=head.root, gzips=head.gzips)
 
     def _counted(self, passage: Passage) -> bool:
@@ -268,7 +273,7 @@ class Lane:
             return False
         if standing is None:
             return False
-        passage.more = spelled(rate_limit(standing))
+        passage.more = rate_limit_spelled(standing)
         return True
 
     def ended(self, passage: Passage, said: Said | None, error: BaseException | None) -> None:
@@ -276,7 +281,7 @@ class Lane:
         if passage.waiting is not None:
             self._running.pop(passage.waiting, None)
             if (standing := passage.waiting.standing) is not None:
-                passage.more = spelled(rate_limit(standing))
+                passage.more = rate_limit_spelled(standing)
         if said is None:
             assert error is not None
             said = passage.context.run(_unexpected, error, passage.head)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from .lane import Lane, Passage
 
 
+_ALL = 1_000_000
+
+
 class _Turn:
     """Of one system: how many calls are under way, and who waits for a place, since when."""
 
@@ -62,8 +65,8 @@ class Turns:
             self._begin(passage, turn)
             return True
         turn.waiting.append((time.monotonic(), passage))
-        self._ask(turn, passage)
         if not turn.ticks:
+            self._ask(turn, passage)
             turn.ticks = True
             asyncio.get_running_loop().call_later(TICK_S, self._tick, turn)
         return True
@@ -120,11 +123,11 @@ class Turns:
         else:
             self._lane.ended(passage, said, None)
         if turn.waiting:
-            self._serve(turn)
+            self._serve(turn, 1)
 
-    def _serve(self, turn: _Turn) -> None:
-        """Begin what there is a place for."""
-        while turn.waiting:
+    def _serve(self, turn: _Turn, most: int = _ALL) -> None:
+        """Begin what there is a place for, so many at most."""
+        for _ in range(min(most, len(turn.waiting))):
             passage = turn.waiting[0][1]
             standing = self._direct.standing(passage.errand.tool or "", passage.caller)
             if standing is False:
