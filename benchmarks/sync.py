@@ -278,6 +278,14 @@ def upserted(yard: Yard) -> list[Row]:
         if "ingestr" in yard.peers:
             words = ("ingest", "--source-uri", yard.url, "--source-table", "public.chg", "--dest-uri", yard.url, "--dest-table", "public.dst", "--yes", "--incremental-strategy", "merge", "--incremental-key", "changed", "--primary-key", "id")  # fmt: skip
             peers["ingestr 0.15.9 merge"] = (lambda: (back(), yard.tool("ingestr==0.15.9", "ingestr", *words))[1], 1)
+        if "dlt" in yard.peers:
+            said = {
+                "source": yard.url.replace("postgresql:", "postgresql+psycopg2:"),
+                "target": yard.url,
+                "into": "of_dlt",
+            }
+            yard.peer("dlt", "dlt", table="src", mode="replace", **said)
+            peers["dlt merge"] = (lambda: yard.peer("dlt", "dlt", table="chg", mode="merge", **said), 5)
         return compete(yard, f"upsert of {count:,} rows", service, ours, peers, count)
 
 
@@ -322,7 +330,7 @@ def into_files(yard: Yard, kind: str, goal: float) -> list[Row]:
     """Write a file and load it again by other means; the limit is COPY's text in a file."""
     drop = yard.folder / f"drop_{kind}"
     (drop / "files").mkdir(parents=True)
-    form = {"kind": "csv", "null": "\\N"} if kind == "csv" else {"kind": "parquet"}
+    form = {"kind": "csv", "null": "\\N", "datetimes": "sql"} if kind == "csv" else {"kind": "parquet"}
     feed = {"pattern": "files/*.out", "ready": {"min_age_s": 0}, "format": form}
     adapters = {"a": yard.database("src"), "files": {"kind": "local", "root": str(drop), "feeds": {"rows": feed}}}
     syncs = {"s": {"from": {"adapter": "a", "table": "src"}, "to": {"adapter": "files", "feed": "rows"}}}

@@ -200,16 +200,20 @@ def unlimited(connection: Connection) -> None:
 
 def copy_out(line: psycopg.Connection[Any], query: str) -> Iterator[tuple[bytearray, int]]:
     """Give chunks of whole rows with their number; an empty one while nothing comes. The last row is a chunk of its own."""
-    return _copying(line, query, _chunks)
+    return copied(line, _in_binary(query), _chunks)
 
 
 def rows_out(line: psycopg.Connection[Any], query: str, count: int) -> Iterator[tuple[list[bytes], int]]:
     """Give at least so many rows at a time, each as its bytes, with their number; none while nothing comes."""
-    return _copying(line, query, partial(_rows, count=count))
+    return copied(line, _in_binary(query), partial(_rows, count=count))
 
 
-def _copying(
-    line: psycopg.Connection[Any], query: str, taken: Callable[[Any, select.poll], Iterator[tuple[Some, int]]]
+def _in_binary(query: str) -> str:
+    return f"copy ({query}) to stdout (format binary)"
+
+
+def copied(
+    line: psycopg.Connection[Any], command: str, taken: Callable[[Any, select.poll], Iterator[tuple[Some, int]]]
 ) -> Iterator[tuple[Some, int]]:
     """
     Run a COPY and give what is taken of it.
@@ -219,7 +223,7 @@ def _copying(
     from psycopg import errors, generators, pq
 
     pgconn = line.pgconn
-    pgconn.send_query(f"copy ({query}) to stdout (format binary)".encode(line.info.encoding))
+    pgconn.send_query(command.encode(line.info.encoding))
     begun = line.wait(generators.execute(pgconn))[-1]
     if begun.status != pq.ExecStatus.COPY_OUT:
         raise errors.error_from_result(begun, encoding=line.info.encoding)

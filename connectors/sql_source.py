@@ -265,6 +265,7 @@ class TableSource:
         self._table = table
         self._watermark = watermark
         self._lane: TableLane | None = None
+        self._flow: Callable[[], Flow] | None = None
         self._order: list[str] = []
         self._overlap = timedelta(seconds=watermark.get("overlap_s", 0) if watermark else 0)
         self.one_effect = _effect(watermark)
@@ -294,13 +295,22 @@ class TableSource:
 
     def lanes(self, wanted: Mapping[str, str] | None) -> Sequence[Lane]:
         from .sql_copy import offered
+        from .sql_copy_text import offered_text
 
-        return offered(self._database, self._table, wanted)
+        binary = offered(self._database, self._table, wanted)
+        return binary if self._watermark else [*binary, *offered_text(self._database, self._table, wanted)]
 
     def enter(self, lane: Lane) -> bool:
+        from .sql_copy_text import FORM, Lines
         from .sql_lane import TableLane
 
+        if lane.form == FORM:
+            self._flow = lambda: Lines(self._database, self._table, lane)
+            return True
+
         self._lane = TableLane.of(self._database, self._table, lane, self._order)
+        if self._lane is not None:
+            self._flow = self._lane.flow
         return self._lane is not None
 
     def total(self, cursor: Cursor) -> int | None:
@@ -318,7 +328,7 @@ class TableSource:
 
     def _whole(self, rows: int) -> Portion:
         stream = self._stream(rows)
-        return stream if self._lane is None else CopiedStream(stream, self._lane.flow)
+        return stream if self._flow is None else CopiedStream(stream, self._flow)
 
     def _stream(self, rows: int) -> Stream:
         from .sql_lane import TableColumns

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from typing import Any, BinaryIO
 
 import structlog
 
 from ...connectors.drop import Entry, Files, checked_name, confined
-from ...core.batch import Columns, Cursor, Row, RowRefused, Writing, Written
+from ...core.batch import Columns, Cursor, Flow, Lane, Row, RowRefused, Writing, Written
 from ...core.errors import ConfigError, InputError, Rejected, Unavailable
 from ...core.values import moment
 from .config import in_place_of
@@ -39,6 +39,12 @@ class FeedSink:
 
     def has(self, portion: str) -> bool:
         return False
+
+    def takes(self, lane: Lane) -> Lane | None:
+        """Agree to lines that a database prints as we would."""
+        from ..formats.csv_lane import lines_lane
+
+        return lines_lane(self._feed.config.format, self._feed.format, lane)
 
     @contextmanager
     def writing(self, *, portion: str, file_name: str | None = None) -> Iterator[Writing]:
@@ -106,6 +112,19 @@ class FileWriting:
             self._size += len(written)
         self._buffer.seek(0)
         self._buffer.truncate()
+
+    def load(self, lane: Lane, flow: Flow, beat: Callable[[], None]) -> Written:
+        """Write lines as they come."""
+        header: Any = self._feed.format
+        self._buffer.write(header.header_line([name for name, _, _ in lane.fields]))
+        self._keep()
+        with closing(flow.chunks()) as chunks:
+            for chunk in chunks:
+                beat()
+                self._spool.write(chunk)
+                self._sha256.update(chunk)
+                self._size += len(chunk)
+        return Written(inserted=flow.rows)
 
     def promise(self) -> Mapping[str, Any]:
         self._complete()

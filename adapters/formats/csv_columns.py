@@ -10,12 +10,11 @@ import pyarrow as pa
 from pyarrow import compute
 
 from ...core.batch import Columns, InArrow, Read
-from .scalars import ColumnSpec, Print, shortest
+from .scalars import ColumnSpec, Print, in_sql, shortest
 
 Array = Any
-_PLAIN = frozenset("0123456789+-.:eTtrufals")
+_PLAIN = frozenset("0123456789+-.:eTtrufals NaInfity")
 """What stands in the text of anything that is no text: numbers, truths, days and moments."""
-_NEWLINE_85 = 0xC2, 0x85
 _PLAIN_SCALE = 6
 """Smaller units than this may be written with an exponent by Arrow."""
 _FLOATS = 1e-4, 1e10
@@ -26,17 +25,20 @@ _STAMP_CHARS, _SECOND_CHARS = 26, 19
 class ColumnPrinter:
     """Prints batches by the dialect of a file."""
 
-    def __init__(self, delimiter: str, quote: str, null: str, newline: str) -> None:
+    def __init__(self, delimiter: str, quote: str, null: str, newline: str, *, sql: bool) -> None:
+        self._sql = sql
         self._delimiter, self._quote, self._null, self._newline = delimiter, quote, null, newline
         self._special = np.zeros(256, np.bool_)
         self._special[list((delimiter + quote + "\n\r").encode())] = True
 
     @classmethod
-    def of(cls, delimiter: str, quote: str | None, null: str, newline: str) -> ColumnPrinter | None:
+    def of(
+        cls, delimiter: str, quote: str | None, null: str, newline: str, *, sql: bool = False
+    ) -> ColumnPrinter | None:
         """Give a printer; None for a dialect in which a number may need quotes."""
         if quote is None or not (delimiter + quote).isascii() or _PLAIN & {delimiter, quote}:
             return None
-        return None if null and set(null) <= _PLAIN else cls(delimiter, quote, null, newline)
+        return None if null and set(null) <= _PLAIN else cls(delimiter, quote, null, newline, sql=sql)
 
     def lines(self, rows: Columns, prints: Sequence[tuple[ColumnSpec, Print]]) -> memoryview | None:
         """Print rows; None when one of their values has to be looked at by itself."""
@@ -66,6 +68,8 @@ class ColumnPrinter:
                 return None
             if pa.types.is_string(found.type):
                 return self._quoted(found)
+            if self._sql and pa.types.is_timestamp(found.type):
+                return pa.array([None if one is None else in_sql(one) for one in values], pa.string())
             return _texts(found)
         except ValueError:  # the way of rows says which one it is
             return None
@@ -83,10 +87,6 @@ class ColumnPrinter:
         offsets: Any = np.frombuffer(found.buffers()[1], np.int32)[found.offset : found.offset + len(found) + 1]
         text: Any = np.frombuffer(held, np.uint8)[offsets[0] : offsets[-1]]
         places = np.flatnonzero(self._special[text])
-        wide = np.flatnonzero(text == _NEWLINE_85[1])
-        if len(wide):
-            wide = wide[(wide > 0) & (text[wide - 1] == _NEWLINE_85[0])]
-            places = np.union1d(places, wide)
         if not len(places):
             return found
         which = np.unique(np.searchsorted(offsets[1:] - offsets[0], places, side="right"))

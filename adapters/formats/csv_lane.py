@@ -14,6 +14,7 @@ from .format import Format
 from .scalars import ColumnSpec
 
 FORM = "csv"
+LINES = "postgresql csv"
 _CHUNK = 1 << 20
 _MARK = codecs.BOM_UTF8
 
@@ -40,6 +41,22 @@ def csv_lane(config: Any, form: Format, path: Path, wanted: Mapping[str, str] | 
         return None
     fields = tuple((names[spec.name], spec.name, "text" if spec.type == "string" else spec.type) for spec in specs)
     return Lane(FORM, fields, Dialect(config.delimiter, config.quote or "", config.null, config.max_record_bytes))
+
+
+def lines_lane(config: Any, form: Format, lane: Lane) -> Lane | None:
+    """Agree to lines of a database, where they are what we would print; None otherwise."""
+    if lane.form != LINES or not isinstance(config, CsvConfig) or not isinstance(form, Csv):
+        return None
+    plain = config.quote is not None and config.escape in (None, config.quote) and not config.columns
+    if not plain or config.newline != "lf" or codecs.lookup(config.encoding).name != "utf-8" or config.decimal != ".":
+        return None
+    marks = config.delimiter + (config.quote or "")
+    if not marks.isascii() or set(marks + "\r\n") & set(config.null):
+        return None
+    if config.datetimes != "sql" and any(word == "timestamp" for _, _, word in lane.fields):
+        return None
+    dialect = Dialect(config.delimiter, config.quote or "", config.null, config.max_record_bytes)
+    return Lane(LINES, lane.fields, dialect)
 
 
 _UTF8 = ("utf-8", "utf-8-sig")

@@ -7,6 +7,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -18,7 +19,7 @@ from ...core.errors import InputError
 from .compression import FormatConfig
 from .format import Begun, Column, Format, IncompleteFile, Record, Whole, WrongFile
 from .framing import Newline, known_encoding, lines, newline_bytes
-from .scalars import Columns, ColumnSpec, Parse, Print, parser, printer
+from .scalars import Columns, ColumnSpec, Parse, Print, in_sql, parser, printer
 
 Cell = tuple[str, bool]
 """The text of a field, and whether it was quoted."""
@@ -37,6 +38,11 @@ class CsvConfig(FormatConfig):
     null: str = Field(
         "",
         description="Unquoted text that means NULL. By default an empty field is NULL and a quoted empty one is text.",
+    )
+    datetimes: Literal["iso", "sql"] = Field(
+        "iso",
+        description="How date-times without a pattern of their own are written: 2026-01-02T03:04:05, or 2026-01-02 03:04:05 "
+        "as databases do. Both are read.",
     )
     newline: Newline = Field("lf", description="End of a record when writing; lf and crlf are both read.")
     skip_footer: int = Field(
@@ -78,6 +84,8 @@ class Csv(Whole):
             config.delimiter, config.quote, None if config.escape == config.quote else config.escape, config.null
         )
         self._specs = {spec.name: spec for spec in config.columns}
+        # Where EBCDIC has its end of a line.
+        self._next_line = None if is_utf8(config) and config.newline != "nl" else "\x85"
 
     def read(self, stream: BinaryIO, *, start: int = 0) -> Iterator[Record | Reject]:
         records = self._records(stream)
@@ -111,9 +119,8 @@ class Csv(Whole):
 
         def begin(found: Iterable[str]) -> None:
             names.extend(found)
-            prints.extend(printer(self._specs.get(name, ColumnSpec(name=name)), self._config.decimal) for name in names)
-            if self._config.header:
-                stream.write(self._line([self._quoted(name) for name in names]))
+            prints.extend(self._printer(self._specs.get(name, ColumnSpec(name=name))) for name in names)
+            stream.write(self.header_line(names))
 
         def more(rows: Iterable[Row | Record]) -> int:
             count, fresh = 0, not names
@@ -148,20 +155,25 @@ class Csv(Whole):
             begin(spec.name for spec in self._config.columns)
         return Begun(more, columns=columns)
 
+    def header_line(self, names: Iterable[str]) -> bytes:
+        """Give what a file begins with."""
+        return self._line([self._quoted(name) for name in names]) if self._config.header else b""
+
+    def _printer(self, spec: ColumnSpec) -> Print:
+        show = printer(spec, self._config.decimal)
+        if self._config.datetimes == "iso" or spec.date is not None or spec.type not in {"string", "datetime"}:
+            return show
+        return lambda value: in_sql(value) if isinstance(value, datetime) else show(value)
+
     def _printed(self, rows: Batched, names: list[str], prints: list[Print]) -> memoryview | None:
         """Print a batch by column; None for a dialect, or a value, that the way of rows knows alone."""
         config = self._config
-        if (
-            not len(rows)
-            or codecs.lookup(self._encoding).name != "utf-8"
-            or self._cells.escape is not None
-            or config.decimal != "."
-        ):
+        if not len(rows) or self._next_line or self._cells.escape is not None or config.decimal != ".":
             return None
         from .csv_columns import ColumnPrinter
 
         newline = newline_bytes(config.newline, self._encoding).decode()
-        printer = ColumnPrinter.of(config.delimiter, config.quote, config.null, newline)
+        printer = ColumnPrinter.of(config.delimiter, config.quote, config.null, newline, sql=config.datetimes == "sql")
         specs = [self._specs.get(name, ColumnSpec(name=name)) for name in names]
         return None if printer is None else printer.lines(rows, list(zip(specs, prints, strict=True)))
 
@@ -269,7 +281,7 @@ class Csv(Whole):
 
     def _quoted(self, text: str) -> str:
         quote, escape = self._config.quote, self._cells.escape
-        special = {self._config.delimiter, quote, escape, "\n", "\r", "\x85"} - {None}
+        special = {self._config.delimiter, quote, escape, "\n", "\r", self._next_line} - {None}
         if text != self._config.null and not any(char in text for char in special if char):
             return text
         if quote is None:
@@ -343,6 +355,10 @@ class _Cells:
             return text, False
         plain = self._unescape.sub(lambda found: found.group(1) or found.group(), text)
         return plain, plain != text
+
+
+def is_utf8(config: CsvConfig) -> bool:
+    return codecs.lookup(config.encoding).name in {"utf-8", "utf-8-sig"}
 
 
 def _bare(encoding: str) -> str:

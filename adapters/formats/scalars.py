@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from math import isfinite
+from math import isfinite, isnan
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -84,6 +84,13 @@ def parser(spec: ColumnSpec, decimal_mark: str, *, implied_scale: bool = False) 
             return _moment_parser(spec.date, spec.type == "date")
 
 
+def in_sql(value: datetime) -> str:
+    """Give a moment as PostgreSQL does: a blank, no zeros at the end of a second, and of the zone what is not zero."""
+    text = value.replace(tzinfo=None).isoformat(" ")
+    text = text.rstrip("0") if "." in text else text
+    return text if value.tzinfo is None else text + value.isoformat()[-6:].removesuffix(":00")
+
+
 def printer(spec: ColumnSpec, decimal_mark: str, *, implied_scale: bool = False) -> Print:
     """Compile value to text; the printer raises ValueError with a reason."""
     match spec.type:
@@ -140,6 +147,7 @@ def scaled(value: int, scale: int) -> Decimal:
 
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
+_WITH_EXPONENT = 1e15
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 
 
@@ -258,7 +266,11 @@ def _text(value: Any) -> str:
 
 
 def shortest(value: float) -> str:
-    """Give the shortest text that gives the float back."""
+    """Give the shortest text that gives the float back, in the form that PostgreSQL gives it."""
     if not isfinite(value):
-        raise ValueError(f"{value} is no number that can be written")
-    return repr(value).removesuffix(".0")
+        return "NaN" if isnan(value) else f"{'-' * (value < 0)}Infinity"
+    text = repr(value).removesuffix(".0")
+    if not _WITH_EXPONENT <= abs(value) < 10 * _WITH_EXPONENT:
+        return text
+    digits = text.lstrip("-").replace(".", "").rstrip("0")
+    return f"{'-' * (value < 0)}{digits[0]}{'.' * (len(digits) > 1)}{digits[1:]}e+15"

@@ -9,6 +9,7 @@ import pyarrow.parquet
 import pytest
 from syncing import Night, execute, rows
 
+from drawbar.adapters.feeds.sink import FeedSink, FileWriting
 from drawbar.adapters.formats.delimited import Csv
 from drawbar.connectors.sql_lane import TableColumns
 from drawbar.connectors.sql_sqlite import SqliteColumns
@@ -102,16 +103,26 @@ def exported(night: Any, url: str, form: dict[str, Any]) -> bytes:
     return bytes(file.read_bytes())
 
 
-@pytest.mark.parametrize("form", [{}, {"null": "\\N", "delimiter": ";", "newline": "crlf"}, {"encoding": "utf-8-sig"}], ids=str)  # fmt: skip
+@pytest.mark.parametrize("form", [{}, {"datetimes": "sql", "null": "-"}, {"null": "\\N", "delimiter": ";", "newline": "crlf"}, {"encoding": "utf-8-sig"}], ids=str)  # fmt: skip
 @pytest.mark.parametrize("which", VALUES)
 def test_a_file_by_column_is_byte_for_byte_the_one_by_row(
     which: str, form: dict[str, Any], pg_url: str, night: Any, monkeypatch: Any
 ) -> None:
     filled(pg_url, which)
     execute(pg_url, "alter table src drop column o, drop column j")
+    if "datetimes" in form:  # then the server's own lines are what is written
+        execute(pg_url, "alter table src drop column i")
+
+    lines: list[str] = []
+    load = FileWriting.load
+    monkeypatch.setattr(
+        FileWriting, "load", lambda self, lane, *given: lines.append(lane.form) or load(self, lane, *given)
+    )
 
     by_column = exported(night, pg_url, {"kind": "csv", **form})
+    assert lines == (["postgresql csv"] if "datetimes" in form else [])
     monkeypatch.setattr(Csv, "_printed", lambda *given: None)
+    monkeypatch.setattr(FeedSink, "takes", lambda self, lane: None)
 
     assert by_column == exported(night, pg_url, {"kind": "csv", **form})
 
