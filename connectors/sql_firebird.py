@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from firebird.driver import TPB, BlobReader, Isolation, TraAccessMode, connect, driver_config
+from firebird.driver import TPB, Isolation, TraAccessMode, connect, driver_config
+from firebird.driver.core import BlobReader
 from firebird.driver.types import CancelType
 from sqlalchemy.engine import URL
 
