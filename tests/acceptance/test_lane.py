@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -170,6 +171,48 @@ def test_a_call_that_is_forbidden_is_refused_on_the_short_way_too(house):
         short, long = way(house, name, {"id": 1}, agent="reader"), way(house, name, {"id": 1}, agent="reader", **LONG)
         alike(short, long)
         assert b"may not call" in short.content
+
+
+def test_a_head_that_was_heard_before_is_answered_alike_however_its_bytes_come(house):
+    def said(number, more=b""):
+        params = {"name": "erp_find", "arguments": {"id": number}}
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
+        head = f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAuthorization: Bearer {house.keys['clerk']}\r\nContent-Length: {len(body)}\r\n"
+        return head.encode() + more + b"\r\n" + body
+
+    host, _, port = house.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as line:
+        for number in (11, 12, 13):  # the first is read by the parser, the others are known
+            line.sendall(said(number))
+            assert b"%d.00" % number in _answer(line)
+        line.sendall(said(14)[:-5])
+        time.sleep(0.05)
+        line.sendall(said(14)[-5:])
+        assert b"14.00" in _answer(line)
+        line.sendall(said(15) + said(16))  # two at once: the second waits for its turn
+        heard = _answer(line)
+        while b"16.00" not in heard:
+            heard += _answer(line)
+        assert b"15.00" in heard
+        line.sendall(said(17, b"X-Unusual: 1\r\n"))
+        assert b"17.00" in _answer(line)
+        line.sendall(said(18).replace(b"Content-Length", b"Transfer-Encoding: chunked\r\nContent-Length"))
+        assert _answer(line).startswith(b"HTTP/1.1 400")
+
+
+def _answer(line):
+    heard = b""
+    while (head := heard.find(b"\r\n\r\n")) < 0 or len(heard) < head + 4 + _length(heard[:head]):
+        piece = line.recv(65536)
+        if not piece:
+            break
+        heard += piece
+    return heard
+
+
+def _length(head):
+    found = re.search(rb"(?i)content-length: (\d+)", head)
+    return int(found[1]) if found else 0
 
 
 def test_the_short_way_counts_the_calls_of_a_minute(house):
