@@ -83,6 +83,9 @@ class Batch:
                     raise self._doubt(f"{self._where}: no confirm within {timeout_s:.3g} s") from None
 
     def begin(self, line: Line, *, paused: bool) -> None:
+        if self._over:  # nobody waits for it any more
+            self.close()
+            return
         self._line, self._paused = line, paused
         self._heard_at = time.monotonic()
         self._feed()

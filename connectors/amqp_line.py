@@ -91,7 +91,7 @@ def _message(data: bytes, at: int, end: int, channel: int, taking: Delivered) ->
     if size - end < _HEAD_AND_END:
         return 0
     kind, of_channel, length = HEAD.unpack_from(data, end)
-    body_at = end + length + _HEAD_AND_END
+    body_at: int = end + length + _HEAD_AND_END
     if kind != HEADER or of_channel != channel:
         return -1
     if body_at > size:
@@ -106,7 +106,7 @@ def _message(data: bytes, at: int, end: int, channel: int, taking: Delivered) ->
     kind, of_channel, length = HEAD.unpack_from(data, body_at)
     if kind != BODY or of_channel != channel or length != body_size:
         return -1
-    after = body_at + length + _HEAD_AND_END
+    after: int = body_at + length + _HEAD_AND_END
     if after > size:
         return 0
     taking(*delivery(data, at), properties, data[body_at + 7 : after - 1])

@@ -245,7 +245,8 @@ class _Sender:
         unsent = error if isinstance(error, ConfigError) else Unavailable(error.message)
         _fail(self.opened, unsent)
         with self._lock:
-            exchanges, others = list(self._exchanges.values()), [*self._batches, *self._requests.values()]
+            exchanges = list(self._exchanges.values())
+            others: list[Batch | Requests] = [*self._batches, *self._requests.values()]
         for other in others:
             other.lost(error)
         for one in exchanges:
@@ -349,7 +350,7 @@ class _Sender:
                 sent.set_result(None)
 
     def _on_channel_close(self, exchange: str, one: _Exchange, reason: Any) -> None:
-        """Sort what waits: on a channel that never had a confirm, the broker's no is for all of it."""
+        """Sort what waits: on a channel that never had a confirm the broker's no is for all of it, else for the only one."""
         with self._lock:
             if self._exchanges.get(exchange) is one:
                 del self._exchanges[exchange]
@@ -360,7 +361,7 @@ class _Sender:
             _fail(one.opened, Unavailable(answer.message))
         else:
             _fail(one.opened, answer)
-            if not one.confirmed and isinstance(answer, Rejected):
+            if isinstance(answer, Rejected) and (not one.confirmed or len(one.waiting) == 1):
                 self._fail_waiting(one, answer)
         self._fail_waiting(one, OutcomeUnknown(answer.message))
 

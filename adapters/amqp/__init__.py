@@ -68,7 +68,7 @@ class AmqpAdapter(Adapter[AmqpConfig]):
 
         try:
             yield Finding("connect", ok=True, found=self._connects())
-            self._wire.ready()
+            self._wire.declare()
         except DrawbarError as error:
             yield Finding.of("connect" if error.field != "declare" else "declare", error)
             return

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from ...core.errors import Rejected
 from ...core.masking import masked
 from ...core.tool import Call, Tool
 from .config import PublishConfig, RequestConfig
@@ -90,12 +89,8 @@ class Sending:
             routing_key=message.routing_key,
             message_id=message.message_id,
         )
-        wire.ready()
-        try:
+        with wire.there():
             wire.publisher.publish(message, timeout_s=call.left_s(), leaving=call.leaving)
-        except Rejected as error:
-            wire.missed(error)
-            raise
         return {"message_id": message.message_id}
 
     def _request(self, request: RequestConfig, arguments: dict[str, Any], call: Call) -> dict[str, Any]:
@@ -111,14 +106,10 @@ class Sending:
             message_id=message.message_id,
             correlation_id=correlation,
         )
-        wire.ready()
-        try:
+        with wire.there():
             answer = wire.publisher.request(
                 message, direct=request.reply.queue == "direct", timeout_s=call.left_s(), leaving=call.leaving
             )
-        except Rejected as error:
-            wire.missed(error)
-            raise
         return {"message_id": message.message_id, "message": wire.bodies(request.reply).told(answer)}
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ...core.batch import Cursor, Row, RowRefused, Writing, Written
-from ...core.errors import DrawbarError, Rejected
+from ...core.errors import DrawbarError
 from ...core.schema import Checker
 from .publish import outgoing
 
@@ -68,7 +68,6 @@ class QueueSink:
 
     @contextmanager
     def writing(self, *, portion: str, file_name: str | None = None) -> Iterator[Writing]:
-        self._wire.ready()
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
             yield QueueWriting(self, spool, portion)  # type: ignore[arg-type]  # it is a binary stream
 
@@ -83,11 +82,8 @@ class QueueSink:
         return self._checker.deviation({"body": row})
 
     def send(self, messages: Iterator[Ready]) -> None:
-        try:
+        with self._wire.there():
             self._wire.publisher.publish_all(self._config.exchange, messages, timeout_s=self._timeout_s)
-        except Rejected as error:
-            self._wire.missed(error)
-            raise
 
     @cached_property
     def _ready(self) -> Callable[[Outgoing], Ready]:

@@ -50,8 +50,8 @@ class Taking:
         from ...connectors.amqp import browse
 
         call.notes.update(endpoint=self._wire.endpoint.where, queue=config.queue)
-        self._wire.ready()
-        waiting, found = browse(self._wire.endpoint, config.queue, arguments.get("limit", 10), call.left_s())
+        with self._wire.there():
+            waiting, found = browse(self._wire.endpoint, config.queue, arguments.get("limit", 10), call.left_s())
         told = self._wire.bodies(config).told
         return {"messages": [told(message) for message in found], "waiting": waiting}
 
@@ -83,8 +83,8 @@ class Taking:
             call.leaving()
             claims.append(self._claims.keep(message))
 
-        self._wire.ready()
-        message = take(self._wire.endpoint, config.queue, keep, call.left_s())
+        with self._wire.there():
+            message = take(self._wire.endpoint, config.queue, keep, call.left_s())
         if message is None:
             return {"message": None, "claim": None}
         return {"message": self._wire.bodies(config).told(message), "claim": claims[0]}

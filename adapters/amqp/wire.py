@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from ...connectors.amqp_consumer import Consumer
     from ...connectors.amqp_publisher import Publisher
     from ...connectors.amqp_topology import Part
+
+_NOT_FOUND = 404
 
 
 class Wire:
@@ -68,20 +71,22 @@ class Wire:
     def count(self, queue: str) -> int:
         from ...connectors.amqp import count
 
-        self.ready()
-        return count(self.endpoint, queue, self.config.call_timeout_s)
+        with self.there():
+            return count(self.endpoint, queue, self.config.call_timeout_s)
 
-    def ready(self) -> None:
-        """Make what the configuration declares, once."""
+    @contextmanager
+    def there(self) -> Iterator[None]:
+        """Make what the configuration declares before the first call, and before the next when the broker misses something."""
         with self._lock:
             if not self._declared:
                 self.declare()
                 self._declared = True
-
-    def missed(self, error: Rejected) -> None:
-        """Make it again before the next call, where the broker says that something is not there."""
-        if isinstance(error.detail, dict) and error.detail.get("code") == 404:
-            self._declared = False
+        try:
+            yield
+        except Rejected as error:
+            if isinstance(error.detail, dict) and error.detail.get("code") == _NOT_FOUND:
+                self._declared = False
+            raise
 
     def declare(self) -> None:
         """Make what is not there of what the configuration declares; ConfigError for what is there and does not fit."""

@@ -538,8 +538,7 @@ def of_trigger(conn: Connection, trigger_id: str) -> str | None:
 
 
 def unfinished(conn: Connection, workflow: str, most: int) -> int:
-    (count,) = _UNFINISHED(conn, workflow=workflow, most=most).one()
-    return int(count)
+    return int(_UNFINISHED(conn, workflow=workflow, most=most).fetchone()[0])
 
 
 def reopen(conn: Connection, run_id: str, *, held: str | None, given: str) -> None:

@@ -34,7 +34,10 @@ class RabbitMQ(process.Private):
     username = "drawbar"
     password = "drawbar"
 
-    def __init__(self) -> None:
+    def __init__(self, more: str = "", plugins: str = "rabbitmq_management") -> None:
+        """`more` are further lines of its configuration."""
+        self._more = more
+        self._plugins = plugins
         self._program = process.binary(
             "rabbitmq-server", "/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"
         )
@@ -115,8 +118,8 @@ class RabbitMQ(process.Private):
 
     def _write_config(self) -> None:
         config = CONFIG.format(port=self.port, management_port=self.management_port)
-        (self.home / "rabbitmq.conf").write_text(config)
-        (self.home / "enabled_plugins").write_text("[rabbitmq_management].\n")
+        (self.home / "rabbitmq.conf").write_text(config + self._more)
+        (self.home / "enabled_plugins").write_text(f"[{self._plugins}].\n")
 
     def _environment(self) -> dict[str, str]:
         return {

@@ -156,8 +156,13 @@ def amqp(url):
         "url": url,
         "connect_timeout_s": 2,
         "publish": {"billed": {"exchange": "erp", "routing_key": "order.${{ arguments.body.plant }}"}},
+        "request": {"price": {"routing_key": "in", "reply": {"queue": "exclusive"}}},
         "consume": {"incoming": {"queue": "in"}},
-        "tools": {"publish_billed": {"examples": [{"arguments": {"body": {"plant": "M"}}}]}},
+        "tools": {
+            "publish_billed": {"examples": [{"arguments": {"body": {"plant": "M"}}}]},
+            "browse_incoming": {"examples": [{"arguments": {"limit": 3}}]},
+            "request_price": {"examples": [{"arguments": {"body": {}}}]},
+        },
     }
 
 

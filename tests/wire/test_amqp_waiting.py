@@ -1,0 +1,130 @@
+"""What a queue says about the runs that its messages start: how many, when they settle, in which order."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import closing
+from itertools import pairwise
+
+import pika
+import pytest
+
+from drawbar.app import open_app
+from drawbar.testing.broker import Broker
+
+CONFIG = """
+version: 1
+adapters:
+  events:
+    kind: amqp
+    url: {url}
+    consume: {{ incoming: {{ queue: in, dead_letter: {{ routing_key: dead }}, {more} }} }}
+workflows:
+  bill:
+    triggers: [ {{ adapter: events, consume: incoming, input: "${{{{ message.body }}}}" }} ]
+    tasks:
+      rest: {{ wait_s: {rest_s} }}
+      {task}
+"""
+FAILS = 'no: { needs: [rest], tool: events.publish_nowhere, with: { body: {} }, if: "${{ input.fails }}" }'
+
+
+@pytest.fixture
+def broker():
+    with Broker() as broker, closing(pika.BlockingConnection(pika.URLParameters(broker.url))) as connection:
+        broker.channel = connection.channel()
+        for queue in ("in", "dead"):
+            broker.channel.queue_declare(queue, durable=True)
+        broker.channel.confirm_delivery()
+        yield broker
+
+
+@pytest.fixture
+def begun(tmp_path, broker):
+    opened = []
+
+    def begun(more, task="", rest_s=0.05):
+        text = CONFIG.format(url=broker.url, more=more, task=task, rest_s=rest_s)
+        if task:
+            text = text.replace("consume:", "publish: { nowhere: { routing_key: nowhere } }\n    consume:", 1)
+        (tmp_path / "drawbar.yaml").write_text(text)
+        opened.append(open_app(tmp_path / "drawbar.yaml"))
+        opened[-1].begin(starts=True)
+        return opened[-1]
+
+    yield begun
+    for app in opened:
+        app.close()
+
+
+def put(broker, number, **more):
+    body = json.dumps({"n": number, **more}).encode()
+    broker.channel.basic_publish("", "in", body, pika.BasicProperties(message_id=f"m-{number}"))
+
+
+def eventually(look, good=bool, within_s=10):
+    ends = time.monotonic() + within_s
+    while not good(found := look()):
+        assert time.monotonic() < ends, f"still {found!r}"
+        time.sleep(0.02)
+    return found
+
+
+def states(app):
+    return [run.state for run in app.engine.runs(workflow="bill")]
+
+
+def test_with_so_many_unfinished_runs_no_more_begin(begun, broker):
+    app = begun("max_waiting: 2", rest_s=1)
+    for number in range(4):
+        put(broker, number)
+
+    eventually(lambda: len(states(app)) == 2)
+    time.sleep(0.3)
+    assert len(states(app)) == 2
+    eventually(lambda: states(app), lambda found: found == ["succeeded"] * 4)
+
+
+def test_a_message_whose_run_goes_on_is_ours_only_when_the_run_has_ended(begun, broker):
+    app = begun("settle: finished, prefetch: 5", rest_s=1.2)
+    for number in range(3):
+        put(broker, number)
+    eventually(lambda: len(states(app)) == 3)
+
+    app.close()  # the messages go back, since no run has ended
+    eventually(lambda: broker.depth("in") == 3)
+    again = begun("settle: finished, prefetch: 5", rest_s=1.2)
+
+    eventually(lambda: states(again), lambda found: found == ["succeeded"] * 3)
+    eventually(lambda: broker.depth("in") == 0)
+    again.close()
+    assert broker.depth("in") == 0
+
+
+def test_a_message_whose_run_failed_is_a_dead_letter_with_its_reason(begun, broker):
+    begun("settle: finished", FAILS)
+    put(broker, 1, fails=True)
+    put(broker, 2, fails=False)
+
+    _, properties, body = eventually(lambda: broker.channel.basic_get("dead", auto_ack=True), lambda got: got[0])
+
+    assert json.loads(body)["n"] == 1
+    assert "failed: " in properties.headers["x-drawbar-reason"]
+    assert "no queue takes it" in properties.headers["x-drawbar-reason"]
+    eventually(lambda: broker.depth("in") == 0)
+
+
+def test_runs_of_a_group_come_one_after_the_other(begun, broker):
+    app = begun('group: "${{ message.body.g }}"', rest_s=0.15)
+    for number in range(6):
+        put(broker, number, g="ab"[number % 2])
+
+    eventually(lambda: states(app), lambda found: found == ["succeeded"] * 6)
+
+    runs = sorted(app.engine.runs(workflow="bill"), key=lambda run: run.started_at)
+    for group in "ab":
+        of_group = [run for run in runs if run.key == group]
+        assert [run.input["n"] for run in of_group] == sorted(run.input["n"] for run in of_group)
+        for one, other in pairwise(of_group):
+            assert other.started_at >= one.finished_at
