@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from paramiko import (
     Agent,
     AuthenticationException,
     BadAuthenticationType,
+    ECDSAKey,
+    Ed25519Key,
     PasswordRequiredException,
     PKey,
     RSAKey,
@@ -22,6 +35,12 @@ from ..core.errors import ConfigError, Unavailable
 from .sftp_algorithms import LegacyRsa
 
 _ANSWERS = "answers"
+_PKCS8 = (b"-----BEGIN PRIVATE KEY-----", b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
+_KINDS: dict[type, type[PKey]] = {
+    RSAPrivateKey: RSAKey,
+    EllipticCurvePrivateKey: ECDSAKey,
+    Ed25519PrivateKey: Ed25519Key,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +60,7 @@ def private_key(secrets: Secrets) -> PKey | None:
         return None
     path, passphrase = secrets.private_key_file, secrets.passphrase
     try:
-        key = PKey.from_path(path, passphrase.encode() if passphrase else None)  # type: ignore[arg-type]  # it wants bytes
+        key = _read(path, passphrase.encode() if passphrase else None)
     except OSError as error:
         raise ConfigError(f"the key {path} cannot be read: {error.strerror}", field="private_key_file") from error
     except (PasswordRequiredException, TypeError) as error:
@@ -56,6 +75,19 @@ def private_key(secrets: Secrets) -> PKey | None:
     if secrets.certificate_file is not None:
         _certify(key, path, secrets.certificate_file)
     return key
+
+
+def _read(path: Path, passphrase: bytes | None) -> PKey:
+    """Read a key; those of PKCS #8, which the library does not know, by way of OpenSSH's own form."""
+    content = path.read_bytes()
+    if not content.lstrip().startswith(_PKCS8):
+        return PKey.from_path(path, passphrase)  # type: ignore[arg-type]  # it wants bytes
+    key: Any = load_pem_private_key(content, passphrase)
+    kind = next((ours for theirs, ours in _KINDS.items() if isinstance(key, theirs)), None)
+    if kind is None:
+        raise ValueError("a kind of key that SSH has not")
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
+    return kind.from_private_key(StringIO(text))
 
 
 def log_in(transport: Transport, host: str, port: int, username: str, secrets: Secrets, key: PKey | None) -> None:

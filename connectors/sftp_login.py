@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from paramiko import HostKeys, PKey, SSHException, Transport
+from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
 from paramiko.ssh_exception import ChannelException, IncompatiblePeer
 
 from ..core.errors import ConfigError, Unavailable
@@ -103,6 +104,7 @@ def _shake_hands(transport: Line, login: Login, hosts: HostKeys | None, limit_s:
     )
     transport.allow(login.algorithms)
     known = _known_keys(hosts, login)
+    revoked = _revoked(login) if hosts is not None else frozenset()
     options = transport.get_security_options()
     wanted = [name for name in options.key_types if _family(name) in {_family(each) for each in known}]
     if wanted:  # ask for a kind of key that we can compare
@@ -117,6 +119,12 @@ def _shake_hands(transport: Line, login: Login, hosts: HostKeys | None, limit_s:
         raise Unavailable(
             f"{login.host}:{login.port} is no SSH server that answers: {str(error) or 'closed'}"
         ) from error
+    if offered.get_base64() in revoked:
+        raise ConfigError(
+            f"the host key of {login.host} is revoked in {_known_hosts_file(login)}: it shows {fingerprint(offered)}",
+            field="known_hosts",
+            next="ask the server's owner for its new key",
+        )
     _compare(offered, known, login)
 
 
@@ -159,13 +167,33 @@ def _known_hosts_file(login: Login) -> Path:
 
 
 def _known_hosts(login: Login) -> HostKeys:
+    """Read the file line by line: the library knows neither markers nor what to say of a line that is broken."""
     path = _known_hosts_file(login)
+    found = HostKeys()
+    for number, line in enumerate(_lines_of(path), 1):
+        if line[:1] in {"", "#", "@"}:
+            continue
+        try:
+            entry = HostKeyEntry.from_line(line, number)
+        except (InvalidHostKey, SSHException, ValueError) as error:
+            said = f"known_hosts {path} cannot be read: line {number} holds no key"
+            raise ConfigError(said, field="known_hosts") from error
+        for name in entry.hostnames if entry is not None and entry.key is not None else ():
+            found.add(name, entry.key.get_name(), entry.key)  # type: ignore[union-attr]  # there is one
+    return found
+
+
+def _lines_of(path: Path) -> list[str]:
     try:
-        return HostKeys(str(path))
+        return [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
     except OSError as error:
         raise ConfigError(f"known_hosts {path} cannot be read: {error.strerror}", field="known_hosts") from error
-    except (SSHException, ValueError) as error:
-        raise ConfigError(f"known_hosts {path} cannot be read: {error}", field="known_hosts") from error
+
+
+def _revoked(login: Login) -> frozenset[str]:
+    """Give the keys of `@revoked` lines, which the library passes over; they count whatever host they name (sshd(8))."""
+    fields = (line.split() for line in _lines_of(_known_hosts_file(login)) if line.startswith("@revoked"))
+    return frozenset(field[3] for field in fields if len(field) > 3)
 
 
 def _family(name: str) -> str:

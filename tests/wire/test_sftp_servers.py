@@ -272,6 +272,76 @@ def test_a_certificate_opens_the_door(adapters, tmp_path):
     assert "is no certificate of the key" in wrong.found
 
 
+KEYS = {
+    "openssh ed25519": ["-t", "ed25519"], "openssh rsa": ["-t", "rsa", "-b", "2048"], "openssh ecdsa": ["-t", "ecdsa"],
+    "pem rsa": ["-t", "rsa", "-b", "2048", "-m", "PEM"], "pem ecdsa": ["-t", "ecdsa", "-m", "PEM"],
+    "pkcs8 rsa": ["-t", "rsa", "-b", "2048", "-m", "PKCS8"], "pkcs8 ecdsa": ["-t", "ecdsa", "-m", "PKCS8"],
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("passphrase", ["", "open sesame"])
+def test_keys_of_every_form_open_the_door(sshd, drop_folder, adapters, tmp_path, passphrase):
+    for at, (name, options) in enumerate(KEYS.items()):
+        key = tmp_path / f"key{at}"
+        subprocess.run(["ssh-keygen", "-q", *options, "-N", passphrase, "-C", "", "-f", key], check=True)
+        with (sshd.home / "authorized_keys").open("a") as known:
+            known.write(key.with_suffix(".pub").read_text())
+        given = config(sshd, drop_folder, private_key_file=str(key))
+        (found, *_) = findings(adapters({**given, **({"passphrase": passphrase} if passphrase else {})}))
+        assert found.ok, (name, found.found)
+
+
+def test_a_revoked_host_key_is_refused_though_it_is_known(sshd, drop_folder, adapters, tmp_path):
+    known = sshd.known_hosts.read_text()
+    (tmp_path / "known").write_text(f"{known}@revoked * {known.partition(' ')[2]}")
+
+    (refused,) = findings(adapters(config(sshd, drop_folder, known_hosts="known")))
+    (tmp_path / "known").write_text(f"# ours\n{known}host ssh-ed25519 AAA=broken\n")
+    (broken,) = findings(adapters(config(sshd, drop_folder, known_hosts="known")))
+
+    assert "is revoked in" in refused.found
+    assert broken.found.endswith("cannot be read: line 3 holds no key")
+
+
+def test_hashed_names_of_known_hosts_are_understood(sshd, drop_folder, adapters, tmp_path):
+    (tmp_path / "known").write_text(sshd.known_hosts.read_text())
+    subprocess.run(["ssh-keygen", "-q", "-H", "-f", tmp_path / "known"], check=True, capture_output=True)
+
+    assert findings(adapters(config(sshd, drop_folder, known_hosts="known")))[0].ok
+
+
+def test_an_idle_connection_gives_signs_of_life(sshd, drop_folder, adapters, proxy, tmp_path):
+    between = proxy(sshd.port)
+    (tmp_path / "known").write_text(sshd.known_hosts.read_text().replace(str(sshd.port), str(between.port)))
+    given = config(sshd, drop_folder, port=between.port, known_hosts="known", ssh={"keepalive_s": 1})
+    adapter = adapters(given)
+    assert findings(adapter)[0].ok
+    before = between.passed["up"]
+
+    until = time.monotonic() + 5
+    while between.passed["up"] == before and time.monotonic() < until:
+        time.sleep(0.05)
+
+    assert between.passed["up"] > before
+
+
+@pytest.mark.parametrize(
+    ("part", "line", "names"),
+    [("ciphers", "Ciphers", ["aes128-cbc"]), ("ciphers", "Ciphers", ["3des-cbc"]), ("macs", "MACs", ["hmac-sha1"])],
+)
+def test_old_ciphers_and_macs_work_when_they_are_named(adapters, part, line, names):
+    more = "" if part == "macs" else "\nMACs hmac-sha2-256"
+    with OpenSSH(f"{line} {','.join(names)}{more or chr(10) + 'Ciphers aes128-ctr'}") as server:
+        given = config(server, server.folder())
+
+        (refused,) = findings(adapters(given))
+        assert f"no {part} in common: it offers {names[0]}" in refused.found
+        assert f"ssh: {{ algorithms: {{ {part}: [{names[0]}] }} }}" in refused.next
+
+        assert findings(adapters({**given, "ssh": {"algorithms": {part: names}}}))[0].ok
+
+
 def test_the_agent_holds_the_key(sshd, drop_folder, adapters, tmp_path, monkeypatch):
     agent = subprocess.Popen(["ssh-agent", "-D", "-a", tmp_path / "agent"], stdout=subprocess.DEVNULL)
     try:
