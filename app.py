@@ -160,6 +160,7 @@ class App:
             queues=self.queues,
             shelf=self.context.shelf,
         )
+        self.syncs.employ(self.engine)
         self.agent_runs = AgentRuns(self.journal, self.engine, self.agents)
         self.desk = Desk(self.journal, self.guard, self.engine)
         self.assignments = Assignments(self.journal, self.engine.take)

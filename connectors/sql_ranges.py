@@ -10,13 +10,23 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, CursorResult
 
-from ..core.batch import Cursor, Lane, Portion
+from ..core.batch import Cursor, Lane, Portion, Source
 from ..core.errors import ConfigError
 from .sql import Database
 from .sql_model import Table
 from .sql_shapes import readers, shape
-from .sql_source import CopiedStream, Stream
+from .sql_source import CopiedStream, Stream, TableSource
 from .sql_steps import STEP_S
+
+
+class PartedSource(TableSource):
+    """A table that can also be read in ranges."""
+
+    def split(self, by: str | None, ranges: int) -> tuple[str, Sequence[Any]]:
+        return bounds(self._database, self._table, by, ranges)
+
+    def within(self, column: str, low: Any, high: Any, *, portion: str) -> Source:
+        return RangeSource(self._database, self._table, column, low, high, portion)
 
 
 def bounds(database: Database, table: Table, by: str | None, ranges: int) -> tuple[str, list[Any]]:

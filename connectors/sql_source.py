@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, CursorResult
 
-from ..core.batch import Batch, Columns, Cursor, Flow, Lane, Portion, Reject, Row, Source
+from ..core.batch import Batch, Columns, Cursor, Flow, Lane, Portion, Reject, Row
 from ..core.errors import ConfigError, DrawbarError
 from ..core.store.ids import new_id
 from ..core.sync_drift import Field
@@ -379,16 +379,6 @@ class TableSource:
 
         with self._database.unit("read", timeout_s=STEP_S) as connection:
             return totals_of(connection, self._table, names)
-
-    def split(self, by: str | None, ranges: int) -> tuple[str, Sequence[Any]]:
-        from .sql_ranges import bounds
-
-        return bounds(self._database, self._table, by, ranges)
-
-    def within(self, column: str, low: Any, high: Any, *, portion: str) -> Source:
-        from .sql_ranges import RangeSource
-
-        return RangeSource(self._database, self._table, column, low, high, portion)
 
     def only(self, since: Any, until: Any) -> None:
         """Read from one stamp to another, both included, whatever the cursor says."""

@@ -92,7 +92,7 @@ class Asked:
         """Ask for what an earlier run read, with the business date that it had."""
         day = self.date or day_of(earlier)
         if config.from_.feed is not None and earlier["portions"]:
-            names = [str(one["name"]) for one in earlier["portions"]]
+            names = list(dict.fromkeys(str(one["name"]) for one in earlier["portions"]))
             return Asked(dry_run=self.dry_run, date=day, run=self.run, files=names)
         before, after = earlier["cursor_before"], earlier["cursor_after"]
         if not isinstance(after, Mapping) or "at" not in after or before == after:

@@ -281,7 +281,8 @@ class PartitionRules(Strict):
     ranges: int = Field(16, ge=1, le=4096, description="So many ranges, of about as many rows each.")
     parallel: int = Field(4, ge=1, le=64, description="So many at a time, within the budgets of both systems.")
     workers: bool = Field(
-        False, description="Spread them over all worker processes, as tasks of a run; absent: threads of this process."
+        False,
+        description="Spread them over all processes that work on runs, as items of a task; absent, or where nobody works: threads of this process.",
     )
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .batch import Source
 from .errors import ConfigError
@@ -15,7 +15,9 @@ from .store import syncs
 from .sync import Counts, Done, Progress
 from .sync_partitions import Plan, Splitting, at_a_time, begun, parts_of
 from .sync_runs import Held
-from .sync_work import SyncWork
+
+if TYPE_CHECKING:
+    from .sync_work import SyncWork
 
 
 class Loads:
@@ -36,8 +38,9 @@ class Loads:
                 plan = Plan.made(held.config, source)
             self._keep(held.name, plan)
         held.report["load"] = {"id": plan.id, "ranges": plan.ranges, "done_before": len(plan.done)}
-        if rules.workers and (spread := self._work.spread) is not None:
-            spread(held, plan, lambda changed: self._keep(held.name, changed), told)
+        spread = self._work.spread if rules.workers else None
+        if spread is not None and spread.serves(held):
+            spread.load(held, plan, lambda changed: self._keep(held.name, changed), told)
         else:
             self._on_threads(held, plan, source, told)
         held.loaded = True

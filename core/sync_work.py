@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .batch import Keeping, Sink, Source
 from .errors import DrawbarError, InputError, Unavailable
@@ -20,16 +20,16 @@ from .sync_deletes import Deleting, gone
 from .sync_drift import Described, Widening, as_kept, changes, settle
 from .sync_ends import Ends, said_of
 from .sync_enrich import Valid
+from .sync_loads import Loads
 from .sync_outlook import digest_of
 from .sync_runs import Held
+
+if TYPE_CHECKING:
+    from .sync_spread import Spread
 
 HOLD_S = 20.0
 RENEW_S = 5.0
 _KEPT_PORTIONS = 1000
-
-
-Spread = Callable[[Held, Any, Callable[[Any], None], Progress], None]
-"""Load what is left of a plan on other processes, and come back when all of it is done; the third keeps a changed plan."""
 
 
 class SyncWork:
@@ -41,6 +41,7 @@ class SyncWork:
         self.stop = stop
         self._ended = ended
         self.spread: Spread | None = None
+        """What spreads loads over workers, where there is an engine."""
 
     def carry(self, held: Held, progress: Progress | None) -> None:
         """Run to the end, and record it. Raises one of the five when it failed."""
@@ -70,8 +71,6 @@ class SyncWork:
             "effect": said_of(source, sink),
         }
         if held.config.partitions is not None and not held.asked.is_again and not held.asked.dry_run:
-            from .sync_loads import Loads  # it needs what is here
-
             Loads(self).carry(held, source, told)
         else:
             self._in_order(held, source, sink, told)

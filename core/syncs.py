@@ -16,6 +16,7 @@ from . import sync_work
 from .access import Caller
 from .adapter import Place
 from .batch import Preparing, Rewinding
+from .engine import Engine
 from .errors import DrawbarError, InputError
 from .guard import Guard
 from .holds import Holds, Intake
@@ -29,9 +30,12 @@ from .sync_asked import Asked, day_of
 from .sync_config import SyncConfig
 from .sync_ends import Ends, said_of
 from .sync_lag import Lags
+from .sync_loads import Loads
 from .sync_outlook import age_of, next_start
+from .sync_partitions import Plan
 from .sync_runs import Held, SyncRun, run_of_row
-from .sync_work import Spread, SyncWork
+from .sync_spread import Spread
+from .sync_work import SyncWork
 from .work import StillRuns
 from .workflow import TriggerConfig
 
@@ -62,10 +66,13 @@ class Syncs:
         self._news = threading.Condition()
         self.queues = Queues()
 
-    def equip(self, guard: Guard, spread: Spread | None = None) -> None:
-        """Give what calls tools, and what spreads a load over other processes."""
+    def equip(self, guard: Guard) -> None:
+        """Give what calls tools."""
         self._ends.guard = guard
-        self._work.spread = spread
+
+    def employ(self, engine: Engine) -> None:
+        """Let loads be spread over the processes that work on runs."""
+        self._work.spread = Spread(engine, self._journal, lambda: self.queues, self._stop)
 
     def names(self) -> list[str]:
         return sorted(self.configs)
@@ -165,8 +172,15 @@ class Syncs:
         self._work.carry(held, progress)
         return self.run_of(held.id)
 
-    def run_for_task(self, name: str, *, run_id: str, date: str) -> Any:
-        """Run for a task of a workflow; when the sync runs already, the task comes back later."""
+    def run_for_task(self, name: str, *, run_id: str, date: str, item: int = 0) -> Any:
+        """
+        Run for a task of a workflow; when the sync runs already, the task comes back later.
+
+        A run that a load was spread over gets one range for each item.
+        """
+        plan = Plan.kept(self._work.state_cursor(name))
+        if plan is not None and plan.run == run_id:
+            return self._range(name, plan, item, run_id, date)
         try:
             held = self._begin(name, {"date": date}, f"workflow:run:{run_id}", run_id)
         except InputError as error:
@@ -175,6 +189,14 @@ class Syncs:
             raise
         self._work.carry(held, None)
         return self.run_of(held.id).as_json()
+
+    def _range(self, name: str, plan: Plan, at: int, run_id: str, date: str) -> Any:
+        """Load one range of a load that another process has begun, and holds."""
+        if at in plan.done:
+            return {"range": at, "again": True}
+        held = Held(new_id(), name, self._config(name), Asked(date=date), {}, time.time(), run_id)
+        done = Loads(self._work).one(held, plan, at, lambda counts, total: None)
+        return {"range": at, **(done.as_json() if done is not None else {})}
 
     def queue(self, name: str) -> Queue:
         """Give the queue that either end is pinned to."""

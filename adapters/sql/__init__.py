@@ -88,7 +88,8 @@ class SqlAdapter(Adapter[SqlConfig]):
         return narrowed(found, config, self.config.quirks, f"{self.name}.tables.{name}")
 
     def source(self, spec: Mapping[str, Any], *, sync: str) -> Source:
-        from ...connectors.sql_source import StatementSource, TableSource
+        from ...connectors.sql_ranges import PartedSource
+        from ...connectors.sql_source import StatementSource
 
         if "statement" in spec:
             name = spec["statement"]
@@ -101,7 +102,7 @@ class SqlAdapter(Adapter[SqlConfig]):
                 bound(config, spec.get("with") or {}),
                 name,
             )
-        return TableSource(self.database, self.table(spec["table"]), spec.get("cursor"))
+        return PartedSource(self.database, self.table(spec["table"]), spec.get("cursor"))
 
     def finder(
         self, spec: Mapping[str, Any]
