@@ -281,15 +281,17 @@ def _meanwhile(work: Callable[[], Any]) -> Iterator[list[Any]]:
 def start(rounds: int) -> list[Row]:
     """Start with ten systems until it answers, until its tools are listed, and look at what it holds at rest."""
     answered, listed, held = list[float](), list[float](), list[float]()
-    for _ in range(rounds):
+    for turn in range(rounds + 1):
         with ExitStack() as stack:
             folder = stack.enter_context(scratch())
             key, port = configured(folder, _ten(folder)), free_port()
             command = [sys.executable, "-m", "drawbar", "serve", "--port", str(port)]
             began = time.perf_counter()
             server = stack.enter_context(running(command, port, key, cwd=folder, env=environment(folder)))
-            answered.append(server.start_s)
             _list(server)
+            if turn == 0:
+                continue  # this one left compiled files, as an installer does
+            answered.append(server.start_s)
             listed.append(time.perf_counter() - began)
             time.sleep(2)
             held.append(family_mb(server.pid))

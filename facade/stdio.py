@@ -59,8 +59,7 @@ class _Talk:
                 if lines is None:
                     self._turns.ended = True
                 else:
-                    alone = len(lines) == 1 and not self._turns
-                    works += [work for line in lines if (work := self._understood(line, alone=alone)) is not None]
+                    works += [work for line in lines if (work := self._understood(line)) is not None]
             if works:
                 return works
             if self._turns.ended and not self._turns:
@@ -74,8 +73,8 @@ class _Talk:
         for waiting in list(self._running.values()):
             waiting.beat()
 
-    def _understood(self, line: bytes | None, *, alone: bool) -> Work | None:
-        """Read a message; give the call that it is, where a thread is to make it: who is `alone` waits for it itself."""
+    def _understood(self, line: bytes | None) -> Work | None:
+        """Read a message; give the call that it is, where a thread is to make it."""
         try:
             asked = _question(line)
         except Refused as error:
@@ -92,7 +91,7 @@ class _Talk:
             return None
         waiting = self._running[asked.id] = Waiting(asked.progress_token, self._tell)
         system = self._system_of(asked)
-        if asked.method == "tools/call" and asked.progress_token is None and not alone:
+        if asked.method == "tools/call" and asked.progress_token is None:
             errand = ToolByMcp(self._toolbox, asked, self._caller, waiting, gzips=False, app=self._app)
             if errand.tool is not None:
                 return self._turns.take(Turn(errand, system, self._caller, partial(self._said_of, asked, waiting)))
