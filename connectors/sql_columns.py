@@ -172,7 +172,7 @@ def _truths(found: Arrow) -> Arrow | None:
     """Take 0 and 1 for what they mean, and nothing else."""
     from pyarrow import compute
 
-    bounds = compute.min_max(found).as_py()
+    bounds: Any = compute.min_max(found).as_py()
     return found.cast("bool") if bounds["min"] in {0, 1, None} and bounds["max"] in {0, 1, None} else None
 
 
@@ -182,7 +182,7 @@ def _texts(column: Column, values: Sequence[str], read: Read | None) -> Arrow | 
     return _short(column, pa.array(values, pa.string()))
 
 
-def _short(column: Column, found: Arrow) -> Arrow | None:
+def _short(column: Column, found: Any) -> Arrow | None:
     """Give texts of which none is longer than its column."""
     from pyarrow import compute
 
@@ -222,7 +222,7 @@ def _exact(column: Column, found: Arrow, read: Read | None) -> Arrow | None:
     if not (np.abs(units) < 2.0**53).all() or not (units / 10.0**column.scale == values).all():
         return None
     whole = units.astype(np.int64)
-    halves = np.stack([whole, whole >> 63], axis=1)
+    halves: Any = np.stack([whole, whole >> 63], axis=1)
     bits = pa.array(~empty).buffers()[1] if empty.any() else None
     return pa.Array.from_buffers(pa.decimal128(18, column.scale), len(whole), [bits, pa.py_buffer(halves)])
 

@@ -84,7 +84,8 @@ def load_columns(
 
     def chunks() -> Iterator[Chunk]:
         nonlocal rows
-        with closing(ahead(_packed(flow, columns, lane.facts))) as packed:
+        packed: Any = ahead(_packed(flow, columns, lane.facts))
+        with closing(packed):
             for chunk, count in packed:
                 beat()
                 step(connection)

@@ -46,7 +46,7 @@ class _Fields:
     at: Places
     size: Places
 
-    def read(self, kind: str, offset: int = 0) -> Any:
+    def read(self, kind: str, offset: Any = 0) -> Any:
         """Read a number of each; what stands at a NULL means nothing."""
         view: Any = np.ndarray(len(self.data) - 7, dtype=f">{kind}", buffer=self.data, strides=(1,))
         return view[self.at + offset].astype(kind)
@@ -162,11 +162,9 @@ def _decimals(fields: _Fields, precision: int, scale: int) -> Any:
         kept = 4 if place >= 0 else min(4, scale + 4 * (place + 1))
         units = units * 10**kept + digits // 10 ** (4 - kept)
     units = np.where(sign == 0, units, -units)
-    halves = np.stack([units, units >> 63], axis=1)
+    halves: Any = np.ascontiguousarray(np.stack([units, units >> 63], axis=1))
     bits = None if fields.empty is None else pa.array(valid).buffers()[1]
-    return pa.Array.from_buffers(
-        pa.decimal128(precision, scale), len(units), [bits, pa.py_buffer(np.ascontiguousarray(halves))]
-    )
+    return pa.Array.from_buffers(pa.decimal128(precision, scale), len(units), [bits, pa.py_buffer(halves)])
 
 
 def _texts(fields: _Fields) -> Any:
@@ -179,13 +177,14 @@ def _bytes(fields: _Fields) -> Any:
 
 def _cut(fields: _Fields, kind: Any) -> Any:
     """Take every second of the pieces between the edges: the fields, and not what is between them."""
-    edges = np.empty(len(fields.at) * 2 + 1, np.int32)
+    edges: Any = np.empty(len(fields.at) * 2 + 1, np.int32)
     edges[0:-1:2], edges[1::2] = fields.at, fields.at + np.maximum(fields.size, 0)
     edges[-1] = edges[-2]
     empty = fields.empty
     bits = None if empty is None else pa.array(np.repeat(~empty, 2)).buffers()[1]
     pieces = pa.Array.from_buffers(kind, len(edges) - 1, [bits, pa.py_buffer(edges), pa.py_buffer(fields.data)])
-    return pieces.take(pa.array(np.arange(0, len(edges) - 1, 2)))
+    whole: Any = np.arange(0, len(edges) - 1, 2)
+    return pieces.take(whole)
 
 
 def _numbers(kind: str) -> Decode:

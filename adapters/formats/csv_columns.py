@@ -78,7 +78,7 @@ class ColumnPrinter:
         """Put quotes around what needs them."""
         if isinstance(found, pa.ChunkedArray):
             found = found.combine_chunks()
-        same = compute.equal(found, self._null)
+        same = compute.equal(found, pa.scalar(self._null))
         if compute.any(same).as_py():
             found = compute.if_else(same, self._in_quotes(self._null), found)
         held = found.buffers()[2]
@@ -171,10 +171,9 @@ def _moments(found: Array) -> Array:
         kept[whole, _SECOND_CHARS:_STAMP_CHARS] = False
         widths[whole] -= _STAMP_CHARS - _SECOND_CHARS
         chars = chars[kept]
-    ends = np.zeros(count + 1, np.int32)
+    ends: Any = np.zeros(count + 1, np.int32)
     np.cumsum(widths, out=ends[1:])
+    flat: Any = np.ascontiguousarray(chars)
     empty = np.asarray(found.is_null())
     bits = pa.array(~empty).buffers()[1] if empty.any() else None
-    return pa.Array.from_buffers(
-        pa.string(), count, [bits, pa.py_buffer(ends), pa.py_buffer(np.ascontiguousarray(chars))]
-    )
+    return pa.Array.from_buffers(pa.string(), count, [bits, pa.py_buffer(ends), pa.py_buffer(flat)])

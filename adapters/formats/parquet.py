@@ -55,7 +55,7 @@ class Parquet(Whole):
         for batch in self.arrow_batches(stream, _READ_ROWS):
             for number, row, raw in zip(batch.record_nos.tolist(), self._rows(batch), batch.raw, strict=True):
                 if number > start:
-                    yield Record(number, "row", row, raw)
+                    yield Record(number, "row", dict(row), raw)
 
     def arrow_schema(self) -> Any:
         """Give nothing: only a file knows."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any, BinaryIO, overload
+from typing import Any, BinaryIO, Literal, overload
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -24,6 +24,7 @@ _BUFFER = 1 << 18
 _MB = 1024 * 1024
 _DIGITS = 38
 _GROUP_BYTES = 16 * _MB
+Codec = Literal["snappy", "zstd", "gzip", "none"]
 Check = Callable[[Any], Any]
 """Gives a value as its column holds it; ValueError for one that does not fit."""
 
@@ -128,7 +129,7 @@ class _Typed:
 class Writer:
     """Writes row groups of bounded size; the types are declared, the source's, or those of the first rows."""
 
-    def __init__(self, stream: BinaryIO, specs: Sequence[ColumnSpec], codec: str, rows: int) -> None:
+    def __init__(self, stream: BinaryIO, specs: Sequence[ColumnSpec], codec: Codec, rows: int) -> None:
         self._sink = _Counted(stream)
         self._specs = {spec.name: spec for spec in specs}
         self._codec = codec
@@ -190,12 +191,14 @@ class Writer:
     def _begin(self, columns: list[_Typed]) -> None:
         self._columns = columns
         schema = pa.schema([(column.name, column.type) for column in columns])
-        self._writer = parquet.ParquetWriter(self._sink, schema, compression=self._codec, version="2.6")
+        sink: Any = self._sink
+        # Dictionaries cost four times the rest, and on data that is no report they make the file larger.
+        self._writer = parquet.ParquetWriter(sink, schema, compression=self._codec, version="2.6", use_dictionary=False)
 
     def _inferred(self, rows: list[Row]) -> list[Row]:
         names = list(dict.fromkeys(name for row in rows for name in row))
         columns = [_typed(name, _common(name, [row.get(name) for row in rows])) for name in names]
-        checked = []
+        checked: list[Row] = []
         self._columns = columns
         for number, row in enumerate(rows, 1):
             try:
@@ -292,9 +295,11 @@ def _common(name: str, values: Sequence[Any]) -> Any:
 
 
 def _word_of(value: Any) -> str | None:
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return "moment with a zone"
     for kind, known in _PYTHON:
         if isinstance(value, known):
-            return "moment with a zone" if kind == "moment" and value.tzinfo is not None else kind
+            return kind
     return None
 
 
