@@ -16,6 +16,7 @@ from .store.journal import Journal
 from .sync import Counts, Progress
 from .sync_partitions import Plan
 from .sync_runs import Held
+from .work import load_of
 from .workflow import Workflow
 
 _LOOK_S = 0.5
@@ -66,7 +67,7 @@ class Spread:
         definition = Workflow.model_validate(said)
         caller = Caller(f"sync:{held.name}", "workflow")
         given = {"ranges": list(range(plan.ranges))}
-        return self._engine.start(f"load:{held.name}", given, caller=caller, definition=definition).id
+        return self._engine.start(load_of(held.name), given, caller=caller, definition=definition).id
 
     def _begun(self, plan: Plan) -> str | None:
         """Give the run that loads the plan; None where none does any more."""

@@ -49,7 +49,8 @@ class SyncWork:
         try:
             with ExitStack() as stack:
                 self._carried(held, stack, self._told(held, progress))
-            self._end(held, "succeeded" if held.done or held.report.get("deleted") else "nothing", None)
+            carried = held.done or held.loaded or held.report.get("deleted")
+            self._end(held, "succeeded" if carried else "nothing", None)
         except DrawbarError as error:
             self._end(held, "failed", error)
             raise

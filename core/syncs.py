@@ -112,7 +112,8 @@ class Syncs:
         """Say how far behind its source a sync is: rows that wait, and the age of its last stamp; asks the source."""
         config = self._config(name)
         try:
-            cursor = self.cursor(name)["cursor"]
+            # Before its first run nobody may make a table in the target only to look.
+            cursor = self.cursor(name)["cursor"] if self.runs(name, limit=1) else None
             with ExitStack() as stack:
                 source, _ = self._ends.open(self._looked(name), stack)
                 waiting = source.total(cursor) if config.from_.cursor is not None or config.from_.consume else None
@@ -172,15 +173,14 @@ class Syncs:
         self._work.carry(held, progress)
         return self.run_of(held.id)
 
-    def run_for_task(self, name: str, *, run_id: str, date: str, item: int = 0) -> Any:
+    def run_for_task(self, name: str, *, run_id: str, date: str, part: int | None = None) -> Any:
         """
         Run for a task of a workflow; when the sync runs already, the task comes back later.
 
-        A run that a load was spread over gets one range for each item.
+        `part` is for a run that a load was spread over: one range of it, and nothing but that.
         """
-        plan = Plan.kept(self._work.state_cursor(name))
-        if plan is not None and plan.run == run_id:
-            return self._range(name, plan, item, run_id, date)
+        if part is not None:
+            return self._range(name, part, run_id, date)
         try:
             held = self._begin(name, {"date": date}, f"workflow:run:{run_id}", run_id)
         except InputError as error:
@@ -190,8 +190,13 @@ class Syncs:
         self._work.carry(held, None)
         return self.run_of(held.id).as_json()
 
-    def _range(self, name: str, plan: Plan, at: int, run_id: str, date: str) -> Any:
+    def _range(self, name: str, at: int, run_id: str, date: str) -> Any:
         """Load one range of a load that another process has begun, and holds."""
+        plan = Plan.kept(self._work.state_cursor(name))
+        if plan is not None and plan.run is None:
+            raise StillRuns(f"the load of {name} is just being begun", retry_after_s=0.2)
+        if plan is None or plan.run != run_id:
+            raise InputError(f"the load of {name} that this run was for is no more", reason="conflict")
         if at in plan.done:
             return {"range": at, "again": True}
         held = Held(new_id(), name, self._config(name), Asked(date=date), {}, time.time(), run_id)

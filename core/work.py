@@ -49,7 +49,12 @@ Settle = Callable[[Connection], Came]
 class RunSync(Protocol):
     """Runs a sync to its end and gives what its history keeps; raises one of the five. Doing it again does no harm."""
 
-    def __call__(self, name: str, *, run_id: str, date: str, item: int = 0) -> Any: ...
+    def __call__(self, name: str, *, run_id: str, date: str, part: int = ...) -> Any: ...
+
+
+def load_of(sync: str) -> str:
+    """Name the workflow of which each run loads a sync's ranges, one for each item."""
+    return f"load:{sync}"
 
 
 class StillRuns(Unavailable):
@@ -130,8 +135,9 @@ class Work:
         if self._run_sync is None or name is None:
             raise ConfigError("this process has no syncs")
         try:
-            item = {} if claim.step.task.for_each is None else {"item": claim.item}
-            result = self._run_sync(name, run_id=claim.run_id, date=claim.known.header.date, **item)
+            header = claim.known.header
+            part = {"part": claim.item} if header.workflow == load_of(name) else {}
+            result = self._run_sync(name, run_id=claim.run_id, date=header.date, **part)
         except StillRuns as error:
             due_at = self._record.journal.now() + (error.retry_after_s or _BUSY_S)
             said = error.as_json()

@@ -1,14 +1,17 @@
 """Syncs in parts: several tables for one record, ranges of a table in parallel, batches that are committed for themselves."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from syncing import Night, execute, rows
+from syncing import CALLER, Night, execute, rows
 
+from drawbar.app import open_app
 from drawbar.core.errors import InputError, Rejected, Unavailable
+from drawbar.core.roster import is_served
 from drawbar.core.sync_loads import Loads
 
 NUMBERS = "with recursive n(i) as (select 1 union all select i + 1 from n where i < {last}) "
@@ -115,8 +118,6 @@ def test_a_batched_file_that_was_cut_off_goes_on_whatever_the_size_of_its_batche
         seen = counts.written
         if seen >= 40:
             raise Unavailable("cut off")
-
-    from syncing import CALLER
 
     with pytest.raises(Unavailable):
         here.syncs.run("s", {}, caller=CALLER, progress=told)
@@ -238,3 +239,28 @@ def test_what_every_page_of_an_upsert_gave_is_compared_with_what_the_target_has(
     with pytest.raises(Rejected, match="the totals differ: sum"):
         here.run("s", full=True)
     assert rows(f"sqlite:///{tmp_path}/house.db", "select count(*) from orders") == [(40,)]
+
+
+def test_a_load_is_spread_over_those_who_work_as_a_run_that_everybody_sees(tmp_path: Path) -> None:
+    loaded(tmp_path, 900)
+    (tmp_path / "house.db").touch()
+    execute(f"sqlite:///{tmp_path}/house.db", "create table orders (id integer, name varchar(10))")
+    parted = {**PARTED, "partitions": {"ranges": 6, "parallel": 3, "workers": True}}
+    adapters = {
+        name: {"kind": "sql", "url": f"sqlite:///{tmp_path}/{name}.db", "tables": {"orders": {}}}
+        for name in ("erp", "house")
+    }
+    said = {"version": 1, "state": f"sqlite:///{tmp_path}/state.db", "adapters": adapters, "syncs": {"s": parted}}
+    (tmp_path / "drawbar.yaml").write_text(json.dumps(said))
+
+    with open_app(tmp_path / "drawbar.yaml") as app:
+        app.begin()
+        until = time.monotonic() + 20
+        while not is_served(app.journal, "default") and time.monotonic() < until:
+            time.sleep(0.02)
+        run = app.syncs.run("s", {}, caller=CALLER).as_json()
+        tasks = app.engine.tasks(run["load"]["run"], items=True)
+
+    assert (run["status"], run["read"], run["written"]) == ("succeeded", 900, 900)
+    assert sum(task.item is not None and task.state == "succeeded" for task in tasks) == 6
+    assert rows(f"sqlite:///{tmp_path}/house.db", "select count(*), count(distinct id) from orders") == [(900, 900)]
