@@ -21,6 +21,8 @@ SERVED = {
     "http://www.w3.org/2001/xml.xsd": "xml.xsd",
     "https://www.w3.org/2001/xml.xsd": "xml.xsd",
     "http://www.w3.org/2005/05/xmlmime": "xmlmime.xsd",
+    "http://ws-i.org/profiles/basic/1.1/swaref.xsd": "swaref.xsd",
+    "http://ws-i.org/profiles/basic/1.1/xsd": "swaref.xsd",
 }
 
 

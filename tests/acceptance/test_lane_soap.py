@@ -1,0 +1,137 @@
+"""A SOAP read over HTTP needs no thread, gives what the long way gives, and is cut off when its time is over."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+import requests
+import uvicorn
+from servers.process import folder, free_port
+
+from drawbar.app import open_app
+from drawbar.facade.front import web
+from drawbar.facade.patient import Patient
+from drawbar.facade.turns import Turns
+from drawbar.testing.billing import WSDL, Billing, fault
+from drawbar.testing.soap import Close, Hang, SoapService
+
+LONG = {"X-Unusual": "1"}
+LANDSCAPE = """\
+version: 1
+server: {{ authentication: {{ anonymous: loopback }} }}
+adapters:
+  billing:
+    kind: soap
+    wsdl: {wsdl}
+    endpoints: {url}
+    budget: {{ concurrency: 4 }}
+    effects: {{ GetInvoice: read, FindInvoice: read }}
+    tools: {{ FindInvoice: {{ timeout_s: 1 }} }}
+agents: {{ clerk: {{ tools: ["billing.*"], per_minute: 100000 }} }}
+"""
+
+
+class Ways:
+    def __init__(self):
+        self.begun = 0
+        self.find = None
+
+    def __call__(self, arguments):
+        return self.find(arguments)
+
+
+@pytest.fixture(scope="module")
+def house():
+    place, billing, ways = folder("lane_soap"), Billing(), Ways()
+    ways.usual = ways.find = billing.answers["FindInvoice"]
+    answers = {**billing.answers, "FindInvoice": ways}
+    with SoapService(WSDL, answers, port=0) as service:
+        (place / "drawbar.yaml").write_text(LANDSCAPE.format(wsdl=WSDL, url=service.url))
+        with open_app(place / "drawbar.yaml") as app:
+            api = web(app)
+            config = uvicorn.Config(api, http=partial(Patient, lane=api.lane), port=free_port(), log_config=None)
+            server = uvicorn.Server(config)
+            thread = threading.Thread(target=server.run)
+            thread.start()
+            while not server.started:
+                time.sleep(0.01)
+            session = requests.Session()
+            session.headers["Authorization"] = (
+                f"Bearer {app.keys.add('clerk', scopes=None, days=None, by='test')['key']}"
+            )
+            session.url, session.ways = f"http://127.0.0.1:{config.port}", ways
+            yield session
+            server.should_exit = True
+            thread.join(10)
+
+
+@pytest.fixture(autouse=True)
+def _counted(house, monkeypatch):
+    heard = Turns._heard
+
+    def counted(self, *call):
+        house.ways.begun += 1
+        heard(self, *call)
+
+    monkeypatch.setattr(Turns, "_heard", counted)
+    house.ways.begun, house.ways.find = 0, house.ways.usual
+
+
+def find(house, order=7, **headers):
+    arguments = {"arguments": {"orderId": order}}
+    return house.post(f"{house.url}/tools/billing.FindInvoice/call", json=arguments, headers=headers, timeout=20)
+
+
+def test_both_ways_give_the_same(house):
+    find(house)  # a connection lies idle from now on
+    house.ways.begun = 0
+
+    short, long = find(house), find(house, **LONG)
+
+    assert house.ways.begun > 0
+    assert (
+        (short.status_code, short.json()["result"])
+        == (long.status_code, long.json()["result"])
+        == (200, {"invoices": []})
+    )
+
+
+def test_a_fault_is_the_same_error(house):
+    find(house)
+    house.ways.find = lambda arguments: (_ for _ in ()).throw(fault("ERR-404", "unknown"))
+    house.ways.begun = 0
+
+    short, long = find(house).json(), find(house, **LONG).json()
+
+    assert house.ways.begun > 0
+    assert {**short, "id": None} == {**long, "id": None}
+
+
+def test_a_host_that_hangs_is_given_up_in_time_and_the_next_call_is_answered(house):
+    find(house)
+    house.ways.find = lambda arguments: Hang(3, {"invoices": []})
+    began = time.monotonic()
+
+    late = find(house)
+
+    assert late.status_code == 504
+    assert time.monotonic() - began < 2.5
+    house.ways.find = house.ways.usual
+    assert find(house).status_code == 200
+
+
+def test_a_line_that_breaks_is_asked_again(house):
+    find(house)
+    answers = iter([Close(), {"invoices": []}])
+    house.ways.find = lambda arguments: next(answers)
+
+    assert find(house).status_code == 200
+
+
+def test_many_at_once_are_all_answered_within_the_budget(house):
+    with ThreadPoolExecutor(16) as pool:
+        answered = list(pool.map(lambda order: find(house, order).status_code, range(200)))
+
+    assert answered == [200] * 200
