@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from ...connectors import sql_schema as schema
@@ -142,8 +142,7 @@ def arguments_schema(config: StatementConfig) -> dict[str, Any]:
 
 def bound(config: StatementConfig, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Give every parameter a value of its type."""
-    from ...connectors.sql_values import converted
-
+    converted = _converted()
     values: dict[str, Any] = {}
     for name, parameter in config.parameters.items():
         value = arguments.get(name, parameter.default)
@@ -153,6 +152,14 @@ def bound(config: StatementConfig, arguments: Mapping[str, Any]) -> dict[str, An
         else:
             values[name] = encode(converted(value, parameter.kind, name))
     return values
+
+
+@cache
+def _converted() -> Callable[[Any, Any, str], Any]:
+    """Load what converts a value, once: an import in every call is felt."""
+    from ...connectors.sql_values import converted
+
+    return converted
 
 
 def _encoder(config: StatementConfig, name: str, parameter: Parameter) -> Callable[[Any], Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -113,8 +114,12 @@ def _has_files(result: Any) -> bool:
 
 def done(said: bytes, blocks: Sequence[Json] = ()) -> Json:
     """Write the answer of a call that was made; `said` is the inside of a JSON object."""
-    as_of = (moment(time.time()) or "").encode()
-    return answered(b'{"status":"done","as_of":"' + as_of + b'",' + said + b"}", blocks)
+    return answered(b'{"status":"done","as_of":"' + _as_of(int(time.time() * 1000)) + b'",' + said + b"}", blocks)
+
+
+@lru_cache(maxsize=4)
+def _as_of(ms: int) -> bytes:
+    return (moment(ms / 1000) or "").encode()
 
 
 def told(answer: Mapping[str, Any]) -> Json:
