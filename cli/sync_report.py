@@ -41,9 +41,15 @@ def print_report(run: Json) -> None:
 
 
 def _balance(run: Json) -> None:
-    read, parts = run["read"], [run["written"], run["rejected"], run["filtered"]]
+    read, parts = run["read"], [run["written"], run["rejected"], run["filtered"], run.get("parked") or 0]
     agree = "balances" if read == sum(parts) else "DOES NOT BALANCE"
-    say(f"  read {read:,} = written {parts[0]:,} + rejected {parts[1]:,} + filtered {parts[2]:,}: {agree}")
+    parked = f" + parked {parts[3]:,}" if parts[3] else ""
+    say(f"  read {read:,} = written {parts[0]:,} + rejected {parts[1]:,} + filtered {parts[2]:,}{parked}: {agree}")
+    for entry in run.get("parked_entries") or ():
+        say(f"  parked: nobody knows whether it was called: drawbar dead show {entry}", style="yellow")
+    if load := run.get("load"):
+        before = f", {load['done_before']} of them by earlier runs" if load["done_before"] else ""
+        say(f"  load {load['id']}: {load['ranges']} ranges{before}")
     if run.get("deleted"):
         say(f"  deleted {run['deleted']:,}")
     if would := run.get("would"):

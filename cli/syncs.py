@@ -116,13 +116,16 @@ def _report(name: str, run: Json) -> None:
     counts = {word: run.get(word) for word in ("read", "filtered", "written", "rejected", "portions")}
     took = run.get("seconds")
     shown: dict[str, Any] = {word: f"{count:,}" for word, count in counts.items() if count}
-    if run.get("deleted"):
-        shown["deleted"] = f"{run['deleted']:,}"
+    for word in ("deleted", "parked"):
+        if run.get(word):
+            shown[word] = f"{run[word]:,}"
     shown["took"] = seconds(took) if isinstance(took, (int, float)) else ""
     facts(shown)
     for portion in run.get("files") or ():
         if portion.get("rejected"):
             say(f"  {portion['rejected']:,} rejected of {portion.get('id') or portion.get('name')}", style="yellow")
+    if run.get("parked"):
+        say(f"  nobody knows what became of {run['parked']:,} calls: drawbar dead", style="yellow")
     _would(run.get("would"))
     for one in run.get("drift") or ():
         say(f"  drift: {one['said']}", style="yellow")
@@ -236,7 +239,10 @@ def _lag(lag: Json | None) -> str:
 def _place(spec: Any) -> str:
     if not isinstance(spec, dict):
         return str(spec or "")
-    inner = next((spec[word] for word in ("feed", "table", "statement", "consume", "publish") if spec.get(word)), "")
+    if spec.get("writes"):
+        return f"{spec.get('adapter')}.{'+'.join(one['table'] for one in spec['writes'])}"
+    places = ("feed", "table", "statement", "consume", "publish", "operation")
+    inner = next((spec[word] for word in places if spec.get(word)), "")
     return f"{spec.get('adapter')}.{inner}"
 
 

@@ -264,3 +264,29 @@ def test_a_load_is_spread_over_those_who_work_as_a_run_that_everybody_sees(tmp_p
     assert (run["status"], run["read"], run["written"]) == ("succeeded", 900, 900)
     assert sum(task.item is not None and task.state == "succeeded" for task in tasks) == 6
     assert rows(f"sqlite:///{tmp_path}/house.db", "select count(*), count(distinct id) from orders") == [(900, 900)]
+
+
+def test_how_far_a_sync_is_behind_its_source_is_shown_and_looking_makes_no_table(
+    night: Callable[..., Night], tmp_path: Path
+) -> None:
+    (tmp_path / "erp.db").touch()
+    erp, house = f"sqlite:///{tmp_path}/erp.db", f"sqlite:///{tmp_path}/house.db"
+    row = "insert into orders values ({}, '2026-01-01 00:00:00')"
+    execute(erp, "create table orders (id integer primary key, changed timestamp)", *(row.format(n) for n in range(5)))
+    sync = {
+        "from": {"adapter": "erp", "table": "orders", "cursor": {"column": "changed"}},
+        "to": {"adapter": "house", "table": "orders", "mode": "upsert"},
+        "triggers": [{"cron": "0 3 * * *"}],
+    }
+    here = night(sync, "create table orders (id integer primary key, changed timestamp)")
+
+    [before] = here.syncs.look()
+    tables = rows(house, "select name from sqlite_master where type = 'table'")
+    here.run("s")
+    execute(erp, row.format(7), row.format(8))
+    [after] = here.syncs.look()
+
+    assert (before["lag"]["rows"], tables) == (5, [("orders",)])
+    assert (after["lag"]["rows"], after["crash"]["one_effect"]) == (2, True)
+    assert after["lag"]["seconds"] > 0
+    assert after["next"].endswith("03:00:00Z")
