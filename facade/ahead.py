@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
+
+from ..core.errors import DrawbarError
 from .ears import LOOK_S, PATIENCE_S, TICK_S, Ears
 from .hands import Work
 
@@ -16,7 +19,10 @@ if TYPE_CHECKING:
     from ..app import App
     from ..core.access import Caller
     from ..core.begun import Begun
+    from ..core.budget import Share
     from .errands import ToolByMcp
+
+log = structlog.get_logger("drawbar.facade")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,7 @@ class Turns:
         self._direct = app.direct
         self._client = client
         self._waiting: dict[str, deque[tuple[float, Turn]]] = {}
+        self._asks: set[str] = set()
         self._ears: Ears[tuple[Turn, Begun]] = Ears()
         self._ears.also(client)
 
@@ -74,7 +81,24 @@ class Turns:
         if standing and turn.system not in self._waiting:
             return self._begin(turn)
         self._waiting.setdefault(turn.system, deque()).append((time.monotonic(), turn))
-        return None
+        return self._asking(turn)
+
+    def _asking(self, turn: Turn) -> Work | None:
+        """Have a thread ask the other processes for places, where there are too few for those that wait."""
+        system = turn.system
+        share = self._direct.share(turn.errand.tool or "")
+        if not share.lacks(len(self._waiting[system])) or system in self._asks:
+            return None
+        self._asks.add(system)
+        return system, partial(self._ask, system, share)
+
+    def _ask(self, system: str, share: Share) -> None:
+        try:
+            share.ask()
+        except DrawbarError as error:  # who waits for long asks on a thread, and is told
+            log.debug("places.unasked", system=system, error=error.message)
+        finally:
+            self._asks.discard(system)
 
     def _begin(self, turn: Turn) -> Work | None:
         begun = turn.errand.begin()
@@ -107,9 +131,11 @@ class Turns:
             since, turn = line[0]
             standing = self._direct.standing(turn.errand.tool or "", turn.caller)
             if standing is False and time.monotonic() - since < PATIENCE_S:
-                return works
+                work = self._asking(turn)
+                return works if work is None else [*works, work]
             line.popleft()
             work = self._begin(turn) if standing else (turn.system, turn.whole)
             works += [] if work is None else [work]
         del self._waiting[system]
+        self._direct.share(turn.errand.tool or "").lacks(0)
         return works

@@ -1,6 +1,7 @@
 """The short way of the calls that come most gives the answers of the long one, on a real PostgreSQL."""
 
 import json
+import os
 import re
 import socket
 import threading
@@ -15,8 +16,11 @@ import uvicorn
 from servers.process import folder, free_port
 
 from drawbar.app import open_app
+from drawbar.core.access import Caller
+from drawbar.facade.ears import PATIENCE_S
 from drawbar.facade.front import web
 from drawbar.facade.patient import Patient
+from drawbar.facade.stdio import serve_stdio
 from drawbar.facade.turns import Turns
 
 LONG = {"X-Unusual": "1"}
@@ -74,6 +78,7 @@ def house(postgres):
             time.sleep(0.01)
         session = requests.Session()
         session.url, session.taken, session.db = f"http://127.0.0.1:{config.port}", taken, url
+        session.app = app
         session.keys = {
             name: app.keys.add(name, scopes=None, days=None, by="test")["key"] for name in ("clerk", "reader", "few")
         }
@@ -213,6 +218,35 @@ def _answer(line):
 def _length(head):
     found = re.search(rb"(?i)content-length: (\d+)", head)
     return int(found[1]) if found else 0
+
+
+def test_over_stdio_a_call_after_a_rest_does_not_wait_for_its_place(house):
+    (given, to), (heard, said) = os.pipe(), os.pipe()
+    caller = Caller.agent("clerk", house.app.config.agents["clerk"])
+    with (
+        os.fdopen(given, "rb") as given,
+        os.fdopen(said, "wb") as said,
+        os.fdopen(to, "wb", 0) as to,
+        os.fdopen(heard, "rb") as heard,
+    ):
+        thread = threading.Thread(target=serve_stdio, args=(house.app, caller, given, said))
+        thread.start()
+
+        def seconds(number):
+            params = {"name": "erp_find", "arguments": {"id": number}}
+            began = time.monotonic()
+            to.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode() + b"\n")
+            assert b"%d.00" % number in heard.readline()
+            return time.monotonic() - began
+
+        for number in range(1, 4):
+            seconds(number)
+        slots = house.app.landscape.share("erp")._slots
+        with slots.asking:
+            assert slots.rest(time.monotonic() + 60)  # as it does after a second without a call
+        assert seconds(4) < PATIENCE_S / 2
+        to.close()
+        thread.join(10)
 
 
 def test_the_short_way_counts_the_calls_of_a_minute(house):
