@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
+
+from .sleepers import Sleepers
 
 T = TypeVar("T")
 FEW = 1
@@ -19,7 +20,6 @@ PATIENCE_S = 0.002
 """Work that nobody took for so long waits for threads that wait themselves: there must be more of them."""
 _FULL = 0.7
 """This share of a core, and more threads would only take turns."""
-_IDLE_S = 30.0
 Then = Callable[[Any, BaseException | None], None]
 """Hears on the loop what came of a work, or why nothing did."""
 _Work = tuple[float, Callable[[], Any], Then, contextvars.Context]
@@ -38,14 +38,13 @@ class Crew:
         self._name = name
         self._loop = loop
         self._todo: deque[_Work] = deque()
-        self._wanted: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._done: deque[tuple[Then, Any, BaseException | None]] = deque()
         self._woken = False
         self._looks = False
         self._looked_at = self._cpu_s = 0.0
         self._lock = threading.Lock()
         self._busy = 0
-        self._idle = 0
+        self._sleepers: Sleepers[None] = Sleepers(name, self._lock, self._work)
 
     def do(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """Do it on a thread; further work waits in a line."""
@@ -80,23 +79,19 @@ class Crew:
         """Wake threads, or make them; the lock is held."""
         for _ in range(count):
             self._busy += 1
-            if self._idle > 0:
-                self._idle -= 1
-                self._wanted.put(None)
-            else:
-                threading.Thread(target=self._work, name=f"drawbar-{self._name}", daemon=True).start()
+            self._sleepers.wake(None)
 
-    def _work(self) -> None:
+    def _work(self, word: None) -> None:
         while True:
             with self._lock:
                 if self._todo:
                     _, work, then, context = self._todo.popleft()
                 else:
                     self._busy -= 1
-                    self._idle += 1
+                    self._sleepers.lie_down()
                     work = None
             if work is None:
-                if not self._is_wanted():
+                if self._sleepers.woken() is None:
                     return
                 continue
             try:
@@ -104,18 +99,6 @@ class Crew:
             except BaseException as error:
                 self._say(then, None, error)
             del work, then, context
-
-    def _is_wanted(self) -> bool:
-        """Wait to be woken; False when nobody did for long."""
-        try:
-            self._wanted.get(timeout=_IDLE_S)
-        except queue.Empty:
-            with self._lock:
-                if self._idle > 0:
-                    self._idle -= 1
-                    return False
-            self._wanted.get()  # somebody counts on us: the word is on its way
-        return True
 
     def _say(self, then: Then, result: Any, error: BaseException | None) -> None:
         self._done.append((then, result, error))

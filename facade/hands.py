@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections import deque
@@ -12,11 +11,11 @@ from dataclasses import dataclass, field
 import structlog
 
 from .crew import FEW, PATIENCE_S
+from .sleepers import Sleepers
 
 log = structlog.get_logger("drawbar.facade")
 Work = tuple[str, Callable[[], None]]
 """What is to be done, and the name of the system that it is done for."""
-_IDLE_S = 30.0
 _LONG_S = 0.02
 _FULL_LOAD = 0.7
 """With so much of a core used, the interpreter has no time for more threads."""
@@ -49,8 +48,7 @@ class Hands:
         self._most = most
         self._lock = threading.Lock()
         self._rows: dict[str, _Row] = {}
-        self._wanted: queue.SimpleQueue[_Row | None] = queue.SimpleQueue()
-        self._idle = 0
+        self._sleepers: Sleepers[_Row | None] = Sleepers(name, self._lock, self._work)
         self._left = 0
         self._reader: object = None
         self._away_since = 0.0
@@ -83,11 +81,7 @@ class Hands:
         """Have a thread work for a system, or read; the lock is held."""
         if row is not None:
             row.busy += 1
-        if self._idle > 0:
-            self._idle -= 1
-            self._wanted.put(row)
-        else:
-            threading.Thread(target=self._work, args=(row,), name=f"drawbar-{self._name}", daemon=True).start()
+        self._sleepers.wake(row)
 
     def _work(self, row: _Row | None) -> None:
         while True:
@@ -96,15 +90,10 @@ class Hands:
             while row is not None and self._one(row):
                 pass
             with self._lock:
-                self._idle += 1
-            try:
-                row = self._wanted.get(timeout=_IDLE_S)
-            except queue.Empty:
-                with self._lock:
-                    if self._idle > 0:
-                        self._idle -= 1
-                        return
-                row = self._wanted.get()  # somebody counts on us: the word is on its way
+                self._sleepers.lie_down()
+            if (word := self._sleepers.woken()) is None:
+                return
+            (row,) = word
 
     def _read_on(self) -> _Row | None:
         """Read, until there is nothing more, or somebody else does: then give the system that we work for."""
