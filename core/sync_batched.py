@@ -93,6 +93,11 @@ class Part:
         self.whole.failed(error, rejects)
 
 
+def is_half(cursor: Cursor) -> bool:
+    """Tell whether a portion is loaded in part, which only `Batched` can go on with."""
+    return isinstance(cursor, Mapping) and bool(cursor.get(MARK))
+
+
 def _opened(cursor: Cursor) -> tuple[dict[str, int], Cursor]:
     if isinstance(cursor, Mapping) and MARK in cursor:
         return dict(cursor[MARK]), cursor["before"]

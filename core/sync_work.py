@@ -15,7 +15,7 @@ from .store import events, syncs
 from .store.journal import Journal
 from .sync import Carrier, Counts, Done, Progress, moment_of
 from .sync_asked import narrow
-from .sync_batched import Batched
+from .sync_batched import Batched, is_half
 from .sync_deletes import Deleting, gone
 from .sync_drift import Described, Widening, as_kept, changes, settle
 from .sync_ends import Ends, said_of
@@ -80,11 +80,14 @@ class SyncWork:
     def _in_order(self, held: Held, source: Source, sink: Sink, told: Progress) -> None:
         """Carry one portion after the other, from the cursor on."""
         cursor = self.cursor_of(held.name, sink)
+        batched = held.config.to.load == "batched" and not held.asked.is_again
+        if is_half(cursor) and (held.asked.full or not batched):
+            _refuse_half(held)
         if held.asked.full:
             _refuse_again(held, cursor)
             cursor = None
         held.before = held.after = cursor
-        if held.config.to.load == "batched" and not held.asked.is_again:
+        if batched:
             source = Batched(source, sink.has)
         carrier = self.carrier(held, source, sink, told)
         for done in carrier.carry(cursor, self._keeper(held)):
@@ -270,6 +273,16 @@ def _refuse_again(held: Held, cursor: Any) -> None:
             f"sync {held.name} inserts, and what is in {_tables(held)} would be there twice after a full run",
             field="full",
             next="use mode upsert or replace",
+        )
+
+
+def _refuse_half(held: Held) -> None:
+    """What is half loaded would be there twice if it were read from its beginning."""
+    if "insert" in held.config.to.modes and not held.asked.resubmit:
+        raise InputError(
+            f"a part of what sync {held.name} reads is in {_tables(held)} already, and would be there twice",
+            reason="conflict",
+            next="run it with load: batched and without options first, to its end",
         )
 
 

@@ -123,6 +123,8 @@ def test_a_batched_file_that_was_cut_off_goes_on_whatever_the_size_of_its_batche
         here.syncs.run("s", {}, caller=CALLER, progress=told)
     house = f"sqlite:///{tmp_path}/house.db"
     half = rows(house, "select count(*) from orders")[0][0]
+    with pytest.raises(InputError, match="would be there twice"):
+        here.run("s", full=True)
     again = Night(tmp_path, here.adapters, {"s": {**sync, "batch_rows": 7}})
     run = again.run("s")
     again.close()
