@@ -18,6 +18,7 @@ from ..core.errors import ConfigError, OutcomeUnknown, Unavailable
 from .soap_wire import Answer, Broken, Wire
 
 _IDLE = 1024  # the budget bounds how many are open at once
+_REFUSALS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE")
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
@@ -174,6 +175,7 @@ class Http:
             except TimeoutError:
                 raise OutcomeUnknown(f"{url.text} did not answer in time") from None
             except (OSError, Broken) as error:
+                raise_if_refused(url, error)
                 raise OutcomeUnknown(f"{url.text} broke off its answer: {_said(error)}") from error
             return answer
         finally:
@@ -199,6 +201,7 @@ class Http:
                 next="security.tls.ca_file names the authority to trust",
             ) from error
         except ssl.SSLError as error:
+            raise_if_refused(url, error)
             raise Unavailable(f"TLS with {url.where} failed: {error.reason or error}") from error
         except TimeoutError:
             raise Unavailable(f"{url.where} did not accept a connection in time") from None
@@ -218,8 +221,23 @@ class Http:
         try:
             wire.send(data)
         except OSError as error:
+            raise_if_refused(url, error)
             # The host has not got the whole body, so it has nothing that it could work on.
             raise Unavailable(f"{url.text} did not take the whole request: {_said(error)}") from error
+
+
+def raise_if_refused(url: Url, error: BaseException) -> None:
+    """
+    Raise ConfigError where a host's TLS refuses who we are: it has not read the request.
+
+    With TLS 1.3 it says so only when our side of the handshake is over and the request may have left.
+    """
+    reason = (error.reason or "") if isinstance(error, ssl.SSLError) else ""
+    if "ALERT" in reason and any(word in reason for word in _REFUSALS):
+        raise ConfigError(
+            f"{url.where} does not take our certificate, or misses one: {reason.lower().replace('_', ' ')}",
+            next="security.tls names certificate_file and key_file",
+        ) from error
 
 
 def _said(error: BaseException) -> str:

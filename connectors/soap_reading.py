@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from ..core.errors import OutcomeUnknown, Unavailable
+from .soap_http import Http, Url, raise_if_refused
 from .soap_wire import Answer, Broken, Wire
-
-if TYPE_CHECKING:
-    from .soap_http import Http, Url
 
 LONG_BYTES = 32_768
 """A longer answer is taken apart by a thread, and a longer request is sent by one."""
@@ -62,6 +60,7 @@ class Reading:
         except TimeoutError:
             raise OutcomeUnknown(f"{self._url.text} did not answer in time") from None
         except (OSError, Broken) as error:  # it is a read: it is asked again
+            raise_if_refused(self._url, error)
             raise Unavailable(f"{self._url.text} broke off its answer: {error or type(error).__name__}") from error
         finally:
             self._http.give_back(self._url, self._wire, kept=kept)
