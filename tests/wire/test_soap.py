@@ -1,6 +1,7 @@
 """SOAP against two servers that are not written in Python: what a call gives, and what every way of failing means."""
 
 import base64
+import json
 import socket
 import ssl
 import threading
@@ -21,8 +22,10 @@ from cryptography.x509.oid import NameOID
 from servers.billing_service import BillingService
 from servers.process import free_port
 from servers.soap_node import SoapNode
+from structlog.testing import capture_logs
 
 from drawbar.adapters.soap import SoapAdapter, SoapConfig
+from drawbar.app import open_app
 from drawbar.core.adapter import Place
 from drawbar.core.errors import ConfigError, DrawbarError, OutcomeUnknown, Rejected, Unavailable
 from drawbar.core.schema import Checker
@@ -301,6 +304,22 @@ def test_a_username_token_is_sent_new_with_each_call(soap_node: SoapNode, tmp_pa
     assert "Expires" in headers[0]
 
 
+def test_no_log_holds_a_message_or_a_secret(
+    soap_node: SoapNode, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """zeep writes whole messages into its debug log; nothing of ours goes through it."""
+    for name in ("zeep", "zeep.transports", "zeep.wsdl", "urllib3"):
+        caplog.set_level("DEBUG", logger=name)
+    token = {"username": "drawbar", "password": "hush-hush", "digest": False}
+    opened = adapter(tmp_path, soap_node.wsdl, security={"username_token": token, "bearer": "hush-token"})
+    tools = {tool.name: tool for tool in opened.tools()}
+
+    tools["FindInvoice"].run({"orderId": 4711}, Call("1", "test", time.monotonic() + 20))
+
+    assert "hush" not in caplog.text
+    assert "4711" not in caplog.text
+
+
 def test_basic_and_bearer_go_into_http(soap_node: SoapNode, tmp_path: Path) -> None:
     for security, expected in (
         ({"basic": {"username": "u", "password": "ü:x"}}, "Basic " + base64.b64encode("u:ü:x".encode()).decode()),
@@ -509,6 +528,59 @@ def test_a_certificate_is_verified_whatever_the_environment_says(
                     tmp_path, url.replace("127.0.0.1", "localhost"), security={"tls": {"ca_file": "tls.pem"}}
                 ).tools()
             )
+
+
+@pytest.mark.parametrize("tolerant", [False, True])
+def test_an_answer_that_breaks_its_schema_fails_a_read_or_is_taken_and_reported(tmp_path: Path, tolerant: bool) -> None:
+    said = b"<invoices><id>1</id><orderId>7</orderId><amount>ten</amount><status>OPEN</status></invoices>"
+    body = ENVELOPE % (b'<FindInvoiceResponse xmlns="urn:drawbar:billing">' + said + b"</FindInvoiceResponse>")
+    wsdl = str(Path(__file__).parents[2] / "testing" / "data" / "billing.wsdl")
+    with answering(over_http(body)) as url:
+        billing = {"kind": "soap", "wsdl": wsdl, "endpoints": url, "effects": READS, "tolerant": tolerant}
+        (tmp_path / "drawbar.yaml").write_text(json.dumps({"version": 1, "adapters": {"billing": billing}}))
+        with open_app(tmp_path / "drawbar.yaml") as app, capture_logs() as logs:
+            if tolerant:
+                answer = app.direct.call("billing.FindInvoice", {"orderId": 7}, caller=app.owner())
+                assert answer.result["invoices"][0]["amount"] == "ten"
+            else:
+                with pytest.raises(Rejected, match=r"invoices\.0\.amount"):
+                    app.direct.call("billing.FindInvoice", {"orderId": 7}, caller=app.owner())
+    [deviates] = [each for each in logs if each["event"] == "answer.deviates"]
+    assert "invoices.0.amount" in deviates["deviation"]
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_host_that_wants_our_certificate_gets_it_or_has_done_nothing(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    """With TLS 1.3 the host refuses us only after the request may have left; it has not read it all the same."""
+    # Given
+    file = certificate(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(file)
+    tls.load_verify_locations(file)
+    tls.verify_mode, tls.maximum_version = ssl.CERT_REQUIRED, version
+    wsdl = str(Path(__file__).parents[2] / "testing" / "data" / "billing.wsdl")
+    body = ENVELOPE % b'<CreateInvoiceResponse xmlns="urn:drawbar:billing"><rc>0</rc></CreateInvoiceResponse>'
+
+    def create(**said: str) -> Any:
+        known = adapter(tmp_path, wsdl, endpoints=url, security={"tls": {"ca_file": "tls.pem", **said}})
+        tools = {tool.name: tool for tool in known.tools()}
+        given = {"orderId": 1, "customer": "x", "amount": 1}
+        return tools["CreateInvoice"].run(given, Call("1", "test", time.monotonic() + 5))
+
+    # Then
+    with answering(over_http(body), tls=tls) as url:
+        assert create(certificate_file="tls.pem") == {"rc": 0}
+        with pytest.raises((ConfigError, Unavailable), match=r"certificate|handshake|whole request"):
+            create()
+
+
+def test_a_redirect_is_not_followed_with_what_was_to_be_sent(tmp_path: Path) -> None:
+    wsdl = str(Path(__file__).parents[2] / "testing" / "data" / "billing.wsdl")
+    there = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n"
+    with answering(there) as url:
+        tools = {tool.name: tool for tool in adapter(tmp_path, wsdl, endpoints=url).tools()}
+        with pytest.raises(ConfigError, match="not sent on"):
+            tools["FindInvoice"].run({"orderId": 1}, Call("1", "test", time.monotonic() + 5))
 
 
 def test_a_host_that_drips_is_cut_off_at_the_deadline(tmp_path: Path) -> None:
