@@ -45,6 +45,9 @@ def main() -> None:
         line = stack.enter_context(psycopg.connect(psycopg_url(url), autocommit=True, row_factory=dict_row))
         ours = {name: guarded(app, f"db.{name}", by_id) for name in statements}
         table = guarded(app, "db.read_lines", lambda number: {"where": {"id": by_id(number)["id"]}})
+        pages = guarded(
+            app, "db.read_lines", lambda number: {"where": {"id": {">": by_id(number)["id"]}}, "limit": 1000}
+        )
         same(ours, alchemy(engine, ONE), alchemy(engine, MANY))
         rows: list[Row] = []
         for name, sql, what in (("one", ONE, "one row by its key"), ("many", MANY, "1,000 rows")):
@@ -53,7 +56,9 @@ def main() -> None:
             bare = duel(ours[name], driver(line, sql), calls=CALLS[name], rounds=given.rounds)
             rows.append(row(what, "psycopg", bare))
         found = duel(table, alchemy(engine, ONE), calls=CALLS["one"], rounds=given.rounds)
-        rows.append(row("one row by its key, tool of a table", "SQLAlchemy", found))
+        rows.append(row("one row by its key, tool of a table", "SQLAlchemy", found, goal=1))
+        page = duel(pages, alchemy(engine, MANY), calls=CALLS["many"], rounds=given.rounds)
+        rows.append(row("1,000 rows, tool of a table", "SQLAlchemy", page, goal=1))
     show("A guarded read against the bare library, same database, rounds in turn", rows, as_json=given.json)
 
 

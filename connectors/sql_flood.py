@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sqlalchemy import exc
 from sqlalchemy.engine import Connection
 
 from ..core.errors import InputError
@@ -132,6 +133,20 @@ def _sqlite(line: Any, most: int) -> Callable[[], bool]:
         return False
 
     return end
+
+
+def flooding(fetch: Callable[[int], Any], most: int) -> Callable[[int], Any]:
+    """Say of what SQLite refuses to give that it is a flood."""
+
+    def fetched(count: int) -> Any:
+        try:
+            return fetch(count)
+        except exc.DataError as error:
+            if getattr(error.orig, "sqlite_errorname", None) != "SQLITE_TOOBIG":
+                raise
+            raise Flood(most) from error
+
+    return fetched
 
 
 _WAYS = {"psycopg": _postgres, "pymysql": _mysql, "pysqlite": _sqlite}

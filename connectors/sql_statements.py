@@ -17,14 +17,14 @@ from sqlalchemy.engine import Connection, CursorResult
 from ..core.errors import ConfigError, DrawbarError, InputError, OutcomeUnknown, Rejected
 from .sql import Database
 from .sql_errors import driver_errors
-from .sql_flood import Flood, at_most
+from .sql_flood import Flood, at_most, flooding
 from .sql_model import Changed, Column, Kind, Rows
 from .sql_quirks import quirky
 from .sql_text import Text, counting, parse, projections
 from .sql_values import bindable, plain, quirk_reader, reader
 
 _CHUNK = 500
-_FIRST = 8
+_FIRST = 1
 """So many rows are fetched before it is known how large they are."""
 _DESCRIBE_S = 5.0
 _STREAMED = frozenset({"select", "with", "values", "table"})
@@ -297,6 +297,8 @@ def bounded(result: CursorResult[Any], readers: Sequence[Callable[[Any], Any] | 
         from .sql_firebird import sized
 
         fetch = sized(fetch, limits.bytes)
+    elif result.dialect.name == "sqlite":
+        fetch = flooding(fetch, limits.bytes)
     return cut(fetch, unique_names(list(result.keys())), readers, limits)
 
 

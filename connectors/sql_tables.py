@@ -14,6 +14,7 @@ from .sql_model import Changed, Condition, Table
 from .sql_session import Access
 from .sql_shapes import bind_row, condition_with, readers, shape
 from .sql_statements import Limits, bounded
+from .sql_upsert import upserting
 
 _INEXACT = frozenset({"float", "json", "array", "interval", "other"})
 
@@ -68,39 +69,6 @@ def upsert(
         elif not change(connection, table, key, values):
             connection.execute(sa.insert(shape(table)).values(values))
         return Changed(1)
-
-
-def upserting(table: Table, key: Sequence[str], names: Sequence[str], database: Database) -> Any:
-    """
-    Compose the dialect's own upsert with a parameter for each column; None where it has none that is safe here.
-
-    MySQL's acts on any unique key: it is used only where the key is the single one.
-    """
-    known = frozenset(key) in table.unique
-    rest = [name for name in names if name not in key]
-    columns: dict[str, Any] = {name: sa.bindparam(name) for name in names}
-    target = shape(table)
-    if database.dialect == "postgresql" and known:
-        from sqlalchemy.dialects.postgresql import insert as postgres
-
-        made = postgres(target).values(columns)
-        return _on_conflict(made, key, rest)
-    if database.dialect == "sqlite" and known:
-        from sqlalchemy.dialects.sqlite import insert as sqlite
-
-        return _on_conflict(sqlite(target).values(columns), key, rest)
-    if database.dialect in {"mysql", "mariadb"} and known and len(table.unique) == 1:
-        from sqlalchemy.dialects.mysql import insert as mysql
-
-        into = mysql(target).values(columns)
-        return into.on_duplicate_key_update({name: into.inserted[name] for name in rest or key})
-    return None
-
-
-def _on_conflict(into: Any, key: Sequence[str], rest: Sequence[str]) -> Any:
-    if not rest:
-        return into.on_conflict_do_nothing(index_elements=list(key))
-    return into.on_conflict_do_update(index_elements=list(key), set_={name: into.excluded[name] for name in rest})
 
 
 def update(
