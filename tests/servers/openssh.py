@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from . import process
+from .drops import Dropping
 
 PASSWORD_USER = "drawbartest"
 PASSWORD = "drawbartest"
@@ -40,7 +41,7 @@ ForceCommand internal-sftp
 """
 
 
-class OpenSSH(process.Private):
+class OpenSSH(Dropping):
     """
     One private sshd.
 
@@ -53,18 +54,10 @@ class OpenSSH(process.Private):
 
     def __init__(self, more: str = "") -> None:
         self._program = process.binary("sshd", "/usr/sbin/sshd")
-        self._keygen = process.binary("ssh-keygen")
         self._more = more
-        self._process: subprocess.Popen[bytes] | None = None
-        self._folders = 0
         self.has_password = os.getuid() == 0
         self.user = getpass.getuser()
-        self.port = process.free_port()
-        self.home = process.folder("sshd")
-        self.log = self.home / "sshd.log"
-        self.key_file = self.home / "client_key"
-        self.host_key_file = self.home / "host_key"
-        self.known_hosts = self.home / "known_hosts"
+        self.prepare("sshd", "sshd.log")
 
     @property
     def url(self) -> str:
@@ -77,29 +70,14 @@ class OpenSSH(process.Private):
         if self.has_password:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
             make_account()
-        self._process = process.start([self._program, "-D", "-f", self.home / "sshd_config", "-E", self.log], self.log)
-        process.wait_until(lambda: process.answers(self.port), self._process, self.log, 20)
+        self.run([self._program, "-D", "-f", self.home / "sshd_config", "-E", self.log])
         return self
-
-    def stop(self) -> None:
-        """Stop listening and cut every open session."""
-        process.stop(self._process)
-        self._process = None
-
-    def folder(self, name: str = "drop") -> Path:
-        """Make a fresh folder that both users may write in."""
-        self._folders += 1
-        path = self.home / f"{self._folders}-{name}"
-        path.mkdir()
-        path.chmod(0o777)
-        return path
 
     def _make_keys(self) -> None:
         for path in (self.host_key_file, self.key_file):
-            subprocess.run([self._keygen, "-q", "-t", "ed25519", "-N", "", "-C", path.name, "-f", path], check=True)
+            self.make_key(path, "-t", "ed25519")
         shutil.copy(self.key_file.with_suffix(".pub"), self.home / "authorized_keys")
-        public = self.host_key_file.with_suffix(".pub").read_text().split()
-        self.known_hosts.write_text(f"[127.0.0.1]:{self.port},[localhost]:{self.port} {public[0]} {public[1]}\n")
+        self.make_known("127.0.0.1", "localhost")
 
     def _write_config(self) -> None:
         password = "yes" if self.has_password else "no"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from . import process
+from .drops import Dropping
 
 CONFIG = """
 ServerType standalone
@@ -44,7 +45,7 @@ SFTPAuthorizedUserKeys file:{home}/keys/%u
 """
 
 
-class ProFTPD(process.Private):
+class ProFTPD(Dropping):
     """One private proftpd. `user` logs in with `password` or `key_file` and sees the whole file system."""
 
     user = "drawbar"
@@ -54,48 +55,22 @@ class ProFTPD(process.Private):
         self._program = process.binary("proftpd", "/usr/sbin/proftpd")
         if not Path("/usr/lib/proftpd/mod_sftp.so").exists():
             raise process.MissingServer("proftpd's mod_sftp is not installed: tests/servers/install installs it")
-        self._keygen = process.binary("ssh-keygen")
         self._more = more
-        self._process: subprocess.Popen[bytes] | None = None
-        self._folders = 0
-        self.port = process.free_port()
-        self.home = process.folder("proftpd")
-        self.log = self.home / "out.log"
-        self.key_file = self.home / "client_key"
-        self.host_key_file = self.home / "host_key"
-        self.known_hosts = self.home / "known_hosts"
+        self.prepare("proftpd", "out.log")
 
     def start(self) -> Self:
         if not self.key_file.exists():
             self._make()
-        command: list[str | Path] = [self._program, "--nodaemon", "-q", "-c", self.home / "proftpd.conf"]
-        self._process = process.start(command, self.log)
-        process.wait_until(lambda: process.answers(self.port), self._process, self.log, 20)
+        self.run([self._program, "--nodaemon", "-q", "-c", self.home / "proftpd.conf"])
         return self
 
-    def stop(self) -> None:
-        process.stop(self._process)
-        self._process = None
-
-    def folder(self, name: str = "drop") -> Path:
-        """Make a fresh folder that the user may write in."""
-        self._folders += 1
-        path = self.home / f"{self._folders}-{name}"
-        path.mkdir()
-        path.chmod(0o777)
-        return path
-
     def _make(self) -> None:
-        for path, kind in (
-            (self.host_key_file, ["-t", "rsa", "-b", "2048", "-m", "PEM"]),
-            (self.key_file, ["-t", "rsa"]),
-        ):
-            subprocess.run([self._keygen, "-q", *kind, "-N", "", "-C", path.name, "-f", path], check=True)
+        self.make_key(self.host_key_file, "-t", "rsa", "-b", "2048", "-m", "PEM")
+        self.make_key(self.key_file, "-t", "rsa")
         (self.home / "keys").mkdir()
         rfc4716: list[str | Path] = [self._keygen, "-e", "-f", self.key_file.with_suffix(".pub")]
         (self.home / "keys" / self.user).write_bytes(subprocess.run(rfc4716, check=True, capture_output=True).stdout)
-        public = self.host_key_file.with_suffix(".pub").read_text().split()
-        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public[0]} {public[1]}\n")
+        self.make_known("127.0.0.1")
         hashed = subprocess.run(
             ["openssl", "passwd", "-6", "-stdin"], input=self.password, capture_output=True, text=True, check=True
         ).stdout.strip()
