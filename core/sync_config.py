@@ -349,7 +349,7 @@ class SyncConfig(Strict):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         for key, said in misfits(self):
-            raise PydanticCustomError(key, "{said}", {"said": said})  # type: ignore[arg-type]  # the keys are our own words
+            raise PydanticCustomError(key, "{said}", {"said": said})
         return self
 
 
