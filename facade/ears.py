@@ -16,6 +16,8 @@ PATIENCE_S = 1.0
 """Who waited so long waits on a thread, which knows when it has waited for too long."""
 
 
+AT_ONCE = 8
+"""So many calls go on before whoever else has something to say is heard: hundreds may end at the same moment."""
 LOOK_S = 0.25
 """So often it is looked whose time is over."""
 
@@ -70,7 +72,7 @@ class Ears(Generic[Call]):
     def heard(self, wait_s: float | None) -> Iterator[tuple[int, Call | None]]:
         """Wait, and give the lines that have something to say; None for one of somebody else, or whose call is over."""
         assert self._epoll is not None
-        for fileno, _ in self._epoll.poll(wait_s):
+        for fileno, _ in self._epoll.poll(wait_s, AT_ONCE):
             self._until.pop(fileno, None)
             yield fileno, self._calls.pop(fileno, None)
         if self._until and (now := time.monotonic()) >= self._looks_at:

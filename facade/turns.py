@@ -9,7 +9,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .ears import LOOK_S, PATIENCE_S, TICK_S, Ears
+from .ears import AT_ONCE, LOOK_S, PATIENCE_S, TICK_S, Ears
 
 if TYPE_CHECKING:
     from ..core.begun import Begun
@@ -18,16 +18,15 @@ if TYPE_CHECKING:
     from .lane import Lane, Passage
 
 
-_ALL = 1_000_000
-
-
 class _Turn:
     """Of one system: how many calls are under way, and who waits for a place, since when."""
 
-    __slots__ = ("asks", "running", "share", "ticks", "waiting")
+    __slots__ = ("asks", "begun", "running", "share", "ticks", "waiting")
 
     def __init__(self) -> None:
         self.running = 0
+        self.begun = 0
+        """So many since the loop had a turn."""
         self.asks = False
         self.share: Share | None = None
         self.ticks = False
@@ -61,7 +60,10 @@ class Turns:
         turn = self._systems.get(system)
         if turn is None:
             turn = self._systems[system] = _Turn()
-        if standing and not turn.waiting:
+        if standing and not turn.waiting and turn.begun < AT_ONCE:
+            if turn.begun == 0:
+                asyncio.get_running_loop().call_soon(self._go_on, turn)
+            turn.begun += 1
             self._begin(passage, turn)
             return True
         turn.waiting.append((time.monotonic(), passage))
@@ -125,8 +127,14 @@ class Turns:
         if turn.waiting:
             self._serve(turn, 1)
 
-    def _serve(self, turn: _Turn, most: int = _ALL) -> None:
-        """Begin what there is a place for, so many at most."""
+    def _go_on(self, turn: _Turn) -> None:
+        """Go on with those that wait for a turn of the loop."""
+        turn.begun = 0
+        if turn.waiting:
+            self._serve(turn)
+
+    def _serve(self, turn: _Turn, most: int = AT_ONCE) -> None:
+        """Begin what there is a place for, so many at most; more when the loop has had a turn."""
         for _ in range(min(most, len(turn.waiting))):
             passage = turn.waiting[0][1]
             standing = self._direct.standing(passage.errand.tool or "", passage.caller)
@@ -137,6 +145,10 @@ class Turns:
                 self._begin(passage, turn)
             else:
                 self._lane.by_thread(passage, passage.errand.whole)
+        if most > 1 and turn.waiting:
+            if turn.begun == 0:
+                asyncio.get_running_loop().call_soon(self._go_on, turn)
+            turn.begun = AT_ONCE
 
     def _tick(self, turn: _Turn) -> None:
         """See to those that wait, whatever becomes of those that run."""
