@@ -25,7 +25,8 @@ from .sql_copy import copy_in, types
 from .sql_load import Load, loaded
 from .sql_model import Column, Table
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
+"""A record that is longer goes row by row."""
 _MOST_DIGITS = 38
 _PRECISION = re.compile(r"numeric\((\d+),(\d+)\)")
 _HEX = re.compile(rb"[^\w.]0[xX]")
@@ -139,7 +140,7 @@ def _reader(chunks: Iterator[Chunk], kinds: Mapping[str, pa.DataType], dialect: 
     try:
         return csv.open_csv(
             file,
-            csv.ReadOptions(use_threads=False, block_size=max(_BLOCK, dialect.max_record_bytes)),
+            csv.ReadOptions(use_threads=False, block_size=_BLOCK),
             csv.ParseOptions(delimiter=dialect.delimiter, quote_char=dialect.quote, newlines_in_values=True),
             csv.ConvertOptions(
                 include_columns=list(kinds),

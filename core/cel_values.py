@@ -48,7 +48,7 @@ def reader(path: Path) -> Run:
         except KeyError:
             raise EvaluationError(f"{root} is not there") from None
         for name in rest:
-            value = select(value, name)
+            value = value[name] if type(value) is dict and name in value else select(value, name)
         return value
 
     return read

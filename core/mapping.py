@@ -82,16 +82,19 @@ class Mapper:
         seen = _seen([self.where, *computed.values()], found)
         made: dict[str, list[Any]] = {name: [] for name in computed}
         appends = [(name, template.fill, made[name].append) for name, template in computed.items()]
+        fills = [template.fill for template in computed.values()]
         kept: list[bool] = []
         rejects: list[Reject] = []
         for number, row in zip(batch.record_nos, seen, strict=True):
             env["row"], env["record_no"] = row, number
+            is_wanted = self.where is None
             try:
-                if self.where is not None and not _condition(self.where.fill, env):
+                if self.where is not None and not (is_wanted := _condition(self.where.fill, env)):
                     kept.append(False)
                     continue
-                values = [_field(name, fill, env) for name, fill, _ in appends]
-            except EvaluationError as error:
+                values = [fill(env) for fill in fills]
+            except EvaluationError as failed:
+                error = _named(failed, appends, env) if is_wanted else failed
                 at = len(kept)
                 if not rejects:
                     on_error(found[at])
@@ -146,7 +149,22 @@ def _seen(templates: Sequence[Template | None], found: Columns) -> Any:
     at = [at for at, name in enumerate(found.names) if name in wanted]
     if not at:
         return repeat({}, len(found))
+    if len(at) == 1:
+        name, values, read = found.names[at[0]], found.values[at[0]], found.reads[at[0]]
+        return ({name: value} for value in (values if read is None else map(read, values)))
     return iter(Columns([found.names[n] for n in at], [found.values[n] for n in at], [found.reads[n] for n in at]))
+
+
+def _named(
+    failed: EvaluationError, fields: Sequence[tuple[str, Callable[[Env], Any], Any]], env: Env
+) -> EvaluationError:
+    """Say which field failed; evaluating again is cheap, since it ends the row."""
+    for name, fill, _ in fields:
+        try:
+            _field(name, fill, env)
+        except EvaluationError as error:
+            return error
+    return failed
 
 
 def _condition(fill: Callable[[Env], Any], env: Env) -> bool:

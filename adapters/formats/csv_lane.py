@@ -15,7 +15,7 @@ from .scalars import ColumnSpec
 
 FORM = "csv"
 LINES = "postgresql csv"
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 _MARK = codecs.BOM_UTF8
 
 
