@@ -49,7 +49,7 @@ def by_zeep(documents: Documents) -> tuple[Wsdl, list[str]]:
         ) as error:
             text = str(error).strip() or type(error).__name__
             raise ConfigError(f"{documents.location} is a WSDL that zeep cannot load: {text}", field="wsdl") from error
-    return wsdl, [str(each.message) for each in caught if not issubclass(each.category, DeprecationWarning)]
+    return wsdl, [str(each.message) for each in caught if issubclass(each.category, UserWarning)]
 
 
 class Raw:
