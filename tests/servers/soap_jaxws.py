@@ -51,7 +51,15 @@ class SoapJaxws(process.Private):
         if not made.exists():
             made.parent.mkdir(parents=True, exist_ok=True)
             folder = Path(tempfile.mkdtemp(dir=made.parent))
-            step = [process.binary("javac"), "-nowarn", "-cp", self._classpath, "-d", folder, HERE / "Calc.java"]
+            step: list[str | Path] = [
+                process.binary("javac"),
+                "-nowarn",
+                "-cp",
+                self._classpath,
+                "-d",
+                folder,
+                HERE / "Calc.java",
+            ]
             done = subprocess.run(step, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise RuntimeError(f"javac failed:\n{done.stderr[-1000:]}")
