@@ -24,7 +24,8 @@ from .sql_marks import Marks
 from .sql_model import Table
 from .sql_shapes import shape
 from .sql_steps import STEP_S
-from .sql_tables import change, upserting
+from .sql_tables import change
+from .sql_upsert import upserting
 from .sql_values import writer
 from .sql_widen import add_columns, fields_of, widened
 

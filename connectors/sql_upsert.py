@@ -71,11 +71,11 @@ class UpdateOrInsert(Executable, ClauseElement):
     """Firebird's upsert."""
 
     inherit_cache = True
-    _traverse_internals = (
+    _traverse_internals = [  # noqa: RUF012 - SQLAlchemy's word and form
         ("target", InternalTraversal.dp_clauseelement),
         ("key", InternalTraversal.dp_plain_obj),
         ("names", InternalTraversal.dp_plain_obj),
-    )
+    ]
 
     def __init__(self, target: sa.TableClause, key: Sequence[str], names: Sequence[str]) -> None:
         self.target = target
