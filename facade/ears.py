@@ -14,8 +14,6 @@ TICK_S = 0.005
 """So often those are looked at that wait for a place."""
 PATIENCE_S = 1.0
 """Who waited so long waits on a thread, which knows when it has waited for too long."""
-
-
 AT_ONCE = 8
 """So many calls go on before whoever else has something to say is heard: hundreds may end at the same moment."""
 LOOK_S = 0.25

@@ -26,7 +26,11 @@ _NUMBER = struct.Struct("=i")
 
 
 class Fellows:
-    """How many connections each process has, on a page of memory that is a file's. A process that died is stepped aside for in vain, no more."""
+    """
+    How many connections each process has, on a page of memory that is a file's.
+
+    For one that died we step aside in vain until it is replaced, no more.
+    """
 
     def __init__(self, file: Path, place: int) -> None:
         self._at = place * _NUMBER.size
