@@ -69,7 +69,8 @@ class Chains:
 
 def worker(number):
     name = f"--hostname=bench{number}@%h"
-    command = [sys.executable, "-m", "celery", "-A", "_celery_chain", "--quiet", "worker", name, *OPTIONS]
+    python = [sys.executable, "-P"]  # not this folder first: our amqp.py would stand before the library of that name
+    command = [*python, "-m", "celery", "-A", "_celery_chain", "--quiet", "worker", name, *OPTIONS]
     folder = Path(__file__).resolve().parent
     said = {**os.environ, "PYTHONWARNINGS": "ignore"}
     return subprocess.Popen([*command, "--loglevel=CRITICAL"], cwd=folder, stdout=subprocess.DEVNULL, env=said)

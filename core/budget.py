@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -129,24 +129,33 @@ class Share:
             pauses=True,
         )
 
-    @contextmanager
-    def slot(self, wait_s: float, *, batch: bool = False) -> Iterator[None]:
+    def slot(self, wait_s: float, *, batch: bool = False) -> AbstractContextManager[None]:
         """Hold one place for a call of this length; NotNow, with when to come back, when none comes free in time."""
+        return _Place(self, wait_s, self._batch if batch else None)
+
+    def enter(self, wait_s: float, of_batch: Slots | None) -> None:
+        """Take what `slot` holds."""
         self.look(wait_s)
         until = time.monotonic() + wait_s
-        of_batch = self._batch if batch else None
         if of_batch is not None:
             self._take(of_batch, until, "places of batch work")
         try:
             self._take(self._slots, until, "calls")
             try:
                 self._start(until, wait_s)
-                yield
-            finally:
+            except BaseException:
                 self._slots.release()
-        finally:
+                raise
+        except BaseException:
             if of_batch is not None:
                 of_batch.release()
+            raise
+
+    def leave(self, of_batch: Slots | None) -> None:
+        """Give back what `enter` took."""
+        self._slots.release()
+        if of_batch is not None:
+            of_batch.release()
 
     def _take(self, slots: Slots, until: float, what: str) -> None:
         if not slots.acquire(until):
@@ -164,6 +173,21 @@ class Share:
                 )
             time.sleep(max(start - time.monotonic(), 0))
         self.look(needed_s)  # it may have closed while we waited
+
+
+class _Place:
+    """What `Share.slot` gives; no generator, since each call makes one."""
+
+    __slots__ = ("_of_batch", "_share", "_wait_s")
+
+    def __init__(self, share: Share, wait_s: float, of_batch: Slots | None) -> None:
+        self._share, self._wait_s, self._of_batch = share, wait_s, of_batch
+
+    def __enter__(self) -> None:
+        self._share.enter(self._wait_s, self._of_batch)
+
+    def __exit__(self, *failed: object) -> None:
+        self._share.leave(self._of_batch)
 
 
 @dataclass(frozen=True, slots=True)

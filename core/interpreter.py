@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
 TaskStates = Literal[
     "pending",
@@ -166,7 +166,9 @@ class Ask:
 
 Fact = Move | Holds | Counts | Want | Retry | Undone | End
 Decision = Move | Ask | End
-_PENDING = TaskState()
+_PLAIN: Mapping[TaskStates, TaskState] = {state: TaskState(state) for state in get_args(TaskStates)}
+"""A task without a condition and items, in each state: such ones are not made anew."""
+_PENDING = _PLAIN["pending"]
 _UNDO = Ask("", "undo")
 
 
@@ -193,6 +195,8 @@ def fold(state: State, fact: Fact) -> State:
 
 
 def _moved(task: TaskState, to: TaskStates) -> TaskState:
+    if task is _PLAIN[task.state]:
+        return _PLAIN[to]
     return TaskState(to, task.holds, task.total, task.cursor, task.failed, task.live)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 SPARE = 4
 """Threads beside those that one system may have: what is left for the others."""
@@ -23,17 +22,11 @@ class Rooms:
         self._moved_at: dict[str, float] = {}
         self._waiting = 0
 
-    @contextmanager
-    def entered(self, system: str, *, must: bool = False) -> Iterator[bool]:
+    def entered(self, system: str, *, must: bool = False) -> AbstractContextManager[bool]:
         """Take part in the work for a system; False when there is no room. Who `must` is let in all the same."""
-        is_in = self._enter(system, must=must)
-        try:
-            yield is_in
-        finally:
-            if is_in:
-                self._leave(system)
+        return _Visit(self, system, must)
 
-    def _enter(self, system: str, *, must: bool) -> bool:
+    def enter(self, system: str, *, must: bool) -> bool:
         with self._change:
             if not must and self._inside[system] >= self._each and not self._waited(system):
                 return False
@@ -50,9 +43,26 @@ class Rooms:
         finally:
             self._waiting -= 1
 
-    def _leave(self, system: str) -> None:
+    def leave(self, system: str) -> None:
         with self._change:
             self._inside[system] -= 1
             self._moved_at[system] = time.monotonic()
             if self._waiting:
                 self._change.notify_all()
+
+
+class _Visit:
+    """One visit; no generator, since each task makes one."""
+
+    __slots__ = ("_is_in", "_must", "_rooms", "_system")
+
+    def __init__(self, rooms: Rooms, system: str, must: bool) -> None:
+        self._rooms, self._system, self._must = rooms, system, must
+
+    def __enter__(self) -> bool:
+        self._is_in = self._rooms.enter(self._system, must=self._must)
+        return self._is_in
+
+    def __exit__(self, *failed: object) -> None:
+        if self._is_in:
+            self._rooms.leave(self._system)
