@@ -28,7 +28,7 @@ See = Callable[["Incoming"], dict[str, Any]]
 """Give `message` as expressions see it; InputError when its body cannot be read."""
 
 IDLE_S = 0.5
-_AHEAD = 2000
+_AHEAD = 4000
 _UNREAD = 2
 
 
