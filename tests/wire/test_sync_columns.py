@@ -1,7 +1,7 @@
 """What is read by column is what is read row by row: the same values, the same files, the same rejects."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,12 @@ VALUES = {
     "digits of four": "(1, 1, 1, 10000.00, 1.00010000, 10000), (2, 1, 1, 100000000.01, 10000.0001, 0), "
     "(3, 1, 1, 0.01, 0.0001, 99990000)",
 }
+FORMS = [
+    {},
+    {"datetimes": "sql", "null": "-"},
+    {"null": "\\N", "delimiter": ";", "newline": "crlf"},
+    {"encoding": "utf-8-sig"},
+]
 ODD = {
     "a text that is no number": "insert into src values (200, 'abc', 'x', '2026-01-01', 1)",
     "a number too long for a float": "insert into src values (200, 9007199254740993, 'x', '2026-01-01', 1)",
@@ -42,6 +48,11 @@ ODD = {
     "a text too long": "insert into src values (200, 1.5, 'a long text indeed', '2026-01-01', 1)",
     "nothing at all": "insert into src (id) values (200)",
 }
+
+
+def some_slow(cases: Iterable[Any], quick: Collection[Any]) -> list[Any]:
+    """Leave a few of the cases to every run, and the others to the nightly one."""
+    return [one if one in quick else pytest.param(one, marks=pytest.mark.slow) for one in cases]
 
 
 @pytest.fixture
@@ -72,7 +83,7 @@ def filled(url: str, which: str) -> None:
     execute(url, f"insert into src{said} values {VALUES[which]}".replace("%", "%%"))
 
 
-@pytest.mark.parametrize("which", VALUES)
+@pytest.mark.parametrize("which", some_slow(VALUES, {"plain", "digits of four", "no number"}))
 def test_columns_of_postgresql_are_what_its_rows_are(which: str, pg_url: str, night: Any, monkeypatch: Any) -> None:
     filled(pg_url, which)
     fields = {one.split()[0]: f"${{{{ row.{one.split()[0]} }}}}" for one in TYPES.split(", ")}
@@ -103,8 +114,8 @@ def exported(night: Any, url: str, form: dict[str, Any]) -> bytes:
     return bytes(file.read_bytes())
 
 
-@pytest.mark.parametrize("form", [{}, {"datetimes": "sql", "null": "-"}, {"null": "\\N", "delimiter": ";", "newline": "crlf"}, {"encoding": "utf-8-sig"}], ids=str)  # fmt: skip
-@pytest.mark.parametrize("which", VALUES)
+@pytest.mark.parametrize("form", some_slow(FORMS, FORMS[:2]), ids=str)
+@pytest.mark.parametrize("which", some_slow(VALUES, {"plain", "texts"}))
 def test_a_file_by_column_is_byte_for_byte_the_one_by_row(
     which: str, form: dict[str, Any], pg_url: str, night: Any, monkeypatch: Any
 ) -> None:
@@ -153,7 +164,7 @@ def test_a_table_becomes_a_parquet_file_and_a_table_again(pg_url: str, night: An
     assert rows(pg_url, "select t::text from dst t order by 1") == rows(pg_url, "select t::text from src t order by 1")
 
 
-@pytest.mark.parametrize("odd", [None, *ODD])
+@pytest.mark.parametrize("odd", some_slow([None, *ODD], {None, "bytes for a text", "a number too long for a float"}))
 def test_columns_of_sqlite_are_what_its_rows_are(
     odd: str | None, pg_url: str, night: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
