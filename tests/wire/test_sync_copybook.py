@@ -35,7 +35,7 @@ def binary(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def counted(found: Any, types: Any) -> Any:
         made = kept(found, types)
-        sent.append(len(found))
+        sent.append(len(found[0]))
         return made
 
     monkeypatch.setattr(sql_load, "_as_binary", counted)
