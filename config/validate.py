@@ -16,6 +16,7 @@ from ..core.adapter import Adapter, Finding, Place, find
 from ..core.errors import ConfigError, DrawbarError
 from ..core.queues import DEFAULT, Queues, queue_of
 from ..core.sync_calls import one_effect_of
+from ..core.sync_fits import effect_of
 from ..core.tenants import OF, systems_of
 from ..core.tool_source import ToolSource
 from .load import check, locate, read
@@ -167,8 +168,8 @@ def _notes(
         except DrawbarError as error:
             yield scrub(f"{name}: nobody can say yet what a crash does: {error.message}")
             continue
-        weak = [why for one, why in ends if not one]
-        yield f"{name}: {'at least once' if weak else 'one effect'}: {weak[0] if weak else ends[1][1]}"
+        once, why = effect_of(sync, *ends)
+        yield f"{name}: {'one effect' if once else 'at least once'}: {why}"
         if sync.to.load == "batched":
             yield f"{name}: load: batched: a run that is cut off leaves its first part in the target, and the next goes on"
         if sync.from_.cursor is not None:

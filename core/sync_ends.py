@@ -106,11 +106,6 @@ class Ends:
         return self.guard
 
 
-def said_of(source: Source, sink: Sink) -> str:
-    """Say what a crash can do: the weaker of the two ends decides."""
-    return next((said for one, said in (source.one_effect, sink.one_effect) if not one), sink.one_effect[1])
-
-
 def spec_of(end: SyncFrom | SyncTo) -> Mapping[str, Any]:
     return end.model_dump(by_alias=True, exclude_none=True)
 

@@ -37,6 +37,14 @@ def misfits(sync: SyncConfig) -> Iterator[Misfit]:
     yield from _partitions(sync)
 
 
+def effect_of(sync: SyncConfig, source: tuple[bool, str], sink: tuple[bool, str]) -> tuple[bool, str]:
+    """Say what a crash can do: the weaker of the two ends decides, unless the target knows what comes again by its key."""
+    to = sync.to
+    by_key = (to.is_database and "insert" not in to.modes) or (to.operation is not None and bool(to.key))
+    ends = (sink,) if sink[0] and (by_key or sync.partitions is not None) else (source, sink)
+    return next((end for end in ends if not end[0]), sink)
+
+
 def _is_whole(sync: SyncConfig) -> bool:
     """Tell whether everything is read each time."""
     from_ = sync.from_

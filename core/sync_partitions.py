@@ -110,8 +110,12 @@ def begun(cursor: Any, config: SyncConfig, *, full: bool) -> Plan | None:
 
 
 def at_a_time(config: SyncConfig, budgets: Mapping[str, int]) -> int:
-    """Say how many ranges go at the same time, so that each finds a place at both ends."""
+    """
+    Say how many ranges go at the same time, so that each finds a place at both ends.
+
+    Within one system it is one: a file of SQLite is locked for all while one of them commits.
+    """
     rules = config.partitions
     assert rules is not None
-    ends = [config.from_.adapter, config.to.adapter]
-    return max(1, min(rules.parallel, *(budgets[end] // ends.count(end) for end in ends)))
+    ends = (config.from_.adapter, config.to.adapter)
+    return 1 if ends[0] == ends[1] else max(1, min(rules.parallel, *(budgets[end] for end in ends)))

@@ -18,8 +18,9 @@ from .sync_asked import narrow
 from .sync_batched import Batched, is_half
 from .sync_deletes import Deleting, gone
 from .sync_drift import Described, Widening, as_kept, changes, settle
-from .sync_ends import Ends, said_of
+from .sync_ends import Ends
 from .sync_enrich import Valid
+from .sync_fits import effect_of
 from .sync_loads import Loads
 from .sync_outlook import digest_of
 from .sync_runs import Held
@@ -69,7 +70,7 @@ class SyncWork:
         held.report |= {
             "date": moment_of(held.run_id or held.id, held.asked.date, held.started_at)["date"],
             "configuration": digest_of(held.config),
-            "effect": said_of(source, sink),
+            "effect": effect_of(held.config, source.one_effect, sink.one_effect)[1],
         }
         if held.config.partitions is not None and not held.asked.is_again and not held.asked.dry_run:
             Loads(self).carry(held, source, told)

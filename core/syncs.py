@@ -28,7 +28,8 @@ from .store.journal import Journal
 from .sync import Progress
 from .sync_asked import Asked, day_of
 from .sync_config import SyncConfig
-from .sync_ends import Ends, said_of
+from .sync_ends import Ends
+from .sync_fits import effect_of
 from .sync_lag import Lags
 from .sync_loads import Loads
 from .sync_outlook import age_of, next_start
@@ -126,8 +127,8 @@ class Syncs:
         """Say whether a crash can repeat rows, and why; opens both ends."""
         with ExitStack() as stack:
             source, sink = self._ends.open(self._looked(name), stack)
-            weak = [said for one, said in (source.one_effect, sink.one_effect) if not one]
-            return {"one_effect": not weak, "why": said_of(source, sink)}
+            once, why = effect_of(self._config(name), source.one_effect, sink.one_effect)
+            return {"one_effect": once, "why": why}
 
     def runs(self, name: str, after: str | None = None, limit: int = 100) -> Sequence[SyncRun]:
         self._config(name)

@@ -37,13 +37,13 @@ class Landscape:
             self.channel.queue_declare(queue, durable=True)
         form = {"kind": "csv", "columns": {"id": "integer", "amount": "decimal"}}
         self.adapters: dict[str, Any] = {
-            "files": {
-                "kind": "local",
-                "root": str(folder),
-                "feeds": {
-                    "in": {"folder": "in", "pattern": "*.csv", "ready": {"stable_s": 0}, "format": form},
-                    "out": {"folder": "out", "pattern": "*.csv", "format": form},
-                },
+            **{
+                name: {
+                    "kind": "local",
+                    "root": str(folder / name),
+                    "feeds": {"orders": {"pattern": "*.csv", "ready": {"stable_s": 0}, "format": form}},
+                }
+                for name in ("in", "out")
             },
             "data": {"kind": "sql", "url": pg_url, "tables": {"source": {}, "target": {}}},
             "events": {
@@ -62,7 +62,7 @@ class Landscape:
             values[1] = "${{ decimal(row.amount) }}"
         fields = dict(zip(("orderId" if sink == "operation" else "id", "amount"), values, strict=True))
         from_ = {
-            "feed": {"adapter": "files", "feed": "in"},
+            "feed": {"adapter": "in", "feed": "orders"},
             "table": {"adapter": "data", "table": "source", "cursor": {"column": "changed"}},
             "queue": {"adapter": "events", "consume": "in"},
             "operation": {
@@ -74,7 +74,7 @@ class Landscape:
             },
         }[source]
         to = {
-            "feed": {"adapter": "files", "feed": "out"},
+            "feed": {"adapter": "out", "feed": "orders"},
             "table": {"adapter": "data", "table": "target"},
             "queue": {"adapter": "events", "publish": "out"},
             "operation": {"adapter": "billing", "operation": "CreateInvoice", "key": ["orderId"]},

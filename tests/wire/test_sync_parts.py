@@ -291,4 +291,4 @@ def test_how_far_a_sync_is_behind_its_source_is_shown_and_looking_makes_no_table
     assert (before["lag"]["rows"], tables) == (5, [("orders",)])
     assert (after["lag"]["rows"], after["crash"]["one_effect"]) == (2, True)
     assert after["lag"]["seconds"] > 0
-    assert after["next"].endswith("03:00:00Z")
+    assert "T03:00:00" in after["next"]
