@@ -43,7 +43,9 @@ class Entrance(Strict):
         None,
         description="Password: for a login by password, for hidden questions, and beside a key where both are asked.",
     )
-    private_key_file: Path | None = Field(None, description="Private key: OpenSSH, PEM or PKCS #8; RSA, ECDSA or Ed25519.")
+    private_key_file: Path | None = Field(
+        None, description="Private key: OpenSSH, PEM or PKCS #8; RSA, ECDSA or Ed25519."
+    )
     passphrase: SecretStr | None = Field(None, description="What the private key is encrypted with.")
     certificate_file: Path | None = Field(None, description="Certificate of the private key: id_ed25519-cert.pub.")
     agent: bool = Field(False, description="Use the keys of the SSH agent ($SSH_AUTH_SOCK).")

@@ -134,7 +134,9 @@ def test_what_a_run_remembers_does_not_grow_with_the_data(syncs_of, monkeypatch)
     monkeypatch.setattr("drawbar.core.sync_work._KEPT_PORTIONS", 10)
     most = []
     note = SyncWork.note
-    monkeypatch.setattr(SyncWork, "note", lambda self, held, done: (note(self, held, done), most.append(len(held.done))))
+    monkeypatch.setattr(
+        SyncWork, "note", lambda self, held, done: (note(self, held, done), most.append(len(held.done)))
+    )
 
     run = syncs_of(Store(50), {"feed": "f"}, {"table": "t"}).run("s", caller=ME)
 
