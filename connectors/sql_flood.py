@@ -112,6 +112,8 @@ def _mysql(line: Any, most: int) -> Callable[[], bool]:
         nonlocal left
         left -= count
         if left < 0:
+            if line._result is not None:  # noqa: SLF001
+                line._result.unbuffered_active = False  # noqa: SLF001 - or its end reads what is left of the answer
             line._force_close()  # noqa: SLF001
             raise Flood(most)
         return receive(count)

@@ -56,6 +56,7 @@ def test_an_example_passes_its_own_tests_and_its_configuration_is_valid(example)
     assert tests or configuration.exists() or (folder / "story.sh").exists(), "an example shows something that runs"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if (e / "story.sh").exists()], ids=NAME, indirect=True)
 def test_an_example_tells_its_story(example):
     folder, environment = example

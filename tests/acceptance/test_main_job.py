@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +11,7 @@ import pika
 import psycopg
 import pymysql
 import pytest
+from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
 
@@ -178,15 +177,7 @@ class Place:
         shutil.copy(DATA / "orders.cpy", self.folder)
 
     def cli(self, *words: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "drawbar", *words],
-            cwd=self.folder,
-            env=self.environ,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        done = warm.run(words, cwd=self.folder, env=self.environ)
         assert done.returncode == code, f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stdout + done.stderr
         return done.stdout

@@ -79,6 +79,10 @@ def most_at_once(calls) -> int:
     return most
 
 
+THERE = pytest.mark.parametrize("state", [pytest.param("sqlite", marks=pytest.mark.slow), "postgres"], indirect=True)
+
+
+@THERE
 def test_three_processes_never_make_more_calls_at_once_than_their_budget_says(crowd):
     for _ in range(3):
         crowd.add(threads=6, seconds=4, concurrency=4)
@@ -102,6 +106,7 @@ def test_one_slot_goes_round(crowd):
     assert min(map(len, each)) > 0
 
 
+@THERE
 def test_three_processes_start_no_more_calls_in_a_second_than_their_budget_says(crowd):
     for _ in range(3):
         crowd.add(threads=4, seconds=4, call_s=0.0, concurrency=100, per_second=50)

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pika
 import pytest
@@ -209,6 +210,7 @@ def test_a_message_brings_its_trace_to_the_run_that_it_starts(headers, trace):
     class Starts:
         def start(self, *given, **named):
             seen.append(PARENT_OF.get())
+            return SimpleNamespace(id="run-1")
 
     start = StartRun(Starts(), "t", "bill", Caller.cli("me"), None)
 
