@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     load_pem_private_key,
+    load_ssh_private_key,
 )
 from paramiko import (
     Agent,
@@ -36,11 +37,7 @@ from .sftp_algorithms import LegacyRsa
 
 _ANSWERS = "answers"
 _PKCS8 = (b"-----BEGIN PRIVATE KEY-----", b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
-_KINDS: dict[type, type[PKey]] = {
-    RSAPrivateKey: RSAKey,
-    EllipticCurvePrivateKey: ECDSAKey,
-    Ed25519PrivateKey: Ed25519Key,
-}
+_KINDS: dict[type, type[PKey]] = {RSAPrivateKey: RSAKey, Ed25519PrivateKey: Ed25519Key}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +78,18 @@ def _read(path: Path, passphrase: bytes | None) -> PKey:
     """Read a key; those of PKCS #8, which the library does not know, by way of OpenSSH's own form."""
     content = path.read_bytes()
     if not content.lstrip().startswith(_PKCS8):
-        return PKey.from_path(path, passphrase)  # type: ignore[arg-type]  # it wants bytes
-    key: Any = load_pem_private_key(content, passphrase)
+        try:
+            return PKey.from_path(path, passphrase)  # type: ignore[arg-type]  # it wants bytes
+        except (
+            SSHException
+        ):  # of ECDSA keys in OpenSSH's form it takes every other one for a curve that it does not know
+            return _as_paramiko(load_ssh_private_key(content, passphrase))
+    return _as_paramiko(load_pem_private_key(content, passphrase))
+
+
+def _as_paramiko(key: Any) -> PKey:
+    if isinstance(key, EllipticCurvePrivateKey):
+        return ECDSAKey(vals=(key, key.public_key()))
     kind = next((ours for theirs, ours in _KINDS.items() if isinstance(key, theirs)), None)
     if kind is None:
         raise ValueError("a kind of key that SSH has not")
