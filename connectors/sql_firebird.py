@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from firebird.driver import TPB, Isolation, TraAccessMode, connect, driver_config
-from firebird.driver.core import BlobReader
+from firebird.driver.core import BlobReader, Connection
 from firebird.driver.types import CancelType
 from sqlalchemy.engine import URL
 
@@ -41,7 +42,17 @@ class Entrance:
         self._login = {"user": url.username, "password": url.password}
 
     def connect(self) -> Any:
-        return connect(self._name, **self._login, **self._words)
+        line = connect(self._name, **self._login, **self._words)
+        line.__class__ = _Line
+        return line
+
+
+class _Line(Connection):  # type: ignore[misc]  # the driver has no types
+    """A connection whose server may be gone when it is thrown away: that is no news, and no traceback on stderr."""
+
+    def __del__(self) -> None:
+        with suppress(Exception):
+            super().__del__()
 
 
 def sized(fetch: Callable[[int], Sequence[Any]], most: int) -> Callable[[int], Sequence[Any]]:
