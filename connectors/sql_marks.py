@@ -12,7 +12,8 @@ from sqlalchemy.schema import CreateTable
 from ..core.batch import Cursor
 from ..core.errors import Rejected, Unavailable
 from ..core.values import dump, load
-from .sql import Database
+from .sql import Database, step
+from .sql_errors import committing
 
 _KEPT = 10_000
 _PRUNE_EVERY = 100
@@ -152,3 +153,21 @@ class Marks:
 
 def _digest(portion: str) -> str:
     return hashlib.sha256(portion.encode()).hexdigest()
+
+
+class Marking:
+    """A transaction of a target that ends with the mark of its portion and the cursor."""
+
+    _connection: Connection
+    _marks: Marks | None
+    committed = False
+
+    def commit(self, *, portion: str, cursor: Cursor) -> None:
+        step(self._connection)
+        if self._marks is not None:
+            self._marks.put(self._connection, portion, cursor)
+        with committing():
+            self._connection.commit()
+        self.committed = True
+        if self._marks is not None:
+            self._marks.moved()

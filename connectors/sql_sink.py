@@ -20,7 +20,7 @@ from ..core.sync_drift import Field
 from .sql import Database, step
 from .sql_compare import TableCompared, comparing
 from .sql_errors import committing, meaning, said
-from .sql_marks import Marks
+from .sql_marks import Marking, Marks
 from .sql_model import Table
 from .sql_shapes import shape
 from .sql_steps import STEP_S
@@ -209,7 +209,7 @@ class TableSink:
         return True
 
 
-class TableWriting:
+class TableWriting(Marking):
     """One transaction: rows, then the mark of their portion and the cursor."""
 
     def __init__(
@@ -317,16 +317,6 @@ class TableWriting:
             found = totals_of(self._connection, self._table, names, [sa.or_(*wanted)])
             whole = [one + more for one, more in zip(whole, found, strict=True)]
         return whole
-
-    def commit(self, *, portion: str, cursor: Cursor) -> None:
-        step(self._connection)
-        if self._marks is not None:
-            self._marks.put(self._connection, portion, cursor)
-        with committing():
-            self._connection.commit()
-        self.committed = True
-        if self._marks is not None:
-            self._marks.moved()
 
     def _bound(self, row: Row) -> dict[str, Any]:
         known = self._write_columns

@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, CursorResult
 
-from ..core.batch import Batch, Columns, Cursor, Flow, Lane, Portion, Reject, Row
+from ..core.batch import AsJson, Batch, Columns, Cursor, Flow, Lane, Portion, Reject, Row
 from ..core.errors import ConfigError, DrawbarError
 from ..core.store.ids import new_id
 from ..core.sync_drift import Field
-from ..core.values import canonical, write_json
+from ..core.values import canonical
 from .sql import Database, step
 from .sql_model import Table
 from .sql_shapes import readers, shape
@@ -34,23 +34,6 @@ _COUNT_S = 3.0
 _NEAR_ROWS = 1000
 """More rows at once wait for nothing and cost the collector of garbage more."""
 _PLAIN_ROWS = frozenset({"psycopg", "pysqlite", "pymysql"})
-
-
-class _Raw(Sequence[bytes]):
-    """The rows as JSON, made only for those that are rejected."""
-
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self._rows = rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    @overload
-    def __getitem__(self, at: int) -> bytes: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[bytes]: ...
-    def __getitem__(self, at: int | slice) -> bytes | Sequence[bytes]:
-        return _Raw(self._rows[at]) if isinstance(at, slice) else write_json(self._rows[at])
 
 
 class _Names(Sequence[str]):
@@ -74,7 +57,7 @@ class _Names(Sequence[str]):
 
 
 def _batch(rows: Sequence[Row], first: int, names: Sequence[str] | None = None) -> Batch:
-    return Batch(rows, range(first, first + len(rows)), raw=_Raw(rows), names=names)
+    return Batch(rows, range(first, first + len(rows)), raw=AsJson(rows), names=names)
 
 
 def _missing(path: Sequence[str], row: Row) -> str | None:

@@ -10,10 +10,9 @@ from sqlalchemy.engine import Connection
 
 from ..core.batch import Columns, Cursor, Row, RowRefused, Would, Written
 from ..core.errors import ConfigError
-from .sql import Database, step
+from .sql import Database
 from .sql_compare import TableCompared
-from .sql_errors import committing
-from .sql_marks import Marks
+from .sql_marks import Marking, Marks
 from .sql_sink import TableSink, TableWriting
 from .sql_steps import STEP_S
 
@@ -75,7 +74,7 @@ class TablesSink:
     def close(self) -> None: ...
 
 
-class TablesWriting:
+class TablesWriting(Marking):
     """One transaction over several tables."""
 
     def __init__(self, connection: Connection, parts: Sequence[tuple[str, TableWriting]], marks: Marks | None) -> None:
@@ -102,16 +101,6 @@ class TablesWriting:
                 raise RowRefused(first, reasons[first], reasons) from error
         inside.commit()
         return Written(inserted=len(rows))
-
-    def commit(self, *, portion: str, cursor: Cursor) -> None:
-        step(self._connection)
-        if self._marks is not None:
-            self._marks.put(self._connection, portion, cursor)
-        with committing():
-            self._connection.commit()
-        self.committed = True
-        if self._marks is not None:
-            self._marks.moved()
 
 
 class TablesCompared:

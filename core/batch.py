@@ -9,6 +9,8 @@ from decimal import Decimal
 from itertools import compress
 from typing import Any, Protocol, overload, runtime_checkable
 
+from .values import write_json
+
 Row = Mapping[str, Any]
 Cursor = Any
 """Where reading goes on: a plain value that `core.values.dump` keeps; None is the beginning."""
@@ -90,6 +92,23 @@ class Columns(Sequence[Row]):
         places = [at for at, name in enumerate(self.names) if name not in names]
         names, values, reads = self.names, self.values, self.reads
         return Columns([names[at] for at in places], [values[at] for at in places], [reads[at] for at in places])
+
+
+class AsJson(Sequence[bytes]):
+    """Rows as JSON, each made only when it is asked for: of those that are rejected."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, at: int) -> bytes: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, at: int | slice) -> bytes | Sequence[bytes]:
+        return AsJson(self._rows[at]) if isinstance(at, slice) else write_json(self._rows[at])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any, BinaryIO, Literal, overload
+from typing import Any, BinaryIO, Literal
 
 import pyarrow as pa
 from pyarrow import parquet
 
+from ...core.batch import AsJson, InArrow, Row
 from ...core.batch import Columns as Batched
-from ...core.batch import InArrow, Row
 from ...core.errors import InputError
-from ...core.values import write_json
 from .bulk import columns_of
 from .format import ArrowBatch, IncompleteFile, Record, WrongFile
 from .scalars import ColumnSpec
@@ -44,7 +43,7 @@ def batches(stream: BinaryIO, rows: int, start: int, most_mb: int) -> Iterator[A
             if number > start + 1:
                 skipped = max(len(found) - (number - start - 1), 0)
                 found, numbers = found.slice(skipped), numbers.slice(skipped)
-                yield ArrowBatch(found, numbers.to_numpy(), (), _Raw(columns_of(found)))
+                yield ArrowBatch(found, numbers.to_numpy(), (), AsJson(columns_of(found)))
     except (pa.ArrowException, OSError) as error:
         raise WrongFile(f"the Parquet file cannot be read: {_first_line(error)}") from error
 
@@ -98,23 +97,6 @@ def _read_as(kind: Any) -> Any:
     if types.is_decimal32(kind) or types.is_decimal64(kind):
         return pa.decimal128(kind.precision, kind.scale)
     return kind
-
-
-class _Raw(Sequence[bytes]):
-    """The rows as JSON, made only for those that are rejected."""
-
-    def __init__(self, rows: Batched) -> None:
-        self._rows = rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    @overload
-    def __getitem__(self, at: int) -> bytes: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[bytes]: ...
-    def __getitem__(self, at: int | slice) -> bytes | Sequence[bytes]:
-        return _Raw(self._rows[at]) if isinstance(at, slice) else write_json(self._rows[at])
 
 
 @dataclass(frozen=True, slots=True)
