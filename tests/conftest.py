@@ -23,6 +23,11 @@ from servers.soap_php import SoapPhp
 Server = TypeVar("Server")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that nobody waits for it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def running(make: Callable[[], AbstractContextManager[Server]]) -> Iterator[Server]:
     """Run a server for a fixture; one that is not installed skips the test, and fails it under CI=true."""
     try:

@@ -159,6 +159,7 @@ def test_a_silent_system_holds_up_nobody_else(land):
     assert {"silent_sql", "silent_soap"} <= set(down)
 
 
+@pytest.mark.slow
 def test_the_command_line_asks_all_systems_at_the_same_time(land):
     """What a system that answers says is printed before what a silent one does not, whatever the order."""
     begun = time.monotonic()

@@ -152,6 +152,7 @@ def done_and_undone(house, engines, run_id):
     return done, [place.removesuffix("/undone") for (place,) in seen]
 
 
+@pytest.mark.slow
 @times(20, 300, 60)
 def test_kill_9_in_the_middle_of_undoing_undoes_each_thing_once_and_backward(engines, tmp_path, kills):
     """Whoever goes on knows from the journal what is left to be undone, and in which order."""

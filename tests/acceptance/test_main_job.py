@@ -271,6 +271,7 @@ def drop_file(drop: Path) -> None:
     (drop / "ORD.D261122.S1.DAT").chmod(0o666)
 
 
+@pytest.mark.long
 def test_a_night_over_four_kinds_of_real_systems(place, drop, pg_url, mariadb_url, vhost, soap_node):
     """Validate, check, call, load a file, bill by messages, approve, and carry the changes on."""
     assert "fine" in place.cli("validate")

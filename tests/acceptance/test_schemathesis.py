@@ -145,6 +145,7 @@ def generated(said: str) -> int:
     return int(found[1]) if found else 0
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_every_route_answers_as_the_document_says(schemathesis, served):
     """The short form: the edges of every parameter, once."""

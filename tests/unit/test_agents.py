@@ -216,7 +216,7 @@ def test_tokens_are_bounded(tmp_path):
         assert "220 tokens, and may use 200" in run.error["message"]
 
 
-@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+@pytest.mark.parametrize("provider", ["openai", pytest.param("anthropic", marks=pytest.mark.slow)])
 def test_a_busy_model_is_asked_again_when_it_says(tmp_path, provider):
     script = [Fails(429, retry_after_s=1), Fails(0), Fails(500), says("Done.")]
     with office(tmp_path, script, provider=provider) as app:

@@ -196,7 +196,8 @@ def test_a_failed_unit_leaves_no_claim(house):
         assert counts(one.journal, "claims", "claim_pieces") == [0, 0]
 
 
-@pytest.mark.parametrize("state", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
+@pytest.mark.slow
+@pytest.mark.parametrize("state", ["sqlite", "postgresql"], indirect=True)
 def test_killed_around_the_write_a_run_has_its_claim_whole_or_not_at_all(house, state, tmp_path):
     """A process that makes large outputs is killed again and again; whatever a row refers to can be read."""
     with house({}, {}) as one:

@@ -158,7 +158,8 @@ def test_a_large_call_that_waits_for_an_approval_shows_a_claim_and_is_made_whole
         assert is_claim(outward(one.desk.approval(asked["id"]))["arguments"], 5 * MB)
 
 
-@pytest.mark.parametrize("state", [pytest.param("sqlite", marks=pytest.mark.slow), "postgresql"], indirect=True)
+@pytest.mark.slow
+@pytest.mark.parametrize("state", ["sqlite", "postgresql"], indirect=True)
 def test_two_hundred_large_items_are_kept_aside_and_those_that_failed_are_done_again_alone(state, tmp_path):
     seen, works = [], []
 

@@ -275,6 +275,7 @@ def test_a_host_that_never_answers_is_unavailable_in_time(open_adapter, vhost, r
     assert time.monotonic() - began < 8
 
 
+@pytest.mark.slow
 def test_an_acknowledgement_without_an_answer_is_an_unknown_outcome(open_adapter, vhost, channel, proxy, rabbitmq):
     between = proxy(rabbitmq.port)
     adapter = open_adapter(vhost.replace(f":{rabbitmq.port}", f":{between.port}"))

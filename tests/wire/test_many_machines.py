@@ -262,6 +262,7 @@ def test_two_engines_share_the_tasks_and_do_each_once(tmp_path, on_postgres):
 PAY = {"w": {"tasks": {f"t{n}": {"tool": "sys.do", "with": {"n": "${{ run.id }}"}} for n in range(3)}}}
 
 
+@pytest.mark.slow
 def test_postgresql_killed_in_the_middle_of_our_commits_loses_and_doubles_nothing(tmp_path, monkeypatch):
     """Some of the commits were made though nobody heard of it: no run hangs, and no write is sent twice."""
     calls = Counter()

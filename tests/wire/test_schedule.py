@@ -29,6 +29,7 @@ while time.monotonic() < until:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.wire("postgres")
 def test_of_three_processes_one_fires_each_tick(pg_url):
     Journal.open(pg_url).close()

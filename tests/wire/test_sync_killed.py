@@ -268,8 +268,8 @@ PAIRS = [
     TableToFile,
     TableToQueue,
     TableToCalls,
-    FileInBatches,
-    FileToTables,
+    pytest.param(FileInBatches, marks=pytest.mark.slow),
+    pytest.param(FileToTables, marks=pytest.mark.slow),
 ]
 
 

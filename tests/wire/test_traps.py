@@ -52,6 +52,7 @@ def test_branches_that_end_together_leave_no_run_stuck(tmp_path, pg_url, monkeyp
     assert set(attempts) == {5}
 
 
+@pytest.mark.slow
 def test_a_worker_that_sleeps_between_claim_and_call_sends_nothing_when_it_wakes(tmp_path, pg_url, monkeypatch):
     """SIGSTOP past the lease: another does the write; the sleeper looks at its own lease before the first byte leaves."""
     monkeypatch.setattr(House, "state", pg_url)

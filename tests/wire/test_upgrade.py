@@ -178,6 +178,7 @@ def all_once(url, tmp_path, ids):
     return states, Counter(done[f"{one}/{name}"] for one in ids for name in many.WRITES)
 
 
+@pytest.mark.slow
 @ON_POSTGRES
 def test_a_rolling_upgrade_with_runs_in_flight(place, tmp_path):
     """The version before works beside ours until SIGTERM, and leaves our runs to us."""
