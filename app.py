@@ -6,7 +6,6 @@ The composition root: reads the configuration and puts the parts together.
 
 from __future__ import annotations
 
-import gc
 import getpass
 import math
 import os
@@ -218,7 +217,6 @@ class App:
 
     def begin(self, *, starts: bool = False) -> None:
         """Start the engine and the sweep over unknown outcomes; with `starts` also triggers and schedules."""
-        gc.freeze()  # what is loaded by now stays: looking through it for garbage stops all threads for a tenth of a second
         self.follow_changes()
         self.audit.begin()
         self.audit.configured(self.config.files, by=self.owner().name)
@@ -349,7 +347,6 @@ class App:
         if self.spans is not None:
             self.spans.close()
         self.journal.close()
-        gc.unfreeze()
 
     def local(self) -> Caller:
         """Give the caller without credentials on loopback."""

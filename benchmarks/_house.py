@@ -21,6 +21,7 @@ from _lines import Round, answer, rounds_of
 from _table import peak_mb
 
 from drawbar.app import App, open_app
+from drawbar.cli.loading import ends
 from drawbar.core import adapter
 from drawbar.core.access import Caller
 from drawbar.core.adapter import Adapter, AdapterConfig
@@ -91,6 +92,7 @@ def opened(file: Path, *, works: bool = True) -> Iterator[App]:
     with open_app(file) as app:
         if works:
             app.begin()
+        ends()
         yield app
 
 

@@ -15,8 +15,6 @@ from typing import Any
 import orjson
 
 ERASED = "erased:"
-_BLOCK_BYTES = 64
-_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 _FIELDS = ("at", "kind", "who", "what", "effect", "outcome", "call", "run", "request", "payload")
 Entry = Sequence[Any]
 """The fields of `_FIELDS`; `payload` is the keyed digest of what stands apart."""
@@ -26,17 +24,14 @@ class Signer:
     """A key, and what is signed with it. `id` names the key and gives nothing of it away."""
 
     def __init__(self, key: bytes) -> None:
-        padded = (hashlib.sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
-        self._inner = hashlib.sha256(padded.translate(_INNER))
-        self._outer = hashlib.sha256(padded.translate(_OUTER))
+        self._keyed = hmac.new(key, digestmod="sha256")
         self.id = hashlib.sha256(b"drawbar.audit:" + key).hexdigest()[:16]
 
     def sign(self, what: str, *parts: str | int) -> str:
-        """Give the HMAC (RFC 2104): what depends on the key alone is summed once, which is half of a short one."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(orjson.dumps([what, *parts]))
-        outer.update(inner.digest())
-        return outer.hexdigest()
+        """Give the HMAC (RFC 2104); what depends on the key alone is summed once, which is half of a short one."""
+        keyed = self._keyed.copy()
+        keyed.update(orjson.dumps([what, *parts]))
+        return keyed.hexdigest()
 
     def fits(self, digest: str | None, what: str, *parts: str | int) -> bool:
         return hmac.compare_digest(digest or "", self.sign(what, *parts))

@@ -60,7 +60,8 @@ class Holds:
 
     def __init__(self, journal: Journal, *, looks: bool = False) -> None:
         self._journal = journal
-        self._looking = Pulse("held", _LOOK_S / 2, self.renew) if looks else None
+        self._looks = looks
+        self._looking: Pulse | None = None
         self._clock: Callable[[], float] = time.time if journal.is_sqlite else journal.now
         self._lock = threading.Lock()
         self._live: Mapping[str, dict[str, Any]] = {}
@@ -77,8 +78,8 @@ class Holds:
 
     @property
     def renews(self) -> bool:
-        """Tell that it is time for `renew`: the journal will soon be looked at, or is not known."""
-        return time.monotonic() >= self._until - _LOOK_S / 2 and not self._lock.locked()
+        """Tell that it is time for somebody to call `renew`: the journal will soon be looked at, or is not known."""
+        return self._looking is None and time.monotonic() >= self._until - _LOOK_S / 2 and not self._lock.locked()
 
     def renew(self) -> None:
         """Look at the journal, before somebody has to wait for it."""
@@ -94,8 +95,8 @@ class Holds:
             with self._lock:
                 if time.monotonic() >= self._until:
                     self._look()
-                    if self._looking is not None:
-                        self._looking.begin()
+                    if self._looks and self._looking is None:
+                        self._looking = Pulse("held", _LOOK_S / 2, self.renew).start()
         if not self._live:
             return self._live
         now = self.now()
@@ -122,6 +123,7 @@ class Holds:
 
     def close(self) -> None:
         """Look no more by itself; a second call does nothing."""
+        self._looks = False
         if self._looking is not None:
             self._looking.stop()
 

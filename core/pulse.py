@@ -27,11 +27,6 @@ class Pulse:
         self._thread.start()
         return self
 
-    def begin(self) -> None:
-        """Start it unless it was started, or stopped, before."""
-        if self._thread.ident is None and not self._stop.is_set():
-            self._thread.start()
-
     def stop(self) -> None:
         """Stop after the beat that runs; a second call does nothing."""
         self._stop.set()
