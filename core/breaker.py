@@ -160,7 +160,7 @@ class Breaker:
     def probe(self, reach: Callable[[], None], limit_s: float) -> None:
         """Take the one try of all processes, where it is free, for a look that is no call; `reach` raises one of the five."""
         try:
-            if not self._admit(limit_s):
+            if not self.begun(limit_s):
                 return
         except LeftAlone:
             return
@@ -182,7 +182,17 @@ class Breaker:
 
     def begun(self, limit_s: float) -> bool:
         """Let a call through, or refuse it; tell whether it is the one that tries an open line."""
-        return self._admit(limit_s)
+        if self._line.until is None:
+            return False
+        with self._lock:
+            if self._line.until is None:
+                return False
+            admission = admitted(self._line, self._clock(), limit_s)
+            if isinstance(admission, float):
+                raise self._refusal(admission)
+            self._line = admission
+            shared = self._shared
+        return self._is_ours(limit_s) if self._lines is not None and shared else True
 
     def ended(self, error: BaseException | None, *, tried: bool) -> None:
         """Hear how a call went that was let through."""
@@ -197,19 +207,6 @@ class Breaker:
             return {"state": "up", "failures": line.failures}
         said = {"state": "down" if now < line.until else "trying", "failures": line.failures}
         return {**said, "again_in_s": round(max(line.until - now, 0), 3), "error": self._last}
-
-    def _admit(self, limit_s: float) -> bool:
-        if self._line.until is None:
-            return False
-        with self._lock:
-            if self._line.until is None:
-                return False
-            admission = admitted(self._line, self._clock(), limit_s)
-            if isinstance(admission, float):
-                raise self._refusal(admission)
-            self._line = admission
-            shared = self._shared
-        return self._is_ours(limit_s) if self._lines is not None and shared else True
 
     def _is_ours(self, limit_s: float) -> bool:
         """Take the one try of all processes; False when the line is sound by now."""
