@@ -3,17 +3,16 @@
 import json
 import socket
 import sqlite3
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
 import requests
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from servers.drawbar import Serving
-from servers.process import folder, free_port
+from servers.process import folder
+from serving import serving
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -280,16 +279,9 @@ def small():
             raise RuntimeError("a defect")
         return Response(b"{}")
 
-    config = uvicorn.Config(Gate(api), http=patient.Patient, port=free_port(), log_config=None, lifespan="off")
-    running = uvicorn.Server(config)
-    running.api = api
-    thread = threading.Thread(target=running.run)
-    thread.start()
-    while not running.started:
-        time.sleep(0.01)
-    yield running
-    running.should_exit = True
-    thread.join(10)
+    with serving(Gate(api), http=patient.Patient, lifespan="off") as running:
+        running.api = api
+        yield running
 
 
 def test_a_route_whose_end_is_decided_says_so_with_every_answer(small):

@@ -12,8 +12,8 @@ from functools import partial
 import psycopg
 import pytest
 import requests
-import uvicorn
-from servers.process import folder, free_port
+from servers.process import folder
+from serving import count_heard, serving
 
 from drawbar.app import open_app
 from drawbar.core.access import Caller
@@ -21,7 +21,6 @@ from drawbar.facade.ears import PATIENCE_S
 from drawbar.facade.front import web
 from drawbar.facade.patient import Patient
 from drawbar.facade.stdio import serve_stdio
-from drawbar.facade.turns import Turns
 
 LONG = {"X-Unusual": "1"}
 MANY = 200
@@ -70,32 +69,18 @@ def house(postgres):
     with open_app(place / "drawbar.yaml") as app:
         api, taken = web(app), Taken()
         api.lane.take = partial(_counted, api.lane.take, taken)
-        config = uvicorn.Config(api, http=partial(Patient, lane=api.lane), port=free_port(), log_config=None)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        session = requests.Session()
-        session.url, session.taken, session.db = f"http://127.0.0.1:{config.port}", taken, url
-        session.app = app
-        session.keys = {
-            name: app.keys.add(name, scopes=None, days=None, by="test")["key"] for name in ("clerk", "reader", "few")
-        }
-        yield session
-        server.should_exit = True
-        thread.join(10)
+        with serving(api, http=partial(Patient, lane=api.lane)) as server:
+            session = requests.Session()
+            session.url, session.taken, session.db = f"http://127.0.0.1:{server.config.port}", taken, url
+            session.app = app
+            agents = ("clerk", "reader", "few")
+            session.keys = {name: app.keys.add(name, scopes=None, days=None, by="test")["key"] for name in agents}
+            yield session
 
 
 @pytest.fixture(autouse=True)
 def _begun(house, monkeypatch):
-    heard = Turns._heard
-
-    def counted(self, *call):
-        house.taken.begun += 1
-        heard(self, *call)
-
-    monkeypatch.setattr(Turns, "_heard", counted)
+    count_heard(monkeypatch, house.taken)
 
 
 def _counted(take, taken, *asked):

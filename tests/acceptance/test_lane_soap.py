@@ -1,19 +1,17 @@
 """A SOAP read over HTTP needs no thread, gives what the long way gives, and is cut off when its time is over."""
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
 import requests
-import uvicorn
-from servers.process import folder, free_port
+from servers.process import folder
+from serving import count_heard, serving
 
 from drawbar.app import open_app
 from drawbar.facade.front import web
 from drawbar.facade.patient import Patient
-from drawbar.facade.turns import Turns
 from drawbar.testing.billing import WSDL, Billing, fault
 from drawbar.testing.soap import Close, Hang, SoapService
 
@@ -51,31 +49,17 @@ def house():
         (place / "drawbar.yaml").write_text(LANDSCAPE.format(wsdl=WSDL, url=service.url))
         with open_app(place / "drawbar.yaml") as app:
             api = web(app)
-            config = uvicorn.Config(api, http=partial(Patient, lane=api.lane), port=free_port(), log_config=None)
-            server = uvicorn.Server(config)
-            thread = threading.Thread(target=server.run)
-            thread.start()
-            while not server.started:
-                time.sleep(0.01)
-            session = requests.Session()
-            session.headers["Authorization"] = (
-                f"Bearer {app.keys.add('clerk', scopes=None, days=None, by='test')['key']}"
-            )
-            session.url, session.ways = f"http://127.0.0.1:{config.port}", ways
-            yield session
-            server.should_exit = True
-            thread.join(10)
+            with serving(api, http=partial(Patient, lane=api.lane)) as server:
+                key = app.keys.add("clerk", scopes=None, days=None, by="test")["key"]
+                session = requests.Session()
+                session.headers["Authorization"] = f"Bearer {key}"
+                session.url, session.ways = f"http://127.0.0.1:{server.config.port}", ways
+                yield session
 
 
 @pytest.fixture(autouse=True)
 def _counted(house, monkeypatch):
-    heard = Turns._heard
-
-    def counted(self, *call):
-        house.ways.begun += 1
-        heard(self, *call)
-
-    monkeypatch.setattr(Turns, "_heard", counted)
+    count_heard(monkeypatch, house.ways)
     house.ways.begun, house.ways.find = 0, house.ways.usual
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from lxml import etree
+from soap_message import only_operation, wsdl_of
 from soap_samples import drawn, settled
 
-from drawbar.connectors.soap import Bound, Service, Settings
+from drawbar.connectors.soap import Bound
 from drawbar.connectors.soap_xml import parse
 from drawbar.core.errors import InputError
 from drawbar.core.schema import Checker
@@ -15,23 +16,11 @@ from drawbar.core.values import to_json
 
 FILE = Path(__file__).parents[1] / "data" / "everything.xsd"
 XSD = etree.XMLSchema(file=str(FILE))
-WSDL = f"""<wsdl:definitions targetNamespace="urn:all" xmlns:tns="urn:all" xmlns:wsdl="http://schemas.xmlsoap.org/wsdl/"
-    xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/"><wsdl:types>{FILE.read_text()}</wsdl:types>
-  <wsdl:message name="In"><wsdl:part name="p" element="tns:Ask"/></wsdl:message>
-  <wsdl:portType name="P"><wsdl:operation name="Ask"><wsdl:input message="tns:In"/><wsdl:output message="tns:In"/></wsdl:operation></wsdl:portType>
-  <wsdl:binding name="B" type="tns:P"><soap:binding transport="http://schemas.xmlsoap.org/soap/http"/>
-    <wsdl:operation name="Ask"><soap:operation soapAction="a"/><wsdl:input><soap:body use="literal"/></wsdl:input>
-      <wsdl:output><soap:body use="literal"/></wsdl:output></wsdl:operation></wsdl:binding>
-  <wsdl:service name="S"><wsdl:port name="P" binding="tns:B"><soap:address location="http://127.0.0.1:9/"/></wsdl:port></wsdl:service>
-</wsdl:definitions>"""
 
 
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory: pytest.TempPathFactory) -> Bound:
-    file = tmp_path_factory.mktemp("wsdl") / "everything.wsdl"
-    file.write_text(WSDL)
-    service = Service(Settings(wsdl=str(file)))
-    return service.bound(service.contract.operations[0])
+    return only_operation(tmp_path_factory.mktemp("wsdl"), wsdl_of("urn:all", FILE.read_text()))
 
 
 @pytest.mark.parametrize("examples", [25, pytest.param(1500, marks=pytest.mark.slow)])

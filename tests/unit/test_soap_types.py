@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from lxml import etree
+from soap_message import only_operation, wsdl_of
 
 from drawbar.connectors.soap import Bound, Service, Settings
 from drawbar.connectors.soap_xml import parse
@@ -70,25 +71,12 @@ SCHEMA = """
   </xs:sequence><xs:attribute name="version" type="xs:int"/><xs:anyAttribute namespace="##other" processContents="skip"/></xs:complexType></xs:element>
 </xs:schema>"""
 
-WSDL = f"""<wsdl:definitions targetNamespace="urn:rich" xmlns:tns="urn:rich" xmlns:wsdl="http://schemas.xmlsoap.org/wsdl/"
-    xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/"><wsdl:types>{SCHEMA}</wsdl:types>
-  <wsdl:message name="In"><wsdl:part name="p" element="tns:Ask"/></wsdl:message>
-  <wsdl:portType name="P"><wsdl:operation name="Ask"><wsdl:input message="tns:In"/><wsdl:output message="tns:In"/></wsdl:operation></wsdl:portType>
-  <wsdl:binding name="B" type="tns:P"><soap:binding transport="http://schemas.xmlsoap.org/soap/http"/>
-    <wsdl:operation name="Ask"><soap:operation soapAction="a"/><wsdl:input><soap:body use="literal"/></wsdl:input>
-      <wsdl:output><soap:body use="literal"/></wsdl:output></wsdl:operation></wsdl:binding>
-  <wsdl:service name="S"><wsdl:port name="P" binding="tns:B"><soap:address location="http://127.0.0.1:9/"/></wsdl:port></wsdl:service>
-</wsdl:definitions>"""
-
 XSD = etree.XMLSchema(etree.fromstring(SCHEMA))
 
 
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory: pytest.TempPathFactory) -> Bound:
-    file = tmp_path_factory.mktemp("wsdl") / "rich.wsdl"
-    file.write_text(WSDL)
-    service = Service(Settings(wsdl=str(file)))
-    return service.bound(service.contract.operations[0])
+    return only_operation(tmp_path_factory.mktemp("wsdl"), wsdl_of("urn:rich", SCHEMA))
 
 
 def sent(ask: Bound, given: dict[str, Any]) -> etree._Element:
@@ -274,7 +262,7 @@ def test_a_wsdl_beside_its_schemas_is_read_from_files(tmp_path: Path) -> None:
         '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">'
         '<xs:import namespace="urn:rich" schemaLocation="xsd/main.xsd"/></xs:schema>'
     )
-    (tmp_path / "rich.wsdl").write_text(WSDL.replace(SCHEMA, imports))
+    (tmp_path / "rich.wsdl").write_text(wsdl_of("urn:rich", imports))
 
     # When
     service = Service(Settings(wsdl=str(tmp_path / "rich.wsdl")))
