@@ -7,26 +7,25 @@ import select
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.engine import Connection
 
-from ..core.batch import Chunk, Lane
+from ..core.batch import Chunk, Dialect, Lane
 from .sql import Database, step
 from .sql_model import Table
 from .sql_shapes import shape
+from .sql_steps import STEP_S
 
 if TYPE_CHECKING:
     import psycopg
 
-Some = TypeVar("Some")
+Taken = tuple[bytearray, list[int]]
+"""Rows of a COPY, and the size of each."""
 BINARY = "postgresql binary"
-STEP_S = 600.0
 _CHUNK = 1 << 17
-_PORTION = 1 << 19
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _WAIT_MS = 1000
@@ -167,56 +166,42 @@ def written_out(connection: Connection, query: sa.Select[Any]) -> str:
     return psycopg.ClientCursor(line).mogrify(str(compiled), compiled.params)
 
 
-@dataclass(slots=True)
-class Copied:
-    """What a query answers, as bytes of COPY without its frame; `rows` counts them."""
-
-    database: Database
-    query: Any
-    rows: int = 0
-
-    def chunks(self) -> Generator[Chunk, None, None]:
-        self.rows = 0
-        with self.database.unit("read", timeout_s=STEP_S, steps=True) as connection, native(connection) as line:
-            unlimited(connection)
-            ended = False
-            try:
-                for chunk, rows in copy_out(line, self.query(connection)):
-                    if rows:
-                        self.rows += rows
-                        step(connection)
-                    yield chunk
-                ended = True
-            finally:
-                if not ended:  # it would have to be read to its end otherwise
-                    connection.invalidate()
-
-
 def unlimited(connection: Connection) -> None:
     """Let a statement last as long as bytes come: the unit looks at each step, and cuts a silent server off."""
     connection.exec_driver_sql("set local statement_timeout = 0")
     connection.exec_driver_sql("set local client_encoding = 'UTF8'")
 
 
-def copy_out(line: psycopg.Connection[Any], query: str) -> Iterator[tuple[bytearray, int]]:
-    """Give chunks of whole rows with their number; an empty one while nothing comes. The last row is a chunk of its own."""
-    return copied(line, _in_binary(query), _chunks)
+@contextmanager
+def copying(database: Database) -> Iterator[tuple[Connection, psycopg.Connection[Any]]]:
+    """Give a connection for one COPY that is read; left early it is thrown away: the rest would have to be read first."""
+    with database.unit("read", timeout_s=STEP_S, steps=True) as connection, native(connection) as line:
+        unlimited(connection)
+        try:
+            yield connection, line
+        except BaseException:
+            connection.invalidate()
+            raise
 
 
-def rows_out(line: psycopg.Connection[Any], query: str, count: int) -> Iterator[tuple[list[bytes], int]]:
-    """Give at least so many rows at a time, each as its bytes, with their number; none while nothing comes."""
-    return copied(line, _in_binary(query), partial(_rows, count=count))
-
-
-def _in_binary(query: str) -> str:
-    return f"copy ({query}) to stdout (format binary)"
+def rows_out(
+    line: psycopg.Connection[Any], query: str, *, least_rows: int = 1, least_bytes: int = _CHUNK
+) -> Iterator[Taken]:
+    """Give what a query answers in binary, as `copied` does, without the frame around all of the rows."""
+    command = f"copy ({query}) to stdout (format binary)"
+    return copied(line, command, least_rows=least_rows, least_bytes=least_bytes, framed=True)
 
 
 def copied(
-    line: psycopg.Connection[Any], command: str, taken: Callable[[Any, select.poll], Iterator[tuple[Some, int]]]
-) -> Iterator[tuple[Some, int]]:
+    line: psycopg.Connection[Any],
+    command: str,
+    *,
+    least_rows: int = 1,
+    least_bytes: int = _CHUNK,
+    framed: bool = False,
+) -> Iterator[Taken]:
     """
-    Run a COPY and give what is taken of it.
+    Run a COPY and give its rows, so many at a time or more; none while nothing comes.
 
     psycopg's own loop costs more than the database: it gives row by row through three layers.
     """
@@ -227,12 +212,11 @@ def copied(
     begun = line.wait(generators.execute(pgconn))[-1]
     if begun.status != pq.ExecStatus.COPY_OUT:
         raise errors.error_from_result(begun, encoding=line.info.encoding)
-    poll = select.poll()
-    poll.register(pgconn.socket, select.POLLIN)
     total = 0
-    for some, rows in taken(pgconn, poll):
-        total += rows
-        yield some, rows
+    messages = _messages(pgconn, least_rows, least_bytes)
+    for rows, sizes in _unframed(messages) if framed else messages:
+        total += len(sizes)
+        yield rows, sizes
     ended = line.wait(generators.fetch_many(pgconn))[-1]
     if ended.status != pq.ExecStatus.COMMAND_OK:
         raise errors.error_from_result(ended, encoding=line.info.encoding)
@@ -240,65 +224,67 @@ def copied(
         raise errors.DataError(f"the database sent {total} rows and says {ended.command_tuples}")
 
 
-def _rows(pgconn: Any, poll: select.poll, count: int) -> Iterator[tuple[list[bytes], int]]:
-    """Collect messages, each a row."""
+def _messages(pgconn: Any, least_rows: int, least_bytes: int) -> Iterator[Taken]:
+    poll = select.poll()
+    poll.register(pgconn.socket, select.POLLIN)
     take = pgconn.get_copy_data
-    held: list[bytes] = []
-    size = 0
-    begun = False
+    held, sizes = bytearray(), list[int]()
     while True:
-        length, data = take(1)
-        if length > 2:
-            if not begun:
-                begun = True
-                data = data[len(_HEADER) + int.from_bytes(data[15:19], "big") :]
-                if data in (b"", _TRAILER):
-                    continue
-            held.append(data)
-            size += length
-        elif length == 0:
-            if size > _PORTION and len(held) >= count:
-                yield held, len(held)
-                held, size = [], 0
-            if not poll.poll(_WAIT_MS):
-                yield [], 0
-            pgconn.consume_input()
-        elif length < 0:
-            break
-    if held:
-        yield held, len(held)
-
-
-def _chunks(pgconn: Any, poll: select.poll) -> Iterator[tuple[bytearray, int]]:
-    """Collect messages, each a row, until a chunk is full."""
-    take = pgconn.get_copy_data
-    held, rows = bytearray(), 0
-    last: Any = b""
-    begun = False
-    while True:
-        length, data = take(1)
-        if length > 2:
-            if not begun:
-                begun = True
-                data = bytes(data)[len(_HEADER) + int.from_bytes(data[15:19], "big") :]
-                if data in (b"", _TRAILER):
-                    continue
+        size, data = take(1)
+        if size > 0:
             held += data
-            last = data
-            rows += 1
-        elif length == 0:
-            if len(held) > _CHUNK:
-                yield held, rows
-                held, rows = bytearray(), 0
+            sizes.append(size)
+        elif size == 0:
+            if len(held) > least_bytes and len(sizes) >= least_rows:
+                yield held, sizes
+                held, sizes = bytearray(), []
             if not poll.poll(_WAIT_MS):
-                yield bytearray(), 0
+                yield bytearray(), []
             pgconn.consume_input()
-        elif length < 0:
+        else:
             break
-    if rows > 1:
-        yield held[: -len(last)], rows - 1
-    if rows:
-        yield held[-len(last) :], 1
+    yield held, sizes
+
+
+def _unframed(messages: Iterator[Taken]) -> Iterator[Taken]:
+    """Take the header from before the first row, and leave out the trailer, which is a message of its own."""
+    begun = False
+    for held, sizes in messages:
+        if sizes and not begun:
+            begun = True
+            header = len(_HEADER) + int.from_bytes(held[15:19], "big")
+            del held[:header]
+            sizes[0] -= header
+            if sizes[0] == 0:
+                del sizes[0]
+        if sizes and sizes[-1] == len(_TRAILER):
+            del held[-len(_TRAILER) :], sizes[-1]
+        yield held, sizes
+
+
+@dataclass(slots=True)
+class Copied:
+    """What a query answers, as bytes without a frame; `rows` counts them. `out` runs what `query` composes."""
+
+    database: Database
+    query: Callable[[Connection], str]
+    out: Callable[[psycopg.Connection[Any], str], Iterator[Taken]] = rows_out
+    rows: int = 0
+
+    def chunks(self) -> Generator[Chunk, None, None]:
+        self.rows = 0
+        with copying(self.database) as (connection, line):
+            for chunk, sizes in self.out(line, self.query(connection)):
+                if sizes:
+                    self.rows += len(sizes)
+                    step(connection)
+                yield chunk
+
+
+def csv_options(dialect: Dialect) -> str:
+    """Say a file's dialect as COPY's options."""
+    said = (("delimiter", dialect.delimiter), ("quote", dialect.quote), ("null", dialect.null))
+    return ", ".join(f"{word} '{value.replace(chr(39), chr(39) * 2)}'" for word, value in said)
 
 
 def copy_in(connection: Connection, into: str, chunks: Iterable[Chunk]) -> int:

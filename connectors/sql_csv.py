@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 
 from ..core.batch import Chunk, Dialect, Flow, Lane, LaneClosed, Written
 from .sql import Database
-from .sql_copy import copy_csv_in, speaks_copy, unlimited
+from .sql_copy import copy_csv_in, csv_options, speaks_copy, unlimited
 from .sql_load import Load, loaded
 from .sql_model import Column, Table
 
@@ -77,10 +77,6 @@ def load_csv(
     dialect: Dialect = lane.facts
     names = [name for name, _, _ in lane.fields]
     load = Load(connection, table, key, names)
-    options = ", ".join(
-        f"{word} '{value.replace(chr(39), chr(39) * 2)}'"
-        for word, value in (("delimiter", dialect.delimiter), ("quote", dialect.quote), ("null", dialect.null))
-    )
     second = _SecondReader({source: table.column(name) for name, source, _ in lane.fields}, dialect)
 
     def watched(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
@@ -90,7 +86,7 @@ def load_csv(
             yield chunk
 
     def send(into: str, chunks: Iterable[Chunk]) -> int:
-        return copy_csv_in(connection, into, chunks, f", header, {options}")
+        return copy_csv_in(connection, into, chunks, f", header, {csv_options(dialect)}")
 
     def counted() -> int:
         flow.rows = second.count()  # type: ignore[misc]  # a file's flow learns it from its readers

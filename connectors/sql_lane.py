@@ -14,10 +14,9 @@ from ..core.batch import Batch, Chunk, Cursor, Flow, Lane, Portion, Reject, Row
 from ..core.values import canonical
 from .sql import Database, step
 from .sql_copy import (
-    STEP_S,
     Copied,
     chosen,
-    copy_out,
+    copying,
     native,
     passes,
     rows_out,
@@ -28,6 +27,9 @@ from .sql_copy import (
 )
 from .sql_model import Table
 from .sql_shapes import shape
+from .sql_steps import STEP_S
+
+_PORTION = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,15 @@ class TableLane:
         rows = 0
         with self.database.unit("read", timeout_s=STEP_S) as connection, native(connection) as line:
             unlimited(connection)
-            for chunk, count in copy_out(line, query(connection)):
-                parts.append(chunk)
-                rows += count
+            last_row = b""
+            for chunk, sizes in rows_out(line, query(connection)):
+                if sizes:
+                    parts.append(chunk)
+                    rows += len(sizes)
+                    last_row = bytes(chunk[-sizes[-1] :])
             if not rows:
                 return None
-            at, *key = self._cursor(line, _last_row(parts[-1]))
+            at, *key = self._cursor(line, _fields(last_row))
         name = self.table.full_name
         digest = hashlib.sha256(canonical([name, [list(field) for field in self.lane.fields], last]))
         for part in parts:
@@ -128,20 +133,13 @@ class TableColumns:
         """Give the values of all columns, so many rows at a time."""
         from .sql_unpack import columns
 
-        with self.database.unit("read", timeout_s=STEP_S, steps=True) as connection, native(connection) as line:
-            unlimited(connection)
+        with copying(self.database) as (connection, line):
             query = written_out(connection, sa.select(*(shape(self.table).c[name] for name in self.names)))
             loads = [_driver(line, _number(connection, said)) for said in self.own]
-            ended = False
-            try:
-                for parts, count in rows_out(line, query, rows):
-                    if count:
-                        step(connection)
-                        yield list(columns(parts, self.decoders, loads))
-                ended = True
-            finally:
-                if not ended:  # it would have to be read to its end otherwise
-                    connection.invalidate()
+            for data, sizes in rows_out(line, query, least_rows=rows, least_bytes=_PORTION):
+                if sizes:
+                    step(connection)
+                    yield list(columns(data, sizes, self.decoders, loads))
 
 
 def _driver(line: Any, number: int) -> Callable[[bytes], Any]:
@@ -194,18 +192,13 @@ class _Once:
         yield from self.parts
 
 
-def _last_row(chunk: Chunk) -> Sequence[bytes | None]:
-    """Cut the last row out of COPY's bytes: its fields."""
+def _fields(row: bytes) -> list[bytes | None]:
+    """Cut a row of COPY's bytes into its fields."""
     fields: list[bytes | None] = []
-    content = bytes(chunk)
-    at = 0
-    while at < len(content):
-        width = int.from_bytes(content[at : at + 2], "big")
-        at += 2
-        fields = []
-        for _ in range(width):
-            length = int.from_bytes(content[at : at + 4], "big", signed=True)
-            at += 4
-            fields.append(None if length < 0 else content[at : at + length])
-            at += max(length, 0)
+    at = 2
+    for _ in range(int.from_bytes(row[:2], "big")):
+        length = int.from_bytes(row[at : at + 4], "big", signed=True)
+        at += 4
+        fields.append(None if length < 0 else row[at : at + length])
+        at += max(length, 0)
     return fields

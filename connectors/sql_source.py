@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 from zoneinfo import ZoneInfo
 
@@ -284,11 +285,11 @@ class TableSource:
         return binary if self._watermark else [*binary, *offered_text(self._database, self._table, wanted)]
 
     def enter(self, lane: Lane) -> bool:
-        from .sql_copy_text import FORM, Lines
+        from .sql_copy_text import FORM, lines
         from .sql_lane import TableLane
 
         if lane.form == FORM:
-            self._flow = lambda: Lines(self._database, self._table, lane)
+            self._flow = partial(lines, self._database, self._table, lane)
             return True
 
         self._lane = TableLane.of(self._database, self._table, lane, self._order)

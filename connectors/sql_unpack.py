@@ -92,10 +92,11 @@ def decoder(said: str) -> Decode | None:
     return _DECODERS.get(base)
 
 
-def columns(parts: Sequence[bytes], decoders: Sequence[Decode], loads: Sequence[Load]) -> Iterator[Sequence[Any]]:
-    """Give the columns of rows, each as COPY sends it."""
-    lengths = np.fromiter(map(len, parts), np.int64, len(parts))
-    data = b"".join((*parts, bytes(_BEHIND)))
+def columns(
+    rows: bytearray, lengths: Sequence[int], decoders: Sequence[Decode], loads: Sequence[Load]
+) -> Iterator[Sequence[Any]]:
+    """Give the columns of rows as COPY sends them."""
+    data = b"".join((rows, bytes(_BEHIND)))
     at = np.cumsum(lengths) - lengths + 2
     sizes: Any = np.ndarray(len(data) - 7, dtype=">i4", buffer=data, strides=(1,))
     for decode, load in zip(decoders, loads, strict=True):
