@@ -111,7 +111,7 @@ def test_a_try_that_did_not_reach_the_system_lets_another_try(breaker, clock):
 def test_a_try_that_never_ends_is_given_up_after_its_time(breaker, clock):
     fail(breaker, times=3)
     clock.now += 5
-    breaker._admit(10)
+    breaker.begun(10)
     clock.now += 10
 
     succeed(breaker)
