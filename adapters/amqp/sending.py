@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ...core.masking import masked
@@ -14,6 +13,9 @@ from .config import PublishConfig, RequestConfig
 from .publish import body_schema, outgoing, shown
 from .shapes import MESSAGE_SCHEMA, an_object
 from .wire import Wire
+
+if TYPE_CHECKING:
+    from ...connectors.amqp import Outgoing
 
 _TEXT = {"type": "string", "maxLength": 255}
 _MORE: Mapping[str, Any] = {
@@ -40,12 +42,12 @@ class Sending:
         for name, request in self._wire.config.request.items():
             yield self._request_tool(f"request_{name}", request)
 
-    def schema(self, sent: PublishConfig | RequestConfig, base: Path) -> Mapping[str, Any]:
-        return body_schema(sent, base, self._wire.bodies(sent))
+    def _schema(self, sent: PublishConfig | RequestConfig) -> Mapping[str, Any]:
+        return body_schema(sent, self._wire.base, self._wire.bodies(sent))
 
     def _publish_tool(self, name: str, publication: PublishConfig) -> Tool:
         properties = {
-            "body": self.schema(publication, self._wire.base),
+            "body": self._schema(publication),
             "correlation_id": _TEXT,
             "reply_to": {**_TEXT, "description": "Where answers are awaited."},
             **_MORE,
@@ -62,7 +64,7 @@ class Sending:
         )
 
     def _request_tool(self, name: str, request: RequestConfig) -> Tool:
-        properties = {"body": self.schema(request, self._wire.base), **_MORE}
+        properties = {"body": self._schema(request), **_MORE}
         answered = {**_MESSAGE_ID, "message": {**MESSAGE_SCHEMA, "description": "The answer: body, headers, ..."}}
         return Tool(
             name=name,
@@ -83,12 +85,7 @@ class Sending:
     def _publish(self, publication: PublishConfig, arguments: dict[str, Any], call: Call) -> dict[str, Any]:
         wire = self._wire
         message = outgoing(publication, arguments, call.id, wire.bodies(publication))
-        call.notes.update(
-            endpoint=wire.endpoint.where,
-            exchange=message.exchange,
-            routing_key=message.routing_key,
-            message_id=message.message_id,
-        )
+        self._note(call, message)
         with wire.there():
             wire.publisher.publish(message, timeout_s=call.left_s(), leaving=call.leaving)
         return {"message_id": message.message_id}
@@ -99,18 +96,21 @@ class Sending:
         correlation = uuid4().hex
         given = {"expiration_s": request.expiration_s or left_s, **arguments, "correlation_id": correlation}
         message = outgoing(request, given, call.id, wire.bodies(request))
-        call.notes.update(
-            endpoint=wire.endpoint.where,
-            exchange=message.exchange,
-            routing_key=message.routing_key,
-            message_id=message.message_id,
-            correlation_id=correlation,
-        )
+        self._note(call, message, correlation_id=correlation)
         with wire.there():
             answer = wire.publisher.request(
                 message, direct=request.reply.queue == "direct", timeout_s=call.left_s(), leaving=call.leaving
             )
         return {"message_id": message.message_id, "message": wire.bodies(request.reply).told(answer)}
+
+    def _note(self, call: Call, message: Outgoing, **more: str) -> None:
+        call.notes.update(
+            endpoint=self._wire.endpoint.where,
+            exchange=message.exchange,
+            routing_key=message.routing_key,
+            message_id=message.message_id,
+            **more,
+        )
 
 
 def _place(sent: PublishConfig | RequestConfig) -> str:
