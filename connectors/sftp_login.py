@@ -6,7 +6,7 @@ import base64
 import hashlib
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,14 @@ class Login:
     through: Login | None = None
 
 
+@dataclass(frozen=True)
+class _Hosts:
+    """What known_hosts says."""
+
+    known: HostKeys = field(default_factory=HostKeys)
+    revoked: frozenset[str] = frozenset()
+
+
 def connect(login: Login, limit_s: float) -> Transport:
     """
     Open a connection and log in. Closing it closes the way through other hosts too.
@@ -46,7 +54,7 @@ def connect(login: Login, limit_s: float) -> Transport:
     """
     if unknown := unknown_names(login.algorithms):
         raise ConfigError(unknown, field="ssh.algorithms")
-    hosts = None if login.fingerprint else _known_hosts(login)
+    hosts = _Hosts() if login.fingerprint else _known_hosts(login)
     key = private_key(login.secrets)
     below = connect(login.through, limit_s) if login.through else None
     try:
@@ -98,13 +106,12 @@ def _close(transport: Transport | None) -> None:
             transport.close()
 
 
-def _shake_hands(transport: Line, login: Login, hosts: HostKeys | None, limit_s: float) -> None:
+def _shake_hands(transport: Line, login: Login, hosts: _Hosts, limit_s: float) -> None:
     transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = transport.channel_timeout = (
         limit_s
     )
     transport.allow(login.algorithms)
-    known = _known_keys(hosts, login)
-    revoked = _revoked(login) if hosts is not None else frozenset()
+    known = _known_keys(hosts.known, login)
     options = transport.get_security_options()
     wanted = [name for name in options.key_types if _family(name) in {_family(each) for each in known}]
     if wanted:  # ask for a kind of key that we can compare
@@ -119,7 +126,7 @@ def _shake_hands(transport: Line, login: Login, hosts: HostKeys | None, limit_s:
         raise Unavailable(
             f"{login.host}:{login.port} is no SSH server that answers: {str(error) or 'closed'}"
         ) from error
-    if offered.get_base64() in revoked:
+    if offered.get_base64() in hosts.revoked:
         raise ConfigError(
             f"the host key of {login.host} is revoked in {_known_hosts_file(login)}: it shows {fingerprint(offered)}",
             field="known_hosts",
@@ -157,8 +164,8 @@ def _place(login: Login) -> str:
     return login.host if login.port == _SSH_PORT else f"[{login.host}]:{login.port}"
 
 
-def _known_keys(hosts: HostKeys | None, login: Login) -> dict[str, PKey]:
-    found: Mapping[str, PKey] = (hosts.lookup(_place(login)) if hosts else None) or {}
+def _known_keys(hosts: HostKeys, login: Login) -> dict[str, PKey]:
+    found: Mapping[str, PKey] = hosts.lookup(_place(login)) or {}
     return {kind: found[kind] for kind in found}
 
 
@@ -166,11 +173,12 @@ def _known_hosts_file(login: Login) -> Path:
     return login.known_hosts or Path.home() / ".ssh" / "known_hosts"
 
 
-def _known_hosts(login: Login) -> HostKeys:
+def _known_hosts(login: Login) -> _Hosts:
     """Read the file line by line: the library knows neither markers nor what to say of a line that is broken."""
     path = _known_hosts_file(login)
-    found = HostKeys()
-    for number, line in enumerate(_lines_of(path), 1):
+    lines = _lines_of(path)
+    found = _Hosts(revoked=_revoked(lines))
+    for number, line in enumerate(lines, 1):
         if line[:1] in {"", "#", "@"}:
             continue
         try:
@@ -179,7 +187,7 @@ def _known_hosts(login: Login) -> HostKeys:
             said = f"known_hosts {path} cannot be read: line {number} holds no key"
             raise ConfigError(said, field="known_hosts") from error
         for name in entry.hostnames if entry is not None and entry.key is not None else ():
-            found.add(name, entry.key.get_name(), entry.key)  # type: ignore[union-attr]  # there is one
+            found.known.add(name, entry.key.get_name(), entry.key)  # type: ignore[union-attr]  # there is one
     return found
 
 
@@ -190,9 +198,9 @@ def _lines_of(path: Path) -> list[str]:
         raise ConfigError(f"known_hosts {path} cannot be read: {error.strerror}", field="known_hosts") from error
 
 
-def _revoked(login: Login) -> frozenset[str]:
+def _revoked(lines: Sequence[str]) -> frozenset[str]:
     """Give the keys of `@revoked` lines, which the library passes over; they count whatever host they name (sshd(8))."""
-    fields = (line.split() for line in _lines_of(_known_hosts_file(login)) if line.startswith("@revoked"))
+    fields = (line.split() for line in lines if line.startswith("@revoked"))
     return frozenset(field[3] for field in fields if len(field) > 3)
 
 
