@@ -264,7 +264,15 @@ class Writers:
         return fill
 
     def _attributes(self, kind: Complex) -> Callable[[Any], str] | None:
-        known = [(each, self.name(each.tag), soap_scalars.writer(each.type)) for each in kind.attributes]
+        known = [
+            (
+                each,
+                self.name(each.tag),
+                soap_scalars.writer(each.type),
+                None if each.fixed is None else soap_scalars.equals(each.type, each.fixed),
+            )
+            for each in kind.attributes
+        ]
         if not known and not kind.any_attributes:
             return None
         return lambda value: "".join(_one_attribute(value, *each) for each in known) + _free_attributes(value)
@@ -357,7 +365,9 @@ def _xml(text: str) -> str:
         raise Unfit(str(error)) from None
 
 
-def _one_attribute(value: Any, each: Attribute, name: str, text: Callable[[Any], str]) -> str:
+def _one_attribute(
+    value: Any, each: Attribute, name: str, text: Callable[[Any], str], is_it: Callable[[Any], bool] | None
+) -> str:
     given = value.get(each.key)
     if given is None:
         given = each.fixed if each.required else None
@@ -365,7 +375,7 @@ def _one_attribute(value: Any, each: Attribute, name: str, text: Callable[[Any],
         if each.required and each.default is None:
             raise Unfit("it is missing", each.key)
         return ""
-    if each.fixed is not None and not soap_scalars.equals(each.type, each.fixed)(given):
+    if is_it is not None and not is_it(given):
         raise Unfit(f"it is always {each.fixed}", each.key)
     try:
         return f' {name}="{quoted(text(given))}"'
