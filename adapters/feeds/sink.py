@@ -107,11 +107,14 @@ class FileWriting:
 
     def _keep(self) -> None:
         with self._buffer.getbuffer() as written:
-            self._spool.write(written)
-            self._sha256.update(written)
-            self._size += len(written)
+            self._append(written)
         self._buffer.seek(0)
         self._buffer.truncate()
+
+    def _append(self, part: bytes | bytearray | memoryview) -> None:
+        self._spool.write(part)
+        self._sha256.update(part)
+        self._size += len(part)
 
     def load(self, lane: Lane, flow: Flow, beat: Callable[[], None]) -> Written:
         """Write lines as they come."""
@@ -121,9 +124,7 @@ class FileWriting:
         with closing(flow.chunks()) as chunks:
             for chunk in chunks:
                 beat()
-                self._spool.write(chunk)
-                self._sha256.update(chunk)
-                self._size += len(chunk)
+                self._append(chunk)
         return Written(inserted=flow.rows)
 
     def promise(self) -> Mapping[str, Any]:
