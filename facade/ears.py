@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import select
 import time
 from collections.abc import Iterator
@@ -24,8 +23,7 @@ class Ears(Generic[Call]):
     """An epoll of our own, which an event loop may hear: libuv says nothing of a line that broke."""
 
     def __init__(self) -> None:
-        self._calls: dict[int, Call] = {}
-        self._until: dict[int, float] = {}
+        self._calls: dict[int, tuple[float, Call]] = {}
         self._looks_at = 0.0
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
 
@@ -57,11 +55,10 @@ class Ears(Generic[Call]):
         assert self._epoll is not None
         self._epoll.unregister(fileno)
 
-    def listen(self, fileno: int, call: Call, until: float = math.inf) -> None:
+    def listen(self, fileno: int, call: Call, until: float) -> None:
         """Hear once that the line of a call has something to say, or that its time is over and it had not."""
         assert self._epoll is not None
-        self._calls[fileno] = call
-        self._until[fileno] = until
+        self._calls[fileno] = until, call
         try:
             self._epoll.modify(fileno, _ONCE)
         except FileNotFoundError:
@@ -71,10 +68,12 @@ class Ears(Generic[Call]):
         """Wait, and give the lines that have something to say; None for one of somebody else, or whose call is over."""
         assert self._epoll is not None
         for fileno, _ in self._epoll.poll(wait_s, AT_ONCE):
-            self._until.pop(fileno, None)
-            yield fileno, self._calls.pop(fileno, None)
-        if self._until and (now := time.monotonic()) >= self._looks_at:
+            yield fileno, self._taken(fileno)
+        if self._calls and (now := time.monotonic()) >= self._looks_at:
             self._looks_at = now + LOOK_S
-            for fileno in [each for each, until in self._until.items() if until <= now]:
-                del self._until[fileno]
-                yield fileno, self._calls.pop(fileno, None)
+            for fileno in [each for each, (until, _) in self._calls.items() if until <= now]:
+                yield fileno, self._taken(fileno)
+
+    def _taken(self, fileno: int) -> Call | None:
+        _, call = self._calls.pop(fileno, (0.0, None))
+        return call

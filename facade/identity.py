@@ -57,18 +57,6 @@ async def counted(limits: Limits, threads: anyio.CapacityLimiter, caller: Caller
     note(asked.scope, rate_limit(standing))
 
 
-def rate_limit(standing: Standing) -> list[Header]:
-    """Say it as draft-ietf-httpapi-ratelimit-headers does, and by the three fields of its earlier versions."""
-    limit, left, reset_s = standing.limit, standing.left, math.ceil(standing.reset_s)
-    return [
-        (b"ratelimit-policy", b'"minute";q=%d;w=%d' % (limit, MINUTE_S)),
-        (b"ratelimit", b'"minute";r=%d;t=%d' % (left, reset_s)),
-        (b"ratelimit-limit", b"%d" % limit),
-        (b"ratelimit-remaining", b"%d" % left),
-        (b"ratelimit-reset", b"%d" % reset_s),
-    ]
-
-
 _LIMIT = (
     b'ratelimit-policy: "minute";q=%d;w=%d\r\nratelimit: "minute";r=%d;t=%d\r\n'
     b"ratelimit-limit: %d\r\nratelimit-remaining: %d\r\nratelimit-reset: %d\r\n"
@@ -76,9 +64,15 @@ _LIMIT = (
 
 
 def rate_limit_spelled(standing: Standing) -> bytes:
-    """Say the same as it is sent."""
+    """Say it as draft-ietf-httpapi-ratelimit-headers does, and by the three fields of its earlier versions."""
     limit, left, reset_s = standing.limit, standing.left, math.ceil(standing.reset_s)
     return _LIMIT % (limit, MINUTE_S, left, reset_s, limit, left, reset_s)
+
+
+def rate_limit(standing: Standing) -> list[Header]:
+    """Say the same as headers that are yet to be sent."""
+    lines = [line.partition(b": ") for line in rate_limit_spelled(standing).splitlines()]
+    return [(name, value) for name, _, value in lines]
 
 
 async def let_in(door: Door, threads: anyio.CapacityLimiter, asked: HTTPConnection) -> Caller:
