@@ -6,14 +6,14 @@ import contextlib
 import threading
 import time
 from decimal import Decimal
-from uuid import uuid4
+from functools import partial
 
 import pika
 import pytest
 from pydantic import ValidationError
+from queues import eventually, opening, run
 
 from drawbar.adapters.amqp import AmqpAdapter
-from drawbar.core.adapter import Place
 from drawbar.core.errors import ConfigError, InputError, OutcomeUnknown, Rejected, Unavailable
 from drawbar.core.tool import Call
 
@@ -37,40 +37,17 @@ def channel(vhost):
 
 @pytest.fixture
 def open_adapter(tmp_path):
-    opened = []
-
-    def open_adapter(url, **changes):
-        config = {
-            "kind": "amqp",
-            "url": url,
-            "heartbeat_s": 2,
-            "connect_timeout_s": 3,
-            "publish": {
-                "billed": {"exchange": "erp", "routing_key": "order.${{ arguments.body.plant }}"},
-                "direct": {"routing_key": "out"},
-            },
-            "consume": {"incoming": {"queue": "in"}},
-            **changes,
-        }
-        opened.append(
-            AmqpAdapter("events", AmqpAdapter.Config.model_validate(config), Place(tmp_path, tmp_path / "state"))
-        )
-        return opened[-1]
-
-    yield open_adapter
-    for adapter in opened:
-        adapter.close()
+    publish = {
+        "billed": {"exchange": "erp", "routing_key": "order.${{ arguments.body.plant }}"},
+        "direct": {"routing_key": "out"},
+    }
+    with opening(tmp_path) as opened:
+        yield partial(opened, publish=publish, consume={"incoming": {"queue": "in"}})
 
 
 @pytest.fixture
 def adapter(open_adapter, vhost, channel):
     return open_adapter(vhost)
-
-
-def run(adapter, name, timeout_s=5, **arguments):
-    tool = next(one for one in adapter.tools() if one.name == name)
-    call = Call(f"call-{uuid4().hex}", "test", time.monotonic() + timeout_s)
-    return tool.run(arguments, call)
 
 
 def put(channel, body, queue="in", **properties):
@@ -83,14 +60,6 @@ def get(channel, queue, within_s=5):
 
 def depth(channel, queue):
     return channel.queue_declare(queue, passive=True).method.message_count
-
-
-def eventually(look, good=bool, within_s=10):
-    ends = time.monotonic() + within_s
-    while not good(found := look()):
-        assert time.monotonic() < ends, f"still {found!r}"
-        time.sleep(0.05)
-    return found
 
 
 class Started:

@@ -9,10 +9,9 @@ from contextlib import closing
 
 import pika
 import pytest
+from queues import opening
 
-from drawbar.adapters.amqp import AmqpAdapter
 from drawbar.connectors.amqp_frames import Encoded, content, delivery, properties_of, publication
-from drawbar.core.adapter import Place
 from drawbar.core.batch import RowRefused
 from drawbar.core.errors import OutcomeUnknown, Rejected, Unavailable
 
@@ -29,24 +28,13 @@ def channel(vhost):
 
 @pytest.fixture
 def open_sink(tmp_path, vhost):
-    opened = []
-
     def open_sink(url=vhost, timeout_s=5, publish=None, **changes):
-        config = {
-            "kind": "amqp",
-            "url": url,
-            "heartbeat_s": 2,
-            "connect_timeout_s": 3,
-            "call_timeout_s": timeout_s,
-            "publish": {"out": publish or {"routing_key": "out"}},
-            **changes,
-        }
-        opened.append(AmqpAdapter("events", AmqpAdapter.Config.model_validate(config), Place(tmp_path, tmp_path / "s")))
-        return opened[-1].sink({"publish": "out"}, sync="s")
+        out = publish or {"routing_key": "out"}
+        adapter = opened(url, call_timeout_s=timeout_s, publish={"out": out}, **changes)
+        return adapter.sink({"publish": "out"}, sync="s")
 
-    yield open_sink
-    for adapter in opened:
-        adapter.close()
+    with opening(tmp_path) as opened:
+        yield open_sink
 
 
 def send(sink, rows, portion="p"):

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pika
@@ -18,10 +19,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from queues import opening
 from servers import process
 
-from drawbar.adapters.amqp import AmqpAdapter
-from drawbar.core.adapter import Place
 from drawbar.core.errors import ConfigError, OutcomeUnknown, Unavailable
 from drawbar.core.tool import Call
 
@@ -30,26 +30,8 @@ PERSISTENT = pika.BasicProperties(delivery_mode=2)
 
 @pytest.fixture
 def open_adapter(tmp_path):
-    opened = []
-
-    def open_adapter(url, **changes):
-        config = {
-            "kind": "amqp",
-            "url": url,
-            "heartbeat_s": 2,
-            "connect_timeout_s": 3,
-            "publish": {"out": {"routing_key": "in"}},
-            "consume": {"incoming": {"queue": "in"}},
-            **changes,
-        }
-        opened.append(
-            AmqpAdapter("events", AmqpAdapter.Config.model_validate(config), Place(tmp_path, tmp_path / "state"))
-        )
-        return opened[-1]
-
-    yield open_adapter
-    for adapter in opened:
-        adapter.close()
+    with opening(tmp_path) as opened:
+        yield partial(opened, publish={"out": {"routing_key": "in"}}, consume={"incoming": {"queue": "in"}})
 
 
 @pytest.fixture

@@ -1,18 +1,16 @@
 """A message that `get_` took lies in the journal: whoever shares the state settles it, on whatever machine."""
 
-import time
 from contextlib import closing, contextmanager
-from uuid import uuid4
 
 import pika
 import pytest
+from queues import run
 
 from drawbar.adapters.amqp import AmqpAdapter
 from drawbar.core.adapter import Place
 from drawbar.core.errors import InputError, Rejected
 from drawbar.core.store.journal import Journal
 from drawbar.core.store.taken import Taken
-from drawbar.core.tool import Call
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -28,11 +26,6 @@ def machine(vhost, state, folder):
         place = Place(folder, folder, Taken(journal))
         with closing(AmqpAdapter("events", AmqpAdapter.Config.model_validate(config), place)) as adapter:
             yield adapter
-
-
-def run(adapter, name, **arguments):
-    tool = next(one for one in adapter.tools() if one.name == name)
-    return tool.run(arguments, Call(f"call-{uuid4().hex}", "test", time.monotonic() + 5))
 
 
 @pytest.fixture

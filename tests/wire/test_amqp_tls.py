@@ -7,9 +7,10 @@ import datetime as dt
 import ipaddress
 import threading
 import time
-from uuid import uuid4
+from functools import partial
 
 import pytest
+import queues
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,11 +18,9 @@ from cryptography.x509.oid import NameOID
 from servers import process
 from servers.rabbitmq import RabbitMQ
 
-from drawbar.adapters.amqp import AmqpAdapter
-from drawbar.core.adapter import Place
 from drawbar.core.errors import ConfigError, OutcomeUnknown, Unavailable
-from drawbar.core.tool import Call
 
+run = partial(queues.run, timeout_s=10)
 TLS = """
 listeners.ssl.1 = 127.0.0.1:{port}
 ssl_options.cacertfile = {folder}/ca.pem
@@ -88,18 +87,13 @@ def secure(tmp_path_factory):
 
 @pytest.fixture
 def open_adapter(secure, tmp_path):
-    opened = []
-
     def open_adapter(url=None, certificate="drawbar", login="certificate", **changes):
         tls = {"ca_file": str(secure.folder / "ca.pem"), "login": login}
         if certificate:
             tls["certificate_file"] = str(secure.folder / f"{certificate}.pem")
         config = {
-            "kind": "amqp",
             "url": url or f"amqps://127.0.0.1:{secure.tls_port}/%2F",
             "tls": tls,
-            "heartbeat_s": 2,
-            "connect_timeout_s": 3,
             "declare": True,
             "publish": {"out": {"exchange": "orders", "routing_key": "new"}},
             "consume": {
@@ -111,17 +105,10 @@ def open_adapter(secure, tmp_path):
             },
             **changes,
         }
-        opened.append(AmqpAdapter("events", AmqpAdapter.Config.model_validate(config), Place(tmp_path, tmp_path / "s")))
-        return opened[-1]
+        return opened(**config)
 
-    yield open_adapter
-    for adapter in opened:
-        adapter.close()
-
-
-def run(adapter, name, timeout_s=10, **arguments):
-    tool = next(one for one in adapter.tools() if one.name == name)
-    return tool.run(arguments, Call(f"call-{uuid4().hex}", "test", time.monotonic() + timeout_s))
+    with queues.opening(tmp_path) as opened:
+        yield open_adapter
 
 
 @pytest.mark.slow
@@ -166,11 +153,11 @@ def test_over_a_restart_in_the_middle_nothing_is_lost_on_quorum_queues(open_adap
     sending.join(90)
     assert not sending.is_alive()
     run(adapter, "publish_out", body={"n": -2}, timeout_s=30)
-    ids = wait_for(lambda: {one.id for one in seen}, lambda ids: len(ids) == 9002, 90)
+    queues.eventually(lambda: len({one.id for one in seen}), lambda count: count == 9002, 90)
     stop.set()
     watched.join(20)
 
-    assert len(ids) == 9002
+    assert len({one.id for one in seen}) == 9002
     assert run(adapter, "browse_in")["messages"] == []
     assert secure.api("GET", "queues/%2F/orders.in")["type"] == "quorum"
 
@@ -184,11 +171,3 @@ def sent_until_done(sink, rows, portion):
             return
         time.sleep(0.5)
     pytest.fail("it was never done")
-
-
-def wait_for(look, good, within_s):
-    ends = time.monotonic() + within_s
-    while not good(found := look()):
-        assert time.monotonic() < ends, len(found)
-        time.sleep(0.1)
-    return found

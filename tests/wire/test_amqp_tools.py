@@ -5,15 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import closing, suppress
-from uuid import uuid4
 
 import pika
 import pytest
+from queues import opening, run
 
-from drawbar.adapters.amqp import AmqpAdapter
-from drawbar.core.adapter import Place
 from drawbar.core.errors import ConfigError, OutcomeUnknown, Rejected
-from drawbar.core.tool import Call
 
 
 @pytest.fixture
@@ -28,21 +25,8 @@ def channel(vhost):
 
 @pytest.fixture
 def open_adapter(tmp_path, vhost):
-    opened = []
-
-    def open_adapter(url=vhost, **changes):
-        config = {"kind": "amqp", "url": url, "heartbeat_s": 2, "connect_timeout_s": 3, **changes}
-        opened.append(AmqpAdapter("events", AmqpAdapter.Config.model_validate(config), Place(tmp_path, tmp_path / "s")))
-        return opened[-1]
-
-    yield open_adapter
-    for adapter in opened:
-        adapter.close()
-
-
-def run(adapter, name, timeout_s=5, **arguments):
-    tool = next(one for one in adapter.tools() if one.name == name)
-    return tool.run(arguments, Call(f"call-{uuid4().hex}", "test", time.monotonic() + timeout_s))
+    with opening(tmp_path) as opened:
+        yield lambda url=vhost, **config: opened(url, **config)
 
 
 class Answering:

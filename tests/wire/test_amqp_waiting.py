@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pika
 import pytest
+from queues import eventually
 
 from drawbar.app import open_app
 from drawbar.testing.broker import Broker
@@ -61,14 +62,6 @@ def begun(tmp_path, broker):
 def put(broker, number, **more):
     body = json.dumps({"n": number, **more}).encode()
     broker.channel.basic_publish("", "in", body, pika.BasicProperties(message_id=f"m-{number}"))
-
-
-def eventually(look, good=bool, within_s=10):
-    ends = time.monotonic() + within_s
-    while not good(found := look()):
-        assert time.monotonic() < ends, f"still {found!r}"
-        time.sleep(0.02)
-    return found
 
 
 def states(app):
