@@ -126,22 +126,14 @@ class AioPika:
 
         async with await aio_pika.connect(self.url) as connection:
             channel = await connection.channel(publisher_confirms=True)
-            window = asyncio.Semaphore(WINDOW)
 
             async def one(number):
                 message = aio_pika.Message(
                     BODY, content_type="application/json", delivery_mode=2, message_id=f"{queue}-{number}"
                 )
                 await channel.default_exchange.publish(message, queue, mandatory=True)
-                window.release()
 
-            began = time.perf_counter()
-            tasks = []
-            for number in range(count):
-                await window.acquire()
-                tasks.append(asyncio.create_task(one(number)))
-            await asyncio.gather(*tasks)
-            return time.perf_counter() - began
+            return await in_window(one, count)
 
     async def _consume(self, queue, count):
         import aio_pika
@@ -173,22 +165,31 @@ class FastStream(AioPika):
 
         async with RabbitBroker(self.url, logger=None) as broker:
             await broker.start()
-            window = asyncio.Semaphore(WINDOW)
 
             async def one(number):
                 await broker.publish(
                     BODY, queue, persist=True, mandatory=True, message_id=f"{queue}-{number}",
                     content_type="application/json",
                 )  # fmt: skip
-                window.release()
 
-            began = time.perf_counter()
-            tasks = []
-            for number in range(count):
-                await window.acquire()
-                tasks.append(asyncio.create_task(one(number)))
-            await asyncio.gather(*tasks)
-            return time.perf_counter() - began
+            return await in_window(one, count)
+
+
+async def in_window(one, count):
+    """Time `count` sendings of which WINDOW are unconfirmed at a time."""
+    window = asyncio.Semaphore(WINDOW)
+
+    async def confirmed(number):
+        await one(number)
+        window.release()
+
+    began = time.perf_counter()
+    tasks = []
+    for number in range(count):
+        await window.acquire()
+        tasks.append(asyncio.create_task(confirmed(number)))
+    await asyncio.gather(*tasks)
+    return time.perf_counter() - began
 
 
 def main() -> None:
