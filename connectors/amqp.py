@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -54,16 +55,38 @@ class Endpoint:
 
     def go_on(self, tried: pika.URLParameters) -> None:
         """Let the next connection go to the next broker, unless somebody else saw to that."""
-        now = self.parameters()
-        if (now.host, now.port) == (tried.host, tried.port):
+        if self.where == where(tried):
             self._turn[0] += 1
 
     @property
     def where(self) -> str:
-        return where(self.parameters())
+        return self._places[self._at]
 
     def parameters(self) -> pika.URLParameters:
         """Give pika's parameters; ConfigError for a URL that cannot be read."""
+        parameters = self._parsed(self._at)
+        parameters.socket_timeout = self.connect_timeout_s
+        parameters.stack_timeout = self.connect_timeout_s
+        parameters.blocked_connection_timeout = self.blocked_timeout_s
+        parameters.heartbeat = self.heartbeat_s
+        parameters.connection_attempts = 1
+        parameters.client_properties = {"product": "Drawbar", "connection_name": "drawbar"}
+        if self.url.startswith("amqps:"):
+            if self.tls.external:
+                parameters.credentials = pika.credentials.ExternalCredentials()
+            parameters.ssl_options = pika.SSLOptions(self._context(), parameters.host)
+        return parameters
+
+    @property
+    def _at(self) -> int:
+        return self._turn[0] % (len(self.hosts) + 1)
+
+    @cached_property
+    def _places(self) -> list[str]:
+        """Every broker in words, read once: each call names one, and pika loads the system's authorities for a URL with TLS."""
+        return [where(self._parsed(at)) for at in range(len(self.hosts) + 1)]
+
+    def _parsed(self, at: int) -> pika.URLParameters:
         with_query = parse_qs(urlsplit(self.url).query)
         if with_query:
             raise ConfigError(
@@ -75,20 +98,9 @@ class Endpoint:
             raise ConfigError(
                 "the AMQP URL cannot be read", field="url", next="amqp://user:password@host:5672/vhost"
             ) from error
-        at = self._turn[0] % (len(self.hosts) + 1)
         if at:
             host, _, port = self.hosts[at - 1].partition(":")
             parameters.host, parameters.port = host, int(port) if port else parameters.port
-        parameters.socket_timeout = self.connect_timeout_s
-        parameters.stack_timeout = self.connect_timeout_s
-        parameters.blocked_connection_timeout = self.blocked_timeout_s
-        parameters.heartbeat = self.heartbeat_s
-        parameters.connection_attempts = 1
-        parameters.client_properties = {"product": "Drawbar", "connection_name": "drawbar"}
-        if self.url.startswith("amqps:"):
-            if self.tls.external:
-                parameters.credentials = pika.credentials.ExternalCredentials()
-            parameters.ssl_options = pika.SSLOptions(self._context(), parameters.host)
         return parameters
 
     def _context(self) -> ssl.SSLContext:

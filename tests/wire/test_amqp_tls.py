@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 from servers import process
 from servers.rabbitmq import RabbitMQ
 
+from drawbar.connectors.amqp import Endpoint, Tls
 from drawbar.core.errors import ConfigError, OutcomeUnknown, Unavailable
 
 run = partial(queues.run, timeout_s=10)
@@ -109,6 +110,15 @@ def open_adapter(secure, tmp_path):
 
     with queues.opening(tmp_path) as opened:
         yield open_adapter
+
+
+def test_a_broker_is_named_without_reading_certificates(tmp_path):
+    """Each call names it; what a connection needs is read when one is made."""
+    endpoint = Endpoint("amqps://a:b@host/v", Tls(ca_file=tmp_path / "missing.pem"), hosts=("other:5673",))
+
+    assert endpoint.where == "host:5671/v"
+    with pytest.raises(ConfigError, match="TLS files"):
+        endpoint.parameters()
 
 
 @pytest.mark.slow
