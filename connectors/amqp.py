@@ -202,7 +202,7 @@ def channel(endpoint: Endpoint, timeout_s: float) -> Iterator[BlockingChannel]:
 def count(endpoint: Endpoint, queue: str, timeout_s: float) -> int:
     """Count the messages that wait in a queue; Rejected when there is none of that name."""
     with channel(endpoint, timeout_s) as opened:
-        return int(opened.queue_declare(queue, passive=True).method.message_count)
+        return waiting(opened, queue)
 
 
 def counts(endpoint: Endpoint, queues: Sequence[str], timeout_s: float) -> dict[str, int]:
@@ -212,7 +212,7 @@ def counts(endpoint: Endpoint, queues: Sequence[str], timeout_s: float) -> dict[
         for queue in queues:
             opened = first.connection.channel()
             try:
-                found[queue] = int(opened.queue_declare(queue, passive=True).method.message_count)
+                found[queue] = waiting(opened, queue)
                 opened.close()
             except exceptions.ChannelClosedByBroker:
                 continue
@@ -227,16 +227,15 @@ def browse(endpoint: Endpoint, queue: str, most: int, timeout_s: float) -> tuple
     """
     found: list[Incoming] = []
     with channel(endpoint, timeout_s) as opened:
-        waiting = int(opened.queue_declare(queue, passive=True).method.message_count)
+        holds = waiting(opened, queue)
         while len(found) < most and sum(len(one.body) for one in found) < _BROWSED_BYTES:
-            method, properties, body = opened.basic_get(queue)
-            if method is None or properties is None or body is None:
+            if (message := _first(opened, queue)) is None:
                 break
-            found.append(incoming(method, properties, body))
+            found.append(message)
         if found:
             opened.basic_nack(found[-1].tag, multiple=True, requeue=True)
             opened.close()
-    return waiting, found
+    return holds, found
 
 
 def take(endpoint: Endpoint, queue: str, keep: Callable[[Incoming], None], timeout_s: float) -> Incoming | None:
@@ -246,10 +245,8 @@ def take(endpoint: Endpoint, queue: str, keep: Callable[[Incoming], None], timeo
     A lost acknowledgement is OutcomeUnknown: the message is kept and may come again.
     """
     with channel(endpoint, timeout_s) as opened:
-        method, properties, body = opened.basic_get(queue)
-        if method is None or properties is None or body is None:
+        if (message := _first(opened, queue)) is None:
             return None
-        message = incoming(method, properties, body)
         keep(message)
         try:
             opened.basic_ack(message.tag)
@@ -257,6 +254,17 @@ def take(endpoint: Endpoint, queue: str, keep: Callable[[Incoming], None], timeo
         except FAILURES as error:
             raise OutcomeUnknown(f"{endpoint.where}: no answer to the acknowledgement: {said(error)}") from error
         return message
+
+
+def waiting(opened: BlockingChannel, queue: str) -> int:
+    return int(opened.queue_declare(queue, passive=True).method.message_count)
+
+
+def _first(opened: BlockingChannel, queue: str) -> Incoming | None:
+    method, properties, body = opened.basic_get(queue)
+    if method is None or properties is None or body is None:
+        return None
+    return incoming(method, properties, body)
 
 
 _GUESSES = (

@@ -10,7 +10,7 @@ from typing import Any
 from pika import exceptions
 
 from ..core.errors import ConfigError, DrawbarError
-from .amqp import Endpoint, channel, refused
+from .amqp import Endpoint, channel, refused, waiting
 
 _DIFFERS = re.compile(r"inequivalent arg '([^']*)' for \w+ '.*' in vhost '.*': received (.*?) but current is (.*)\Z")
 _NOT_THERE = "make it over there, or say declare: true"
@@ -63,7 +63,7 @@ def look(endpoint: Endpoint, part: Exchange | Queue, timeout_s: float) -> str:
             if isinstance(part, Exchange):
                 opened.exchange_declare(part.name, passive=True)
                 return "is there"
-            return f"{opened.queue_declare(part.name, passive=True).method.message_count} messages wait"
+            return f"{waiting(opened, part.name)} messages wait"
         except exceptions.ChannelClosedByBroker as error:
             answer = refused(endpoint, error)
             raise type(answer)(answer.message, next=_NOT_THERE if error.reply_code == 404 else None) from error
