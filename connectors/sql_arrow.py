@@ -6,7 +6,6 @@ Only what the target's type holds exactly goes this way: `fits` looks at the typ
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -14,6 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from pyarrow import compute
+
+from .sql_copy import SAID
 
 Array = Any
 """A pyarrow.Array."""
@@ -24,9 +25,6 @@ _EPOCH_D = (date(2000, 1, 1) - date(1970, 1, 1)).days
 _EPOCH_US = _EPOCH_D * 86_400_000_000
 _INTEGERS = {"smallint": 2, "integer": 4, "bigint": 8}
 _TEXTS = ("text", "character varying", "character")
-_SAID = re.compile(
-    r"(?P<base>[a-z]+(?: varying| precision)?)(?:\((?P<sizes>[\d,]+)\))?(?P<zone> with(?:out)? time zone)?"
-)
 _INT64_DIGITS = 18
 
 
@@ -36,7 +34,7 @@ class Unfit(Exception):
 
 def fits(kind: Any, said: str) -> bool:
     """Tell whether values of an Arrow type go into a column of this type, named as format_type() does."""
-    known = _SAID.fullmatch(said)
+    known = SAID.fullmatch(said)
     if known is None:
         return False
     base, sizes = known["base"], known["sizes"]

@@ -36,9 +36,10 @@ from pg_catalog.pg_attribute a join pg_catalog.pg_type t on t.oid = a.atttypid
      left join pg_catalog.pg_type b on b.oid = t.typbasetype
 where a.attrelid = to_regclass(%(name)s) and a.attnum > 0 and not a.attisdropped
 """
-_WORD = re.compile(
+SAID = re.compile(
     r"(?P<base>[a-z]+(?: varying| precision)?)(?:\((?P<sizes>[\d,]+)\))?(?P<zone> with(?:out)? time zone)?"
 )
+"""A type as format_type() names it."""
 _WIDER = {
     "smallint": ("integer", "bigint", "numeric"),
     "integer": ("bigint", "numeric"),
@@ -92,7 +93,7 @@ def passes(ours: str, theirs: str) -> Literal["as it is", "cast"] | None:
     """Tell how a column of one type gets into one of another without losing anything; None when rows have to look."""
     if ours == theirs:
         return "as it is"
-    one, other = _WORD.fullmatch(ours), _WORD.fullmatch(theirs)
+    one, other = SAID.fullmatch(ours), SAID.fullmatch(theirs)
     if one is None or other is None or one["zone"] != other["zone"] and one["base"] != "date":
         return None
     base, into = one["base"], other["base"]

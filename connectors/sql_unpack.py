@@ -7,7 +7,6 @@ driver, which says what it says about such rows elsewhere.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,12 +16,10 @@ import numpy as np
 import pyarrow as pa
 
 from ..core.arrow_column import ArrowColumn
+from .sql_copy import SAID
 
 Places = Any
 """Where a field begins in each row, and how long it is: -1 for NULL."""
-_SAID = re.compile(
-    r"(?P<base>[a-z]+(?: varying| precision)?)(?:\((?P<sizes>[\d,]+)\))?(?P<zone> with(?:out)? time zone)?"
-)
 _BEHIND = 16
 """So many bytes behind the last field may be looked at."""
 _EPOCH = date(1970, 1, 1)
@@ -74,7 +71,7 @@ Load = Callable[[bytes], Any]
 
 def decoder(said: str) -> Decode | None:
     """Give what reads fields of a type, named as format_type() does; None where a row's way has to."""
-    known = _SAID.fullmatch(said)
+    known = SAID.fullmatch(said)
     if known is None:
         return None
     base = known["base"]
