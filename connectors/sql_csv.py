@@ -149,31 +149,17 @@ class _SecondReader:
 
     def _read(self) -> None:
         import pyarrow as pa
-        from pyarrow import compute, csv
+        from pyarrow import compute
+
+        from .sql_csv_reader import arrow_batches
 
         types = {source: found for source, column in self._columns.items() if (found := _strict(column)) is not None}
-        pipe: Any = _Pipe(self._chunks)
-        file: Any = pa.PythonFile(pipe, "r")
-        reader = csv.open_csv(
-            file,
-            csv.ReadOptions(use_threads=False, block_size=max(_BLOCK, self._dialect.max_record_bytes)),
-            csv.ParseOptions(
-                delimiter=self._dialect.delimiter, quote_char=self._dialect.quote, newlines_in_values=True
-            ),
-            csv.ConvertOptions(
-                include_columns=list(types) or [next(iter(self._columns))],
-                column_types=types or {next(iter(self._columns)): pa.string()},
-                null_values=[self._dialect.null],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-                true_values=["true", "TRUE", "True", "1"],
-                false_values=["false", "FALSE", "False", "0"],
-            ),
-        )
+        read = types or {next(iter(self._columns)): pa.string()}
+        block_bytes = max(_BLOCK, self._dialect.max_record_bytes)
         bounded = [
             (source, column.length) for source, column in self._columns.items() if source in types and column.length
         ]
-        for batch in reader:
+        for batch in arrow_batches(iter(self._chunks.get, b""), read, self._dialect, block_bytes):
             self._rows += batch.num_rows
             for source, length in bounded:
                 texts: Any = batch.column(source)
@@ -199,32 +185,3 @@ def _strict(column: Column) -> pa.DataType | None:
         "timestamptz": pa.timestamp("us", tz="UTC"),
     }
     return known.get(column.kind)
-
-
-class _Pipe:
-    """A file that is read as its chunks come; an empty chunk is its end."""
-
-    closed = False
-
-    def __init__(self, chunks: queue.Queue[Chunk]) -> None:
-        self._chunks = chunks
-        self._left = memoryview(b"")
-        self._ended = False
-
-    def read(self, size: int) -> bytes:
-        """Give exactly so many bytes, fewer only at the end."""
-        parts: list[memoryview] = []
-        while size and not self._ended:
-            if not self._left:
-                self._left = memoryview(self._chunks.get())
-                self._ended = not self._left
-            part, self._left = self._left[:size], self._left[size:]
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
-
-    def readable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        self.closed = True

@@ -13,7 +13,6 @@ from contextlib import closing
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import csv
 from sqlalchemy.engine import Connection
 
 from ..core.ahead import ahead
@@ -22,6 +21,7 @@ from .sql import step
 from .sql_arrow import Unfit, binary_rows, fits
 from .sql_columns import of_text
 from .sql_copy import copy_in, types
+from .sql_csv_reader import arrow_batches
 from .sql_load import Load, loaded
 from .sql_model import Column, Table
 
@@ -108,7 +108,9 @@ def _packed(
     saids = [said for _, _, (_, said) in columns]
     try:
         with closing(flow.chunks()) as chunks:
-            for batch in _reader(_watched(chunks), {source: kind for source, _, (kind, _) in columns}, dialect):
+            for batch in arrow_batches(
+                _watched(chunks), {source: kind for source, _, (kind, _) in columns}, dialect, _BLOCK
+            ):
                 found = [_meant(column, batch.column(source)) for source, column, _ in columns]
                 if batch.num_rows:
                     yield binary_rows(found, saids), batch.num_rows
@@ -133,53 +135,3 @@ def _watched(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
             raise LaneClosed("a hexadecimal number")
         before = bytes(chunk[-2:])
         yield chunk
-
-
-def _reader(chunks: Iterator[Chunk], kinds: Mapping[str, pa.DataType], dialect: Dialect) -> Any:
-    file: Any = pa.PythonFile(_Pulled(chunks), "r")  # type: ignore[arg-type]  # it reads, and nothing else is asked of it
-    try:
-        return csv.open_csv(
-            file,
-            csv.ReadOptions(use_threads=False, block_size=_BLOCK),
-            csv.ParseOptions(delimiter=dialect.delimiter, quote_char=dialect.quote, newlines_in_values=True),
-            csv.ConvertOptions(
-                include_columns=list(kinds),
-                column_types=dict(kinds),
-                null_values=[dialect.null],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-                true_values=["true", "TRUE", "True", "1"],
-                false_values=["false", "FALSE", "False", "0"],
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        raise LaneClosed(str(error).partition("\n")[0]) from error
-
-
-class _Pulled:
-    """A file that is read as its chunks come."""
-
-    closed = False
-
-    def __init__(self, chunks: Iterator[Chunk]) -> None:
-        self._chunks = chunks
-        self._left = memoryview(b"")
-
-    def read(self, size: int) -> bytes:
-        """Give exactly so many bytes, fewer only at the end."""
-        parts: list[memoryview] = []
-        while size:
-            if not self._left:
-                self._left = memoryview(next(self._chunks, b""))
-                if not self._left:
-                    break
-            part, self._left = self._left[:size], self._left[size:]
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
-
-    def readable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        self.closed = True
