@@ -31,14 +31,14 @@ class Lookup:
 
     def each(self, keys: Sequence[tuple[Any, ...]]) -> list[Any]:
         names = [canonical(list(key)) for key in keys]
-        missing = {name: key for name, key in zip(names, keys, strict=True) if name not in self.known}
-        if missing:
+        if missing := self._missing(names, keys):
             if len(self.known) + len(missing) > self.keep:
                 self.known.clear()
-            self.known.update(self._found({**missing, **self._forgotten(names, keys)}))
+                missing = self._missing(names, keys)
+            self.known.update(self._found(missing))
         return [self.known[name] for name in names]
 
-    def _forgotten(self, names: Sequence[bytes], keys: Sequence[tuple[Any, ...]]) -> dict[bytes, tuple[Any, ...]]:
+    def _missing(self, names: Sequence[bytes], keys: Sequence[tuple[Any, ...]]) -> dict[bytes, tuple[Any, ...]]:
         return {name: key for name, key in zip(names, keys, strict=True) if name not in self.known}
 
     def _found(self, wanted: Mapping[bytes, tuple[Any, ...]]) -> dict[bytes, Any]:
