@@ -10,10 +10,9 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from .batch import Source
-from .errors import ConfigError
 from .store import syncs
 from .sync import Counts, Done, Progress
-from .sync_partitions import Plan, Splitting, at_a_time, begun, parts_of
+from .sync_partitions import Plan, at_a_time, begun, parts_of
 from .sync_runs import Held
 
 if TYPE_CHECKING:
@@ -50,11 +49,10 @@ class Loads:
         with ExitStack() as stack:
             whole = self._work.ends.source(held)
             stack.callback(whole.close)
-            if not isinstance(whole, Splitting):
-                raise ConfigError("partitions: the source cannot be parted", field="partitions")
+            source = plan.source(whole, at)
             sink = self._work.ends.sink(replace(held, name=parts_of(held.name, at)))
             stack.callback(sink.close)
-            carrier = self._work.carrier(held, plan.source(whole, at), sink, told)
+            carrier = self._work.carrier(held, source, sink, told)
             done = next(carrier.carry(None, lambda cursor: None), None)
         self.tick(held.name, plan.id, at)
         return done

@@ -44,9 +44,7 @@ class Plan:
     def made(cls, config: SyncConfig, source: object) -> Plan:
         rules = config.partitions
         assert rules is not None
-        if not isinstance(source, Splitting):
-            raise ConfigError("partitions: the source cannot be parted", field="partitions")
-        column, bounds = source.split(rules.by, rules.ranges)
+        column, bounds = _splitting(source).split(rules.by, rules.ranges)
         return cls(new_id(), str(config.from_.table), column, list(bounds))
 
     @classmethod
@@ -71,10 +69,11 @@ class Plan:
     def left(self) -> list[int]:
         return [at for at in range(self.ranges) if at not in self.done]
 
-    def source(self, source: Splitting, at: int) -> Source:
+    def source(self, whole: object, at: int) -> Source:
+        """Give one range of the source, which stays the caller's to close."""
         low = self.bounds[at - 1] if at else None
         high = self.bounds[at] if at < len(self.bounds) else None
-        return source.within(self.column, low, high, portion=f"{self.table}:{self.id}:{at}")
+        return _splitting(whole).within(self.column, low, high, portion=f"{self.table}:{self.id}:{at}")
 
     def after(self, at: int) -> Plan:
         return replace(self, done=tuple(sorted({*self.done, at})))
@@ -82,6 +81,12 @@ class Plan:
     def as_kept(self) -> dict[str, Any]:
         said = {name: getattr(self, name) for name in ("id", "table", "column", "run")}
         return {KEY: {**said, "bounds": list(self.bounds), "done": list(self.done)}}
+
+
+def _splitting(source: object) -> Splitting:
+    if not isinstance(source, Splitting):
+        raise ConfigError("partitions: the source cannot be parted", field="partitions")
+    return source
 
 
 def parts_of(name: str, at: int) -> str:
