@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,11 @@ class Ends:
         self.place = place
         self.guard: Guard | None = None
 
-    def open(self, held: Held, stack: ExitStack) -> tuple[Source, Sink]:
-        """Open both ends until the stack is closed."""
-        source = self.source(held)
-        stack.callback(source.close)
-        sink = self.sink(held)
-        stack.callback(sink.close)
-        return source, sink
+    @contextmanager
+    def opened(self, held: Held) -> Iterator[tuple[Source, Sink]]:
+        """Open both ends for as long as the block lasts."""
+        with closing(self.source(held)) as source, closing(self.sink(held)) as sink:
+            yield source, sink
 
     def source(self, held: Held) -> Source:
         name, from_ = held.name, held.config.from_

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from .batch import Keeping, Sink, Source
@@ -48,8 +47,9 @@ class SyncWork:
         """Run to the end, and record it. Raises one of the five when it failed."""
         renewing = Pulse(f"sync-{held.name}", RENEW_S, lambda: self._renew(held)).start()
         try:
-            with ExitStack() as stack:
-                self._carried(held, stack, self._told(held, progress))
+            told = self._told(held, progress)
+            with self.ends.opened(held) as (source, sink):
+                self._carried(held, source, sink, told)
             carried = held.done or held.loaded or held.report.get("deleted")
             self._end(held, "succeeded" if carried else "nothing", None)
         except DrawbarError as error:
@@ -61,8 +61,7 @@ class SyncWork:
         finally:
             renewing.stop()
 
-    def _carried(self, held: Held, stack: ExitStack, told: Progress) -> None:
-        source, sink = self.ends.open(held, stack)
+    def _carried(self, held: Held, source: Source, sink: Sink, told: Progress) -> None:
         narrow(source, held.asked, held.name)
         self._drift(held, source, sink)
         if not held.asked.dry_run:

@@ -6,7 +6,7 @@ import difflib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ import structlog
 from . import sync_work
 from .access import Caller
 from .adapter import Place
-from .batch import Preparing, Rewinding
+from .batch import Preparing, Rewinding, Sink, Source
 from .engine import Engine
 from .errors import DrawbarError, InputError
 from .guard import Guard
@@ -103,32 +103,25 @@ class Syncs:
         return [{**one, "lag": None, "crash": None, **found[one["name"]]} for one in shown]
 
     def _behind(self, name: str) -> dict[str, Any]:
+        """Ask both ends; one that is away cannot say."""
         try:
-            crash = self.one_effect(name)
+            with self._opened(name) as (source, sink):
+                once, why = effect_of(self._config(name), source.one_effect, sink.one_effect)
+                return {"lag": self._lag(name, source, sink), "crash": {"one_effect": once, "why": why}}
         except DrawbarError as error:
-            crash = {"one_effect": None, "why": error.message}
-        return {"lag": self.lag(name), "crash": crash}
+            return {"lag": None, "crash": {"one_effect": None, "why": error.message}}
 
-    def lag(self, name: str) -> dict[str, Any] | None:
-        """Say how far behind its source a sync is: rows that wait, and the age of its last stamp; asks the source."""
+    def _lag(self, name: str, source: Source, sink: Sink) -> dict[str, Any] | None:
+        """Say how far behind its source a sync is: rows that wait, and the age of its last stamp."""
         config = self._config(name)
         try:
             # Before its first run nobody may make a table in the target only to look.
-            cursor = self.cursor(name)["cursor"] if self.runs(name, limit=1) else None
-            with ExitStack() as stack:
-                source, _ = self._ends.open(self._looked(name), stack)
-                waiting = source.total(cursor) if config.from_.cursor is not None or config.from_.consume else None
+            cursor = self._kept(name, sink)[0] if self.runs(name, limit=1) else None
+            waiting = source.total(cursor) if config.from_.cursor is not None or config.from_.consume else None
         except DrawbarError:
             return None
         age = age_of(cursor, config)
         return None if age is None and waiting is None else {"rows": waiting, "seconds": age}
-
-    def one_effect(self, name: str) -> dict[str, Any]:
-        """Say whether a crash can repeat rows, and why; opens both ends."""
-        with ExitStack() as stack:
-            source, sink = self._ends.open(self._looked(name), stack)
-            once, why = effect_of(self._config(name), source.one_effect, sink.one_effect)
-            return {"one_effect": once, "why": why}
 
     def runs(self, name: str, after: str | None = None, limit: int = 100) -> Sequence[SyncRun]:
         self._config(name)
@@ -232,11 +225,15 @@ class Syncs:
 
     def cursor(self, name: str) -> dict[str, Any]:
         """Show from where the next run goes on, and who keeps that."""
-        with ExitStack() as stack:
-            _, sink = self._ends.open(self._looked(name), stack)
-            of_target = sink.keeps_cursor and self._config(name).partitions is None
-            kept = sink.cursor() if of_target else self._work.state_cursor(name)
-            return {"name": name, "cursor": kept, "kept_by": "target" if of_target else "state"}
+        with self._opened(name) as (_, sink):
+            kept, by = self._kept(name, sink)
+            return {"name": name, "cursor": kept, "kept_by": by}
+
+    def _kept(self, name: str, sink: Sink) -> tuple[Any, str]:
+        """Give the cursor, and who keeps it."""
+        if sink.keeps_cursor and self._config(name).partitions is None:
+            return sink.cursor(), "target"
+        return self._work.state_cursor(name), "state"
 
     def set_cursor(
         self,
@@ -274,14 +271,12 @@ class Syncs:
 
     def prepare(self, name: str) -> dict[str, Any]:
         """Give the DDL of what the target needs beside it, for whoever may run it; nothing is run."""
-        with ExitStack() as stack:
-            _, sink = self._ends.open(self._looked(name), stack)
+        with self._opened(name) as (_, sink):
             ddl = sink.ddl() if isinstance(sink, Preparing) and self._config(name).to.cursor != "state" else None
         return {"name": name, "ddl": ddl}
 
     def _rewind(self, name: str, value: Any) -> None:
-        with ExitStack() as stack:
-            _, sink = self._ends.open(self._looked(name), stack)
+        with self._opened(name) as (_, sink):
             if not isinstance(sink, Rewinding):
                 raise InputError(f"the target of {name} keeps a cursor that cannot be set", reason="conflict")
             sink.rewind(value)
@@ -342,6 +337,9 @@ class Syncs:
             pass  # it is in the history and in the events
         except Exception:  # an outermost loop: the history says that it failed
             log.exception("sync.defect", sync=held.name, id=held.id)
+
+    def _opened(self, name: str) -> AbstractContextManager[tuple[Source, Sink]]:
+        return self._ends.opened(self._looked(name))
 
     def _looked(self, name: str) -> Held:
         """Give a run that is none: its ends are only looked at."""
