@@ -158,6 +158,11 @@ class Portion(Protocol):
         """Put back, quarantine or dead-letter, as the feed says."""
 
 
+def name_of(portion: Portion) -> str:
+    """Name a portion for people: a file's name, where it is one."""
+    return getattr(portion, "name", None) or portion.id
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     """

@@ -14,13 +14,15 @@ from .batch import Reject
 from .errors import Unavailable, raise_as
 from .values import dump
 
+_FIRST = 100
+
 
 class RejectFile:
     """
     The rejects of one portion, as JSON Lines.
 
     It is named after the portion, so that a portion that is read again after a crash writes the same file again. Nothing is
-    there until `keep`; a portion without rejects leaves no file.
+    there until `keep`; a portion without rejects leaves no file. `first` are some of them, for who says why a portion failed.
     """
 
     def __init__(self, folder: Path, sync: str, portion: str, name: str) -> None:
@@ -29,7 +31,7 @@ class RejectFile:
         self.path = folder / sync / f"{safe}.{digest}.jsonl"
         self._temporary = self.path.with_name(f".{self.path.name}.tmp")
         self._file: Any = None
-        self.count = 0
+        self.first: list[Reject] = []
 
     def add(self, rejects: Iterable[Reject]) -> None:
         for reject in rejects:
@@ -37,7 +39,8 @@ class RejectFile:
                 with raise_as(Unavailable, OSError, doing=f"reject file {self.path}"):
                     self.path.parent.mkdir(parents=True, exist_ok=True)
                     self._file = self._temporary.open("wb")
-            self.count += 1
+            if len(self.first) < _FIRST:
+                self.first.append(reject)
             with raise_as(Unavailable, OSError, doing=f"reject file {self.path}"):
                 self._file.write(dump(_line(reject)).encode() + b"\n")
 
@@ -60,7 +63,8 @@ class RejectFile:
         return self.path
 
     def discard(self) -> None:
-        """Forget what was not kept; a second call does nothing."""
+        """Forget what was not kept; a second call does nothing, and another `add` begins again."""
+        self.first = []
         if self._file is not None:
             self._file.close()
             self._file = None

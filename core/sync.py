@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +22,19 @@ from .batch import (
     Flowing,
     Lane,
     LaneClosed,
-    Naming,
     Offering,
     Portion,
     Pourable,
     Pouring,
     Promising,
-    Reject,
     Row,
-    RowRefused,
     Sink,
     Source,
     Taking,
     Would,
     Writing,
     Written,
+    name_of,
 )
 from .budget import BatchShare
 from .errors import ConfigError, DrawbarError, InputError, Rejected, Unavailable
@@ -46,12 +43,12 @@ from .rejects import RejectFile
 from .sync_config import SyncConfig
 from .sync_divide import Alone, Divided, Divisible
 from .sync_enrich import Enriching, Valid
+from .sync_refused import isolated, with_rows
 from .sync_totals import Balance, RowBalance
 from .sync_writes import Fanning
 from .tool_sink import Acting
 
 log = structlog.get_logger("drawbar.sync")
-_SEEN = frozenset({"file", "header", "trailer", "message"})
 _BEAT_S = 0.2
 
 
@@ -143,7 +140,7 @@ class Carrier:
                     return
                 if self.stop.is_set():
                     portion.failed(Unavailable("the sync was stopped"), ())
-                    raise Unavailable(f"sync {self.name} was stopped; the next run goes on where it was")
+                    raise self._stopped()
                 failure: DrawbarError | None = None
                 try:
                     dones = [self._portion(portion, sum_, total, lane, cursor)]
@@ -223,7 +220,7 @@ class Carrier:
         return None if offered is None else self.sink.takes(offered)
 
     def _portion(self, portion: Portion, before: Counts, total: int | None, lane: Lane | None, stays: Any) -> Done:
-        name = getattr(portion, "name", None) or portion.id
+        name = name_of(portion)
         # A full run carries again what can be carried again; inserting it twice would double it.
         modes = self.config.to.modes
         if (not (self.full or self.again) or not modes or "insert" in modes) and self.sink.has(portion.id):
@@ -231,7 +228,6 @@ class Carrier:
                 portion.finished()
             return Done(portion.id, name, Counts(), again=True)
         rejects = RejectFile(self.base / self.config.rejects.to, self.name, portion.id, name)
-        kept: list[Reject] = []
         balance = RowBalance(self.config, self.sink) if self._proves_rows else Balance.of(self.config, self.source)
         parked: list[str] = []
         try:
@@ -246,13 +242,13 @@ class Carrier:
                     and getattr(portion, "repeats", False)
                     and isinstance(writing, Pouring)
                 ):
-                    counts = self._pour(portion, writing, rejects, kept, before, total)
+                    counts = self._pour(portion, writing, rejects, before, total)
                 if counts is None:
                     saw = balance.saw if isinstance(balance, RowBalance) else None
-                    counts = self._write(portion, writing, rejects, kept, before, total, saw)
-                self._prove(portion, counts, kept)
+                    counts = self._write(portion, writing, rejects, before, total, saw)
+                self._prove(portion, counts, rejects)
                 if isinstance(writing, Acting) and not self.dry_run:
-                    counts = self._act(portion, writing, counts, rejects, kept, parked, before, total)
+                    counts = self._act(portion, writing, counts, rejects, parked, before, total)
                 totals = None if balance is None or self.dry_run else balance.prove(writing)
                 if not self.dry_run:
                     where = rejects.keep()
@@ -261,10 +257,10 @@ class Carrier:
                         self.promise({**writing.promise(), "portion": portion.id, "cursor": reached})
                     writing.commit(portion=portion.id, cursor=reached)
         except DrawbarError as error:
-            nameless = isinstance(error, (Rejected, InputError)) and not kept and not self.dry_run
+            nameless = isinstance(error, (Rejected, InputError)) and not rejects.first and not self.dry_run
             if nameless and isinstance(portion, Divisible):
                 raise Divided(portion, error) from error
-            portion.failed(Unavailable("a dry run") if self.dry_run else error, kept)
+            portion.failed(Unavailable("a dry run") if self.dry_run else error, rejects.first)
             raise
         except BaseException:
             portion.failed(Unavailable("the sync was interrupted"), ())
@@ -288,7 +284,6 @@ class Carrier:
         portion: Portion,
         writing: Writing,
         rejects: RejectFile,
-        kept: list[Reject],
         before: Counts,
         total: int | None,
         saw: Callable[[Sequence[Row]], None] | None,
@@ -300,13 +295,12 @@ class Carrier:
             self._look()
             read = len(batch.rows) + len(batch.rejects)
             mapped = self._mapped(mapper, batch, portion)
-            written, refused = _isolated(writing, mapped, batch, portion.id, saw)
-            failed = _with_rows([*batch.rejects, *mapped.rejects, *refused], batch)
+            written, refused = isolated(writing, mapped, batch, portion.id, saw)
+            failed = with_rows([*batch.rejects, *mapped.rejects, *refused], batch)
             rejects.add(failed)
-            kept += failed[: max(100 - len(kept), 0)]
             counts = counts.plus(Counts(read, written, len(failed), mapped.filtered))
             if limit is not None and counts.rejected > limit:
-                raise self._too_many(portion, counts, kept)
+                raise self._too_many(portion, counts, rejects)
             self.progress(before.plus(counts), total)
         return counts
 
@@ -316,7 +310,6 @@ class Carrier:
         writing: Acting,
         counts: Counts,
         rejects: RejectFile,
-        kept: list[Reject],
         parked: list[str],
         before: Counts,
         total: int | None,
@@ -330,10 +323,9 @@ class Carrier:
             elif acted.ended == "refused":
                 failed = replace(acted.record, reason=acted.said)
                 rejects.add([failed])
-                kept += [failed][: max(100 - len(kept), 0)]
                 counts = replace(counts, written=counts.written - 1, rejected=counts.rejected + 1)
                 if not self.config.rejects.allow(counts.rejected, counts.read):
-                    raise self._too_many(portion, counts, kept, "what was called before is not called again")
+                    raise self._too_many(portion, counts, rejects, "what was called before is not called again")
             self.progress(before.plus(counts), total)
         return counts
 
@@ -342,7 +334,6 @@ class Carrier:
         portion: Portion,
         writing: Pouring,
         rejects: RejectFile,
-        kept: list[Reject],
         before: Counts,
         total: int | None,
     ) -> Counts | None:
@@ -357,9 +348,8 @@ class Carrier:
             for batch in ahead(batches) if by_column or not getattr(portion, "is_near", False) else batches:
                 self._look()
                 found = self._mapped(mapper, batch, portion)
-                failed = _with_rows([*batch.rejects, *found.rejects], batch)
+                failed = with_rows([*batch.rejects, *found.rejects], batch)
                 rejects.add(failed)
-                kept.extend(failed[: max(100 - len(kept), 0)])
                 read = len(batch.rows) + len(batch.rejects)
                 counts = counts.plus(Counts(read, len(found.rows), len(failed), found.filtered))
                 if not isinstance(found.rows, Columns):
@@ -373,8 +363,6 @@ class Carrier:
         except LaneClosed as closed:
             log.info("sync.lane_closed", sync=self.name, portion=portion.id, lane="columns", reason=str(closed))
             rejects.discard()
-            rejects.count = 0
-            kept.clear()
             return None
         return Counts(counts.read, written.rows, counts.rejected, counts.filtered)
 
@@ -389,9 +377,12 @@ class Carrier:
         mapped = mapper.map(batch, self.moment, lambda row: self._look_for_names(portion, row))
         return mapped if self.valid is None else self.valid.only(mapped, batch)
 
+    def _stopped(self) -> Unavailable:
+        return Unavailable(f"sync {self.name} was stopped; the next run goes on where it was")
+
     def _look(self) -> None:
         if self.stop.is_set():
-            raise Unavailable(f"sync {self.name} was stopped; the next run goes on where it was")
+            raise self._stopped()
         self.share.look()
 
     def _flow(self, lane: Lane, portion: Portion, writing: Writing, before: Counts, total: int | None) -> Counts | None:
@@ -402,7 +393,7 @@ class Carrier:
         def beat() -> None:
             nonlocal limit
             if self.stop.is_set():
-                raise Unavailable(f"sync {self.name} was stopped; the next run goes on where it was")
+                raise self._stopped()
             if time.monotonic() > limit:
                 limit = time.monotonic() + _BEAT_S
                 self.share.look()
@@ -434,22 +425,23 @@ class Carrier:
                         next="correct the sync; nothing was changed, and what was read stays where it is",
                     )
 
-    def _prove(self, portion: Portion, counts: Counts, kept: Sequence[Reject]) -> None:
+    def _prove(self, portion: Portion, counts: Counts, rejects: RejectFile) -> None:
         if not counts.balance:
             raise Rejected(
                 f"{portion.id} does not balance: read {counts.read}, written {counts.written}, "
                 f"rejected {counts.rejected}, filtered {counts.filtered}; {_left(portion)}"
             )
         if not self.config.rejects.allow(counts.rejected, counts.read):
-            raise self._too_many(portion, counts, kept)
+            raise self._too_many(portion, counts, rejects)
 
-    def _too_many(self, portion: Portion, counts: Counts, kept: Sequence[Reject], left: str = "") -> Rejected:
+    def _too_many(self, portion: Portion, counts: Counts, rejects: RejectFile, left: str = "") -> Rejected:
+        first = rejects.first[0]
         bounds = self.config.rejects.model_dump(include={"max_share", "max_count"}, exclude_none=True)
         said = ", ".join(f"{name} {bound}" for name, bound in bounds.items()) or "none are allowed"
         return Rejected(
-            f"{getattr(portion, 'name', None) or portion.id}: {counts.rejected} of {counts.read} records were rejected "
-            f"({said}); {left or _left(portion)}; the first is record {kept[0].record_no}: {kept[0].reason}",
-            detail=[{"record_no": one.record_no, "reason": one.reason} for one in kept[:20]],
+            f"{name_of(portion)}: {counts.rejected} of {counts.read} records were rejected "
+            f"({said}); {left or _left(portion)}; the first is record {first.record_no}: {first.reason}",
+            detail=[{"record_no": one.record_no, "reason": one.reason} for one in rejects.first[:20]],
             next="correct what the reasons say, or raise rejects.max_share",
         )
 
@@ -464,63 +456,6 @@ class Carrier:
 def _left(portion: Portion) -> str:
     """Say what a portion that fails leaves behind."""
     return getattr(portion, "left", None) or "nothing was changed"
-
-
-def _isolated(
-    writing: Writing, mapped: Mapped, batch: Batch, portion: str, saw: Callable[[Sequence[Row]], None] | None
-) -> tuple[int, list[Reject]]:
-    """Write rows; those that the target refuses are taken out, and the others are written."""
-    refused: list[Reject] = []
-    rows, places = mapped.rows, mapped.at
-    while len(rows):
-        try:
-            if isinstance(writing, Acting):
-                writing.take(rows, [_due(batch, place, portion) for place in places])
-            elif isinstance(writing, Naming):
-                writing.write_named(rows, [_name(batch, place, portion) for place in places])
-            else:
-                writing.write(rows)
-            break
-        except RowRefused as error:
-            for at, reason in sorted(error.reasons.items()):
-                place = places[at]
-                refused.append(Reject(batch.record_nos[place], reason, batch.raw_of(place)))
-            kept = [at not in error.reasons for at in range(len(rows))]
-            rows = rows.only(kept) if isinstance(rows, Columns) else list(compress(rows, kept))
-            places = list(compress(places, kept))
-    if saw is not None:
-        saw(rows)
-    return len(rows), refused
-
-
-def _due(batch: Batch, place: int, portion: str) -> tuple[str, Reject]:
-    """Give a row's name, and its record for the reject file."""
-    number = batch.record_nos[place]
-    [record] = _with_rows([Reject(number, "", batch.raw_of(place))], batch)
-    return _name(batch, place, portion), record
-
-
-def _with_rows(failed: Sequence[Reject], batch: Batch) -> list[Reject]:
-    """Order rejects, and give those that could be read their rows, so that they can be corrected and sent again."""
-    if not failed:
-        return []
-    places = {number: at for at, number in enumerate(batch.record_nos)}
-    facts = {name: value for name, value in batch.facts.items() if name in _SEEN and value}
-    found = []
-    for reject in sorted(failed, key=lambda one: one.record_no):
-        at = places.get(reject.record_no)
-        if at is None:
-            found.append(replace(reject, seen=facts))
-            continue
-        own = batch.each[at] if batch.each is not None else {}
-        seen = {**facts, **{name: value for name, value in own.items() if name in _SEEN}}
-        found.append(replace(reject, row=batch.rows[at], seen=seen))
-    return found
-
-
-def _name(batch: Batch, place: int, portion: str) -> str:
-    """Name a row for ever: as its source does, or by its portion and number."""
-    return batch.names[place] if batch.names is not None else f"{portion}:{batch.record_nos[place]}"
 
 
 def _named(counts: Counts) -> dict[str, int]:

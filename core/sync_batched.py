@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import compress
 from typing import Any
 
-from .batch import Batch, Columns, Cursor, Portion, Reject, Row, Source
+from .batch import Batch, Columns, Cursor, Portion, Reject, Row, Source, name_of
 
 MARK = "batched"
 _MOST_OPEN = 100
@@ -70,8 +70,7 @@ class Part:
     @classmethod
     def of(cls, portion: Portion, batch: Batch, cursor: Cursor, *, is_last: bool) -> Part:
         identity = portion.id if is_last else f"{portion.id}#{_last(batch)}"
-        name = getattr(portion, "name", None) or portion.id
-        return cls(identity, name, cursor, portion, batch, is_last, getattr(portion, "facts", {}))
+        return cls(identity, name_of(portion), cursor, portion, batch, is_last, getattr(portion, "facts", {}))
 
     @property
     def left(self) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from .batch import Portion, Reject
+from .batch import Portion, Reject, name_of
 from .errors import DrawbarError, Unavailable
 from .rejects import RejectFile
 from .sync_config import RejectRules
@@ -61,7 +61,7 @@ class Alone:
             self.failure = self.failure or error
             portion.failed(error, [found])
             return None
-        rejects = RejectFile(self._folder, self._sync, portion.id, getattr(portion, "name", None) or portion.id)
+        rejects = RejectFile(self._folder, self._sync, portion.id, name_of(portion))
         rejects.add([found])
         kept = rejects.keep()
         portion.finished()
