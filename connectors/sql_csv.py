@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.engine import Connection
-
 from ..core.batch import Chunk, Dialect, Flow, Lane, LaneClosed, Written
 from .sql import Database
 from .sql_copy import copy_csv_in, csv_options, speaks_copy, unlimited
-from .sql_load import Load, loaded
+from .sql_load import Load
 from .sql_model import Column, Table
 
 if TYPE_CHECKING:
@@ -60,24 +58,14 @@ def agreed_csv(database: Database, table: Table, lane: Lane) -> Lane | None:
     return lane if fits else None
 
 
-def load_csv(
-    connection: Connection,
-    table: Table,
-    mode: str,
-    key: Sequence[str],
-    lane: Lane,
-    flow: Flow,
-    beat: Callable[[], None],
-) -> Written:
+def load_csv(load: Load, lane: Lane, flow: Flow, beat: Callable[[], None]) -> Written:
     from .sql_csv_columns import column_types, load_columns
 
-    unlimited(connection)
-    if (kinds := column_types(connection, table, lane)) is not None:
-        return load_columns(connection, table, mode, key, lane, flow, beat, kinds)
+    unlimited(load.connection)
+    if (kinds := column_types(load.connection, load.table, lane)) is not None:
+        return load_columns(load, lane, flow, beat, kinds)
     dialect: Dialect = lane.facts
-    names = [name for name, _, _ in lane.fields]
-    load = Load(connection, table, key, names)
-    second = _SecondReader({source: table.column(name) for name, source, _ in lane.fields}, dialect)
+    second = _SecondReader({source: load.table.column(name) for name, source, _ in lane.fields}, dialect)
 
     def watched(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
         for chunk in chunks:
@@ -85,17 +73,14 @@ def load_csv(
             second.give(chunk)
             yield chunk
 
-    def send(into: str, chunks: Iterable[Chunk]) -> int:
-        return copy_csv_in(connection, into, chunks, f", header, {csv_options(dialect)}")
-
     def counted() -> int:
         flow.rows = second.count()  # type: ignore[misc]  # a file's flow learns it from its readers
         return flow.rows
 
     try:
         with closing(flow.chunks()) as chunks:
-            run = partial(load.upsert, whole=True) if mode == "upsert" else load.insert
-            return loaded(connection, lambda: run(watched(chunks), send), counted)
+            send = partial(copy_csv_in, more=f", header, {csv_options(dialect)}")
+            return load.run(watched(chunks), send, counted, whole=True)
     finally:
         second.stop()
 

@@ -22,7 +22,7 @@ from .sql_arrow import Unfit, binary_rows, fits
 from .sql_columns import of_text
 from .sql_copy import copy_in, types
 from .sql_csv_reader import arrow_batches
-from .sql_load import Load, loaded
+from .sql_load import Load
 from .sql_model import Column, Table
 
 _BLOCK = 1 << 18
@@ -69,18 +69,10 @@ def _becomes(column: Column, kind: pa.DataType) -> pa.DataType:
 
 
 def load_columns(
-    connection: Connection,
-    table: Table,
-    mode: str,
-    key: Sequence[str],
-    lane: Lane,
-    flow: Flow,
-    beat: Callable[[], None],
-    kinds: Mapping[str, tuple[pa.DataType, str]],
+    load: Load, lane: Lane, flow: Flow, beat: Callable[[], None], kinds: Mapping[str, tuple[pa.DataType, str]]
 ) -> Written:
     """Load a file whose columns have these types; LaneClosed when it has to be read row by row."""
-    columns = [(source, table.column(name), kinds[source]) for name, source, _ in lane.fields]
-    load = Load(connection, table, key, [name for name, _, _ in lane.fields])
+    columns = [(source, load.table.column(name), kinds[source]) for name, source, _ in lane.fields]
     rows = 0
 
     def chunks() -> Iterator[Chunk]:
@@ -89,7 +81,7 @@ def load_columns(
         with closing(packed):
             for chunk, count in packed:
                 beat()
-                step(connection)
+                step(load.connection)
                 rows += count
                 yield chunk
 
@@ -97,8 +89,7 @@ def load_columns(
         flow.rows = rows  # type: ignore[misc]  # a file's flow learns it from its readers
         return rows
 
-    run = load.upsert if mode == "upsert" else load.insert
-    return loaded(connection, lambda: run(chunks(), lambda into, given: copy_in(connection, into, given)), counted)
+    return load.run(chunks(), copy_in, counted)
 
 
 def _packed(

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import exc
 from sqlalchemy.engine import Connection
 
-from ..core.batch import Chunk, Columns, Flow, Lane, LaneClosed, RowRefused, Written
+from ..core.batch import Chunk, Columns, Flow, LaneClosed, RowRefused, Written
 from ..core.errors import Rejected
 from .sql import step
 from .sql_columns import Arrow, Unprintable, arrays, lines, printed
@@ -18,34 +18,62 @@ from .sql_copy import copy_csv_in, copy_in, quoted, types, unlimited
 from .sql_errors import meaning, said
 from .sql_model import Column, Table
 
-Send = Callable[[str, Iterable[Chunk]], int]
+Send = Callable[[Connection, str, Iterable[Chunk]], int]
+"""Sends chunks into columns of a table; gives how many rows it took."""
 _STAGE = "drawbar_stage"
 _STAGE_BYTES = 1 << 25
 _TWICE = "21000"
 
 
 class Load:
-    """Loads one table in the transaction of a connection."""
+    """Inserts or upserts columns of one table in the transaction of a connection."""
 
-    def __init__(self, connection: Connection, table: Table, key: Sequence[str], names: Sequence[str]) -> None:
+    def __init__(
+        self, connection: Connection, table: Table, mode: str, key: Sequence[str], names: Sequence[str]
+    ) -> None:
         quote = connection.dialect.identifier_preparer.quote
-        self._connection = connection
+        self.connection = connection
+        self.table = table
+        self._is_upsert = mode == "upsert"
         self._target = quoted(connection, table)
         self._names = ", ".join(map(quote, names))
         self._key = ", ".join(map(quote, key))
         self._rest = [quote(name) for name in names if name not in key]
 
-    def insert(self, chunks: Iterable[Chunk], send: Send) -> Written:
-        return Written(inserted=send(f"{self._target} ({self._names})", chunks))
+    def run(self, chunks: Iterable[Chunk], send: Send, sent: Callable[[], int], *, whole: bool = False) -> Written:
+        """
+        Load all under a savepoint; LaneClosed when the target refuses a row, or took another number than was `sent`.
 
-    def upsert(self, chunks: Iterable[Chunk], send: Send, *, whole: bool = False) -> Written:
-        """Stage some, merge them, and go on with an empty stage; `whole` for chunks that end in the middle of a row."""
-        run = self._connection.exec_driver_sql
+        `whole` says that chunks end in the middle of a row.
+        """
+        step(self.connection)
+        inside = self.connection.begin_nested()
+        try:
+            written = self._upsert(chunks, send, whole=whole) if self._is_upsert else self._insert(chunks, send)
+            if written.rows != (count := sent()):  # a trigger of the target kept some out
+                raise LaneClosed(f"{count} rows were sent, and the target took {written.rows}")
+        except exc.DBAPIError as error:
+            if meaning(error) is not Rejected:
+                raise
+            inside.rollback()
+            raise LaneClosed(said(error)[0]) from error
+        except LaneClosed:
+            inside.rollback()
+            raise
+        inside.commit()
+        return written
+
+    def _insert(self, chunks: Iterable[Chunk], send: Send) -> Written:
+        return Written(inserted=send(self.connection, f"{self._target} ({self._names})", chunks))
+
+    def _upsert(self, chunks: Iterable[Chunk], send: Send, *, whole: bool) -> Written:
+        """Stage some, merge them, and go on with an empty stage."""
+        run = self.connection.exec_driver_sql
         run(f"create temp table {_STAGE} on commit drop as select {self._names} from {self._target} with no data")
         done = Written()
         for portion in [iter(chunks)] if whole else _portions(chunks):
-            staged = send(f"{_STAGE} ({self._names})", portion)
-            step(self._connection)
+            staged = send(self.connection, f"{_STAGE} ({self._names})", portion)
+            step(self.connection)
             merged = self._merge(staged)
             run(f"truncate {_STAGE}")
             done = Written(
@@ -55,7 +83,7 @@ class Load:
         return done
 
     def _merge(self, staged: int) -> Written:
-        inside = self._connection.begin_nested()
+        inside = self.connection.begin_nested()
         try:
             found, fresh = self._execute(f"select {self._names} from {_STAGE}")
         except exc.DBAPIError as error:
@@ -77,7 +105,7 @@ class Load:
             f"with merged as (insert into {self._target} ({self._names}) {rows} on conflict ({self._key}) do {change} "
             "returning (xmax = 0) as fresh) select count(*), count(*) filter (where fresh) from merged"
         )
-        found: Any = self._connection.exec_driver_sql(merge.replace("%", "%%")).one()
+        found: Any = self.connection.exec_driver_sql(merge.replace("%", "%%")).one()
         return int(found[0]), int(found[1])
 
 
@@ -101,31 +129,17 @@ def _portions(chunks: Iterable[Chunk]) -> Iterator[Iterator[Chunk]]:
         yield some()
 
 
-def load_binary(
-    connection: Connection,
-    table: Table,
-    mode: str,
-    key: Sequence[str],
-    lane: Lane,
-    flow: Flow,
-    beat: Callable[[], None],
-) -> Written:
-    """Load a flow under a savepoint; LaneClosed when the target refuses a row: then rows tell which one it is."""
-    load = Load(connection, table, key, [name for name, _, _ in lane.fields])
-
-    def send(into: str, chunks: Iterable[Chunk]) -> int:
-        return copy_in(connection, into, chunks)
-
-    unlimited(connection)
+def load_binary(load: Load, flow: Flow, beat: Callable[[], None]) -> Written:
+    """Load a flow; LaneClosed when the target refuses a row: then rows tell which one it is."""
 
     def watched(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
         for chunk in chunks:
             beat()
             yield chunk
 
+    unlimited(load.connection)
     with closing(flow.chunks()) as chunks:
-        run = load.upsert if mode == "upsert" else load.insert
-        return loaded(connection, lambda: run(watched(chunks), send), lambda: flow.rows)
+        return load.run(watched(chunks), copy_in, lambda: flow.rows)
 
 
 class RowLoad:
@@ -149,10 +163,8 @@ class RowLoad:
         if refused:
             first = min(refused)
             raise RowRefused(first, refused[first], refused)
-        load = Load(self._connection, self._table, self._key, rows.names)
-        run = load.upsert if self._mode == "upsert" else load.insert
         try:
-            return loaded(self._connection, lambda: run([text], self._send), lambda: len(rows))
+            return self._loading(rows.names).run([text], copy_csv_in, lambda: len(rows))
         except LaneClosed:
             return None
 
@@ -176,11 +188,11 @@ class RowLoad:
                 sent += len(found[0])
                 step(self._connection)
 
-        load = Load(self._connection, self._table, self._key, names)
-        run = load.upsert if self._mode == "upsert" else load.insert
         unlimited(self._connection)
-        send = self._send if known is None else self._send_binary
-        return loaded(self._connection, lambda: run(chunks(), send), lambda: sent)
+        return self._loading(names).run(chunks(), copy_csv_in if known is None else copy_in, lambda: sent)
+
+    def _loading(self, names: Sequence[str]) -> Load:
+        return Load(self._connection, self._table, self._mode, self._key, names)
 
     def _binary_types(self, names: Sequence[str], found: Sequence[Arrow]) -> Sequence[str] | None:
         """Name the types of the target's columns where all of them can be sent in binary."""
@@ -190,12 +202,6 @@ class RowLoad:
         if not all(fits(array.type, known.get(name, "")) for name, array in zip(names, found, strict=True)):
             return None
         return [known[name] for name in names]
-
-    def _send_binary(self, into: str, chunks: Iterable[Chunk]) -> int:
-        return copy_in(self._connection, into, chunks)
-
-    def _send(self, into: str, chunks: Iterable[Chunk]) -> int:
-        return copy_csv_in(self._connection, into, chunks)
 
 
 def _arrays(rows: Columns, into: Sequence[Column], write: Sequence[Callable[[Any], Any]]) -> list[Arrow]:
@@ -218,23 +224,3 @@ def _as_binary(found: Sequence[Arrow], types: Sequence[str]) -> Chunk:
         return binary_rows(found, types)
     except Unfit as error:
         raise LaneClosed(str(error)) from error
-
-
-def loaded(connection: Connection, run: Callable[[], Written], sent: Callable[[], int]) -> Written:
-    """Run under a savepoint; LaneClosed when the target refuses a row, or took another number than was sent."""
-    step(connection)
-    inside = connection.begin_nested()
-    try:
-        written = run()
-        if written.rows != (count := sent()):  # a trigger of the target kept some out
-            raise LaneClosed(f"{count} rows were sent, and the target took {written.rows}")
-    except exc.DBAPIError as error:
-        if meaning(error) is not Rejected:
-            raise
-        inside.rollback()
-        raise LaneClosed(said(error)[0]) from error
-    except LaneClosed:
-        inside.rollback()
-        raise
-    inside.commit()
-    return written

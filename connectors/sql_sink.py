@@ -279,13 +279,14 @@ class TableWriting(Marking):
 
     def load(self, lane: Lane, flow: Flow, beat: Callable[[], None]) -> Written:
         """Load rows that come as bytes, all of them or none; LaneClosed when one has to be looked at."""
+        from .sql_load import Load, load_binary
+
+        load = Load(self._connection, self._table, self._mode, self._key, [name for name, _, _ in lane.fields])
         if lane.form == "csv":
             from .sql_csv import load_csv
 
-            return load_csv(self._connection, self._table, self._mode, self._key, lane, flow, beat)
-        from .sql_load import load_binary
-
-        return load_binary(self._connection, self._table, self._mode, self._key, lane, flow, beat)
+            return load_csv(load, lane, flow, beat)
+        return load_binary(load, flow, beat)
 
     def totals(self, names: Sequence[str]) -> list[Decimal]:
         """Count and sum the table as this transaction sees it."""
