@@ -30,6 +30,7 @@ from .sql_shapes import shape
 from .sql_steps import STEP_S
 
 _PORTION = 1 << 19
+_TEXT = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ class TableLane:
             }
             if not places.keys() >= set(order):
                 return None
-            cursor = [(places[name], _number(connection, own[name])) for name in order]
+            numbers = _numbers(connection, [own[name] for name in order])
+            cursor = list(zip((places[name] for name in order), numbers, strict=True))
         return cls(database, table, lane, own, cursor)
 
     def query(
@@ -135,7 +137,7 @@ class TableColumns:
 
         with copying(self.database) as (connection, line):
             query = written_out(connection, sa.select(*(shape(self.table).c[name] for name in self.names)))
-            loads = [_driver(line, _number(connection, said)) for said in self.own]
+            loads = [_driver(line, number) for number in _numbers(connection, self.own)]
             for data, sizes in rows_out(line, query, least_rows=rows, least_bytes=_PORTION):
                 if sizes:
                     step(connection)
@@ -151,8 +153,10 @@ def _driver(line: Any, number: int) -> Callable[[bytes], Any]:
     return load
 
 
-def _number(connection: Connection, said: str) -> int:
-    return int(connection.exec_driver_sql("select to_regtype(%(said)s)::oid", {"said": said}).scalar() or 25)
+def _numbers(connection: Connection, saids: Sequence[str]) -> list[int]:
+    """Give the numbers of types; an enum of somebody's own is read as text."""
+    numbers = "select to_regtype(said)::oid from unnest(%(saids)s::text[]) with ordinality as t (said, at) order by at"
+    return [int(row[0] or _TEXT) for row in connection.exec_driver_sql(numbers, {"saids": list(saids)})]
 
 
 @dataclass(slots=True)
