@@ -14,8 +14,8 @@ from ..core.batch import Cursor, Lane, Portion, Source
 from ..core.errors import ConfigError
 from .sql import Database
 from .sql_model import Table
-from .sql_shapes import readers, shape
-from .sql_source import CopiedStream, Stream, TableSource
+from .sql_shapes import shape
+from .sql_source import CopiedStream, Stream, TableSource, opened
 from .sql_steps import STEP_S
 
 
@@ -98,7 +98,4 @@ class RangeSource:
         return above if self.high is None else [*above, column <= self.high]
 
     def _opened(self, connection: Connection, rows: int) -> tuple[CursorResult[Any], list[Any]]:
-        names = [column.name for column in self.table.columns]
-        query = sa.select(*(shape(self.table).c[name] for name in names)).where(*self._within())
-        result = connection.execution_options(stream_results=True, max_row_buffer=rows).execute(query)
-        return result, readers(self.table, names, self.database.dialect)
+        return opened(connection, self.database, self.table, rows, self._within())

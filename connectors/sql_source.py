@@ -196,6 +196,16 @@ class CopiedStream:
     def failed(self, error: Exception, rejects: Sequence[Reject]) -> None: ...
 
 
+def opened(
+    connection: Connection, database: Database, table: Table, rows: int, where: Sequence[sa.ColumnElement[bool]] = ()
+) -> tuple[CursorResult[Any], list[Any]]:
+    """Begin to read a table, so many rows at a time; give how its columns are read too."""
+    names = [column.name for column in table.columns]
+    query = sa.select(*(shape(table).c[name] for name in names)).where(*where)
+    result = connection.execution_options(stream_results=True, max_row_buffer=rows).execute(query)
+    return result, readers(table, names, database.dialect)
+
+
 def fetched(result: CursorResult[Any], rows: int) -> Sequence[Sequence[Any]]:
     """Fetch rows as the driver gives them: making SQLAlchemy's of them costs as much as reading them."""
     dialect, raw = result.dialect, result.cursor
@@ -343,10 +353,7 @@ class TableSource:
         )
 
     def _all(self, connection: Connection, rows: int) -> tuple[CursorResult[Any], list[Any]]:
-        names = [column.name for column in self._table.columns]
-        query = sa.select(*(shape(self._table).c[name] for name in names))
-        result = connection.execution_options(stream_results=True, max_row_buffer=rows).execute(query)
-        return result, readers(self._table, names, self._database.dialect)
+        return opened(connection, self._database, self._table, rows)
 
     def keys(self, names: Sequence[str]) -> TableKeys:
         from .sql_keys import TableKeys
