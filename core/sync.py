@@ -232,20 +232,8 @@ class Carrier:
         parked: list[str] = []
         try:
             with self._opened(portion) as writing:
-                lane = lane or self._own_lane(portion)
-                if not hasattr(portion, "flow"):  # a page of a snapshot goes as rows, whatever its table can do
-                    lane = None
-                counts = self._flow(lane, portion, writing, before, total) if lane is not None else None
-                if (
-                    counts is None
-                    and self._is_plain
-                    and getattr(portion, "repeats", False)
-                    and isinstance(writing, Pouring)
-                ):
-                    counts = self._pour(portion, writing, rejects, before, total)
-                if counts is None:
-                    saw = balance.saw if isinstance(balance, RowBalance) else None
-                    counts = self._write(portion, writing, rejects, before, total, saw)
+                saw = balance.saw if isinstance(balance, RowBalance) else None
+                counts = self._loaded(lane, portion, writing, rejects, before, total, saw)
                 self._prove(portion, counts, rejects)
                 if isinstance(writing, Acting) and not self.dry_run:
                     counts = self._act(portion, writing, counts, rejects, parked, before, total)
@@ -278,6 +266,26 @@ class Carrier:
         if self.dry_run and isinstance(self.sink, Comparing):
             return self.sink.comparing()
         return self.sink.writing(portion=portion.id, file_name=self._file_name(portion))
+
+    def _loaded(
+        self,
+        lane: Lane | None,
+        portion: Portion,
+        writing: Writing,
+        rejects: RejectFile,
+        before: Counts,
+        total: int | None,
+        saw: Callable[[Sequence[Row]], None] | None,
+    ) -> Counts:
+        """Write a portion as bytes, else by column, else by row: the first of the three that it can go."""
+        agreed = lane or self._own_lane(portion)
+        counts: Counts | None = None
+        # A page of a snapshot has no flow: it goes as rows, whatever its table can do.
+        if agreed is not None and hasattr(portion, "flow"):
+            counts = self._flow(agreed, portion, writing, before, total)
+        if counts is None and self._is_plain and getattr(portion, "repeats", False) and isinstance(writing, Pouring):
+            counts = self._pour(portion, writing, rejects, before, total)
+        return self._write(portion, writing, rejects, before, total, saw) if counts is None else counts
 
     def _write(
         self,
