@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.batch import Chunk, Dialect, Lane, LaneClosed
-from .delimited import Csv, CsvConfig
+from .delimited import Csv, CsvConfig, is_utf8
 from .format import Format
 from .scalars import ColumnSpec
 
@@ -28,7 +28,7 @@ def csv_lane(config: Any, form: Format, path: Path, wanted: Mapping[str, str] | 
     if not isinstance(config, CsvConfig) or not isinstance(form, Csv) or config.compression is not None:
         return None
     plain = config.header and config.quote is not None and config.escape in (None, config.quote)
-    if not plain or config.skip_footer or config.decimal != "." or codecs.lookup(config.encoding).name not in _UTF8:
+    if not plain or config.skip_footer or config.decimal != "." or not is_utf8(config):
         return None
     with path.open("rb") as stream:
         specs = form.header_of(stream)
@@ -57,9 +57,6 @@ def lines_lane(config: Any, form: Format, lane: Lane) -> Lane | None:
         return None
     dialect = Dialect(config.delimiter, config.quote or "", config.null, config.max_record_bytes)
     return Lane(LINES, lane.fields, dialect)
-
-
-_UTF8 = ("utf-8", "utf-8-sig")
 
 
 def _is_plain(spec: ColumnSpec) -> bool:

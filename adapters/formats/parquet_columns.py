@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -126,11 +126,11 @@ class Writer:
     def rows(self, given: Iterable[Row | Record]) -> int:
         """Take rows; InputError names the record and the field that do not fit."""
         rows: list[Row] = []
-        fresh = not self._columns
+        fresh, known = not self._columns, self._checks()
         for number, one in enumerate(given, 1):
             row = one.values if isinstance(one, Record) else one
             try:
-                rows.append(row if fresh else self._row(row))
+                rows.append(row if fresh else _checked_row(known, row))
             except ValueError as wrong:
                 raise InputError(f"record {number}: {wrong}") from wrong
         if fresh and rows:
@@ -182,20 +182,18 @@ class Writer:
         columns = [_typed(name, _common(name, [row.get(name) for row in rows])) for name in names]
         checked: list[Row] = []
         self._columns = columns
+        known = self._checks()
         for number, row in enumerate(rows, 1):
             try:
-                checked.append(self._row(row))
+                checked.append(_checked_row(known, row))
             except ValueError as wrong:
                 self._columns = []
                 raise InputError(f"record {number}: {wrong}") from wrong
         self._begin(columns)
         return checked
 
-    def _row(self, row: Row) -> dict[str, Any]:
-        known = {column.name: column.check for column in self._columns}
-        if unknown := next((name for name in row if name not in known), None):
-            raise ValueError(f"there is no column {unknown}; the first rows had none, so declare columns:")
-        return {name: None if value is None else known[name](value) for name, value in row.items()}
+    def _checks(self) -> dict[str, Check]:
+        return {column.name: column.check for column in self._columns}
 
     def _take(self, values: Sequence[Sequence[Any]]) -> None:
         self._keep([pa.array(one, column.type) for one, column in zip(values, self._columns, strict=True)])
@@ -211,6 +209,12 @@ class Writer:
         if self._held_rows:
             self._writer.write_table(pa.Table.from_batches(self._held), self._group_rows)
         self._held, self._held_rows = [], 0
+
+
+def _checked_row(known: Mapping[str, Check], row: Row) -> dict[str, Any]:
+    if unknown := next((name for name in row if name not in known), None):
+        raise ValueError(f"there is no column {unknown}; the first rows had none, so declare columns:")
+    return {name: None if value is None else known[name](value) for name, value in row.items()}
 
 
 class _Counted:
