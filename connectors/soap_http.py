@@ -95,24 +95,15 @@ class Http:
         connect_deadline: float | None = None,
     ) -> Answer:
         """Send one request; `headers` are lines that end in CRLF. A redirect is an answer like any other."""
-        head = f"POST {url.head}{self._head}{headers}Content-Length: {len(body)}\r\n\r\n"
-        return self._exchange(url, head.encode("latin-1") + body, deadline, leaving, connect_deadline)
+        return self._exchange(url, self._posted(url, body, headers), deadline, leaving, connect_deadline)
 
     def begin(self, url: Url, body: bytes, headers: str, deadline: float) -> Wire | None:
         """Send a request on a connection that lies idle, and wait for nothing; None where that cannot be, and nothing left."""
-        idle = self._idle.get(url.origin)
-        while idle:
-            try:
-                wire = idle.pop()
-            except IndexError:
-                return None
-            if wire.is_stale():
-                wire.close()
-                continue
+        data = self._posted(url, body, headers)
+        while (wire := self._taken(url)) is not None:
             wire.deadline = deadline
-            head = f"POST {url.head}{self._head}{headers}Content-Length: {len(body)}\r\n\r\n"
             try:
-                if wire.send_now(head.encode("latin-1") + body):
+                if wire.send_now(data):
                     return wire
             except OSError:
                 pass  # the next one may be whole
@@ -163,8 +154,7 @@ class Http:
         leaving: Callable[[], None],
         connect_deadline: float | None = None,
     ) -> Answer:
-        idle = self._idle.get(url.origin) or self._idle.setdefault(url.origin, deque())
-        wire = self._take(url, idle, connect_deadline or deadline)
+        wire = self._taken(url) or self._open(url, connect_deadline or deadline)
         wire.deadline = deadline
         kept = False
         try:
@@ -181,7 +171,13 @@ class Http:
         finally:
             self.give_back(url, wire, kept=kept)
 
-    def _take(self, url: Url, idle: deque[Wire], deadline: float) -> Wire:
+    def _posted(self, url: Url, body: bytes, headers: str) -> bytes:
+        head = f"POST {url.head}{self._head}{headers}Content-Length: {len(body)}\r\n\r\n"
+        return head.encode("latin-1") + body
+
+    def _taken(self, url: Url) -> Wire | None:
+        """Take a connection that lies idle and is still whole."""
+        idle = self._idle.get(url.origin)
         while idle:
             try:
                 wire = idle.pop()
@@ -190,7 +186,7 @@ class Http:
             if not wire.is_stale():
                 return wire
             wire.close()
-        return self._open(url, deadline)
+        return None
 
     def _open(self, url: Url, deadline: float) -> Wire:
         try:
