@@ -85,10 +85,10 @@ def _string(kind: Simple, *, output: bool) -> dict[str, Any]:
 
 def _spelled(kind: Simple, *, output: bool) -> dict[str, Any]:
     """A number whose contract says how it is spelled (leading zeros): a text, that nobody spells anew."""
-    patterns = [text for text in map(ecma, kind.facets.patterns) if text]
-    said: dict[str, Any] = {"type": "string" if output else ["string", "integer"]}
     if kind.base == "boolean":
         return {"type": "boolean"}
+    patterns = [text for text in map(ecma, kind.facets.patterns) if text]
+    said: dict[str, Any] = {"type": "string" if output else ["string", "integer"]}
     return {**said, **({"pattern": patterns[-1]} if patterns else {}), "description": "A number, spelled as a text."}
 
 
