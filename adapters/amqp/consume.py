@@ -35,28 +35,14 @@ _UNREAD = 2
 class QueuePortion:
     """Messages that are loaded and acknowledged as one."""
 
-    def __init__(
-        self,
-        messages: Sequence[Incoming],
-        config: ConsumeConfig,
-        consumer: Consumer,
-        timeout_s: float,
-        attempts: Attempts,
-        bury: Bury,
-        see: See,
-        settling: Callable[[Callable[[], None]], None],
-    ) -> None:
-        self._see = see
-        self._settling = settling
+    def __init__(self, messages: Sequence[Incoming], consumer: Consumer, source: QueueSource) -> None:
         self._messages = messages
-        self._config = config
         self._consumer = consumer
-        self._timeout_s = timeout_s
-        self._attempts = attempts
-        self._bury = bury
+        self._source = source
+        self._config = source.config
         self._open = True
         self.cursor: Cursor = None
-        self.id = _identity(config.queue, messages)
+        self.id = _identity(source.config.queue, messages)
 
     @property
     def size(self) -> int:
@@ -69,16 +55,7 @@ class QueuePortion:
         self._open = False
         middle = len(self._messages) // 2
         return [
-            QueuePortion(
-                some,
-                self._config,
-                self._consumer,
-                self._timeout_s,
-                self._attempts,
-                self._bury,
-                self._see,
-                self._settling,
-            )
+            QueuePortion(some, self._consumer, self._source)
             for some in (self._messages[:middle], self._messages[middle:])
         ]
 
@@ -92,9 +69,10 @@ class QueuePortion:
         raw: list[bytes] = []
         each: list[dict[str, Any]] = []
         rejects = []
+        see = self._source.see
         for number, message in enumerate(messages, at + 1):
             try:
-                whole = self._see(message)
+                whole = see(message)
                 body = whole["body"]
                 if not isinstance(body, Mapping):
                     raise InputError("the message's body is not an object with fields")
@@ -121,8 +99,10 @@ class QueuePortion:
         """
         if self._open:
             self._open = False
-            self._settling(self._consumer.settle_up_to(self._messages[-1], timeout_s=self._timeout_s))
-            self._attempts.forget(self._messages)
+            self._source.settling.append(
+                self._consumer.settle_up_to(self._messages[-1], timeout_s=self._source.timeout_s)
+            )
+            self._source.attempts.forget(self._messages)
 
     def failed(self, error: Exception, rejects: Sequence[Reject]) -> None:
         """
@@ -139,20 +119,20 @@ class QueuePortion:
         for at, message in enumerate(self._messages):
             if at not in dead:
                 self._consumer.back(message)
-            elif self._bury(message, dead[at]):
+            elif self._source.bury(message, dead[at]):
                 self._consumer.ack(message)
             else:
                 self._consumer.dead(message)
         if dead:
             log.warning("amqp.dead_letter", queue=self._config.queue, messages=len(dead), reason=str(error)[:500])
-            self._attempts.forget(self._messages[at] for at in dead)
-            self._consumer.flush(self._timeout_s)
+            self._source.attempts.forget(self._messages[at] for at in dead)
+            self._consumer.flush(self._source.timeout_s)
 
     def _past_attempts(self, error: Exception, rejects: Sequence[Reject]) -> dict[int, str]:
         reasons = {one.record_no - 1: one.reason for one in rejects} or dict.fromkeys(
             range(len(self._messages)), str(error)
         )
-        counts = self._attempts.failed(self._messages[at] for at in reasons)
+        counts = self._source.attempts.failed(self._messages[at] for at in reasons)
         most = self._config.max_attempts
         return {
             at: f"failed {count} times: {reason}"
@@ -180,15 +160,15 @@ class QueueSource:
         bury: Bury,
         see: See,
     ) -> None:
-        self._see = see
-        self._attempts = attempts
-        self._bury = bury
-        self._config = config
+        self.see = see
+        self.attempts = attempts
+        self.bury = bury
+        self.config = config
+        self.timeout_s = timeout_s
+        self.settling: deque[Callable[[], None]] = deque()
         self._count = count
         self._open = consumer
-        self._timeout_s = timeout_s
         self._consumer: Consumer | None = None
-        self._settling: deque[Callable[[], None]] = deque()
 
     def portions(self, cursor: Cursor, *, batch_rows: int) -> Iterator[QueuePortion]:
         waiting = self._count()
@@ -196,20 +176,11 @@ class QueueSource:
             return
         # The next portion comes while this one is loaded.
         consumer = self._consumer = self._open(min(batch_rows + min(batch_rows, _AHEAD), 65535))
-        consumer.wait_ready(self._timeout_s)
+        consumer.wait_ready(self.timeout_s)
         try:
             while waiting > 0 and (messages := self._drain(consumer, min(batch_rows, waiting, 65535))):
                 waiting -= len(messages)
-                yield QueuePortion(
-                    messages,
-                    self._config,
-                    consumer,
-                    self._timeout_s,
-                    self._attempts,
-                    self._bury,
-                    self._see,
-                    self._settling.append,
-                )
+                yield QueuePortion(messages, consumer, self)
                 self._settled(_UNREAD)
             self._settled(0)
         finally:
@@ -217,8 +188,8 @@ class QueueSource:
 
     def _settled(self, unread: int) -> None:
         """Wait until the broker has read all acknowledgements but the last ones: it reads them while the next portion is loaded."""
-        while len(self._settling) > unread:
-            self._settling.popleft()()
+        while len(self.settling) > unread:
+            self.settling.popleft()()
 
     def _drain(self, consumer: Consumer, limit: int) -> list[Incoming]:
         messages: list[Incoming] = []
