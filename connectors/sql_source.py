@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, CursorResult
 
-from ..core.batch import AsJson, Batch, Columns, Cursor, Flow, Lane, Portion, Reject, Row
+from ..core.batch import Batch, Columns, Cursor, Flow, Lane, Made, Portion, Reject, Row, as_json
 from ..core.errors import ConfigError, DrawbarError
 from ..core.store.ids import new_id
 from ..core.sync_drift import Field
@@ -37,28 +37,13 @@ _NEAR_ROWS = 1000
 _PLAIN_ROWS = frozenset({"psycopg", "pysqlite", "pymysql"})
 
 
-class _Names(Sequence[str]):
-    """What identifies rows for ever, by their stamp and key; made only where a receiver asks."""
-
-    def __init__(self, table: str, stamps: Sequence[Sequence[Any]]) -> None:
-        self._table = table
-        self._stamps = stamps
-
-    def __len__(self) -> int:
-        return len(self._stamps)
-
-    @overload
-    def __getitem__(self, at: int) -> str: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[str]: ...
-    def __getitem__(self, at: int | slice) -> str | Sequence[str]:
-        if isinstance(at, slice):
-            return _Names(self._table, self._stamps[at])
-        return f"{self._table}:{hashlib.sha256(canonical(list(self._stamps[at]))).hexdigest()}"
+def _names(table: str, stamps: Sequence[Sequence[Any]]) -> Made[str]:
+    """Give what identifies rows for ever, by their stamp and key; made only where a receiver asks."""
+    return Made(lambda stamp: f"{table}:{hashlib.sha256(canonical(list(stamp))).hexdigest()}", stamps)
 
 
 def _batch(rows: Sequence[Row], first: int, names: Sequence[str] | None = None) -> Batch:
-    return Batch(rows, range(first, first + len(rows)), raw=AsJson(rows), names=names)
+    return Batch(rows, range(first, first + len(rows)), raw=as_json(rows), names=names)
 
 
 def _missing(path: Sequence[str], row: Row) -> str | None:
@@ -96,7 +81,7 @@ class Page:
 def _snapped(
     table: Table, identity: str, name: str, cursor: Cursor, rows: Columns, stamps: Sequence[Sequence[Any]]
 ) -> Page:
-    return Page(identity, name, cursor, rows, _Names(table.full_name, stamps))
+    return Page(identity, name, cursor, rows, _names(table.full_name, stamps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,7 +412,7 @@ class TableSource:
             return None
         at, *key = found[-1][len(names) :]
         values = Columns.of(names, [raw[: len(names)] for raw in found], convert)
-        stamps = _Names(self._table.full_name, [raw[len(names) :] for raw in found])
+        stamps = _names(self._table.full_name, [raw[len(names) :] for raw in found])
         name = f"{self._table.full_name} up to {at}"
         return Page(self._identity(last, values), name, {"at": at, "key": key}, values, stamps)
 

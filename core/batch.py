@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import compress
-from typing import Any, Protocol, overload, runtime_checkable
+from typing import Any, Protocol, TypeVar, overload, runtime_checkable
 
 from .values import write_json
 
 Row = Mapping[str, Any]
+Some = TypeVar("Some")
 Cursor = Any
 """Where reading goes on: a plain value that `core.values.dump` keeps; None is the beginning."""
 
@@ -94,21 +95,27 @@ class Columns(Sequence[Row]):
         return Columns([names[at] for at in places], [values[at] for at in places], [reads[at] for at in places])
 
 
-class AsJson(Sequence[bytes]):
-    """Rows as JSON, each made only when it is asked for: of those that are rejected."""
+class Made(Sequence[Some]):
+    """What `make` gives for each of these, only when it is asked for."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self._rows = rows
+    def __init__(self, make: Callable[[Any], Some], of: Sequence[Any]) -> None:
+        self._make = make
+        self._of = of
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._of)
 
     @overload
-    def __getitem__(self, at: int) -> bytes: ...
+    def __getitem__(self, at: int) -> Some: ...
     @overload
-    def __getitem__(self, at: slice) -> Sequence[bytes]: ...
-    def __getitem__(self, at: int | slice) -> bytes | Sequence[bytes]:
-        return AsJson(self._rows[at]) if isinstance(at, slice) else write_json(self._rows[at])
+    def __getitem__(self, at: slice) -> Made[Some]: ...
+    def __getitem__(self, at: int | slice) -> Some | Made[Some]:
+        return Made(self._make, self._of[at]) if isinstance(at, slice) else self._make(self._of[at])
+
+
+def as_json(rows: Sequence[Row]) -> Made[bytes]:
+    """Give rows as JSON, each made only when it is asked for: of those that are rejected."""
+    return Made(write_json, rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, Literal
 import pyarrow as pa
 from pyarrow import parquet
 
-from ...core.batch import AsJson, InArrow, Row
 from ...core.batch import Columns as Batched
+from ...core.batch import InArrow, Row, as_json
 from ...core.errors import InputError
 from .bulk import columns_of
 from .format import ArrowBatch, IncompleteFile, Record, WrongFile
@@ -43,7 +43,7 @@ def batches(stream: BinaryIO, rows: int, start: int, most_mb: int) -> Iterator[A
             if number > start + 1:
                 skipped = max(len(found) - (number - start - 1), 0)
                 found, numbers = found.slice(skipped), numbers.slice(skipped)
-                yield ArrowBatch(found, numbers.to_numpy(), (), AsJson(columns_of(found)))
+                yield ArrowBatch(found, numbers.to_numpy(), (), as_json(columns_of(found)))
     except (pa.ArrowException, OSError) as error:
         raise WrongFile(f"the Parquet file cannot be read: {_first_line(error)}") from error
 
