@@ -293,9 +293,7 @@ def from_csv(yard: Yard) -> list[Row]:
     inbox = yard.folder / "inbox"
     (inbox / "files").mkdir(parents=True)
     file = yard.folder / "rows.csv"
-    query = f"copy (select {COLUMNS}::text from src) to stdout (format csv, header, null '\\N')"
-    with psycopg.connect(yard.url) as line, file.open("wb") as out, line.cursor().copy(query) as rows:
-        out.writelines(map(bytes, rows))
+    _to_csv(yard, "src", file)
     feed = {"pattern": "files/*.csv", "ready": {"min_age_s": 0}, "format": {"kind": "csv", "null": "\\N"}}
     adapters = {"files": {"kind": "local", "root": str(inbox), "feeds": {"rows": feed}}, "b": yard.database("dst")}
     syncs = {
@@ -453,24 +451,49 @@ def computed(yard: Yard) -> list[Row]:
 
 
 def memory(yard: Yard) -> list[Row]:
-    """Compare the peak over the idle process at a tenth of the rows and at all of them."""
-    adapters = {"a": yard.database("src", "part"), "b": yard.database("dst")}
-    yard.run("drop table if exists part", f"create table part as select * from src where id <= {yard.rows // 10}", "alter table part add primary key (id)")  # fmt: skip
-    peaks = []
-    for name, count in (("part", yard.rows // 10), ("src", yard.rows)):
-        syncs = {
-            "s": {"from": {"adapter": "a", "table": name}, "to": {"adapter": "b", "table": "dst", "mode": "replace"}}
-        }
-        with yard.service(adapters, syncs) as service:
+    """Compare the peak over the idle process at a twentieth of the rows and at all of them, from a table and from a file."""
+    few = max(yard.rows // 20, 1)
+    yard.run("drop table if exists part", f"create table part as select * from src where id <= {few}", "alter table part add primary key (id)")  # fmt: skip
+    into = {"adapter": "b", "table": "dst", "mode": "replace"}
+    tables = {"a": yard.database("src", "part"), "b": yard.database("dst")}
+    inbox = yard.folder / "memory"
+    inbox.mkdir()
+    feeds = {
+        name: {"pattern": f"{name}.csv", "ready": {"min_age_s": 0}, "format": {"kind": "csv", "null": "\\N"}}
+        for name in ("part", "src")
+    }
+    files = {"files": {"kind": "local", "root": str(inbox), "feeds": feeds}, "b": yard.database("dst")}
+
+    def peak(adapters: Mapping[str, Any], source: Mapping[str, Any], name: str, count: int) -> float:
+        with yard.service(adapters, {"s": {"from": source, "to": into}}) as service:
             yard.fresh()
             service.sync("s", count)
-            peaks.append(service.over_idle_mb)
-    few, all_ = peaks
-    work = f"peak over idle, MB, at {yard.rows:,} rows"
-    return [
-        Row(work, all_, "MB", 80, "at most", round(80 / max(all_, 0.1), 2), 1, all_),
-        Row(work, all_, "MB", few, f"at {yard.rows // 10:,} rows", round(few / max(all_, 0.1), 2), None, all_),
-    ]
+            yard.gate(name)
+            return service.over_idle_mb
+
+    rows = []
+    for what in ("PostgreSQL", "CSV"):
+        peaks = []
+        for name, count in (("part", few), ("src", yard.rows)):
+            if what == "CSV":
+                _to_csv(yard, name, inbox / f"{name}.csv")
+                peaks.append(peak(files, {"adapter": "files", "feed": name}, name, count))
+            else:
+                peaks.append(peak(tables, {"adapter": "a", "table": name}, name, count))
+        less, all_ = peaks
+        work = f"{what} to PostgreSQL: peak over idle, MB, at {yard.rows:,} rows"
+        limit = 80 / max(all_, 0.1)
+        rows += [
+            Row(work, all_, "MB", 80, "at most", round(limit, 2), 1 if what == "PostgreSQL" else None, all_),
+            Row(work, all_, "MB", less, f"at {few:,} rows", round(less / max(all_, 0.1), 2), None, all_),
+        ]
+    return rows
+
+
+def _to_csv(yard: Yard, table: str, file: Path) -> None:
+    query = f"copy (select {COLUMNS}::text from {table}) to stdout (format csv, header, null '\\N')"
+    with psycopg.connect(yard.url) as line, file.open("wb") as out, line.cursor().copy(query) as rows:  # type: ignore[arg-type]
+        out.writelines(map(bytes, rows))
 
 
 PARTS: Mapping[str, Callable[[Yard], list[Row]]] = {
