@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, CursorResult
 
 from ..core.batch import Cursor, Lane, Portion, Source
 from ..core.errors import ConfigError
+from ..core.sync_partitions import Window
 from .sql import Database
 from .sql_model import Table
 from .sql_shapes import shape
@@ -20,32 +21,65 @@ from .sql_steps import STEP_S
 
 
 class PartedSource(TableSource):
-    """A table that can also be read in ranges."""
+    """A table that can also be read in ranges: all of it, or what lies between two cursors."""
 
-    def split(self, by: str | None, ranges: int) -> tuple[str, Sequence[Any]]:
-        return bounds(self._database, self._table, by, ranges)
+    def reached(self, cursor: Cursor) -> Cursor:
+        order = [shape(self._table).c[name] for name in self._order]
+        last = sa.select(*order).where(*self._newer(self._begin(cursor)))
+        with self._database.unit("read", timeout_s=STEP_S) as connection:
+            row = connection.execute(last.order_by(*(column.desc() for column in order)).limit(1)).first()
+        return None if row is None else {"at": row[0], "key": list(row[1:])}
 
-    def within(self, column: str, low: Any, high: Any, *, portion: str) -> Source:
-        return RangeSource(self._database, self._table, column, low, high, portion)
+    def split(
+        self, by: str | None, ranges: int, *, window: Window | None = None, least: int = 1
+    ) -> tuple[str, Sequence[Any]]:
+        name = _column_of(self._table, by)
+        return name, bounds(self._database, self._table, name, ranges, least, self._between(window))
+
+    def within(self, column: str, low: Any, high: Any, *, portion: str, window: Window | None = None) -> Source:
+        return RangeSource(self._database, self._table, column, low, high, portion, self._between(window))
+
+    def _between(self, window: Window | None) -> list[sa.ColumnElement[bool]]:
+        """Compare with the cursor before, and with the one behind, itself included."""
+        if window is None:
+            return []
+        columns = [shape(self._table).c[name] for name in self._order]
+        since, until = window
+        values = [
+            self._as_driver(name, value) for name, value in zip(self._order, (until["at"], *until["key"]), strict=True)
+        ]
+        branches = [
+            sa.and_(*(columns[near] == values[near] for near in range(at)), columns[at] < values[at])
+            for at in range(len(columns))
+        ]
+        same = sa.and_(*(column == value for column, value in zip(columns, values, strict=True)))
+        return [*self._newer(self._begin(since)), columns[0] <= values[0], sa.or_(*branches, same)]
 
 
-def bounds(database: Database, table: Table, by: str | None, ranges: int) -> tuple[str, list[Any]]:
-    """Give the column, and the values where ranges of about as many rows end; the last range has no end."""
+def _column_of(table: Table, by: str | None) -> str:
     name = by or next(iter(table.key), None)
     if name is None or name not in {column.name for column in table.columns}:
         said = f"has no column {by!r}" if by else "has no key"
         raise ConfigError(f"{table.full_name} {said}, by which it could be parted", field="partitions")
     if table.column(name).nullable:
         raise ConfigError(f"{table.full_name}.{name} may be null, and null is in no range", field="partitions")
+    return name
+
+
+def bounds(
+    database: Database, table: Table, name: str, ranges: int, least: int, where: Sequence[sa.ColumnElement[bool]]
+) -> list[Any]:
+    """Give the values of a column where ranges of about as many rows end; the last range has no end."""
     column, whole = shape(table).c[name], shape(table)
     with database.unit("read", timeout_s=STEP_S) as connection:
-        count = int(connection.execute(sa.select(sa.func.count()).select_from(whole)).scalar_one())
-        every = -(-count // ranges)
+        counted = sa.select(sa.func.count()).select_from(whole).where(*where)
+        every = max(-(-int(connection.execute(counted).scalar_one()) // ranges), least)
         if ranges == 1 or every == 0:
-            return name, []
-        numbered = sa.select(column.label("at"), sa.func.row_number().over(order_by=column).label("n")).subquery()
+            return []
+        number = sa.func.row_number().over(order_by=column).label("n")
+        numbered = sa.select(column.label("at"), number).where(*where).subquery()
         ends = sa.select(numbered.c.at).where(numbered.c.n % every == 0).distinct().order_by(numbered.c.at)
-        return name, [row[0] for row in connection.execute(ends)][: ranges - 1]
+        return [row[0] for row in connection.execute(ends)][: ranges - 1]
 
 
 @dataclass(slots=True)
@@ -58,6 +92,7 @@ class RangeSource:
     low: Any
     high: Any
     id: str
+    where: Sequence[sa.ColumnElement[bool]] = ()
     lane: Any = None
     one_effect = (True, "each range is committed with the mark that it is there; a load that was cut off goes on")
 
@@ -94,7 +129,7 @@ class RangeSource:
 
     def _within(self) -> list[sa.ColumnElement[bool]]:
         column = shape(self.table).c[self.column]
-        above = [] if self.low is None else [column > self.low]
+        above = [*self.where] if self.low is None else [*self.where, column > self.low]
         return above if self.high is None else [*above, column <= self.high]
 
     def _opened(self, connection: Connection, rows: int) -> tuple[CursorResult[Any], list[Any]]:

@@ -137,8 +137,8 @@ def _partitions(sync: SyncConfig) -> Iterator[Misfit]:
         return
     if from_.table is None or to.table is None:
         yield "partitions", "partitions: are ranges of a table's key, loaded into a table"
-    elif from_.cursor is not None:
-        yield "partitions", "partitions: load a whole table; one with a cursor is read in the order of its stamps"
+    elif from_.cursor is not None and from_.cursor.snapshot:
+        yield "partitions", "partitions: read all of the table in parallel, snapshot in order of its key: leave one out"
     elif to.mode == "replace":
         yield "partitions", "partitions: each range is committed for itself, so they cannot replace everything at once"
     elif to.load == "batched":

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from .batch import Source
+from .batch import Sink, Source
 from .store import syncs
 from .sync import Counts, Done, Progress
 from .sync_partitions import Plan, at_a_time, begun, parts_of
@@ -26,23 +26,49 @@ class Loads:
         self._work = work
         self._lock = threading.Lock()
 
-    def carry(self, held: Held, source: Source, told: Progress) -> None:
+    def carry(self, held: Held, source: Source, sink: Sink, told: Progress) -> None:
         """Begin a load, or go on with one that was cut off, until all its ranges are in the target."""
         rules = held.config.partitions
         assert rules is not None
         plan = begun(self._work.state_cursor(held.name), held.config, full=held.asked.full)
-        held.before = None if plan is None else plan.as_kept()
-        if plan is None:
-            with self._work.ends.share(held.config).held():
-                plan = Plan.made(held.config, source)
-            self._keep(held.name, plan)
-        held.report["load"] = {"id": plan.id, "ranges": plan.ranges, "done_before": len(plan.done)}
+        done_before = 0 if plan is None else len(plan.done)
+        held.before = None if plan is None else plan.since if plan.until is not None else plan.as_kept()
+        if plan is None and (plan := self._planned(held, source, sink)) is None:
+            return
+        held.report["load"] = {"id": plan.id, "ranges": plan.ranges, "done_before": done_before}
         spread = self._work.spread if rules.workers else None
         if spread is not None and spread.serves(held):
-            spread.load(held, plan, lambda changed: self._keep(held.name, changed), told)
+            spread.load(held, plan, self._width(held), lambda changed: self._keep(held.name, changed), told)
         else:
             self._on_threads(held, plan, source, told)
-        held.loaded = True
+        self._moved(held, plan, sink)
+        held.loaded = plan.id
+
+    def _planned(self, held: Held, source: Source, sink: Sink) -> Plan | None:
+        """Plan a load from the cursor on, and keep the plan; None when there is nothing to load."""
+        since = None
+        if held.config.from_.cursor is not None:
+            since = self._work.cursor_of(held.name, sink)
+            if held.asked.full:
+                self._work.refuse_again(held, since)
+                since = None
+            held.before = held.after = since
+        with self._work.ends.share(held.config).held():
+            plan = Plan.made(held.config, source, since)
+        if plan is not None:
+            self._keep(held.name, plan)
+        return plan
+
+    def _moved(self, held: Held, plan: Plan, sink: Sink) -> None:
+        """Move the cursor of a watermark behind the load, where the target keeps it; our state's moves when the run ends."""
+        if plan.until is None:
+            return
+        held.after = plan.until
+        if not sink.keeps_cursor:
+            held.behind = plan.until
+        elif not sink.has(plan.portion):
+            with self._work.ends.share(held.config).held(), sink.writing(portion=plan.portion) as writing:
+                writing.commit(portion=plan.portion, cursor=plan.until)
 
     def one(self, held: Held, plan: Plan, at: int, told: Progress) -> Done | None:
         """Load one range, unless the target has it; with ends of its own."""
@@ -87,7 +113,7 @@ class Loads:
         failure: BaseException | None = None
         left = list(reversed(plan.left))
         under_way: set[Future[Done | None]] = set()
-        width = at_a_time(held.config, self._places(held))
+        width = self._width(held)
         with ThreadPoolExecutor(width, f"drawbar-load-{held.name}") as threads:
             while under_way or (left and failure is None):
                 while left and failure is None and len(under_way) < width:
@@ -102,9 +128,10 @@ class Loads:
         if failure is not None:
             raise failure
 
-    def _places(self, held: Held) -> dict[str, int]:
+    def _width(self, held: Held) -> int:
+        """Say how many ranges go at a time."""
         budgets = {}
         for end in (held.config.from_.adapter, held.config.to.adapter):
             budget = self._work.ends.landscape.config(end).budget
             budgets[end] = budget.batch or budget.concurrency
-        return budgets
+        return at_a_time(held.config, budgets)

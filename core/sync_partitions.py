@@ -6,27 +6,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
-from .batch import Source
+from .batch import Cursor, Source
 from .errors import ConfigError, InputError
 from .store.ids import new_id
 from .sync_config import SyncConfig
 
 KEY = "load"
+Window = tuple[Cursor, Cursor]
 
 
 @runtime_checkable
 class Splitting(Protocol):
-    """A source that can be parted by the values of a column."""
+    """A source that can be parted by the values of a column; a window is from one cursor to another."""
 
-    def split(self, by: str | None, ranges: int) -> tuple[str, Sequence[Any]]: ...
+    def reached(self, cursor: Cursor) -> Cursor:
+        """Give the cursor behind all that is new now; None when nothing is."""
 
-    def within(self, column: str, low: Any, high: Any, *, portion: str) -> Source: ...
+    def split(
+        self, by: str | None, ranges: int, *, window: Window | None = None, least: int = 1
+    ) -> tuple[str, Sequence[Any]]:
+        """Give the column, and the bounds of ranges of about as many rows, at least so many each."""
+
+    def within(self, column: str, low: Any, high: Any, *, portion: str, window: Window | None = None) -> Source: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """
-    One load of a table. Range n is what lies above bound n-1, up to bound n, itself included; the first and the last are open.
+    One load of a table, or of what changed in it. Range n is what lies above bound n-1, up to bound n, itself included; the first and the last are open.
 
     It is kept in our state, as the sync's cursor, from before the first range on until the load has ended. Whether a range is
     there says the target, which commits its rows and its mark together; `done` only saves asking.
@@ -39,13 +46,23 @@ class Plan:
     done: tuple[int, ...] = ()
     run: str | None = None
     """The run of the engine whose tasks load it, on whichever workers."""
+    since: Cursor = None
+    until: Cursor = None
+    """Of a watermark: the cursor before the load and behind it; all ranges lie between them."""
 
     @classmethod
-    def made(cls, config: SyncConfig, source: object) -> Plan:
-        rules = config.partitions
+    def made(cls, config: SyncConfig, source: object, since: Cursor) -> Plan | None:
+        """Plan a load of all that is there now; None where a watermark finds nothing new."""
+        rules, table = config.partitions, str(config.from_.table)
         assert rules is not None
-        column, bounds = _splitting(source).split(rules.by, rules.ranges)
-        return cls(new_id(), str(config.from_.table), column, list(bounds))
+        parted = _splitting(source)
+        if config.from_.cursor is None:
+            column, bounds = parted.split(rules.by, rules.ranges)
+            return cls(new_id(), table, column, list(bounds))
+        if (until := parted.reached(since)) is None:
+            return None
+        column, bounds = parted.split(rules.by, rules.ranges, window=(since, until), least=config.batch_rows)
+        return cls(new_id(), table, column, list(bounds), since=since, until=until)
 
     @classmethod
     def kept(cls, cursor: Any) -> Plan | None:
@@ -59,7 +76,8 @@ class Plan:
         """Tell whether what is left of it is what the configuration asks for now."""
         rules = config.partitions
         assert rules is not None
-        return config.from_.table == self.table and rules.by in (None, self.column)
+        is_same = config.from_.table == self.table and rules.by in (None, self.column)
+        return is_same and (config.from_.cursor is None) == (self.until is None)
 
     @property
     def ranges(self) -> int:
@@ -73,13 +91,19 @@ class Plan:
         """Give one range of the source, which stays the caller's to close."""
         low = self.bounds[at - 1] if at else None
         high = self.bounds[at] if at < len(self.bounds) else None
-        return _splitting(whole).within(self.column, low, high, portion=f"{self.table}:{self.id}:{at}")
+        window = None if self.until is None else (self.since, self.until)
+        return _splitting(whole).within(self.column, low, high, portion=f"{self.portion}:{at}", window=window)
+
+    @property
+    def portion(self) -> str:
+        """Name the load as a whole."""
+        return f"{self.table}:{self.id}"
 
     def after(self, at: int) -> Plan:
         return replace(self, done=tuple(sorted({*self.done, at})))
 
     def as_kept(self) -> dict[str, Any]:
-        said = {name: getattr(self, name) for name in ("id", "table", "column", "run")}
+        said = {name: getattr(self, name) for name in ("id", "table", "column", "run", "since", "until")}
         return {KEY: {**said, "bounds": list(self.bounds), "done": list(self.done)}}
 
 
@@ -94,14 +118,20 @@ def parts_of(name: str, at: int) -> str:
     return f"{name}#{at}"
 
 
+def reached(cursor: Any) -> Cursor:
+    """Give how far a sync is whose cursor our state keeps, also in the middle of a load."""
+    plan = Plan.kept(cursor)
+    return cursor if plan is None else plan.since
+
+
 def begun(cursor: Any, config: SyncConfig, *, full: bool) -> Plan | None:
     """
-    Give the load that goes on; None to begin one.
+    Give the load that goes on; None to begin one, or to read without ranges.
 
-    Raises InputError where a new one would have rows twice that the half-done one has loaded.
+    Raises InputError where that would have rows twice that the half-done one has loaded.
     """
     plan = Plan.kept(cursor)
-    if plan is None or (plan.fits(config) and not full):
+    if plan is None or (config.partitions is not None and plan.fits(config) and not full):
         return plan
     if "insert" in config.to.modes and plan.done:
         raise InputError(

@@ -111,8 +111,10 @@ class Held:
     before: Any = None
     after: Any = None
     report: dict[str, Any] = field(default_factory=dict)
-    loaded: bool = False
-    """Whether all ranges of a load are there, so that the next run begins another."""
+    loaded: str | None = None
+    """The load of which all ranges are there, so that the next run begins another."""
+    behind: Any = None
+    """What our state keeps as the cursor after that load."""
 
     def parked(self, entry: str) -> None:
         """Add a call whose outcome nobody knows."""

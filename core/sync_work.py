@@ -11,7 +11,7 @@ from .batch import Keeping, Sink, Source
 from .errors import DrawbarError, InputError, Unavailable
 from .pulse import Pulse
 from .store import events, syncs
-from .store.journal import Journal
+from .store.journal import Connection, Journal
 from .sync import Carrier, Counts, Done, Progress, moment_of
 from .sync_asked import narrow
 from .sync_batched import Batched, is_half
@@ -22,6 +22,7 @@ from .sync_enrich import Valid
 from .sync_fits import effect_of
 from .sync_loads import Loads
 from .sync_outlook import digest_of
+from .sync_partitions import Plan, begun, reached
 from .sync_runs import Held
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class SyncWork:
             "effect": effect_of(held.config, source.one_effect, sink.one_effect)[1],
         }
         if held.config.partitions is not None and not held.asked.is_again and not held.asked.dry_run:
-            Loads(self).carry(held, source, told)
+            Loads(self).carry(held, source, sink, told)
         else:
             self._in_order(held, source, sink, told)
         self._delete(held, source, sink)
@@ -80,11 +81,13 @@ class SyncWork:
     def _in_order(self, held: Held, source: Source, sink: Sink, told: Progress) -> None:
         """Carry one portion after the other, from the cursor on."""
         cursor = self.cursor_of(held.name, sink)
+        if held.config.partitions is None and not held.asked.is_again and not held.asked.dry_run:
+            self._drop_plan(held, cursor)
         batched = held.config.to.load == "batched" and not held.asked.is_again
         if is_half(cursor) and (held.asked.full or not batched):
             _refuse_half(held)
         if held.asked.full:
-            _refuse_again(held, cursor)
+            self.refuse_again(held, cursor)
             cursor = None
         held.before = held.after = cursor
         if batched:
@@ -115,7 +118,17 @@ class SyncWork:
         )
 
     def cursor_of(self, name: str, sink: Sink) -> Any:
-        return sink.cursor() if sink.keeps_cursor else self.state_cursor(name)
+        return sink.cursor() if sink.keeps_cursor else reached(self.state_cursor(name))
+
+    def refuse_again(self, held: Held, cursor: Any) -> None:
+        """A full run reads again what is loaded already; a table that is only inserted into would have it twice."""
+        from_, to = held.config.from_, held.config.to
+        if from_.cursor is not None and cursor is not None and "insert" in to.modes:
+            raise InputError(
+                f"sync {held.name} inserts, and what is in {_tables(held)} would be there twice after a full run",
+                field="full",
+                next="use mode upsert or replace",
+            )
 
     def state_cursor(self, name: str) -> Any:
         with self.journal.read() as conn:
@@ -205,6 +218,19 @@ class SyncWork:
         if stopped is not None:
             raise stopped
 
+    def _forget_load(self, conn: Connection, held: Held) -> None:
+        """Put the cursor in the place of a load's plan, unless another run was faster and has begun another load."""
+        plan = Plan.kept(syncs.locked_cursor(conn, held.name))
+        if plan is not None and plan.id == held.loaded:
+            syncs.set_cursor(conn, held.name, held.behind)
+
+    def _drop_plan(self, held: Held, cursor: Any) -> None:
+        """Forget a load in ranges that the configuration knows no more; refused where its rows would be there twice."""
+        kept = self.state_cursor(held.name)
+        if Plan.kept(kept) is not None:
+            begun(kept, held.config, full=held.asked.full)
+            self._keeper(held)(cursor)
+
     def _delete(self, held: Held, source: Source, sink: Sink) -> None:
         """Delete what is gone from the source, once all that is new was carried."""
         rules = held.config.deletes
@@ -254,8 +280,8 @@ class SyncWork:
                 error=said,
                 report=held.report or None,
             )
-            if held.loaded and error is None:
-                syncs.set_cursor(conn, held.name, None)
+            if held.loaded is not None and error is None:
+                self._forget_load(conn, held)
             syncs.release(conn, held.name, held.id)
             body = {"sync": held.name, "id": held.id, "written": held.counts.written, "rejected": held.counts.rejected}
             what = "sync.failed" if error else "sync.finished"
@@ -263,17 +289,6 @@ class SyncWork:
 
         self.journal.write(unit)
         self._ended(held.name)
-
-
-def _refuse_again(held: Held, cursor: Any) -> None:
-    """A full run reads again what is loaded already; a table that is only inserted into would have it twice."""
-    from_, to = held.config.from_, held.config.to
-    if from_.cursor is not None and cursor is not None and "insert" in to.modes:
-        raise InputError(
-            f"sync {held.name} inserts, and what is in {_tables(held)} would be there twice after a full run",
-            field="full",
-            next="use mode upsert or replace",
-        )
 
 
 def _refuse_half(held: Held) -> None:

@@ -33,7 +33,7 @@ from .sync_fits import effect_of
 from .sync_lag import Lags
 from .sync_loads import Loads
 from .sync_outlook import age_of, next_start
-from .sync_partitions import Plan
+from .sync_partitions import Plan, reached
 from .sync_runs import Held, SyncRun, run_of_row
 from .sync_spread import Spread
 from .sync_work import SyncWork
@@ -116,7 +116,7 @@ class Syncs:
         config = self._config(name)
         try:
             # Before its first run nobody may make a table in the target only to look.
-            cursor = self._kept(name, sink)[0] if self.runs(name, limit=1) else None
+            cursor = self._work.cursor_of(name, sink) if self.runs(name, limit=1) else None
             waiting = source.total(cursor) if config.from_.cursor is not None or config.from_.consume else None
         except DrawbarError:
             return None
@@ -187,7 +187,7 @@ class Syncs:
     def _range(self, name: str, at: int, run_id: str, date: str) -> Any:
         """Load one range of a load that another process has begun, and holds."""
         plan = Plan.kept(self._work.state_cursor(name))
-        if plan is not None and plan.run is None:
+        if plan is not None and (plan.run is None or run_id > plan.run):
             raise StillRuns(f"the load of {name} is just being begun", retry_after_s=0.2)
         if plan is None or plan.run != run_id:
             raise InputError(f"the load of {name} that this run was for is no more", reason="conflict")
@@ -219,7 +219,7 @@ class Syncs:
         self._ends.share(config).look()
         source = self._ends.source(self._looked(name))
         try:
-            return source.total(self._work.state_cursor(name))
+            return source.total(reached(self._work.state_cursor(name)))
         finally:
             source.close()
 
@@ -231,9 +231,10 @@ class Syncs:
 
     def _kept(self, name: str, sink: Sink) -> tuple[Any, str]:
         """Give the cursor, and who keeps it."""
-        if sink.keeps_cursor and self._config(name).partitions is None:
+        state = self._work.state_cursor(name)
+        if sink.keeps_cursor and Plan.kept(state) is None:
             return sink.cursor(), "target"
-        return self._work.state_cursor(name), "state"
+        return state, "state"
 
     def set_cursor(
         self,
@@ -251,6 +252,12 @@ class Syncs:
         """
         caller.require("operate")
         before = self.cursor(name)
+        if value is not None and Plan.kept(before["cursor"]) is not None:
+            raise InputError(
+                f"a load of {name} is half done",
+                reason="conflict",
+                next=f"drawbar cursor set {name} null drops it first",
+            )
         said = {"sync": name, "by": caller.name, "before": before["cursor"], "after": value, "reason": reason}
 
         if before["kept_by"] == "target":

@@ -93,7 +93,7 @@ def test_any_source_goes_into_any_sink_that_makes_sense_and_the_others_are_refus
         ("feed", "upsert", {"on_drift": "add_column"}, "from a table into a table"),
         ("feed", "insert", {"partitions": {}}, "ranges of a table's key"),
         ("table", "feed", {"partitions": {}}, "ranges of a table's key"),
-        ("changes", "upsert", {"partitions": {}}, "in the order of its stamps"),
+        ("snapshot", "upsert", {"partitions": {}}, "leave one out"),
         ("table", "replace", {"partitions": {}}, "cannot replace everything"),
         ("table", "batched upsert", {"partitions": {}}, "leave load out"),
         ("feed", "writes", {"map": PLAIN}, "a map of its own"),

@@ -211,6 +211,80 @@ def test_a_range_that_was_committed_and_not_noted_is_not_loaded_twice(
     assert rows(f"sqlite:///{tmp_path}/house.db", "select count(*), count(distinct id) from orders") == [(100, 100)]
 
 
+CHANGES = {
+    "from": {"adapter": "erp", "table": "orders", "cursor": {"column": "changed", "tie_breaker": "id"}},
+    "to": {"adapter": "house", "table": "orders", "mode": "insert"},
+    "partitions": {"ranges": 5, "parallel": 3},
+    "batch_rows": 20,
+}
+STAMPED = "create table orders (id integer, name varchar(10), changed timestamp)"
+
+
+def stamped(tmp_path: Path, *numbers: int) -> None:
+    values = ", ".join(f"({n * n % 1009 + n * 2000}, 'n{n}', '2026-01-01 00:{n // 7 % 60:02d}:00')" for n in numbers)
+    execute(f"sqlite:///{tmp_path}/erp.db", f"insert into orders values {values}")
+
+
+@pytest.mark.parametrize("keeper", ["target", "state"])
+def test_what_changed_is_read_in_ranges_between_two_cursors_and_once(
+    night: Callable[..., Night], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keeper: str
+) -> None:
+    """Also when the first load was cut off, and rows with the last stamp came after it was planned."""
+    (tmp_path / "erp.db").touch()
+    execute(f"sqlite:///{tmp_path}/erp.db", STAMPED.replace("id integer", "id integer primary key"))
+    stamped(tmp_path, *range(1, 301))
+    mode = {"cursor": "state", "mode": "upsert", "key": ["id"]} if keeper == "state" else {}
+    key = STAMPED.replace("id integer", "id integer unique" if mode else "id integer")
+    here = night({**CHANGES, "to": {**CHANGES["to"], **mode}}, key)
+    one = Loads.one
+
+    def failing(self: Loads, held: Any, plan: Any, at: int, told: Any) -> Any:
+        if at == 3:
+            raise Unavailable("away")
+        return one(self, held, plan, at, told)
+
+    monkeypatch.setattr(Loads, "one", failing)
+    with pytest.raises(Unavailable, match="away"):
+        here.run("s")
+    monkeypatch.setattr(Loads, "one", one)
+    halfway = here.syncs.cursor("s")["cursor"]
+    [behind] = here.syncs.look()
+    stamped(tmp_path, *range(301, 331))
+    first, second, third = here.run("s"), here.run("s"), here.run("s")
+
+    assert halfway["load"]["until"]["at"] == "2026-01-01 00:42:00"
+    assert behind["lag"]["rows"] == 300
+    assert (first["load"]["ranges"], first["load"]["done_before"] > 0) == (5, True)
+    assert first["cursor_after"] == halfway["load"]["until"]
+    assert (second["read"], second["load"]["ranges"]) == (30, 2)
+    assert third["status"] == "nothing"
+    assert here.syncs.cursor("s") == {"name": "s", "cursor": second["cursor_after"], "kept_by": keeper}
+    house = f"sqlite:///{tmp_path}/house.db"
+    assert rows(house, "select count(*), count(distinct id) from orders") == [(330, 330)]
+
+
+def test_a_half_done_load_is_not_begun_again_without_its_ranges_where_rows_would_come_twice(
+    night: Callable[..., Night], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded(tmp_path, 100)
+    here = night(PARTED, "create table orders (id integer, name varchar(10))")
+    one = Loads.one
+
+    def failing(self: Loads, held: Any, plan: Any, at: int, told: Any) -> Any:
+        if at == 2:
+            raise Unavailable("away")
+        return one(self, held, plan, at, told)
+
+    monkeypatch.setattr(Loads, "one", failing)
+    with pytest.raises(Unavailable, match="away"):
+        here.run("s")
+    plain = Night(tmp_path, here.adapters, {"s": {name: said for name, said in PARTED.items() if name != "partitions"}})
+
+    with pytest.raises(InputError, match="there twice"):
+        plain.run("s")
+    plain.close()
+
+
 def test_what_every_page_of_an_upsert_gave_is_compared_with_what_the_target_has(
     night: Callable[..., Night], tmp_path: Path
 ) -> None:
