@@ -6,20 +6,21 @@ import base64
 import hashlib
 import logging
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from paramiko import HostKeys, PKey, SSHException, Transport
-from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
+from paramiko import PKey, SSHException, Transport
 from paramiko.ssh_exception import ChannelException, IncompatiblePeer
 
 from ..core.errors import ConfigError, Unavailable
 from .sftp_algorithms import Line, unknown_names
+from .sftp_hosts import CERTIFIED, Known, certificate_of, known_of
 from .sftp_keys import Secrets, log_in, private_key
 
 _SSH_PORT = 22
+_LEGACY = "ssh-rsa"
 logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)  # it logs tracebacks of what our errors say in a sentence
 
 
@@ -38,14 +39,6 @@ class Login:
     through: Login | None = None
 
 
-@dataclass(frozen=True)
-class _Hosts:
-    """What known_hosts says."""
-
-    known: HostKeys = field(default_factory=HostKeys)
-    revoked: frozenset[str] = frozenset()
-
-
 def connect(login: Login, limit_s: float) -> Transport:
     """
     Open a connection and log in. Closing it closes the way through other hosts too.
@@ -54,7 +47,7 @@ def connect(login: Login, limit_s: float) -> Transport:
     """
     if unknown := unknown_names(login.algorithms):
         raise ConfigError(unknown, field="ssh.algorithms")
-    hosts = _Hosts() if login.fingerprint else _known_hosts(login)
+    known = Known() if login.fingerprint else known_of(_known_hosts_file(login), login.host, _place(login))
     key = private_key(login.secrets)
     below = connect(login.through, limit_s) if login.through else None
     try:
@@ -65,7 +58,7 @@ def connect(login: Login, limit_s: float) -> Transport:
     if below is not None:
         transport.below = below
     try:
-        _shake_hands(transport, login, hosts, limit_s)
+        _shake_hands(transport, login, known, limit_s)
         log_in(transport, login.host, login.port, login.username, login.secrets, key)
     except BaseException:
         _close(transport)
@@ -106,16 +99,16 @@ def _close(transport: Transport | None) -> None:
             transport.close()
 
 
-def _shake_hands(transport: Line, login: Login, hosts: _Hosts, limit_s: float) -> None:
+def _shake_hands(transport: Line, login: Login, known: Known, limit_s: float) -> None:
     transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = transport.channel_timeout = (
         limit_s
     )
     transport.allow(login.algorithms)
-    known = _known_keys(hosts.known, login)
     options = transport.get_security_options()
-    wanted = [name for name in options.key_types if _family(name) in {_family(each) for each in known}]
-    if wanted:  # ask for a kind of key that we can compare
-        options.key_types = wanted
+    families = {_family(key.get_name()) for key in known.keys}
+    plain = [name for name in options.key_types if not families or _family(name) in families]
+    certified = [name + CERTIFIED for name in options.key_types if name != _LEGACY] if known.authorities else []
+    options.key_types = [*certified, *plain]  # ask for a kind of key that we can compare
     try:
         transport.start_client(timeout=limit_s)
         offered = transport.get_remote_server_key()
@@ -126,16 +119,11 @@ def _shake_hands(transport: Line, login: Login, hosts: _Hosts, limit_s: float) -
         raise Unavailable(
             f"{login.host}:{login.port} is no SSH server that answers: {str(error) or 'closed'}"
         ) from error
-    if offered.get_base64() in hosts.revoked:
-        raise ConfigError(
-            f"the host key of {login.host} is revoked in {_known_hosts_file(login)}: it shows {fingerprint(offered)}",
-            field="known_hosts",
-            next="ask the server's owner for its new key",
-        )
-    _compare(offered, known, login)
+    _judge(offered, known, login)
 
 
-def _compare(offered: PKey, known: Mapping[str, PKey], login: Login) -> None:
+def _judge(offered: PKey, known: Known, login: Login) -> None:
+    """Refuse a host that is not the one that it should be."""
     shows = fingerprint(offered)
     if login.fingerprint is not None:
         if shows.partition(" ")[2] != login.fingerprint.rstrip("="):
@@ -145,65 +133,51 @@ def _compare(offered: PKey, known: Mapping[str, PKey], login: Login) -> None:
                 next="somebody may be in between; ask the server's owner before you change fingerprint",
             )
         return
-    expected = known.get(offered.get_name())
-    if expected is None:
+    certificate = certificate_of(offered, login.host)
+    revoked = {offered.get_base64(), certificate.authority if certificate else ""} & known.revoked
+    if revoked:
         raise ConfigError(
-            f"the host key of {_place(login)} is not known; it shows {shows}",
+            f"the host key of {login.host} is revoked in {_known_hosts_file(login)}: it shows {shows}",
             field="known_hosts",
-            next=f"compare the fingerprint with the server's owner, then add the key to {_known_hosts_file(login)}",
+            next="ask the server's owner for its new key",
         )
-    if expected != offered:
+    if certificate is None or certificate.authority not in known.authorities:
+        _compare(offered, shows, known, login)
+    elif certificate.wrong:
         raise ConfigError(
-            f"the host key of {login.host} has changed: it shows {shows}, known is {fingerprint(expected)}",
+            f"the certificate of the host key of {login.host} {certificate.wrong}; the key is {shows}",
+            field="known_hosts",
+            next="ask the server's owner to have its host key signed anew (ssh-keygen -s CA -h -n NAME)",
+        )
+
+
+def _compare(offered: PKey, shows: str, known: Known, login: Login) -> None:
+    """Compare a bare key, or one whose certificate nobody here knows the authority of."""
+    expected = [key for key in known.keys if key.get_name() == offered.get_name()]
+    if offered in expected:
+        return
+    if expected:
+        raise ConfigError(
+            f"the host key of {login.host} has changed: it shows {shows}, known is {fingerprint(expected[0])}",
             field="known_hosts",
             next="somebody may be in between; ask the server's owner before you change known_hosts",
         )
+    signed = ", and no certificate of an authority in known_hosts" if known.authorities else ""
+    raise ConfigError(
+        f"the host key of {_place(login)} is not known; it shows {shows}{signed}",
+        field="known_hosts",
+        next=f"compare the fingerprint with the server's owner, then add the key to {_known_hosts_file(login)}",
+    )
 
 
 def _place(login: Login) -> str:
     return login.host if login.port == _SSH_PORT else f"[{login.host}]:{login.port}"
 
 
-def _known_keys(hosts: HostKeys, login: Login) -> dict[str, PKey]:
-    found: Mapping[str, PKey] = hosts.lookup(_place(login)) or {}
-    return {kind: found[kind] for kind in found}
-
-
 def _known_hosts_file(login: Login) -> Path:
     return login.known_hosts or Path.home() / ".ssh" / "known_hosts"
 
 
-def _known_hosts(login: Login) -> _Hosts:
-    """Read the file line by line: the library knows neither markers nor what to say of a line that is broken."""
-    path = _known_hosts_file(login)
-    lines = _lines_of(path)
-    found = _Hosts(revoked=_revoked(lines))
-    for number, line in enumerate(lines, 1):
-        if line[:1] in {"", "#", "@"}:
-            continue
-        try:
-            entry = HostKeyEntry.from_line(line, number)
-        except (InvalidHostKey, SSHException, ValueError) as error:
-            said = f"known_hosts {path} cannot be read: line {number} holds no key"
-            raise ConfigError(said, field="known_hosts") from error
-        for name in entry.hostnames if entry is not None and entry.key is not None else ():
-            found.known.add(name, entry.key.get_name(), entry.key)  # type: ignore[union-attr]  # there is one
-    return found
-
-
-def _lines_of(path: Path) -> list[str]:
-    try:
-        return [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
-    except OSError as error:
-        raise ConfigError(f"known_hosts {path} cannot be read: {error.strerror}", field="known_hosts") from error
-
-
-def _revoked(lines: Sequence[str]) -> frozenset[str]:
-    """Give the keys of `@revoked` lines, which the library passes over; they count whatever host they name (sshd(8))."""
-    fields = (line.split() for line in lines if line.startswith("@revoked"))
-    return frozenset(field[3] for field in fields if len(field) > 3)
-
-
 def _family(name: str) -> str:
     """Give the kind of key of a signature algorithm: rsa-sha2-512 signs with an ssh-rsa key."""
-    return "ssh-rsa" if name.startswith("rsa-sha2") else name
+    return _LEGACY if name.startswith("rsa-sha2") else name

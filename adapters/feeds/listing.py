@@ -112,7 +112,7 @@ class Listing:
         marker = ready.marker_of(name)
         return (
             (ready.stable_s is None or now - since >= ready.stable_s)
-            and (ready.min_age_s is None or self._claims.now() - entry.modified >= ready.min_age_s)
+            and (ready.min_age_s is None or max(self._claims.now() - entry.modified, 0) >= ready.min_age_s)
             and (marker is None or marker in names)
         )
 

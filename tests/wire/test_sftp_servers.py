@@ -304,6 +304,89 @@ def test_a_revoked_host_key_is_refused_though_it_is_known(sshd, drop_folder, ada
     assert broken.found.endswith("cannot be read: line 3 holds no key")
 
 
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory):
+    """A server whose further host keys are signed: RSA and ECDSA well, by one authority."""
+    place = tmp_path_factory.mktemp("certified")
+    authority, lines = keygen(place / "ca", "-t", "ed25519"), []
+    for kind in ("rsa", "ecdsa"):
+        key = keygen(place / kind, "-t", kind)
+        signed(authority, key, "-h", "-n", "127.0.0.1,files.example.com", "-V", "-1h:+1h")
+        lines += [f"HostKey {key}", f"HostCertificate {key}-cert.pub"]
+    with OpenSSH("\n".join(lines)) as server:
+        yield server, place
+
+
+def signed(authority: Path, key: Path, *options: str) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-s", authority, "-I", "drawbar", *options, f"{key}.pub"], check=True)
+
+
+def authority_line(names: str, authority: Path, marker: str = "@cert-authority") -> str:
+    return f"{marker} {names} {authority.with_suffix('.pub').read_text()}"
+
+
+def found_with(adapters, server, tmp_path, known: str):
+    (tmp_path / "known").write_text(known)
+    return findings(adapters(config(server, server.folder(), known_hosts="known")))[0]
+
+
+@pytest.mark.parametrize("names", ["127.0.0.*", "[127.0.0.1]:*", "!10.*,*"])
+def test_a_host_is_known_by_its_authority(certified, adapters, tmp_path, names):
+    server, place = certified
+
+    assert found_with(adapters, server, tmp_path, authority_line(names, place / "ca")).ok
+
+
+@pytest.mark.parametrize("names", ["127.0.1.*", "!127.0.0.1,*"])
+def test_an_authority_counts_only_for_its_hosts(certified, adapters, tmp_path, names):
+    server, place = certified
+    refused = found_with(adapters, server, tmp_path, authority_line(names, place / "ca"))
+
+    assert "is not known; it shows" in refused.found
+
+
+def test_an_authority_that_is_revoked_or_another_is_refused(certified, adapters, tmp_path):
+    server, place = certified
+    line = authority_line("*", place / "ca")
+    other = authority_line("*", keygen(tmp_path / "other", "-t", "ed25519"))
+
+    revoked = found_with(adapters, server, tmp_path, line + authority_line("*", place / "ca", "@revoked"))
+    unknown = found_with(adapters, server, tmp_path, other)
+    bare = "".join(f"* {(place / kind).with_suffix('.pub').read_text()}" for kind in ("rsa", "ecdsa"))
+    beside = found_with(adapters, server, tmp_path, other + bare)
+
+    assert "is revoked in" in revoked.found
+    assert "and no certificate of an authority in known_hosts" in unknown.found
+    assert beside.ok, "the bare key is known"
+
+
+BAD_CERTIFICATES = {
+    "is for other.example.com, not for 127.0.0.1": ["-h", "-n", "other.example.com"],
+    "is for no host by name, not for 127.0.0.1": ["-h"],
+    "was valid until 2020-01-02": ["-h", "-n", "127.0.0.1", "-V", "20200101Z:20200102Z"],
+    "is not valid before 2": ["-h", "-n", "127.0.0.1", "-V", "+1d:+2d"],
+    "is signed with SHA-1": ["-h", "-n", "127.0.0.1", "-t", "ssh-rsa"],
+}
+
+
+@pytest.mark.parametrize("said", BAD_CERTIFICATES)
+def test_a_host_certificate_that_is_not_good_is_refused_and_said_why(adapters, tmp_path, said):
+    authority, key = keygen(tmp_path / "ca", "-t", "rsa"), keygen(tmp_path / "key", "-t", "ecdsa")
+    signed(authority, key, *BAD_CERTIFICATES[said])
+    with OpenSSH(f"HostKey {key}\nHostCertificate {key}-cert.pub") as server:
+        refused = found_with(adapters, server, tmp_path, authority_line("127.0.0.1", authority))
+
+    assert f"the certificate of the host key of 127.0.0.1 {said}" in refused.found
+
+
+def test_patterns_and_several_keys_of_one_host_are_understood(sshd, drop_folder, adapters, tmp_path):
+    other = keygen(tmp_path / "other", "-t", "ed25519").with_suffix(".pub").read_text()
+    kind, key = sshd.known_hosts.read_text().split()[-2:]
+    (tmp_path / "known").write_text(f"[127.0.0.?]:* {other}[127.0.0.*]:{sshd.port} {kind} {key}\n")
+
+    assert findings(adapters(config(sshd, drop_folder, known_hosts="known")))[0].ok
+
+
 def test_hashed_names_of_known_hosts_are_understood(sshd, drop_folder, adapters, tmp_path):
     (tmp_path / "known").write_text(sshd.known_hosts.read_text())
     subprocess.run(["ssh-keygen", "-q", "-H", "-f", tmp_path / "known"], check=True, capture_output=True)
