@@ -46,6 +46,7 @@ _PYTHON: dict[type, Kind] = {
     bool: "boolean", int: "integer", float: "float", Decimal: "decimal", str: "text", bytes: "bytes", bytearray: "bytes",
     date: "date", time: "time", datetime: "timestamp", UUID: "uuid",
 }  # fmt: skip
+_SIZED = frozenset({str, bytes})
 _BIGINT_BYTES = 8
 _INTEGER_DIGITS = 11
 
@@ -354,6 +355,15 @@ def row_bytes(values: Sequence[Any]) -> int:
         if kind is str or kind is bytes:
             size += len(value) - 16
     return size
+
+
+def more_bytes(column: Sequence[Any]) -> int:
+    """Give by how much the values of one column are larger in `row_bytes` than as many numbers."""
+    more, kinds = 0, set(map(type, column))
+    for kind in kinds & _SIZED:
+        found = column if len(kinds) == 1 else [value for value in column if type(value) is kind]
+        more += sum(map(len, found)) - 16 * len(found)
+    return more
 
 
 def unique_names(names: list[str]) -> list[str]:

@@ -45,6 +45,8 @@ class Outcome:
     """Nor the time for attempts (`within_s`)."""
     at_once: bool = False
     """Nothing left us, and a direct caller is told so at once."""
+    is_json: bool = field(default=False, compare=False)
+    """Its result was seen to be JSON."""
 
     @classmethod
     def of_error(cls, error: DrawbarError, notes: dict[str, Any]) -> Outcome:
@@ -77,13 +79,8 @@ def by_rules(prepared: Prepared, outcome: Outcome) -> Outcome:
             detail = (outcome.error or {}).get("detail", outcome.result)
             outcome = Outcome.of_error(kind(str(message), tool=bound.name, detail=detail), outcome.notes)
         break
-    if outcome.state == "done" and (deviation := _deviation(bound, outcome.result)) is not None:
-        log.warning("answer.deviates", tool=bound.name, deviation=deviation)
-        if bound.tool.strict and bound.effect == "read":
-            said = f"{bound.name} answered what breaks its own schema: {deviation}"
-            error = Rejected(said, tool=bound.name, next="tolerant: true of the adapter takes it and reports it")
-            return Outcome.of_error(error, {**outcome.notes, "deviation": deviation})
-        return replace(outcome, notes={**outcome.notes, "deviation": deviation})
+    if outcome.state == "done":
+        return _compared(bound, outcome)
     if outcome.error is None:
         return outcome
     asks = {"next": explained_by(bound.adapter)} if outcome.error["kind"] in {"config", "unavailable"} else {}
@@ -125,17 +122,28 @@ def defect(bound: Bound, error: Exception) -> DrawbarError:
     return ConfigError(said) if bound.effect == "read" else OutcomeUnknown(said)
 
 
-def _deviation(bound: Bound, result: Any) -> str | None:
+def _compared(bound: Bound, outcome: Outcome) -> Outcome:
+    """Compare an answer with its tool's schema."""
+    is_json = True
     try:
-        return bound.answer.deviation(result)
+        deviation = bound.answer.deviation(outcome.result)
     except (TypeError, ValueError, RecursionError) as error:
-        return f"the answer is no JSON: {error}"
+        is_json, deviation = False, f"the answer is no JSON: {error}"
+    if deviation is None:
+        return replace(outcome, is_json=True)
+    log.warning("answer.deviates", tool=bound.name, deviation=deviation)
+    notes = {**outcome.notes, "deviation": deviation}
+    if bound.tool.strict and bound.effect == "read":
+        said = f"{bound.name} answered what breaks its own schema: {deviation}"
+        next_ = "tolerant: true of the adapter takes it and reports it"
+        return Outcome.of_error(Rejected(said, tool=bound.name, next=next_), notes)
+    return replace(outcome, notes=notes, is_json=is_json)
 
 
 def storable(bound: Bound, outcome: Outcome) -> Outcome:
     """Make sure that an outcome can be recorded: what happened is not forgotten because of what was said about it."""
     try:
-        write_json([outcome.result, outcome.error, outcome.notes])
+        write_json([None if outcome.is_json else outcome.result, outcome.error, outcome.notes])
         return outcome
     except (TypeError, ValueError, RecursionError) as error:
         log.warning("answer.unstorable", tool=bound.name, error=str(error))

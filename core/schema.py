@@ -78,10 +78,9 @@ class Checker:
 
     def deviation(self, answer: Any) -> str | None:
         """Say in which ways an answer breaks the schema, the first of them at least; None when it does not."""
-        form = json_form(answer)
-        if self._validator.is_valid(form):
+        if self._validator.is_valid(json_form(answer)):
             return None
-        said = []
+        said, form = [], to_json(answer)
         for problem in islice(self._validator.iter_errors(form), _MOST_SAID):
             path = ".".join(map(str, problem.instance_path))
             said.append(f"{path or 'answer'}: {_sentence(problem)}")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from drawbar.core.errors import InputError
 from drawbar.core.schema import Checker
-from drawbar.core.values import Wide, canonical, dump, load, parse_json, to_json, write_json
+from drawbar.core.values import Wide, canonical, dump, json_form, load, parse_json, to_json, write_json
 
 SCALARS = st.one_of(
     st.none(),
@@ -40,6 +40,18 @@ def test_the_journal_gives_back_what_it_was_given(value):
 
     assert found == value
     assert repr(to_json(found)) == repr(to_json(value))
+
+
+@given(st.lists(SCALARS.filter(lambda value: type(value) is not dt.time)))
+def test_a_schema_sees_what_callers_get(row):
+    assert json_form(row) == json.loads(write_json(row)) == to_json(row)
+
+
+def test_a_time_that_is_spelled_otherwise_for_a_schema_is_no_deviation():
+    checker = Checker.of({"type": "string", "pattern": r"^\d\d:\d\d:\d\d\.\d{6}$"})
+
+    assert checker.deviation(dt.time(12, 5, 53, 10_000)) is None
+    assert "does not match" in checker.deviation(dt.time(12, 5))
 
 
 def test_types_decide_the_outward_form_and_never_values():

@@ -34,6 +34,7 @@ STATEMENTS = {
     "divided": ("select 1 / :by as n", {"by": {"type": "integer"}}),
     "sleeping": ("select pg_sleep(:s)", {"s": {"type": "number"}}),
     "repeated": ("select repeat('x', :n) as t", {"n": {"type": "integer"}}),
+    "growing": ("select nullif(n, 0) as \"a \"\"{b}\"\"\", repeat('x', nullif(n, 0)) as t from generate_series(0, 900) n", {}),
     "pid": ("select pg_backend_pid() as pid", {}),
     "writing": ("select nextval('counter') as n", {}),
 }  # fmt: skip
@@ -49,6 +50,7 @@ def adapter(postgres, pg_url, tmp_path):
     }
     statements["every"]["max_rows"] = 10
     statements["repeated"]["max_bytes"] = 10_000
+    statements["growing"] |= {"max_rows": 1000, "max_bytes": sum(range(600)) + 16 * 601}
     config = SqlConfig.model_validate(
         {"kind": "sql", "url": pg_url, "statements": statements, "budget": {"concurrency": 4}, "call_timeout_s": 2}
     )
@@ -170,3 +172,11 @@ def test_one_row_that_is_too_large_is_refused(adapter, pinned):
 
     assert pinned == [False]
     assert call(adapter, "repeated", n=1)["rows"] == [{"t": "x"}]
+
+
+def test_an_answer_of_several_pieces_is_cut_where_its_rows_are_too_large_together(adapter, pinned):
+    for _ in range(2):
+        found = call(adapter, "growing")
+        assert [len(row["t"] or "") for row in found["rows"]] == [0, *range(1, 600)] and found["truncated"]
+        assert [row['a "{b}"'] for row in found["rows"]][:3] == [None, 1, 2]
+    assert pinned == [False, True]
