@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
@@ -310,9 +311,10 @@ def kinds() -> dict[str, str]:
     return {**brought, **_BUILT_IN}
 
 
+@cache
 def find(kind: str) -> type[Adapter[Any]]:
     """Import the class of a kind; ConfigError says what was meant or what to install."""
-    known = kinds()
+    known = _BUILT_IN if kind in _BUILT_IN else kinds()  # to look for what packages bring reads a file of each of them
     if kind not in known:
         near = difflib.get_close_matches(kind, known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
