@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from ..core.errors import InputError
 from .owners import is_dead_here, own_name
@@ -88,6 +88,14 @@ class Files(Protocol):
 
     def touch(self, path: str) -> float:
         """Make or renew an empty file and give the time of its system."""
+
+
+@runtime_checkable
+class Nameless(Protocol):
+    """A drop whose files can be begun where they will be, without a name, so that `write` need not copy them."""
+
+    def nameless(self, path: str) -> BinaryIO | None:
+        """Give an open file for what `write` is given under this path later; None where there is no such thing."""
 
 
 class Drop(Protocol):

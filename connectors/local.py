@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import io
 import os
 import shutil
 import stat as modes
@@ -11,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ..core.errors import ConfigError, InputError, Rejected, Unavailable
 from .drop import SMALL_BYTES, Entry, Files, Wanted, confined, is_left_over, part_name, shown
@@ -19,6 +20,7 @@ from .drop import SMALL_BYTES, Entry, Files, Wanted, confined, is_left_over, par
 _AT_FDCWD = -100
 _NO_REPLACE = 1
 _SWEEP_S = 60.0
+_EARLY_BYTES = 8 << 20
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
 
@@ -110,11 +112,11 @@ class LocalDrop:
         temporary = where.with_name(part_name(b"", None).decode())
         self._sweep(where.parent)
         try:
-            with temporary.open("xb") as stream:
-                shutil.copyfileobj(content, stream, 1 << 20)
-                stream.flush()
-                os.fsync(stream.fileno())
-                size = stream.tell()
+            size = content.named(temporary) if isinstance(content, _Nameless) else None
+            if size is None:
+                with temporary.open("xb") as stream:
+                    shutil.copyfileobj(content, stream, 1 << 20)
+                    size = _to_the_disk(stream)
             _rename(temporary, where, path)
         except OSError as error:
             raise _said(error, f"write {path}") from error
@@ -123,6 +125,13 @@ class LocalDrop:
                 temporary.unlink()
         _sync_folder(where.parent)
         return size
+
+    def nameless(self, path: str) -> BinaryIO | None:
+        try:
+            descriptor = os.open(self._path(path).parent, os.O_TMPFILE | os.O_RDWR, 0o666)
+        except (AttributeError, OSError, InputError):  # another system, or a folder that is not there yet
+            return None
+        return _Nameless(io.FileIO(descriptor, "r+b"), 1 << 16)
 
     def move(self, old: str, new: str) -> bool:
         try:
@@ -188,6 +197,48 @@ class LocalDrop:
         if resolved != root and root not in resolved.parents:
             raise InputError(f"{path!r} leads out of the drop", reason="forbidden", field="name")
         return where
+
+
+class _Nameless(io.BufferedRandom):
+    """A file that has no name yet: a process that is killed leaves nothing behind."""
+
+    _asked = 0
+
+    def write(self, part: Any) -> int:
+        """Write, and let the system begin early to bring it to the disk, so that nobody waits for all of it at the end."""
+        try:
+            size = super().write(part)
+            at = self.tell()
+            if at - self._asked >= _EARLY_BYTES:
+                self.flush()
+                os.posix_fadvise(self.fileno(), self._asked, at - self._asked, os.POSIX_FADV_DONTNEED)
+                self._asked = at
+        except OSError as error:
+            raise _said(error, "write a file") from error
+        return size
+
+    def close(self) -> None:
+        """Close; what cannot be written any more was said by `write`, or nobody wants it."""
+        with suppress(OSError):
+            super().close()
+
+    def named(self, path: Path) -> int | None:
+        """Give it a name in its folder, and its size; None when it can be copied only."""
+        self.seek(0, os.SEEK_END)
+        size = _to_the_disk(self)
+        try:
+            # Without a descriptor, even one that means nothing, Python gives a name to the link and not to the file.
+            os.link(f"/proc/self/fd/{self.fileno()}", path, src_dir_fd=self.fileno())
+        except OSError:
+            self.seek(0)
+            return None
+        return size
+
+
+def _to_the_disk(stream: BinaryIO | io.BufferedRandom) -> int:
+    stream.flush()
+    os.fsync(stream.fileno())
+    return stream.tell()
 
 
 def _rename(source: Path, target: Path, name: str) -> None:

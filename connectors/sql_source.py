@@ -293,13 +293,13 @@ class TableSource:
         return self._lane is not None
 
     def total(self, cursor: Cursor) -> int | None:
-        target = shape(self._table)
-        counted = sa.select(sa.func.count()).select_from(target)
-        if self._watermark is not None and not (isinstance(cursor, Mapping) and "snapshot" in cursor):
-            counted = counted.where(*self._newer(self._begin(cursor)))
+        from .sql_totals import about, totals_of
+
         try:
             with self._database.unit("read", timeout_s=_COUNT_S) as connection:
-                return int(connection.execute(counted).scalar_one())
+                if self._watermark is None or (isinstance(cursor, Mapping) and "snapshot" in cursor):
+                    return about(connection, self._table)
+                return int(totals_of(connection, self._table, (), self._newer(self._begin(cursor)))[0])
         except DrawbarError:  # too many to count in time: the progress bar does without
             return None
 

@@ -14,6 +14,7 @@ from .sql_model import Table
 from .sql_shapes import shape
 
 _NUMBERS = frozenset({"integer", "bigint", "decimal"})
+_COUNTED = 100_000
 
 
 def totals_of(
@@ -32,6 +33,17 @@ def totals_of(
     )
     count, *sums = connection.execute(query).one()
     return [Decimal(count), *(_exact(found, known[name].scale) for found, name in zip(sums, names, strict=True))]
+
+
+def about(connection: Connection, table: Table) -> int:
+    """Say about how many rows there are: PostgreSQL knows it of a large table, where counting would read all of it."""
+    counted = sa.select(sa.func.count()).select_from(shape(table))
+    if connection.dialect.name == "postgresql":
+        name = connection.dialect.identifier_preparer.format_table(shape(table)).replace("%", "%%")
+        plan: Any = connection.exec_driver_sql(f"explain (format json) select from {name}").scalar_one()
+        if (planned := int(plan[0]["Plan"]["Plan Rows"])) > _COUNTED:
+            return planned
+    return int(connection.execute(counted).scalar_one())
 
 
 def _exact(found: Any, scale: int | None) -> Decimal:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import structlog
 
-from ...connectors.drop import Entry, Files, checked_name, confined
+from ...connectors.drop import Entry, Files, Nameless, checked_name, confined
 from ...core.batch import Columns, Cursor, Flow, Lane, Row, RowRefused, Writing, Written
 from ...core.errors import ConfigError, InputError, Rejected, Unavailable
 from ...core.values import moment
@@ -54,8 +54,15 @@ class FeedSink:
                 f"{self._feed.full_name}: {self._feed.config.pattern} makes no name by itself", field="name",
                 next="say name: under to:",
             )  # fmt: skip
-        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
-            yield FileWriting(self._feed, named(self._feed, name), spool)  # type: ignore[arg-type]  # it is a binary stream
+        name = named(self._feed, name)
+        with self._spool(name) as spool:
+            yield FileWriting(self._feed, name, spool)
+
+    def _spool(self, name: str) -> BinaryIO:
+        """Give a file for what comes, at its place already where that can be."""
+        drop = self._feed.drop
+        begun = drop.nameless(self._feed.inbox(name)) if isinstance(drop, Nameless) else None
+        return begun or tempfile.SpooledTemporaryFile(_IN_MEMORY)  # type: ignore[return-value]  # it is a binary stream
 
     def kept(self, promise: Mapping[str, Any]) -> bool:
         """Tell whether the promised file is there; one that somebody has taken away since is not seen."""

@@ -10,10 +10,12 @@ import pytest
 
 from drawbar.adapters.feeds.parts import Parts
 from drawbar.adapters.local import LocalAdapter, LocalConfig
+from drawbar.connectors import local
 from drawbar.connectors.drop import part_name
 from drawbar.connectors.local import LocalDrop
 from drawbar.connectors.owners import own_name
 from drawbar.core.adapter import Place
+from drawbar.core.errors import Rejected, Unavailable
 from drawbar.core.store.drops import Drops
 from drawbar.core.store.journal import Journal
 
@@ -103,3 +105,37 @@ def test_small_files_are_read_together_whatever_claims_them(tmp_path, monkeypatc
     assert [count for count in together if count > 1][:1] == [16]
     adapter.close()
     journal.close()
+
+
+def test_a_file_that_is_begun_without_a_name_is_seen_by_nobody_until_it_is_whole(tmp_path):
+    with LocalDrop(tmp_path).session() as files, files.nameless("x.csv") as begun:
+        begun.write(b"a" * 100_000)
+        begun.write(memoryview(b"b"))
+        before = list(tmp_path.iterdir())
+
+        size = files.write("x.csv", begun)
+
+    (tmp_path / "usual").touch()
+    written = tmp_path / "x.csv"
+    assert (before, size, written.read_bytes()) == ([], 100_001, b"a" * 100_000 + b"b")
+    assert written.stat().st_mode == (tmp_path / "usual").stat().st_mode
+    assert {one.name for one in tmp_path.iterdir()} == {"x.csv", "usual"}
+
+
+def test_a_file_without_a_name_replaces_nothing_and_may_be_copied_too(tmp_path, monkeypatch):
+    (tmp_path / "x.csv").write_bytes(b"theirs")
+    with LocalDrop(tmp_path).session() as files, files.nameless("x.csv") as begun:
+        begun.write(b"ours")
+        with pytest.raises(Rejected):
+            files.write("x.csv", begun)
+        monkeypatch.setattr(os, "link", lambda *given, **named: (tmp_path / "not/there").stat())
+
+        files.write("y.csv", begun)
+
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == {"x.csv": b"theirs", "y.csv": b"ours"}
+
+
+def test_a_full_disk_is_said_while_a_file_is_written():
+    full = Path("/dev/full").open("r+b", buffering=0)
+    with local._Nameless(full, 16) as begun, pytest.raises(Unavailable, match="No space left"):
+        begun.write(b"a" * 100)
