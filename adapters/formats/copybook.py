@@ -86,7 +86,8 @@ class CopybookConfig(FormatConfig):
         "By default numbers of nothing but blanks or low values are.",
     )
     native: Literal["big", "little"] = Field(
-        "big", description="Byte order of COMP-5, of NATIONAL, and of COMP-1 and COMP-2 in IEEE."
+        "big",
+        description="Byte order of COMP-5, of numbers without a PICTURE, of NATIONAL, and of COMP-1 and COMP-2 in IEEE.",
     )
     depending: Literal["slides", "stays"] = Field(
         "slides",
@@ -96,6 +97,9 @@ class CopybookConfig(FormatConfig):
     floats: Literal["ibm", "ieee"] | None = Field(
         None,
         description="COMP-1 and COMP-2: hexadecimal as on IBM, or IEEE 754. By default ibm where the text is EBCDIC.",
+    )
+    pointer_bytes: Literal[4, 8] | None = Field(
+        None, description="Length of a POINTER. By default 4 where the text is EBCDIC, 8 elsewhere."
     )
     source: Source = Field("auto", description="Form of the copybook: columns 7 to 72 (fixed), or free.")
 
@@ -148,6 +152,7 @@ class Copybook(Whole):
             config.trim,
             config.native == "little",
             {"ibm": False, "ieee": True, None: None}[config.floats],
+            config.pointer_bytes,
         )
         rules = FieldRules(config.types, config.null_if, self._alphabet)
         items = CopybookParser(config.copybook.name, config.source).parse(read_text(base / config.copybook))
@@ -283,7 +288,7 @@ class Copybook(Whole):
             return
         for layout in self._layouts.values():
             for path, node in leaves(layout.root):
-                if node.item.usage not in {None, "display"}:
+                if node.item.usage not in {None, "display", "dbcs"}:
                     raise ConfigError(
                         f"record: line cannot have binary fields, whose bytes can look like a newline: {path} "
                         f"({config.copybook.name}:{node.item.at.line}); use record: fixed or rdw"

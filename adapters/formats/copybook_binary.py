@@ -1,4 +1,4 @@
-"""COMP-3, COMP, COMP-5, COMP-1 and COMP-2."""
+"""COMP-3, COMP-6, COMP, COMP-5, COMP-X, COMP-1 and COMP-2, and numbers without a PICTURE."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 from ...core.values import Wide
 from .copybook_fields import Alphabet, Codec, Decode, Encode, Shape, finish, precision_of, type_of, units_of
-from .copybook_parser import Item
 from .format import ColumnType
 from .pictures import Picture
 from .scalars import scaled, unscaled
 
 _BINARY_SIZES = ((4, 2), (9, 4), (18, 8))
+_JSON_BYTES = 6
+"""What has more bytes can pass the integers that JSON's readers keep."""
 
 
 def packed_field(picture: Picture) -> Codec:
@@ -55,16 +56,41 @@ def packed_field(picture: Picture) -> Codec:
     )  # fmt: skip
 
 
-def binary_field(item: Item, picture: Picture, alphabet: Alphabet) -> Codec:
+def unsigned_packed_field(picture: Picture) -> Codec:
+    """COMP-6: two digits a byte and no sign."""
+    size = (picture.digits + 1) // 2
+    value_of = finish(picture)
+
+    def decode(raw: bytes) -> Any:
+        text = raw.hex()
+        if not text.isdecimal():
+            raise ValueError(f"X'{text.upper()}' is no packed number without a sign")
+        if picture.digits % 2 and text[0] != "0":
+            raise ValueError(f"X'{text.upper()}' has more digits than PIC {picture.text}")
+        return value_of(int(text))
+
+    def encode(value: Any) -> bytes:
+        return bytes.fromhex(str(units_of(value, picture)).zfill(size * 2))
+
+    return Codec(
+        size, type_of(picture), decode=decode, encode=encode, initial=bytes(size), text=lambda raw: raw.hex()[-picture.digits :],
+        back=lambda digits: encode(scaled(int(digits), max(picture.scale, 0))), precision=precision_of(picture),
+        scale=max(picture.scale, 0) or None, shape=Shape("unsigned packed", picture),
+    )  # fmt: skip
+
+
+def binary_field(
+    picture: Picture, alphabet: Alphabet, *, native: bool, size: int = 0, order: Literal["little", "big"] | None = None
+) -> Codec:
     """COMP and COMP-5: big endian two's complement; COMP-5 holds all that its bytes can, COMP what its digits say."""
-    native = item.usage == "native"
-    size = next((size for digits, size in _BINARY_SIZES if picture.digits <= digits), 0)
+    size = size or next((size for digits, size in _BINARY_SIZES if picture.digits <= digits), 0)
     if not size:
         raise ValueError(f"PIC {picture.text} has more than 18 digits, which a binary field cannot hold")
-    order: Literal["little", "big"] = "little" if native and alphabet.little_endian_native else "big"
+    if order is None:
+        order = "little" if native and alphabet.little_endian_native else "big"
     signed = picture.signed
     limit = 1 << (size * 8) if native else 10**picture.digits
-    wide = native and size == 8 and picture.scale <= 0
+    wide = native and size > _JSON_BYTES and picture.scale <= 0
     value_of: Callable[[int], Any] = Wide if wide else finish(picture)
 
     def decode(raw: bytes) -> Any:
@@ -86,7 +112,7 @@ def binary_field(item: Item, picture: Picture, alphabet: Alphabet) -> Codec:
     return Codec(
         size, kind, decode, encode, bytes(size), text=lambda raw: str(abs(int.from_bytes(raw, order, signed=signed))),
         back=lambda digits: encode(scaled(int(digits), max(picture.scale, 0))), precision=precision,
-        scale=max(picture.scale, 0) or None, shape=Shape("binary", picture, native=native, little=order == "little"),
+        scale=max(picture.scale, 0) or None, shape=Shape("binary", picture, native=native, little=order == "little") if size in {1, 2, 4, 8} else None,
     )  # fmt: skip
 
 

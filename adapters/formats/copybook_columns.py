@@ -160,6 +160,8 @@ def _leaf(node: Node, alphabet: Alphabet, kind: ArrowType) -> Decode:
             return _nulled(_zoned(shape, alphabet), codec, alphabet, kind)
         case "packed" if picture is not None and picture.digits <= _INT64_DIGITS and picture.scale >= 0:
             return _nulled(_packed(shape, codec.size), codec, alphabet, kind)
+        case "unsigned packed" if picture is not None and picture.digits <= _INT64_DIGITS and picture.scale >= 0:
+            return _nulled(_unsigned_packed(picture.digits, codec.size), codec, alphabet, kind)
         case "binary" if (
             picture is not None and picture.scale >= 0 and not (shape.native and not picture.signed and codec.size == 8)
         ):
@@ -288,6 +290,26 @@ def _packed(shape: Shape, size: int) -> Callable[[Bytes], tuple[Any, Mask]]:
         if not picture.signed:
             wrong |= minuses & (units != 0)
         return np.where(minuses, -units, units), wrong
+
+    return packed
+
+
+def _unsigned_packed(digits: int, size: int) -> Callable[[Bytes], tuple[Any, Mask]]:
+    codes = np.arange(256)
+    high, low = codes >> 4, codes & 15
+    pairs = np.where((high < 10) & (low < 10), high * 10 + low, _WRONG).astype(np.uint8)
+    first = np.where(high == 0, pairs, _WRONG).astype(np.uint8) if digits % 2 else pairs
+
+    def packed(raw: Bytes) -> tuple[Any, Mask]:
+        across = np.ascontiguousarray(raw.T)
+        units = np.zeros(across.shape[1], dtype=np.int64)
+        wrong = np.zeros(across.shape[1], dtype=bool)
+        for place in range(size):
+            found = (pairs if place else first)[across[place]]
+            wrong |= found == _WRONG
+            units *= 100
+            units += found
+        return units, wrong
 
     return packed
 

@@ -10,6 +10,9 @@ from .copybook_parser import Item
 from .pictures import Picture
 from .scalars import STRIPS, scaled, unscaled
 
+_BLANKS = " \u3000"
+"""Those of one and of two bytes."""
+
 
 def text_field(size: int, alphabet: Alphabet, *, justified: bool) -> Codec:
     """
@@ -67,6 +70,53 @@ def national_field(length: int, alphabet: Alphabet, *, justified: bool) -> Codec
         return raw.decode(encoding, "replace").strip(" \0")
 
     return Codec(size, "string", decode, encode, space * length, text, encode)
+
+
+def graphic_field(length: int, alphabet: Alphabet, *, justified: bool) -> Codec:
+    """PIC G, USAGE DISPLAY-1: characters of two bytes each in a double-byte code page."""
+    encoding, size = alphabet.encoding, length * 2
+    space = _wide_space(encoding)
+    left, right = alphabet.trim in {"left", "both"}, alphabet.trim in {"right", "both"}
+
+    def decode(raw: bytes) -> str:
+        try:
+            text = raw.decode(encoding)
+        except UnicodeDecodeError as wrong:
+            raise ValueError(f"byte {wrong.start + 1} (X'{raw[wrong.start]:02X}') is not {encoding}") from None
+        text = text.lstrip(_BLANKS) if left else text
+        return text.rstrip(_BLANKS) if right else text
+
+    def encode(value: Any) -> bytes:
+        if not isinstance(value, str):
+            raise ValueError(f"{value!r} is no text")
+        narrow = next((char for char in value if len(char.encode(encoding, "replace")) != 2), None)
+        if narrow is not None:
+            raise ValueError(f"{narrow!r} is no double-byte character of {encoding}")
+        raw = value.encode(encoding)
+        if len(raw) > size:
+            raise ValueError(f"{value!r} is longer than {length} double-byte characters")
+        blanks = space * ((size - len(raw)) // 2)
+        return blanks + raw if justified else raw + blanks
+
+    def text(raw: bytes) -> str:
+        return raw.decode(encoding, "replace").strip(_BLANKS + "\0")
+
+    return Codec(size, "string", decode, encode, space * length, text, encode)
+
+
+def _wide_space(encoding: str) -> bytes:
+    """Give the blank of two bytes; ValueError where a code page has no such characters."""
+    try:
+        space = _BLANKS[1].encode(encoding)
+    except UnicodeEncodeError:
+        space = b""
+    if len(space) != 2:
+        raise ValueError(
+            f"PIC G (DISPLAY-1) needs a double-byte code page, and {encoding} is none. Of such pages cp932, cp936, cp949, "
+            "cp950 and the like are known here, and none of EBCDIC (cp930, cp939, cp1399): "
+            "have these fields sent as PIC N (UTF-16), or in one of the others"
+        )
+    return space
 
 
 def printed_field(picture: Picture, alphabet: Alphabet) -> Codec:

@@ -25,6 +25,12 @@ class Alphabet:
     trim: Trim
     little_endian_native: bool = False
     ieee: bool | None = None
+    address_bytes: int | None = None
+
+    @property
+    def pointer_bytes(self) -> int:
+        """Tell how long an address is: 31 bits where the text is EBCDIC, 64 elsewhere, unless somebody said so."""
+        return self.address_bytes or (4 if self.is_ebcdic else 8)
 
     @property
     def has_ieee_floats(self) -> bool:
@@ -44,7 +50,7 @@ class Alphabet:
 class Shape:
     """What the way of columns needs to know of a field whose bytes no rule changes the meaning of."""
 
-    kind: Literal["text", "zoned", "packed", "binary"]
+    kind: Literal["text", "zoned", "packed", "unsigned packed", "binary"]
     picture: Picture | None = None
     leading: bool = False
     separate: bool = False

@@ -178,7 +178,7 @@ class _Layout:
             if item.redefines is not None:
                 self._overlap(node, item, own, start=at, repeating=repeating)
                 continue
-            needed = _alignment(item)
+            needed = _alignment(item, self._alphabet)
             if needed > 1:
                 if start is None:
                     raise wrong(self._file, item.at, "SYNC behind a table that varies is not built yet")
@@ -259,11 +259,13 @@ class _Layout:
         )
 
 
-def _alignment(item: Item) -> int:
+def _alignment(item: Item, alphabet: Alphabet) -> int:
     if not item.synchronized:
         return 1
     if item.usage in {"float", "double"}:
         return 4 if item.usage == "float" else 8
+    if item.usage == "bare":
+        return item.bare[0] or alphabet.pointer_bytes
     if item.usage in {"binary", "native"} and item.picture is not None:
         return 2 if item.picture.digits <= 4 else 4
     return 1

@@ -11,24 +11,47 @@ from ...core.errors import ConfigError
 from .copybook_text import Source, Token, tokens, wrong
 from .pictures import Picture, parse_picture
 
-Usage = Literal["display", "national", "binary", "native", "packed", "float", "double"]
+Usage = Literal[
+    "display",
+    "national",
+    "dbcs",
+    "binary",
+    "native",
+    "any size",
+    "bare",
+    "packed",
+    "unsigned packed",
+    "float",
+    "double",
+]
+"""`any size` is COMP-X; `bare` a number in the machine's own form, which has no PICTURE."""
 
 _USAGES: dict[str, Usage] = {
     "DISPLAY": "display",
     "NATIONAL": "national",
+    "DISPLAY-1": "dbcs",
     **dict.fromkeys(["COMP", "COMPUTATIONAL", "COMP-4", "COMPUTATIONAL-4", "BINARY"], "binary"),
     **dict.fromkeys(["COMP-5", "COMPUTATIONAL-5"], "native"),
     **dict.fromkeys(["COMP-3", "COMPUTATIONAL-3", "PACKED-DECIMAL"], "packed"),
+    **dict.fromkeys(["COMP-6", "COMPUTATIONAL-6"], "unsigned packed"),
+    **dict.fromkeys(["COMP-X", "COMPUTATIONAL-X"], "any size"),
     **dict.fromkeys(["COMP-1", "COMPUTATIONAL-1"], "float"),
     **dict.fromkeys(["COMP-2", "COMPUTATIONAL-2"], "double"),
 }
-_NOT_YET = {
-    "COMP-6", "COMP-X", "COMPUTATIONAL-6", "COMPUTATIONAL-X", "INDEX", "POINTER", "DISPLAY-1",
-    "PROCEDURE-POINTER", "FUNCTION-POINTER", "BINARY-CHAR", "BINARY-SHORT", "BINARY-LONG", "BINARY-DOUBLE",
-}  # fmt: skip
+_BARE = {
+    "INDEX": (4, True),
+    "POINTER": (0, False),
+    "PROCEDURE-POINTER": (8, False),
+    "FUNCTION-POINTER": (0, False),
+    "BINARY-CHAR": (1, True),
+    "BINARY-SHORT": (2, True),
+    "BINARY-LONG": (4, True),
+    "BINARY-DOUBLE": (8, True),
+}
+"""Bytes, 0 for those of an address, and whether there is a sign unless something is said."""
 _CLAUSES = {
     "PIC", "PICTURE", "REDEFINES", "USAGE", "OCCURS", "SIGN", "VALUE", "VALUES", "SYNC", "SYNCHRONIZED", "JUST",
-    "JUSTIFIED", "BLANK", "LEADING", "TRAILING", "GLOBAL", "EXTERNAL", "RENAMES", *_USAGES, *_NOT_YET,
+    "JUSTIFIED", "BLANK", "LEADING", "TRAILING", "GLOBAL", "EXTERNAL", "RENAMES", "SIGNED", "UNSIGNED", *_USAGES, *_BARE,
 }  # fmt: skip
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_\-#@$]*")
 _MAX_LEVEL = 49
@@ -50,6 +73,7 @@ class Item:
     at: Token
     picture: Picture | None = None
     usage: Usage | None = None
+    bare: tuple[int, bool] = (0, False)
     sign_leading: bool | None = None
     sign_separate: bool = False
     occurs: Occurs | None = None
@@ -143,7 +167,8 @@ class CopybookParser:
 
     def _check(self, item: Item) -> None:
         for child in item.children:
-            child.usage = child.usage or item.usage
+            if child.usage is None:
+                child.usage, child.bare = item.usage, item.bare
             if child.sign_leading is None:
                 child.sign_leading, child.sign_separate = item.sign_leading, item.sign_separate
             self._check(child)
@@ -153,19 +178,33 @@ class CopybookParser:
             )
         if item.children:
             return
-        if item.usage in {"float", "double"}:
+        if item.usage in {"float", "double", "bare"}:
             if item.picture is not None:
-                raise self._wrong(item.at, f"{item.name}: COMP-1 and COMP-2 have no PICTURE")
+                raise self._wrong(item.at, f"{item.name}: a field of this USAGE has no PICTURE")
         elif item.picture is None:
             raise self._wrong(item.at, f"{item.name or 'FILLER'} has neither a PICTURE nor fields below it")
-        elif (item.picture.kind == "national") != (item.usage == "national"):
-            if item.picture.kind != "national" or item.usage is not None:
-                raise self._wrong(item.at, f"{item.name}: USAGE NATIONAL is for PIC N, and PIC N for USAGE NATIONAL")
-            item.usage = "national"
-        elif item.picture.kind not in {"number", "national"} and item.usage not in {None, "display"}:
-            raise self._wrong(
-                item.at, f"{item.name}: PIC {item.picture.text} is no number, so its USAGE can only be DISPLAY"
-            )
+        elif why := _does_not_fit(item, item.picture):
+            raise self._wrong(item.at, f"{item.name}: {why}")
+
+
+def _does_not_fit(item: Item, picture: Picture) -> str | None:
+    """Say why PICTURE and USAGE are not of each other; a USAGE that only the PICTURE tells is filled in."""
+    usage = item.usage
+    if usage == "dbcs" or picture.kind == "graphic":
+        if picture.kind not in {"national", "graphic"} or usage not in {None, "dbcs"}:
+            return "USAGE DISPLAY-1 is for PIC G and PIC N, and PIC G for USAGE DISPLAY-1"
+        item.usage = "dbcs"
+    elif (picture.kind == "national") != (usage == "national"):
+        if picture.kind != "national" or usage is not None:
+            return "USAGE NATIONAL is for PIC N, and PIC N for USAGE NATIONAL"
+        item.usage = "national"
+    elif usage == "any size" and picture.text.upper().startswith("X") and picture.kind == "text":
+        return None
+    elif picture.kind not in {"number", "national"} and usage not in {None, "display"}:
+        return f"PIC {picture.text} is no number, so its USAGE can only be DISPLAY"
+    elif usage == "unsigned packed" and picture.signed:
+        return f"COMP-6 has no sign, and PIC {picture.text} has one"
+    return None
 
 
 class _Clauses:
@@ -194,9 +233,11 @@ class _Clauses:
             item.redefines = self._need("a name", token)
         elif word == "USAGE":
             self._skip("IS")
-            item.usage = self._usage(self._need("a usage", token))
-        elif word in _USAGES or word in _NOT_YET:
-            item.usage = self._usage(token)
+            self._usage(self._need("a usage", token))
+        elif word in _USAGES or word in _BARE:
+            self._usage(token)
+        elif word in {"SIGNED", "UNSIGNED"} and item.usage == "bare":
+            item.bare = item.bare[0], word == "SIGNED"
         elif word == "OCCURS":
             self._occurs(token)
         elif word in {"SIGN", "LEADING", "TRAILING"}:
@@ -216,12 +257,13 @@ class _Clauses:
         elif word not in {"GLOBAL", "EXTERNAL"}:
             raise self._wrong(token, f"unexpected {token.text!r}; is a period missing before it?")
 
-    def _usage(self, token: Token) -> Usage:
-        if token.word in _NOT_YET:
-            raise self._wrong(token, f"USAGE {token.word} is not built yet")
-        if token.word not in _USAGES:
+    def _usage(self, token: Token) -> None:
+        if token.word in _BARE:
+            self._item.usage, self._item.bare = "bare", _BARE[token.word]
+        elif token.word in _USAGES:
+            self._item.usage = _USAGES[token.word]
+        else:
             raise self._wrong(token, f"{token.text!r} is no USAGE")
-        return _USAGES[token.word]
 
     def _occurs(self, token: Token) -> None:
         least = most = self._count(self._need("a number", token))

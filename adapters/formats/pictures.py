@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "national", "number", "printed"]
+Kind = Literal["text", "national", "graphic", "number", "printed"]
 
 MAX_DIGITS = 38
 _PART = re.compile(r"(CR|DB|[A-Z0-9$+\-*/,.£€])(?:\((\d{1,6})\))?")
@@ -20,7 +20,7 @@ class Picture:
     """
     What a PICTURE says: `length` characters, of which `digits` are digits, with 10^-scale as the unit.
 
-    `national` characters have two bytes each; `printed` numbers have their point and sign written in them; other edited pictures are text.
+    `national` and `graphic` characters have two bytes each; `printed` numbers have their point and sign written in them; other edited pictures are text.
     """
 
     text: str
@@ -39,8 +39,10 @@ def parse_picture(text: str) -> Picture:
         return Picture(text, "text", len(joined))
     if joined and set(joined) <= set("NB0/") and "N" in joined:
         return Picture(text, "national", len(joined))
+    if joined and set(joined) <= set("GB") and "G" in joined:
+        return Picture(text, "graphic", len(joined))
     if set(joined) & set("NG"):
-        raise ValueError(f"PIC {text}: double-byte fields (DISPLAY-1) are not read; national ones, PIC N, are")
+        raise ValueError(f"PIC {text} has N or G beside what cannot stand there")
     if number := _NUMBER.fullmatch(joined):
         return _number(text, number)
     if (printed := _PRINTED.fullmatch(joined)) and "9" in joined and ("." in joined or printed[1] or printed[4]):

@@ -463,8 +463,13 @@ def test_descriptor_words_are_checked(tmp_path):
         ("01 R.\n COPY OTHER.", "rec.cpy:2:2: COPY is not resolved here"),
         ("01 R.\n 05 :T:-A PIC X.", "rec.cpy:2:5: ':T:-A' is no name; COPY REPLACING"),
         ("01 R.\n 05 A PIC 9(20) COMP.", "more than 18 digits"),
-        ("01 R.\n 05 A PIC G(4).", "double-byte"),
-        ("01 R.\n 05 A POINTER.", "USAGE POINTER is not built yet"),
+        ("01 R.\n 05 A PIC G(4).", "rec.cpy:2:5: A: PIC G (DISPLAY-1) needs a double-byte code page, and cp037 is none"),
+        ("01 R.\n 05 A PIC G(4) NATIONAL.", "A: USAGE DISPLAY-1 is for PIC G and PIC N"),
+        ("01 R.\n 05 A PIC X(4) DISPLAY-1.", "A: USAGE DISPLAY-1 is for PIC G and PIC N"),
+        ("01 R.\n 05 A PIC 9(4) POINTER.", "rec.cpy:2:5: A: a field of this USAGE has no PICTURE"),
+        ("01 R.\n 05 A PIC S9(4) COMP-6.", "A: COMP-6 has no sign, and PIC S9(4) has one"),
+        ("01 R.\n 05 A PIC X(9) COMP-X.", "PIC X(9) has 9 bytes as COMP-X; 8 are the most"),
+        ("01 R.\n 05 A PIC 9(4) COMP SIGNED.", "unexpected 'SIGNED'"),
         ("01 R.\n 05 A PIC X VALUE 'ab.", "a literal is not closed"),
         ("hello world.", "expected a level number, found 'hello'"),
         ("", "there is no data description"),
@@ -656,3 +661,46 @@ def test_level_88_can_be_checked_with_ranges(tmp_path):
     ]  # fmt: skip
     with pytest.raises(InputError, match="K: Z is none of OPEN-K, SHUT"):
         written(form, [{"K": "Z", "N": 1}])
+
+
+def test_packed_without_a_sign_is_checked_by_rows_and_by_columns(tmp_path):
+    form = opened(tmp_path, "01 R.\n 05 A PIC 9(3) COMP-6.\n 05 B PIC 9(2)V99 COMP-6.", encoding="ascii")
+    content = bytes.fromhex("01239950 11239950 01239A50 00000000")
+
+    rows = read(form, content)
+    (batch,) = form.arrow_batches(io.BytesIO(content))
+
+    assert [record.values for record in rows if isinstance(record, Record)] == [
+        {"A": 123, "B": Decimal("99.50")}, {"A": 0, "B": Decimal("0.00")},
+    ]  # fmt: skip
+    assert batch.rows.to_pylist() == [record.values for record in rows if isinstance(record, Record)]
+    assert [reject.reason for reject in batch.rejects] == [
+        "A: X'1123' has more digits than PIC 9(3) (byte 4 of the file, 0 of the record)",
+        "B: X'9A50' is no packed number without a sign (byte 10 of the file, 2 of the record)",
+    ]
+
+
+def test_an_address_is_as_long_as_on_the_machine_of_its_code_page(tmp_path):
+    def size(**keys):
+        form = opened(tmp_path, "01 R.\n 05 A PIC X.\n 05 B POINTER SYNC.", **keys)
+        out = io.BytesIO()
+        form.write([{"A": "x", "B": 7}], out)
+        assert read(form, out.getvalue())[0].values == {"A": "x", "B": 7}
+        return len(out.getvalue())
+
+    assert (size(encoding="cp037"), size(encoding="ascii")) == (4 + 4, 8 + 8)
+    assert size(encoding="cp037", pointer_bytes=8) == 8 + 8
+
+
+def test_double_byte_text_goes_both_ways_in_a_page_that_has_it(tmp_path):
+    form = opened(tmp_path, "01 R.\n 05 A PIC G(4) DISPLAY-1.\n 05 B PIC N(2) USAGE DISPLAY-1.", encoding="cp932")
+    raw = "東京　　大阪".encode("cp932")
+
+    (record,) = read(form, raw)
+    out = io.BytesIO()
+    form.write([record.values], out)
+
+    assert record.values == {"A": "東京", "B": "大阪"}
+    assert out.getvalue() == raw
+    with pytest.raises(InputError, match="'x' is no double-byte character of cp932"):
+        form.write([{"A": "東x"}], io.BytesIO())

@@ -46,6 +46,11 @@ def every(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    return Program("machine", tmp_path_factory.mktemp("machine"))
+
+
+@pytest.fixture(scope="module")
 def vary(tmp_path_factory):
     return Program("vary", tmp_path_factory.mktemp("vary"))
 
@@ -142,3 +147,23 @@ def test_variable_records_with_a_table_go_both_ways(vary, tmp_path):
     assert records[2].values["LINES_T"] == [{"L_NO": 0, "L_TXT": "LINE"}, {"L_NO": -2, "L_TXT": "LINE"}]
     assert ours.read_bytes() == file.read_bytes()
     assert vary("read", ours) == vary("read", file)
+
+
+def test_packed_without_a_sign_and_numbers_without_a_picture_go_both_ways(machine, tmp_path):
+    """COMP-6, COMP-X, BINARY-..., INDEX and POINTER, in the machine's own byte order."""
+    file, ours = tmp_path / "machine.dat", tmp_path / "ours.dat"
+    machine("write", file)
+    form = opened(copybook="machine.cpy", encoding="ascii", native="little")
+
+    with file.open("rb") as stream:
+        rows = [record.values for record in form.read(stream)]
+    with ours.open("wb") as stream:
+        form.write(rows, stream)
+    by_columns = [row for batch in form.arrow_batches(io.BytesIO(file.read_bytes())) for row in batch.rows.to_pylist()]
+
+    flat = [{**row, "PLACES": "|".join(map(str, row["PLACES"].values()))} for row in rows]
+    assert ["|".join(map(str, row.values())) + "|" for row in flat] == machine("read", file)
+    assert len(rows) == 10
+    assert by_columns == rows
+    assert ours.read_bytes() == file.read_bytes()
+    assert machine("read", ours) == machine("read", file)
