@@ -136,6 +136,9 @@ def test_a_file_without_a_name_replaces_nothing_and_may_be_copied_too(tmp_path, 
 
 
 def test_a_full_disk_is_said_while_a_file_is_written():
-    full = Path("/dev/full").open("r+b", buffering=0)
-    with local._Nameless(full, 16) as begun, pytest.raises(Unavailable, match="No space left"):
+    with (
+        Path("/dev/full").open("r+b", buffering=0) as full,
+        local._Nameless(full, 16) as begun,
+        pytest.raises(Unavailable, match="No space left"),
+    ):
         begun.write(b"a" * 100)
