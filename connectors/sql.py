@@ -25,6 +25,7 @@ from ..core.watch import watching
 from .sql_errors import committing, connecting, executing, is_lost
 from .sql_session import Access, prepare
 from .sql_text import READ_ONLY
+from .sql_undone import undoing
 
 CONNECT_TIMEOUT_S = 10.0
 IDLE_S = 1.0
@@ -141,14 +142,21 @@ class Database:
 
     @contextmanager
     def unit(
-        self, access: Access, *, timeout_s: float | None = None, limit: int | None = None, steps: bool = False
+        self,
+        access: Access,
+        *,
+        timeout_s: float | None = None,
+        limit: int | None = None,
+        steps: bool = False,
+        keeps: bool | None = None,
     ) -> Iterator[Connection]:
         """
         Run the body in one transaction and commit it; leaving it by an exception rolls back.
 
         `read` cannot write where the database knows that. With `autocommit` nothing can be undone, so that any error of
         the body is OutcomeUnknown. `limit` bounds what a SELECT sends where no server cursor can (MySQL). With `steps`
-        the time limit is that of each step, and the body says `step(connection)` before each.
+        the time limit is that of each step, and the body says `step(connection)` before each. `keeps` says whether a
+        write may change tables that cannot roll back; unless it is None the server is asked after an error whether it did.
         """
         timeout_s = timeout_s or self.call_timeout_s
         if self.dialect == "sqlite" and not Path(self._url.database or "").exists():
@@ -163,7 +171,8 @@ class Database:
             with self._watching(connection, timeout_s):
                 with connecting(self.name):
                     prepare(connection, self.dialect, access, timeout_s, limit, steps=steps)
-                with executing(undone=access != "autocommit"):
+                looks = keeps if access == "write" else None
+                with undoing(connection, self.dialect, keeps=looks), executing(undone=access != "autocommit"):
                     yield connection
                 if access == "write":
                     with committing():

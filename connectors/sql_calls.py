@@ -34,7 +34,7 @@ def call(
 ) -> Called:
     """Call with arguments by name; one that is absent has its default or is NULL."""
     values = bound(database, procedure, given)
-    with database.unit(access, timeout_s=timeout_s) as connection:
+    with database.unit(access, timeout_s=timeout_s, keeps=procedure.keeps) as connection:
         leaving()
         with done_already() if access == "autocommit" else nullcontext():
             if database.dialect in {"mysql", "mariadb"} and not procedure.is_function:

@@ -174,7 +174,8 @@ class Procedure:
     A stored procedure or function.
 
     `gives` says what comes back beside OUT parameters: nothing or result sets that nobody declared (`sets`), one value
-    (`value`), or rows of `rows`. `commits`: it may commit by itself, so that nothing undoes it.
+    (`value`), or rows of `rows`. `commits`: it may commit by itself, so that nothing undoes it. `keeps`: it names tables
+    that cannot roll back.
     """
 
     name: str
@@ -185,6 +186,7 @@ class Procedure:
     result: Column | None = None
     rows: tuple[Column, ...] = ()
     commits: bool = False
+    keeps: bool = False
     comment: str | None = None
 
     @property

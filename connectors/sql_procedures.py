@@ -14,6 +14,7 @@ from ..core.errors import ConfigError
 from .sql import Database
 from .sql_model import Argument, Column, Kind, Procedure
 from .sql_statements import POSTGRES
+from .sql_undone import keeps_rows
 
 _VOID, _TRIGGER, _RECORD = 2278, 2279, 2249
 _MODES = {"i": "in", "o": "out", "b": "inout", "v": "variadic", "t": "table"}
@@ -192,6 +193,7 @@ def _mysql(connection: Connection, schema: str | None, name: str) -> Procedure |
         is_function,
         result,
         commits=not is_function and (routine.body is None or _COMMITS.search(routine.body) is not None),
+        keeps=routine.body is None or keeps_rows(connection, "mysql", routine.body),
         comment=routine.comment or None,
     )
 

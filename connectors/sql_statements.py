@@ -20,7 +20,9 @@ from .sql_errors import driver_errors
 from .sql_flood import Flood, at_most, flooding
 from .sql_model import Changed, Column, Kind, Rows
 from .sql_quirks import quirky
+from .sql_session import Access
 from .sql_text import Text, counting, parse, projections
+from .sql_undone import keeps_rows
 from .sql_values import bindable, plain, quirk_reader, reader
 
 _CHUNK = 500
@@ -115,10 +117,12 @@ def write(
     timeout_s: float | None,
     transactional: bool,
     expect_rows: int | None,
+    keeps: bool,
     leaving: Callable[[], None],
 ) -> Changed:
     """Run a statement that writes and commit; another number of rows than expected is Rejected and undone."""
-    with database.unit("write" if transactional else "autocommit", timeout_s=timeout_s) as connection:
+    access: Access = "write" if transactional else "autocommit"
+    with database.unit(access, timeout_s=timeout_s, keeps=keeps) as connection:
         leaving()
         result = _execute(connection, statement, parameters, stream=False)
         with contextlib.nullcontext() if transactional else done_already():
@@ -130,6 +134,14 @@ def write(
                 undone = "nothing was committed" if transactional else "this statement cannot be undone"
                 raise Rejected(f"{count} rows instead of {expect_rows}; {undone}", detail={"count": count})
             return Changed(count, rows=rows)
+
+
+def keeps_what_it_wrote(database: Database, statement: Statement, timeout_s: float | None) -> bool:
+    """Tell whether the statement may write into tables that cannot roll back."""
+    if database.dialect not in {"mysql", "mariadb"}:
+        return False
+    with database.unit("read", timeout_s=timeout_s) as connection:
+        return keeps_rows(connection, database.dialect, statement.text.sql)
 
 
 @contextlib.contextmanager

@@ -60,6 +60,7 @@ def statement_tool(database: Database, name: str, config: StatementConfig, every
     transactional = config.transactional and not statements.commits_by_itself(statement, database.dialect)
 
     pinned = _pinned(database, statement, limits) if config.effect == "read" else None
+    keeps: list[bool] = []  # known from the first write on
 
     def bind(arguments: Mapping[str, Any]) -> dict[str, Any]:
         return bound(config, arguments)
@@ -78,6 +79,8 @@ def statement_tool(database: Database, name: str, config: StatementConfig, every
         return pinned.begin(bind(arguments), call.left_s(), rows_of, partial(read, arguments, call))
 
     def write(arguments: dict[str, Any], call: Call) -> dict[str, Any]:
+        if not keeps:
+            keeps.append(statements.keeps_what_it_wrote(database, statement, call.left_s()))
         done = statements.write(
             database,
             statement,
@@ -86,6 +89,7 @@ def statement_tool(database: Database, name: str, config: StatementConfig, every
             timeout_s=call.left_s(),
             transactional=transactional,
             expect_rows=config.expect_rows,
+            keeps=keeps[0],
             leaving=call.leaving,
         )
         return answer(done)
