@@ -133,7 +133,7 @@ class Outgoing:
         return str(self.properties["message_id"])
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Incoming:
     """
     One delivery. `tag` is good for an answer on the connection `life` that brought it, and nowhere else.

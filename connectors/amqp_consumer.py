@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import queue
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -49,7 +49,9 @@ class Consumer:
         self._prefetch = prefetch
         self._alone = alone
         self._prepare = prepare
-        self._messages: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
+        self._messages: deque[Incoming] = deque()
+        self._come = threading.Condition()
+        self._wanted = 0
         self._stop = threading.Event()
         self._ready = threading.Event()
         self._life = 0
@@ -61,12 +63,30 @@ class Consumer:
 
     def next(self, timeout_s: float) -> Incoming | None:
         """Wait for a message; None when none came in time."""
-        try:
-            while (message := self._messages.get(timeout=timeout_s)).life != self._life:
-                pass  # of a lost connection: it comes again
-        except queue.Empty:
-            return None
-        return message
+        found = self.take(1, timeout_s)
+        return found[0] if found else None
+
+    def take(self, most: int, idle_s: float) -> list[Incoming]:
+        """
+        Wait for so many messages of one connection; give fewer when for a while no further one came.
+
+        Only one thread takes. It sleeps until all are there: waking it for each costs more than all else of a message.
+        """
+        had = 0
+        while True:
+            with self._come:
+                self._wanted = most
+                if len(self._messages) < most:
+                    self._come.wait(idle_s)
+                self._wanted = 0
+            while self._messages and self._messages[0].life != self._life:
+                self._messages.popleft()  # of a lost connection: it comes again
+            count = len(self._messages)
+            if count >= most or count <= had:
+                break
+            had = count
+        found = [self._messages.popleft() for _ in range(min(most, count))]
+        return [message for message in found if message.life == found[-1].life]
 
     def wait_ready(self, timeout_s: float) -> None:
         """Wait until the queue is consumed; raise what stands in the way."""
@@ -210,7 +230,13 @@ class Consumer:
 
     def _subscribe(self, line: Line, channel: Channel) -> None:
         life = self._life = self._life + 1
-        put = self._messages.put
+
+        def put(message: Incoming) -> None:
+            self._messages.append(message)
+            if 0 < self._wanted <= len(self._messages):
+                with self._come:
+                    self._wanted = 0
+                    self._come.notify()
 
         def delivered(tag: int, again: bool, exchange: str, routing_key: str, properties: bytes, body: bytes) -> None:
             put(Incoming(body, exchange, routing_key, again, properties, tag, life))

@@ -11,6 +11,7 @@ from typing import Any
 from .batch import Batch, Columns, Read, Reject, Row
 from .expressions import Env, EvaluationError, Template
 
+_OF_A_ROW = frozenset({"row", "record_no", "run"})
 _COLUMN = re.compile(r"\s*\$\{\{\s*row\.([A-Za-z_]\w*)\s*\}\}\s*", re.ASCII)
 FirstError = Callable[[Row], None]
 """Looks at the first row that failed: it may raise, when no row could have succeeded."""
@@ -49,16 +50,23 @@ class Mapper:
             return self._columns(batch, batch.rows, env, on_error)
         return self._rows(batch, env, on_error)
 
+    @property
+    def _sees_more(self) -> bool:
+        """Tell whether an expression names something beside the row, which a source may have to make."""
+        named = {path[0] for one in (self.where, *(self.fields or {}).values()) if one for path in one.paths}
+        return bool(named - _OF_A_ROW)
+
     def _rows(self, batch: Batch, env: dict[str, Any], on_error: FirstError) -> Mapped:
         where, fields = self.where, self.fields
+        each = batch.each if self._sees_more else None
         rows: list[Row] = []
         places: list[int] = []
         rejects: list[Reject] = []
         filtered = 0
         for at, (row, number) in enumerate(zip(batch.rows, batch.record_nos, strict=True)):
             env["row"], env["record_no"] = row, number
-            if batch.each is not None:
-                env.update(batch.each[at])
+            if each is not None:
+                env.update(each[at])
             try:
                 if where is not None and not _condition(where.fill, env):
                     filtered += 1

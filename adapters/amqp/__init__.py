@@ -94,7 +94,7 @@ class AmqpAdapter(Adapter[AmqpConfig]):
             self.config.call_timeout_s,
             attempts=self._attempts(config),
             bury=partial(self._taking.bury, config),
-            see=self._wire.bodies(config).seen,
+            bodies=self._wire.bodies(config),
         )
 
     def sink(self, spec: Mapping[str, Any], *, sync: str) -> QueueSink:

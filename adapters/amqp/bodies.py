@@ -89,11 +89,14 @@ class Bodies:
 
     def seen(self, message: Incoming) -> dict[str, Any]:
         """Give `message` as expressions see it; InputError when its body cannot be read."""
+        return {**described(message), "body": self.read(message)}
+
+    def read(self, message: Incoming) -> Any:
+        """Give the meaning of a message's body; InputError when it cannot be read."""
         if self.form is not None:
-            return {**described(message), "body": self._read(message.body)}
-        encoding = message.properties.get("content_encoding")
-        body = decode(message.body, message.content_type or self.content_type, encoding)
-        return {**described(message), "body": body}
+            return self._records(message.body)
+        said = message.properties.get
+        return decode(message.body, said("content_type") or self.content_type, said("content_encoding"))
 
     def told(self, message: Incoming) -> dict[str, Any]:
         """Give a message as callers see it; one whose body cannot be read has no body, its bytes and the problem."""
@@ -120,7 +123,7 @@ class Bodies:
         record = record_schema(self.form.columns(), accepts=True)
         return {"type": "array", "items": record} if self.records else record
 
-    def _read(self, body: bytes) -> Any:
+    def _records(self, body: bytes) -> Any:
         assert self.form is not None
         rows: list[dict[str, Any]] = []
         try:

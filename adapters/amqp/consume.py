@@ -13,6 +13,7 @@ import structlog
 from ...core.batch import Batch, Cursor, Reject, Row
 from ...core.errors import DrawbarError, InputError, Rejected
 from .attempts import Attempts
+from .bodies import Bodies, described
 
 if TYPE_CHECKING:
     from ...connectors.amqp import Incoming
@@ -67,13 +68,12 @@ class QueuePortion:
         rows: list[Row] = []
         numbers: list[int] = []
         raw: list[bytes] = []
-        each: list[dict[str, Any]] = []
+        read: list[Incoming] = []
         rejects = []
-        see = self._source.see
+        body_of = self._source.bodies.read
         for number, message in enumerate(messages, at + 1):
             try:
-                whole = see(message)
-                body = whole["body"]
+                body = body_of(message)
                 if not isinstance(body, Mapping):
                     raise InputError("the message's body is not an object with fields")
             except InputError as error:
@@ -82,8 +82,8 @@ class QueuePortion:
                 rows.append(body)
                 numbers.append(number)
                 raw.append(message.body)
-                each.append({"message": whole})
-        return Batch(rows, numbers, rejects, raw=raw, each=each, names=self._names(at, numbers))
+                read.append(message)
+        return Batch(rows, numbers, rejects, raw=raw, each=_Each(read, rows), names=self._names(at, numbers))
 
     def _names(self, at: int, numbers: Sequence[int]) -> list[str]:
         ids = [self._messages[number - 1].message_id for number in numbers]
@@ -141,6 +141,20 @@ class QueuePortion:
         }
 
 
+class _Each(Sequence[Mapping[str, Any]]):
+    """What expressions see beside each row: its message, described when somebody asks."""
+
+    def __init__(self, messages: Sequence[Incoming], bodies: Sequence[Row]) -> None:
+        self._messages = messages
+        self._bodies = bodies
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def __getitem__(self, at: Any) -> Any:
+        return {"message": {**described(self._messages[at]), "body": self._bodies[at]}}
+
+
 class QueueSource:
     """Drain what waits in a queue, in portions of `batch_rows` messages."""
 
@@ -158,9 +172,9 @@ class QueueSource:
         *,
         attempts: Attempts,
         bury: Bury,
-        see: See,
+        bodies: Bodies,
     ) -> None:
-        self.see = see
+        self.bodies = bodies
         self.attempts = attempts
         self.bury = bury
         self.config = config
@@ -192,11 +206,7 @@ class QueueSource:
             self.settling.popleft()()
 
     def _drain(self, consumer: Consumer, limit: int) -> list[Incoming]:
-        messages: list[Incoming] = []
-        while len(messages) < limit and (message := consumer.next(IDLE_S)) is not None:
-            if messages and message.life != messages[0].life:
-                messages = []  # the connection was lost: they come again
-            messages.append(message)
+        messages = consumer.take(limit, IDLE_S)
         if not messages and consumer.trouble:
             raise consumer.trouble
         return messages
