@@ -47,6 +47,8 @@ def _balance(run: Json) -> None:
     say(f"  read {read:,} = written {parts[0]:,} + rejected {parts[1]:,} + filtered {parts[2]:,}{parked}: {agree}")
     for entry in run.get("parked_entries") or ():
         say(f"  parked: nobody knows whether it was called: drawbar dead show {entry}", style="yellow")
+    for ended, count in (run.get("settled") or {}).items():
+        say(f"  parked by earlier runs, settled since: {count:,} {ended}")
     if load := run.get("load"):
         before = f", {load['done_before']} of them by earlier runs" if load["done_before"] else ""
         say(f"  load {load['id']}: {load['ranges']} ranges{before}")

@@ -126,6 +126,8 @@ def _report(name: str, run: Json) -> None:
             say(f"  {portion['rejected']:,} rejected of {portion.get('id') or portion.get('name')}", style="yellow")
     if run.get("parked"):
         say(f"  nobody knows what became of {run['parked']:,} calls: drawbar dead", style="yellow")
+    for ended, count in (run.get("settled") or {}).items():
+        say(f"  parked by earlier runs, settled since: {count:,} {ended}")
     _would(run.get("would"))
     for one in run.get("drift") or ():
         say(f"  drift: {one['said']}", style="yellow")
@@ -217,7 +219,7 @@ def _row(sync: Json) -> tuple[object, ...]:
         _place(sync.get("from")),
         _place(sync.get("to")),
         when(ended),
-        state(done),
+        state(done).append(f", {sync['parked']:,} parked" if sync.get("parked") else ""),
         last.get("read"),
         last.get("written"),
         last.get("rejected") or None,

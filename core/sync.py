@@ -122,6 +122,9 @@ class Carrier:
     full: bool = False
     share: BatchShare = field(default_factory=BatchShare)
     promise: Callable[[Mapping[str, Any]], None] = field(default=lambda promise: None)
+    park: Callable[[Sequence[str]], None] = field(default=lambda entries: None)
+    """Hears of the calls of a portion whose outcome nobody knows, before the portion is done."""
+
     enriching: Enriching | None = None
     valid: Valid | None = None
     again: bool = False
@@ -244,6 +247,8 @@ class Carrier:
                     if isinstance(writing, Promising) and not self.sink.keeps_cursor and not self.again:
                         self.promise({**writing.promise(), "portion": portion.id, "cursor": reached})
                     writing.commit(portion=portion.id, cursor=reached)
+                    if parked:
+                        self.park(parked)
         except DrawbarError as error:
             nameless = isinstance(error, (Rejected, InputError)) and not rejects.first and not self.dry_run
             if nameless and isinstance(portion, Divisible):

@@ -140,7 +140,10 @@ def _partitions(sync: SyncConfig) -> Iterator[Misfit]:
     elif from_.cursor is not None and from_.cursor.snapshot:
         yield "partitions", "partitions: read all of the table in parallel, snapshot in order of its key: leave one out"
     elif to.mode == "replace":
-        yield "partitions", "partitions: each range is committed for itself, so they cannot replace everything at once"
+        yield (
+            "partitions",
+            "partitions: each range is committed for itself, so they cannot replace everything at once: mode upsert with deletes, or leave partitions out",
+        )
     elif to.load == "batched":
         yield "partitions", "partitions: a range is committed as a whole; leave load out"
     elif sync.totals:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .batch import Keeping, Sink, Source
 from .errors import DrawbarError, InputError, Unavailable
 from .pulse import Pulse
+from .rejects import RejectFile
 from .store import events, syncs
 from .store.journal import Connection, Journal
 from .sync import Carrier, Counts, Done, Progress, moment_of
@@ -22,8 +23,10 @@ from .sync_enrich import Valid
 from .sync_fits import effect_of
 from .sync_loads import Loads
 from .sync_outlook import digest_of
+from .sync_parked import Settlements
 from .sync_partitions import Plan, begun, reached
 from .sync_runs import Held
+from .tool_sink import ToolSink
 
 if TYPE_CHECKING:
     from .sync_spread import Spread
@@ -51,7 +54,7 @@ class SyncWork:
             told = self._told(held, progress)
             with self.ends.opened(held) as (source, sink):
                 self._carried(held, source, sink, told)
-            carried = held.done or held.loaded or held.report.get("deleted")
+            carried = held.done or held.loaded or held.report.get("deleted") or held.report.get("settled")
             self._end(held, "succeeded" if carried else "nothing", None)
         except DrawbarError as error:
             self._end(held, "failed", error)
@@ -67,6 +70,8 @@ class SyncWork:
         self._drift(held, source, sink)
         if not held.asked.dry_run:
             self._settle(held.name, sink)
+            if isinstance(sink, ToolSink):
+                self._hear(held, sink)
         held.report |= {
             "date": moment_of(held.run_id or held.id, held.asked.date, held.started_at)["date"],
             "configuration": digest_of(held.config),
@@ -114,6 +119,7 @@ class SyncWork:
             share=self.ends.share(config),
             enriching=self.ends.enriching(held),
             valid=None if config.schema_ is None else Valid.of(self.ends.schema(config.schema_)),
+            park=lambda entries: self.journal.write(lambda conn: syncs.park(conn, held.name, entries)),
             promise=lambda made: self.journal.write(lambda conn: syncs.set_promise(conn, held.name, made)),
         )
 
@@ -258,6 +264,18 @@ class SyncWork:
             syncs.set_cursor(conn, name, promise["cursor"]) if kept else syncs.set_promise(conn, name, None)
 
         self.journal.write(unit)
+
+    def _hear(self, held: Held, sink: ToolSink) -> None:
+        """Take in what persons found out of calls that were parked."""
+        to = self.ends.place.base / held.config.rejects.to
+        told = Settlements(
+            self.journal, held, sink, RejectFile(to, held.name, f"settled:{held.id}", f"settled-{held.id}")
+        )
+        try:
+            told.take_in()
+        finally:
+            if (done := told.close()) is not None:
+                self.note(held, done)
 
     def _end(self, held: Held, state: str, error: DrawbarError | None) -> None:
         finished = time.time()

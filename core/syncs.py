@@ -92,8 +92,16 @@ class Syncs:
             "to": config.to.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True, mode="json"),
             "triggers": [one.model_dump(exclude_none=True, exclude_defaults=True) for one in config.triggers],
             "next": next_start(config.triggers),
+            **({"parked": count} if (count := self._parked(name, config)) else {}),
             "last": last[0].as_json() if last else None,
         }
+
+    def _parked(self, name: str, config: SyncConfig) -> int:
+        """Count the calls that a person has to settle, or that the next run hears of."""
+        if config.to.operation is None:
+            return 0
+        with self._journal.read() as conn:
+            return len(syncs.parked(conn, name))
 
     def look(self, name: str | None = None) -> Sequence[dict[str, Any]]:
         """Show every sync, or one, as `get` does, with how far it is behind and what a crash can do; asks the systems."""

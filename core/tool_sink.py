@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, runtime_chec
 from .access import Caller
 from .batch import Cursor, Reject, Row, RowRefused, Would, Written
 from .errors import ConfigError, DrawbarError, InputError, NotNow, OutcomeUnknown, Rejected, Unavailable
+from .masking import masked
 from .store import ledger
 from .sync_calls import one_effect_of
 from .sync_config import SyncTo
-from .values import canonical, dump, load
+from .values import canonical, dump, load, write_json
 
 if TYPE_CHECKING:
     from .guard import Guard
@@ -129,6 +130,16 @@ class ToolSink:
                 said = f"its key was called with other arguments before (ledger entry {entry})"
                 return Acted(due.record, entry, "refused", said)
             return Acted(due.record, entry, "again")
+        return self._called(prepared, due, entry)
+
+    def again(self, row: Mapping[str, Any]) -> Acted:
+        """Call again what a person settled as not done. Raises as `call`, and InputError where it may not be called any more."""
+        prepared = self._guard.again(row, self._caller)
+        shown = masked(prepared.arguments, self._guard.landscape.hidden(row["tool"]))
+        record = Reject(1, "", write_json(shown))
+        return self._called(prepared, Due(row["id"], prepared.arguments, record), row["id"])
+
+    def _called(self, prepared: Prepared, due: Due, entry: str) -> Acted:
         try:
             answer = self._guard.call(prepared, call_id=entry, batch=True)
         except (OutcomeUnknown, InputError) as error:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Connection, Float, Index, Integer, String, Table, Text, insert, select, update
+from sqlalchemy import Column, Connection, Float, Index, Integer, String, Table, Text, delete, insert, select, update
 
 from ..values import dump, load
 from .tables import metadata
@@ -43,6 +43,9 @@ sync_state = Table(
     Column("promise", Text),
     Column("seen", Text),
 )
+_PARKED = "#"
+"""What a key begins with that is an entry of the ledger, and no sync: its row says in `seen` which sync waits for it."""
+
 _LOADED = ("options", "portions", "cursor_before", "cursor_after", "error", "report")
 
 
@@ -102,6 +105,24 @@ def seen(conn: Connection, sync: str) -> Any:
 
 def set_seen(conn: Connection, sync: str, value: Any) -> None:
     _keep(conn, sync, seen=dump(value))
+
+
+def park(conn: Connection, sync: str, entries: Sequence[str]) -> None:
+    """Keep the ledger's entries whose settlement the sync is to hear of."""
+    for entry in entries:
+        _keep(conn, _PARKED + entry, seen=dump(sync))
+
+
+def parked(conn: Connection, sync: str) -> list[str]:
+    """List what was parked and whose end the sync has not heard of."""
+    rows = conn.execute(
+        select(sync_state.c.sync).where(sync_state.c.sync.like(f"{_PARKED}%"), sync_state.c.seen == dump(sync))
+    )
+    return sorted(row[0].removeprefix(_PARKED) for row in rows)
+
+
+def unpark(conn: Connection, entry: str) -> None:
+    conn.execute(delete(sync_state).where(sync_state.c.sync == _PARKED + entry))
 
 
 def _keep(conn: Connection, sync: str, **values: str | None) -> None:

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from syncing import Night
 
+from drawbar.core.access import Caller
+from drawbar.core.desk import Desk
 from drawbar.core.errors import Rejected, Unavailable
 from drawbar.core.reconcile import Reconciler
 from drawbar.core.store import ledger
 from drawbar.testing.billing import WSDL, Billing
 from drawbar.testing.soap import Close, HttpError, SoapService
 
+OPERATOR = Caller.cli("night desk")
 MAP = {name: f"${{{{ row.{name} }}}}" for name in ("orderId", "customer", "amount")}
 
 
@@ -62,6 +65,14 @@ def night(billing: Any, tmp_path: Path) -> Iterator[Callable[..., Night]]:
         each.close()
 
 
+class Nobody:
+    """No runs of workflows that wait for an answer."""
+
+    def settled(self, entry_id: str) -> None: ...
+
+    def answered(self, approval_id: str) -> None: ...
+
+
 def drop(folder: Path, name: str, *orders: tuple[int, str]) -> None:
     lines = [json.dumps({"orderId": order, "customer": "Ada", "amount": amount}) for order, amount in orders]
     (folder / "drop" / name).write_text("\n".join(lines) + "\n")
@@ -106,6 +117,65 @@ def test_a_call_whose_answer_is_lost_is_parked_and_never_made_again(
     assert calls == [1, 2, 3, 4]
     with here.journal.read() as conn:
         assert ledger.find(conn, run["parked_entries"][0])["state"] == "unknown"
+
+
+@pytest.mark.parametrize("settled", ["done", "not done", "not done, and sent by hand", "dropped", "refused", "nobody"])
+def test_the_next_run_takes_in_what_a_person_found_out_of_a_parked_call(
+    night: Callable[..., Night], billing: Any, tmp_path: Path, settled: str
+) -> None:
+    """Whatever the person says, and whoever calls again: each order is there once, and the counts say what was done."""
+    calls: list[int] = []
+    is_first = True
+
+    def lost(arguments: dict[str, Any]) -> Any:
+        calls.append(arguments["orderId"])
+        if is_first and arguments["orderId"] == 2:
+            if settled == "done":
+                billing.kept.create(arguments)
+            return Close()
+        return billing.kept.create(arguments)
+
+    billing.create = lost
+    drop(tmp_path, "a.jsonl", (1, "1.00"), (2, "2.00"), (3, "3.00"))
+    here = night()
+    first = here.run("bill")
+    is_first = False
+    [entry] = first["parked_entries"]
+    desk = Desk(here.journal, here.guard, Nobody())
+    if settled == "refused":
+        billing.kept.create({"orderId": 2, "amount": 2})  # somebody did it by other means
+    if settled != "nobody":
+        desk.settle(entry, done=settled == "done", caller=OPERATOR, result={"invoiceId": "INV-2", "rc": 0, "text": "ok"})
+    if settled == "not done, and sent by hand":
+        desk.send(entry, caller=OPERATOR)
+    if settled == "dropped":
+        desk.drop(entry, caller=OPERATOR)
+    waiting = here.syncs.get("bill")["parked"]
+    drop(tmp_path, "b.jsonl", (4, "4.00"))
+    second = here.run("bill")
+    third = here.run("bill")
+
+    called, became = {
+        "done": (False, {"done": 1}),
+        "not done": (True, {"called again": 1}),
+        "not done, and sent by hand": (False, {"done": 1}),
+        "dropped": (False, {"dropped": 1}),
+        "refused": (True, {"refused": 1}),
+        "nobody": (False, None),
+    }[settled]
+    rejected = int(settled == "refused")
+    assert waiting == 1
+    assert second.get("settled") == became
+    assert (second["read"], second["written"], second["rejected"]) == (1 + called, 1 + called - rejected, rejected)
+    assert (third["status"], "settled" in third) == ("nothing", False)
+    assert here.syncs.get("bill").get("parked") == (1 if settled == "nobody" else None)
+    assert calls.count(2) == (2 if settled.startswith("not done") or settled == "refused" else 1)
+    has_two = settled not in ("dropped", "nobody")
+    assert sorted(billing.kept.invoices) == [f"INV-{n}" for n in (1, 2, 3, 4) if n != 2 or has_two]
+    if rejected:
+        [line] = Path(second["files"][0]["rejects"]).read_text().splitlines()
+        assert "ERR-017" in json.loads(line)["reason"]
+        assert '"orderId"' in json.loads(line)["text"]
 
 
 def test_a_system_that_is_away_keeps_the_file_and_what_was_called_is_not_called_again(
