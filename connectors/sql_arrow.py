@@ -7,6 +7,7 @@ Only what the target's type holds exactly goes this way: `fits` looks at the typ
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -18,8 +19,6 @@ from .sql_copy import SAID
 
 Array = Any
 """A pyarrow.Array."""
-Matrix = Any
-"""Bytes, a row for each value."""
 _GROUP = 10_000
 _EPOCH_D = (date(2000, 1, 1) - date(1970, 1, 1)).days
 _EPOCH_US = _EPOCH_D * 86_400_000_000
@@ -51,15 +50,17 @@ def fits(kind: Any, said: str) -> bool:
     return plain.get(kind) == base
 
 
-def binary_rows(columns: Sequence[Array], types: Sequence[str]) -> bytes:
+def binary_rows(columns: Sequence[Array], types: Sequence[str]) -> memoryview:
     """Give the rows of equally long arrays; Unfit for a value that its column cannot hold."""
     count = len(columns[0])
-    held: list[Matrix] = [_repeated(len(columns).to_bytes(2, "big"), count)]
+    if not count:
+        return memoryview(b"")
+    held = [_Part(len(columns).to_bytes(2, "big"))]
     pieces: list[Array] = []
 
     def flush() -> None:
         if held:
-            pieces.append(_equal(np.hstack(held)))
+            pieces.append(_equal(held, count))
             held.clear()
 
     for column, said in zip(columns, types, strict=True):
@@ -68,24 +69,45 @@ def binary_rows(columns: Sequence[Array], types: Sequence[str]) -> bytes:
             flush()
             pieces.append(column.cast(pa.binary()))
             continue
-        matrix = _printed(column, said)
+        part = _printed(column, said)
+        length = _Part(len(part.bytes).to_bytes(4, "big"))
         if column.null_count:
             flush()
-            pieces.append(_sparse(matrix, column))
+            pieces.append(_sparse([length, part], column))
         else:
-            held += [_repeated(matrix.shape[1].to_bytes(4, "big"), count), matrix]
+            held += [length, part]
     flush()
     nothing: Any = b""
     rows: Any = compute.binary_join_element_wise(*pieces, nothing, null_handling="replace", null_replacement="")
     offsets = np.frombuffer(rows.buffers()[1], np.int32)[rows.offset :]
-    return bytes(memoryview(rows.buffers()[2])[int(offsets[0]) : int(offsets[len(rows)])])
+    return memoryview(rows.buffers()[2])[int(offsets[0]) : int(offsets[len(rows)])]
 
 
-def _printed(column: Array, said: str) -> Matrix:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Bytes that stand in every row, and the numbers of each row among them: where, of which type, and which."""
+
+    bytes: bytes
+    numbers: Sequence[tuple[int, str, Any]] = ()
+
+
+def _rows(parts: Sequence[_Part], count: int) -> bytearray:
+    """Put parts beside each other, row after row."""
+    row = b"".join(part.bytes for part in parts)
+    rows = bytearray(row) * count
+    before = 0
+    for part in parts:
+        for at, kind, values in part.numbers:
+            np.ndarray((count,), kind, rows, before + at, (len(row),))[:] = values
+        before += len(part.bytes)
+    return rows
+
+
+def _printed(column: Array, said: str) -> _Part:
     """Give the bytes of values of one length; those of NULLs mean nothing."""
     kind, base = column.type, said.partition("(")[0]
     if pa.types.is_boolean(kind):
-        return _big(np.asarray(column.fill_null(False)).astype(np.uint8), 1)
+        return _number("u1", np.asarray(column.fill_null(False)))
     values = _values(column)
     if pa.types.is_decimal(kind):
         return _numeric(values, kind.precision, kind.scale)
@@ -94,8 +116,12 @@ def _printed(column: Array, said: str) -> Matrix:
             return _numeric(values.astype(np.int64), 19, 0)
         return _integers(column, values, _INTEGERS[base], said)
     if pa.types.is_date32(kind):
-        return _big(values - _EPOCH_D, 4)
-    return _big(values - _EPOCH_US if pa.types.is_timestamp(kind) else values, 8)
+        return _number(">i4", values - _EPOCH_D)
+    return _number(">i8", values - _EPOCH_US) if pa.types.is_timestamp(kind) else _number(">f8", values)
+
+
+def _number(kind: str, values: Any) -> _Part:
+    return _Part(bytes(np.dtype(kind).itemsize), [(0, kind, values)])
 
 
 def _values(column: Array) -> Any:
@@ -117,66 +143,62 @@ def _values(column: Array) -> Any:
     return (halves[:, 1].astype(object) << 64) + halves[:, 0].view(np.uint64).astype(object)
 
 
-def _integers(column: Array, values: Any, size: int, said: str) -> Matrix:
+def _integers(column: Array, values: Any, size: int, said: str) -> _Part:
     bounds: Any = compute.min_max(column).as_py()
     least, most = bounds["min"], bounds["max"]
     if least is not None and not -(1 << (size * 8 - 1)) <= least <= most < 1 << (size * 8 - 1):
         raise Unfit(f"{most if most > 0 else least} does not fit {said}")
-    return _big(values.astype(f"i{size}"), size)
+    return _number(f">i{size}", values)
 
 
-def _numeric(units: Any, precision: int, scale: int) -> Matrix:
+def _numeric(units: Any, precision: int, scale: int) -> _Part:
     """Print numbers in groups of four digits; the database drops groups of nothing itself."""
     before, after = -(-(precision - scale) // 4), -(-scale // 4)
     size = np.abs(units)
     size = size if size.dtype == object else size.view(np.uint64)  # the least of 64 bits has no positive one
-    whole, rest = size // 10**scale, size % 10**scale * 10 ** (after * 4 - scale)
-    words = np.empty((len(units), 4 + before + after), dtype=">i2")
-    words[:, 0], words[:, 1], words[:, 3] = before + after, before - 1, scale
-    words[:, 2] = np.where(units < 0, 0x4000, 0)
+    whole = size // 10**scale
+    rest = (size - whole * 10**scale) * 10 ** (after * 4 - scale)
+    words = np.array([before + after, before - 1, 0, scale] + [0] * (before + after), ">i2")
+    numbers = [(4, ">i2", np.where(units < 0, 0x4000, 0))]
     for places, left in ((range(3 + before, 3, -1), whole), (range(3 + before + after, 3 + before, -1), rest)):
         for place in places:
-            words[:, place] = left % _GROUP
-            left = left // _GROUP  # noqa: PLW2901 - what is left of it
-    return words.view(np.uint8)
+            more = left // _GROUP
+            numbers.append(
+                (place * 2, ">i2", left - more * _GROUP)
+            )  # numpy divides far faster than it takes remainders
+            left = more  # noqa: PLW2901 - what is left of it
+    return _Part(words.tobytes(), numbers)
 
 
-def _big(values: Any, size: int) -> Matrix:
-    return values.astype(values.dtype.newbyteorder(">")).view(np.uint8).reshape(-1, size)
-
-
-def _lengths(column: Array, said: str) -> Matrix:
+def _lengths(column: Array, said: str) -> _Part:
     """Give the length before each text, -1 for NULL; Unfit where one is longer than its column."""
+    counts: Any = compute.binary_length(column)
+    lengths = _values(counts.fill_null(-1))
     sizes = said.partition("(")[2].rstrip(")")
-    if sizes:
-        counts: Any = compute.utf8_length(column)
+    if sizes and len(lengths) and int(lengths.max()) > int(sizes):
+        counts = compute.utf8_length(column)
         longest = compute.max(counts).as_py()
-        if longest is not None and longest > int(sizes):
+        if longest > int(sizes):
             raise Unfit(f"{longest} characters do not fit {said}")
-    lengths: Any = compute.binary_length(column)
-    return _big(_values(lengths.fill_null(-1)), 4)
+    return _number(">i4", lengths)
 
 
-def _sparse(matrix: Matrix, column: Array) -> Array:
+def _sparse(parts: Sequence[_Part], column: Array) -> Array:
     """Give the length and the bytes of each value, the length -1 alone for NULL."""
-    count, size = matrix.shape
+    count = len(column)
     valid = np.asarray(column.is_valid())
-    whole = np.hstack([_repeated(size.to_bytes(4, "big"), count), matrix])
+    whole = np.frombuffer(_rows(parts, count), np.uint8).reshape(count, -1)
+    size = whole.shape[1]
     whole[~valid, :4] = 0xFF
-    kept = np.repeat(valid[:, None], size + 4, axis=1)
+    kept = np.repeat(valid[:, None], size, axis=1)
     kept[:, :4] = True
     data: Any = whole[kept]
     ends: Any = np.zeros(count + 1, dtype=np.int32)
-    np.cumsum(np.where(valid, size + 4, 4), out=ends[1:])
+    np.cumsum(np.where(valid, size, 4), out=ends[1:])
     return pa.Array.from_buffers(pa.binary(), count, [None, pa.py_buffer(ends), pa.py_buffer(data)])
 
 
-def _equal(matrix: Matrix) -> Array:
-    count, size = matrix.shape
-    ends: Any = np.arange(0, (count + 1) * size, size, dtype=np.int32)
-    data: Any = np.ascontiguousarray(matrix)
+def _equal(parts: Sequence[_Part], count: int) -> Array:
+    data: Any = _rows(parts, count)
+    ends: Any = np.arange(count + 1, dtype=np.int32) * (len(data) // count)
     return pa.Array.from_buffers(pa.binary(), count, [None, pa.py_buffer(ends), pa.py_buffer(data)])
-
-
-def _repeated(word: bytes, count: int) -> Matrix:
-    return np.broadcast_to(np.frombuffer(word, np.uint8), (count, len(word)))

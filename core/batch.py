@@ -194,7 +194,7 @@ class Dialect:
     max_record_bytes: int
 
 
-Chunk = bytes | bytearray
+Chunk = bytes | bytearray | memoryview
 
 
 class Flow(Protocol):

@@ -100,7 +100,7 @@ class _Quotes:
         if self._first:
             block = block.removeprefix(_MARK)
             self._first = False
-        if _MARK in block:
+        if _MARK[:1] in block and _MARK in block:  # one byte is found far sooner than three
             raise LaneClosed("a byte order mark in the middle")
         parts = block.split(self._quote)
         last = next((at for at in range((len(parts) - 1) // 2 * 2, -1, -2) if b"\n" in parts[at]), None)
