@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import lru_cache
 
@@ -42,6 +42,7 @@ LEXICAL = {
     "language": "^[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*$",
     "NMTOKEN": f"^[:{_MORE}]+$",
     "Name": f"^[:{_FIRST}][:{_MORE}]*$",
+    **dict.fromkeys(("QName", "NOTATION"), rf"^(\{{[^{{}}\s<>\"|\\^`]+\}})?{_NCNAME}$"),
     **dict.fromkeys(("NCName", "ID", "IDREF", "ENTITY"), f"^{_NCNAME}$"),
 }
 """The form of a builtin's text, as JSON Schema can say it."""
@@ -83,6 +84,12 @@ def _checks(kind: Simple) -> Iterator[Fits]:
     sized = kind.base in _BINARY and (facets.min_length, facets.max_length) != (None, None)
     if bounded or sized or (facets.patterns and (is_number(kind) or not all(map(ecma, facets.patterns)))):
         yield _by_libxml2(kind)
+
+
+def matching(patterns: Sequence[str]) -> Fits | None:
+    """Give what tells whether a text matches all patterns that JSON Schema can say; None where there are none."""
+    known = [jsonschema_rs.Draft202012Validator({"pattern": text}) for text in map(ecma, patterns) if text]
+    return (lambda text: all(each.is_valid(text) for each in known)) if known else None
 
 
 def is_number(kind: Simple) -> bool:

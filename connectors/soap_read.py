@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import soap_scalars
+from .soap_names import is_name, read_in
 from .soap_types import (
     ATTRIBUTES_KEY,
     TEXT_KEY,
@@ -124,12 +125,13 @@ class Readers:
 
     @staticmethod
     def _text(kind: Complex, text: Simple) -> Read:
-        scalar, attributes = soap_scalars.reader(text), _attributes(kind)
+        scalar, attributes, is_named = soap_scalars.reader(text), _attributes(kind), is_name(text)
 
         def read(node: Node) -> Any:
             if node.get(_NIL) in _TRUE:
                 return None
-            found: Object = {TEXT_KEY: scalar(node.text or "")}
+            said = node.text or ""
+            found: Object = {TEXT_KEY: read_in(text, node, said) if is_named else scalar(said)}
             attributes(node, found)
             return found
 
@@ -197,7 +199,8 @@ class Readers:
         if isinstance(item, Wildcard):
             plan.wild.append(Leaf(item.key, as_text, item.repeated, way, turn=plan.count))
             return
-        scalar = soap_scalars.reader(item.type) if isinstance(item.type, Simple) else None
+        by_text = isinstance(item.type, Simple) and not is_name(item.type)
+        scalar = soap_scalars.reader(item.type) if by_text and isinstance(item.type, Simple) else None
         leaf = Leaf(item.key, self.element(item), item.repeated, way, scalar, plan.count)
         same = plan.leaves.setdefault(item.tag, [])
         if not any(each.key == leaf.key and each.way == way for each in same):
@@ -269,6 +272,8 @@ def _unexpected(found: Object, child: Node) -> None:
 
 
 def _scalar(kind: Simple) -> Read:
+    if is_name(kind):
+        return lambda node: None if node.get(_NIL) in _TRUE else read_in(kind, node, node.text or "")
     text = soap_scalars.reader(kind)
     is_text = kind.base == "string" and not kind.items and not kind.members
 
@@ -286,12 +291,15 @@ def _scalar(kind: Simple) -> Read:
 
 
 def _attributes(kind: Complex) -> Callable[[Node, Object], None]:
-    known = {each.tag: (each.key, soap_scalars.reader(each.type)) for each in kind.attributes}
+    named = {each.tag: each for each in kind.attributes if is_name(each.type)}
+    known = {each.tag: (each.key, soap_scalars.reader(each.type)) for each in kind.attributes if each.tag not in named}
 
     def read(node: Node, found: Object) -> None:
         for tag, text in node.items():
             if (entry := known.get(tag)) is not None:
                 found[entry[0]] = entry[1](text)
+            elif tag in named:
+                found[named[tag].key] = read_in(named[tag].type, node, text)
             elif namespace(tag) not in _UNSEEN and kind.any_attributes:
                 found.setdefault(ATTRIBUTES_KEY, {})[tag] = text
 
@@ -315,7 +323,7 @@ def _any(node: Node) -> Any:
     said = node.get(_TYPE)
     tag = qualified(node, said) if said else ""
     base = local(tag) if namespace(tag) in {XSD, *ENCODINGS} else "string"
-    return soap_scalars.reader(Simple(base))(node.text or "")
+    return _scalar(Simple(base))(node)
 
 
 def dereferenced(body: Node) -> Node:

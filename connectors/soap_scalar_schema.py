@@ -26,6 +26,7 @@ _HINTS = {
     "duration": "ISO 8601, like P1DT2H.",
     "hexBinary": "Hexadecimal digits.",
     "anyURI": "URI.",
+    "QName": "{namespace}name.",
 }
 _PLAIN = r"^-?\d+(\.\d+)?$"
 _GIVEN = r"^[+-]?(\d+(\.\d*)?|\.\d+)$"
@@ -38,9 +39,9 @@ def schema(kind: Simple, *, output: bool) -> dict[str, Any]:
         items = schema(item_of(kind), output=output)
         if not output and items.get("type") == "string" and not items.keys() & {"pattern", "enum"}:
             items["pattern"] = r"^\S+$"  # blanks part the items
-        return {"type": "array", "items": items, **_lengths(kind.facets, "Items")}
+        return {"type": "array", "items": items, **_lengths(kind.facets, "Items"), **_whole(kind)}
     if kind.members:
-        return {"anyOf": [schema(each, output=output) for each in kind.members]}
+        return {"anyOf": [schema(each, output=output) for each in kind.members], **_whole(kind)}
     if is_spelled(kind):
         return _spelled(kind, output=output)
     if kind.base == "decimal" or kind.base in WIDE:
@@ -98,6 +99,22 @@ def _listed(kind: Simple) -> dict[str, Any]:
     except ValueError:
         return {}
     return {"enum": list(dict.fromkeys(numbers))} if numbers else {}
+
+
+def _whole(kind: Simple) -> dict[str, Any]:
+    """List the values of a list or a union of which only some are allowed; those that have many spellings are described."""
+    said = [to_json(reader(kind)(text)) for text in kind.facets.enum]
+    if not said:
+        return {}
+    plain = [item for value in said for item in (value if isinstance(value, list) else [value])]
+    is_text = all(isinstance(item, (str, int)) for item in plain) and not _is_spelled_freely(kind)
+    return {"enum": said} if is_text else {"description": f"One of {', '.join(dict.fromkeys(kind.facets.enum))}."}
+
+
+def _is_spelled_freely(kind: Simple) -> bool:
+    """Tell whether one value may be sent in many forms: as a number, or as a text."""
+    inside = kind.members or ((item_of(kind),) if kind.items or kind.base in LISTS else ())
+    return any(_is_spelled_freely(each) for each in inside) or kind.base == "decimal" or kind.base in WIDE
 
 
 def _octets(kind: Simple, text: int, octets: int) -> dict[str, int]:

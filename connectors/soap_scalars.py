@@ -12,13 +12,14 @@ import binascii
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ..core.values import Wide, duration, plain_decimal
-from .soap_lexical import fits, is_number
-from .soap_types import Simple
+from .soap_lexical import fits, is_number, matching
+from .soap_types import Facets, Simple
 
 Read = Callable[[str], Any]
 Write = Callable[[Any], str]
@@ -189,9 +190,9 @@ _READ: dict[str, Read] = {
 def writer(kind: Simple) -> Write:
     """Give what makes the text of a plain value, not yet escaped; it raises BadValue."""
     if kind.items or kind.base in LISTS:
-        return _list_writer(writer(item_of(kind)))
+        return _one_of(kind, _list_writer(writer(item_of(kind))))
     if kind.members:
-        return _first_that_fits(kind.members)
+        return _one_of(kind, _first_that_fits(kind.members))
     write = _spelled_writer(kind) if is_spelled(kind) else _plain_writer(kind)
     check = fits(kind)
     if check is None:
@@ -222,6 +223,25 @@ def _plain_writer(kind: Simple) -> Write:
         return found
 
     return listed
+
+
+def _one_of(kind: Simple, write: Write) -> Write:
+    """Refuse what an enumeration of whole lists, or of values of a union, does not name, and what their patterns do not match."""
+    check = matching(kind.facets.patterns)
+    if not kind.facets.enum and check is None:
+        return write
+    read = reader(replace(kind, facets=Facets()))
+    known = [read(text) for text in kind.facets.enum]
+
+    def checked(value: Any) -> str:
+        text = write(value)
+        if known and read(text) not in known:
+            raise BadValue(f"{text[:100]!r} is none of {', '.join(sorted(kind.facets.enum))}")
+        if check is not None and not check(text):
+            raise BadValue(f"{text[:100]!r} is no {kind.name or kind.base}{_facets_of(kind)}")
+        return text
+
+    return checked
 
 
 def equals(kind: Simple, text: str) -> Callable[[Any], bool]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Literal, cast
 
+from .soap_names import is_name, text_in
 from .soap_types import (
     AnyType,
     Attribute,
@@ -149,11 +150,13 @@ class Schemas:
 
     def _declared(self, found: Found) -> Declaration:
         node = found.node
+        plain = Simple(local(node.get("type", "").rpartition(":")[2]))
+        default, fixed = _given(plain, node)
         return Declaration(
             lambda: self._element_type(found),
             nillable=node.get("nillable") in {"true", "1"},
-            default=node.get("default"),
-            fixed=node.get("fixed"),
+            default=default,
+            fixed=fixed,
             doc=documentation(node),
         )
 
@@ -311,13 +314,13 @@ class Schemas:
                 return None  # arrayType and its like: how an array is written, no data
             found = self._find("attribute", tag)
             kind = self._attribute_type(found) if found else Simple("string")
-            return Attribute(local(tag), tag, kind, required, node.get("default"), node.get("fixed"))
+            return Attribute(local(tag), tag, kind, required, *_given(kind, node))
         form = node.get("form")
         is_qualified = form == "qualified" if form else document.form("attribute")
         name = (node.get("name") or "").strip()
         tag = clark(document.space if is_qualified else None, name)
         kind = self._attribute_type(Found(node, document))
-        return Attribute(name, tag, kind, required, node.get("default"), node.get("fixed"), documentation(node))
+        return Attribute(name, tag, kind, required, *_given(kind, node), documentation(node))
 
     def _attribute_type(self, found: Found) -> Simple:
         inner = _child(found.node, "simpleType")
@@ -352,7 +355,10 @@ class Schemas:
         said: dict[str, list[str]] = {}
         for node in found.node:
             if (value := node.get("value")) is not None:
-                said.setdefault(local(node.tag), []).append(value)
+                kind = local(node.tag)
+                said.setdefault(kind, []).append(text_in(base, node, value) if kind == "enumeration" else value)
+        if is_name(base):  # what else is said of names is said of their prefixes, or means nothing
+            said = {name: values for name, values in said.items() if name == "enumeration" or base.items is not None}
         return replace(base, facets=_narrowed(base.facets, said))
 
 
@@ -360,6 +366,14 @@ def documentation(node: Node) -> str | None:
     """Give the text of a declaration's documentation in one line, None when it says nothing."""
     texts = [" ".join("".join(part.itertext()).split()) for part in node.iterfind(f"{_X}annotation/{_X}documentation")]
     return " ".join(text for text in texts if text)[:2000] or None
+
+
+def _given(kind: Simple, node: Node) -> tuple[str | None, str | None]:
+    """Give the default and the fixed value of a declaration."""
+    default, fixed = node.get("default"), node.get("fixed")
+    if not is_name(kind):
+        return default, fixed
+    return default and text_in(kind, node, default), fixed and text_in(kind, node, fixed)
 
 
 def _child(node: Node, *kinds: str) -> Node | None:

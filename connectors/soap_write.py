@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import soap_scalars
+from . import soap_names, soap_scalars
 from .soap_attachments import XOP, Outgoing
 from .soap_scalars import BadValue
 from .soap_types import (
@@ -142,6 +142,8 @@ class Writers:
     def _scalar(self, name: str, kind: Simple) -> Write:
         if kind.base == "base64Binary" and (kind.name == "swaRef" or self._beside_over is not None):
             return self._binary(name, kind)
+        if soap_names.is_name(kind):
+            return self._named(name, kind)
         text, start, end = soap_scalars.writer(kind), f"<{name}{self._typed(kind)}>", f"</{name}>"
 
         def write(value: Any, out: Out) -> None:
@@ -149,6 +151,19 @@ class Writers:
                 out.append(start + escaped(text(value)) + end)
             except BadValue as error:
                 raise Unfit(str(error)) from None
+
+        return write
+
+    def _named(self, name: str, kind: Simple) -> Write:
+        """Write names with their prefixes, which are declared where they stand."""
+        text, start, end = soap_names.writer(kind), f"<{name}{self._typed(kind)}", f"</{name}>"
+
+        def write(value: Any, out: Out) -> None:
+            try:
+                declared, said = text(value, "q")
+            except BadValue as error:
+                raise Unfit(str(error)) from None
+            out.append(f"{start}{declared}>{said}{end}")
 
         return write
 
@@ -245,6 +260,10 @@ class Writers:
         self._alive.append(kind)
         self._bodies[id(kind)] = (None, _nothing)
         attributes = self._attributes(kind)
+        if kind.text and soap_names.is_name(kind.text):
+            attributes, fill = _named_text(kind.text, attributes)
+            self._bodies[id(kind)] = (attributes, fill)
+            return self._bodies[id(kind)]
         fill = self._text(kind.text) if kind.text else self._group(kind.content) if kind.content else _nothing
         self._bodies[id(kind)] = (attributes, fill)
         return self._bodies[id(kind)]
@@ -268,10 +287,10 @@ class Writers:
             (
                 each,
                 self.name(each.tag),
-                soap_scalars.writer(each.type),
+                _in_attribute(each, at),
                 None if each.fixed is None else soap_scalars.equals(each.type, each.fixed),
             )
-            for each in kind.attributes
+            for at, each in enumerate(kind.attributes)
         ]
         if not known and not kind.any_attributes:
             return None
@@ -366,7 +385,7 @@ def _xml(text: str) -> str:
 
 
 def _one_attribute(
-    value: Any, each: Attribute, name: str, text: Callable[[Any], str], is_it: Callable[[Any], bool] | None
+    value: Any, each: Attribute, name: str, text: Callable[[Any, str], str], is_it: Callable[[Any], bool] | None
 ) -> str:
     given = value.get(each.key)
     if given is None:
@@ -378,9 +397,41 @@ def _one_attribute(
     if is_it is not None and not is_it(given):
         raise Unfit(f"it is always {each.fixed}", each.key)
     try:
-        return f' {name}="{quoted(text(given))}"'
+        return text(given, name)
     except BadValue as error:
         raise Unfit(str(error), each.key) from None
+
+
+def _in_attribute(each: Attribute, at: int) -> Callable[[Any, str], str]:
+    """Give what writes the value of an attribute with its name; the prefixes of names are declared beside it."""
+    if not soap_names.is_name(each.type):
+        text = soap_scalars.writer(each.type)
+        return lambda value, name: f' {name}="{quoted(text(value))}"'
+    names = soap_names.writer(each.type)
+
+    def write(value: Any, name: str) -> str:
+        declared, said = names(value, f"q{at}_")
+        return f'{declared} {name}="{said}"'
+
+    return write
+
+
+def _named_text(kind: Simple, others: Callable[[Any], str] | None) -> tuple[Callable[[Any], str], Fill]:
+    """Write names that have attributes: their prefixes are declared among these."""
+    text = soap_names.writer(kind)
+
+    def said(value: Any) -> tuple[str, str]:
+        try:
+            return text(value[TEXT_KEY], "q")
+        except KeyError:
+            raise Unfit("it is missing", TEXT_KEY) from None
+        except BadValue as error:
+            raise Unfit(str(error), TEXT_KEY) from None
+
+    return (
+        lambda value: said(value)[0] + ("" if others is None else others(value)),
+        lambda value, out: out.append(said(value)[1]),
+    )
 
 
 def _free_attributes(value: Any) -> str:
