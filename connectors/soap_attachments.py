@@ -43,10 +43,10 @@ class Outgoing(list[str]):
         super().__init__()
         self.attachments: list[Attachment] = []
 
-    def attach(self, body: bytes, name: str = "") -> str:
+    def attach(self, body: bytes, name: str = "", kind: str = "application/octet-stream") -> str:
         """Take a part; give the address by which the envelope refers to it."""
         content_id = f"{name}{'=' if name else ''}{secrets.token_hex(12)}@drawbar"
-        self.attachments.append(Attachment(content_id, "application/octet-stream", body))
+        self.attachments.append(Attachment(content_id, kind, body))
         return f"cid:{content_id}"
 
 

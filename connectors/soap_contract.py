@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .soap_schema import Schema
 from .soap_types import Element
@@ -20,14 +20,14 @@ class Message:
     """
     What goes into a SOAP body: `wrapper` is the tag around the parts (rpc), None for documents.
 
-    `attached` names the parts that travel beside the envelope as MIME parts (SOAP with attachments).
+    `attached` holds the parts that travel beside the envelope as MIME parts (SOAP with attachments): their types by name.
     """
 
     wrapper: str | None
     parts: tuple[Part, ...]
     headers: tuple[Part, ...]
     encoded: bool
-    attached: tuple[str, ...] = ()
+    attached: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from .soap_types import (
 )
 
 log = structlog.get_logger("drawbar.soap")
-_FORM = 3
+_FORM = 4
 """Goes up when what is written here changes within one version."""
 _FACETS = [each.name for each in fields(Facets)]
 
@@ -116,7 +116,7 @@ class _Encoder:
 
     def _message(self, message: Message) -> Any:
         parts, headers = ([[part.name, self._element(part.element)] for part in some] for some in (message.parts, message.headers))  # fmt: skip
-        return [message.wrapper, parts, headers, message.encoded, list(message.attached)]
+        return [message.wrapper, parts, headers, message.encoded, dict(message.attached)]
 
     def _element(self, each: Element) -> Any:
         said = each.declared
@@ -188,7 +188,7 @@ class _Decoder:
 
     def _message(self, said: list[Any]) -> Message:
         wrapper, parts, headers, encoded, attached = said
-        return Message(wrapper, self._parts(parts), self._parts(headers), encoded, tuple(attached))
+        return Message(wrapper, self._parts(parts), self._parts(headers), encoded, attached)
 
     def _parts(self, said: list[Any]) -> tuple[Part, ...]:
         return tuple(Part(name, self._element(each)) for name, each in said)

@@ -35,14 +35,15 @@ def schema_of(message: Message, headers: tuple[Part, ...] = (), *, output: bool)
     """Give the schema of a message; `headers` are the SOAP headers that may be given, or come, with it."""
     single = _single(message)
     extra = [(HEADERS_KEY, _headers(headers))] if headers else []
-    extra += [(name, Element(name, name, Declaration(_attached), 0)) for name in message.attached]
+    extra += [(name, Element(name, name, Declaration(_attached), 0 if output else 1)) for name in message.attached]
     if single is not None:
         said = of_type(single, extra, output=output)
         doc = message.parts[0].element.declared.doc
         return {**said, "description": doc} if doc and "description" not in said else said
     required = message.wrapper is None or not output
     parts = [(_part_name(message, part), part.element, required) for part in message.parts]
-    return of_parts([*parts, *((name, element, False) for name, element in extra)], output=output)
+    parts += [(name, element, element.min_occurs > 0) for name, element in extra]
+    return of_parts(parts, output=output)
 
 
 def _attached() -> Simple:
@@ -63,11 +64,11 @@ def writer_of(writers: Writers, message: Message) -> Write:
 
     def with_parts(value: Any, out: list[str]) -> None:
         write(value, out)
-        for name in message.attached:
+        for name, kind in message.attached.items():
             if value.get(name) is not None:
                 body = value[name] if isinstance(value[name], bytes) else base64.b64decode(value[name])
                 if isinstance(out, Outgoing):
-                    out.attach(body, name)
+                    out.attach(body, name, kind)
 
     return with_parts
 

@@ -51,12 +51,14 @@ def of_parts(parts: Iterable[tuple[str, Element, bool]], *, output: bool) -> Sch
 
 
 def of_type(kind: Complex, extra: Iterable[tuple[str, Element]] = (), *, output: bool) -> Schema:
-    """Give the schema of a message that is one complex type; `extra` are optional properties beside it (headers)."""
+    """Give the schema of a message that is one complex type; `extra` are properties beside it (headers, MIME parts)."""
     added = list(extra)
     builder = _Builder([kind, *(part.type for _, part in added)], output=output)
     said = builder.body(kind)
     for name, part in added:
         said["properties"][name] = builder.one(part)
+        if part.min_occurs:
+            said["required"] = [*said.get("required", ()), name]
     return builder.finished(said)
 
 

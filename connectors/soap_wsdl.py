@@ -6,7 +6,8 @@ A name is looked up by its qualified name, and by its local name where only one 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ from .soap_xml import WSDL, Node, clark, local, namespace, qualified
 
 SOAP_BINDING = "http://schemas.xmlsoap.org/wsdl/soap/"
 SOAP_12_BINDING = "http://schemas.xmlsoap.org/wsdl/soap12/"
+_MIME_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
+_OCTETS = "application/octet-stream"
 _KINDS = ("message", "portType", "binding", "service")
 _HTTP = {"http://schemas.xmlsoap.org/soap/http", "http://www.w3.org/2003/05/soap/bindings/HTTP/", "", None}
 
@@ -31,7 +34,7 @@ class Said:
     wrapper: str | None
     parts: tuple[tuple[str, Element], ...]
     headers: tuple[tuple[str, Element], ...]
-    attached: tuple[str, ...]
+    attached: Mapping[str, str]
     encoded: bool
 
 
@@ -138,7 +141,7 @@ class Definitions:
             wrapper=clark(space or root.get("targetNamespace"), wrapper) if style == "rpc" else None,
             parts=tuple((name, self._part(parts[name])) for name in names if name in parts),
             headers=tuple((name, element) for name, element, _ in headers if element is not None),
-            attached=tuple(name for name in attached if name in parts and name not in names),
+            attached={name: kind for name, kind in attached.items() if name in parts and name not in names},
             encoded=body is not None and body.get("use") == "encoded",
         )
 
@@ -178,11 +181,14 @@ class Definitions:
         return found if found is not None else near[0] if len(near) == 1 else None
 
 
-def attachments(inner: Node | None) -> tuple[str, ...]:
-    """Name the parts that travel as MIME parts beside the envelope (`mime:content`), each once."""
-    if inner is None:
-        return ()
-    return tuple(dict.fromkeys(each.get("part") for each in inner.iter("{*}content") if each.get("part")))
+def attachments(inner: Node | None) -> dict[str, str]:
+    """Give the parts that travel as MIME parts beside the envelope (`mime:content`), with the first type that each may have."""
+    found: dict[str, str] = {}
+    for each in inner.iter("{*}content") if inner is not None else ():
+        if name := each.get("part"):
+            kind = (each.get("type") or "*").strip()
+            found.setdefault(name, kind if _MIME_TYPE.fullmatch(kind) else _OCTETS)
+    return found
 
 
 def _abstract(kind: Node, node: Node) -> Node | None:

@@ -147,7 +147,7 @@ class Reader:
             # Without a namespace most stacks take the WSDL's own.
             wrapper = clark(said.get("namespace") or namespace(binding.name.text), name)
         made = [self._part(name, parts[name]) for name in names if name in parts]
-        beside = tuple(name for name in aside if name in parts and name not in names)
+        beside = {name: kind for name, kind in aside.items() if name in parts and name not in names}
         return Said(wrapper, tuple(made), tuple(headers), beside, said.get("use") == "encoded")
 
     def _headers(self, concrete: Any) -> Iterator[tuple[str, Element]]:

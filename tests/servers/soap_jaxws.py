@@ -1,4 +1,8 @@
-"""A calculator on JAX-WS: attachments by reference (SwA) at `swa`, MTOM over SOAP 1.2 at `mtom`; compiled once, and kept."""
+"""
+A calculator on JAX-WS; compiled once, and kept.
+
+Attachments by reference (SwA) at `swa`, MTOM over SOAP 1.2 at `mtom`, parts that the WSDL binds to MIME parts at `mime`.
+"""
 
 import hashlib
 import subprocess
@@ -35,7 +39,7 @@ class SoapJaxws(process.Private):
     def start(self) -> Self:
         command: list[str | Path] = [
             *(process.binary("java"), "-XX:TieredStopAtLevel=1", "-cp", f"{self._classpath}:{self._made}"),
-            *("Calc", self.url),
+            *("Calc", self.url, HERE / "mime.wsdl"),
         ]
         self._process = process.start(command, self.log)
         process.wait_until(lambda: "published" in self.log.read_text(), self._process, self.log, 60)
