@@ -131,16 +131,21 @@ class Carrier:
     """What is read was read before: the cursor stays where it is, and what the target has is written again."""
 
     def carry(self, cursor: Any, keep_cursor: Callable[[Any], None]) -> Iterator[Done]:
-        """Carry what is there from the cursor on, portion by portion. Raises one of the five for the first that fails."""
+        """
+        Carry what is there from the cursor on, portion by portion. Raises one of the five for the first that fails.
+
+        A portion that is not whole yet holds no other; that is raised when there was nothing else.
+        """
         total = self.source.total(cursor)
         sum_ = Counts()
+        waits: Unavailable | None = None
         lane = self._lane()
         portions = iter(self.source.portions(cursor, batch_rows=self.config.batch_rows))
         while True:
             with self.share.held():  # a place at both ends for each portion, so that other work gets in between
                 portion = next(portions, None)
                 if portion is None:
-                    return
+                    break
                 if self.stop.is_set():
                     portion.failed(Unavailable("the sync was stopped"), ())
                     raise self._stopped()
@@ -149,6 +154,11 @@ class Carrier:
                     dones = [self._portion(portion, sum_, total, lane, cursor)]
                 except Divided as divided:
                     dones, failure = self._apart(divided, sum_, total, lane, cursor)
+                except Unavailable as error:
+                    if not getattr(portion, "waits", False):
+                        raise
+                    waits = waits or error
+                    continue
             if failure is None and not self.dry_run and not self.again and not self.sink.keeps_cursor:
                 keep_cursor(portion.cursor)
             for done in dones:
@@ -156,6 +166,8 @@ class Carrier:
                 yield done
             if failure is not None:
                 raise failure
+        if waits is not None and not sum_.read:
+            raise waits
 
     def _apart(
         self, first: Divided, before: Counts, total: int | None, lane: Lane | None, cursor: Any

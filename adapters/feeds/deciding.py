@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ...connectors.drop import Files
 from ...core.errors import Rejected
 from ...core.values import write_json
-from .aside import REASON, joined, write_reason
+from .aside import REASON, joined, move_aside, write_reason
 from .found import Found
 
 if TYPE_CHECKING:
@@ -17,15 +18,17 @@ if TYPE_CHECKING:
 
 def retried(feed: Feed, files: Files, found: Found) -> dict[str, Any]:
     """Put a file back into the inbox, its failures forgotten; Rejected when another one of that name is there."""
-    if found.path != feed.inbox(found.name):
-        if not files.move(found.path, feed.inbox(found.name)):
+    name = found.name
+    if found.path != feed.inbox(name):
+        name = feed.origin(name) or name
+        if not files.move(found.path, feed.inbox(name)):
             raise Rejected(f"{found.name} is gone")
         files.remove(found.path + REASON)
-        feed.forget_decisions(found.name)
+        feed.forget_decisions(name)
     elif found.claim is not None:
         feed.claims.gone(files, found.claim)
-    feed.decided(found.name)
-    return feed.find(files, found.name).as_json()
+    feed.decided(name)
+    return feed.find(files, name).as_json()
 
 
 def released(feed: Feed, files: Files, found: Found) -> dict[str, Any]:
@@ -48,11 +51,12 @@ def skipped(feed: Feed, files: Files, found: Found, *, by: str, reason: str | No
     if feed.config.after == "leave":
         feed.notes.note(feed.full_name, found.name, "quarantined", found.mark, reason=write_json(said).decode())
     else:
-        path = joined(feed.folder, feed.config.quarantine, found.name)
-        files.make_folder(path.rpartition("/")[0])
-        if not files.move(found.path, path):
+        folder = joined(feed.folder, feed.config.quarantine)
+        other = hashlib.sha256(found.mark.encode()).hexdigest()  # for a name that is free
+        name = move_aside(files, found.path, folder, found.name, other)
+        if name is None:
             raise Rejected(f"{found.name} is gone")
-        write_reason(files, path, said)
+        write_reason(files, joined(folder, name), said)
         if feed.config.order is not None:
             feed.notes.note(feed.full_name, found.name, "skipped", found.mark)
     return {**found.as_json(), "state": "quarantined", "reason": said["error"]}

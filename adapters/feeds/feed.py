@@ -276,14 +276,18 @@ class Feed:
         return next((one for one in every if one.state in rather), every[0])
 
     def _every(self, files: Files, name: str) -> Iterator[Found]:
-        captures = self.pattern.match(name)
-        if captures is None:
+        origin = self.origin(name)
+        if origin is None:
             return
         yield from (found for found in self.look(files) if found.name == name)
         for folder, state in self._listing.folders():
             path = joined(self.folder, folder, name)
             if (entry := files.stat(path)) is not None:
-                yield Found(name, path, entry.size, entry.modified, state, captures)
+                yield Found(name, path, entry.size, entry.modified, state, self.pattern.match(origin) or {})
+
+    def origin(self, name: str) -> str | None:
+        """Give the name that a file which was put aside had in the inbox; None for one of another feed."""
+        return self._listing.origin(name)
 
     def folders(self) -> list[tuple[str, State]]:
         """Name the folders in which files are put aside."""

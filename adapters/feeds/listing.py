@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from ...connectors.drop import Entry, Files
@@ -16,6 +16,9 @@ from .claims import FOLDER, Claim, Claims
 from .config import FeedConfig
 from .found import Found, State
 from .pattern import Pattern
+
+_AGAIN = re.compile(r"\.[0-9a-f]{8}(?:\.\d{19})?$")
+"""What is put behind a name that is taken where the file is put aside."""
 
 
 class Listing:
@@ -74,9 +77,11 @@ class Listing:
         return Found(name, self.inbox(name), entry.size, entry.modified, state, captures, claim, why)
 
     def quarantined(self, files: Files) -> Iterator[Found]:
-        for found in self.in_folder(files, self._config.quarantine, "quarantined"):
-            if (captures := self._pattern.match(found.name)) is not None:
-                yield replace(found, captures=captures)
+        return self.in_folder(files, self._config.quarantine, "quarantined")
+
+    def origin(self, name: str) -> str | None:
+        """Give the name that a file which was put aside had in the inbox; None for one of another feed."""
+        return next((one for one in (name, _AGAIN.sub("", name)) if self._pattern.match(one) is not None), None)
 
     def folders(self) -> list[tuple[str, State]]:
         aside: list[tuple[str, State]] = [(self._config.quarantine, "quarantined")]
@@ -85,11 +90,12 @@ class Listing:
         return aside
 
     def in_folder(self, files: Files, folder: str, state: State) -> Iterator[Found]:
-        """List a folder in which files are put aside."""
+        """List a folder in which files are put aside, those of other feeds left out."""
         for name, entry in walked(files, joined(self._pattern.folder, folder), self._pattern.depth, ()).items():
-            if not entry.is_folder and not name.endswith(REASON):
-                path = joined(self._pattern.folder, folder, name)
-                yield Found(name, path, entry.size, entry.modified, state)
+            if entry.is_folder or name.endswith(REASON) or (origin := self.origin(name)) is None:
+                continue
+            path = joined(self._pattern.folder, folder, name)
+            yield Found(name, path, entry.size, entry.modified, state, self._pattern.match(origin) or {})
 
     def leave_alone(self, found: Found) -> None:
         """Let an incomplete file wait until it changes."""

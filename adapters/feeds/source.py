@@ -129,6 +129,11 @@ class FilePortion:
         found = self._taken.found
         return {"file": found.name, "size": found.size, "sha256": self._taken.sha256}
 
+    @property
+    def waits(self) -> bool:
+        """Tell whether the file turned out not to be whole yet: it was put back, and others may be read."""
+        return self._incomplete is not None
+
     def lane(self, wanted: Mapping[str, str] | None) -> Lane | None:
         """Offer the file's bytes, where every reader of them understands the same."""
         from ..formats.csv_lane import csv_lane
@@ -205,6 +210,8 @@ class FilePortion:
 
 class BorrowedPortion(FilePortion):
     """A file of which only the copy is ours: whatever comes of it, it stays where it is."""
+
+    waits = False
 
     def finished(self) -> None:
         self._give_back()

@@ -165,9 +165,11 @@ def zoned_field(item: Item, picture: Picture, alphabet: Alphabet) -> Codec:
     plus, minus = "+".encode(encoding), "-".encode(encoding)
 
     def wrong(raw: bytes) -> ValueError:
-        return ValueError(
-            f"{raw.decode(encoding, 'replace')!r} is no number as PIC {picture.text} (X'{raw.hex().upper()}')"
-        )
+        said = f"{raw.decode(encoding, 'replace')!r} is no number as PIC {picture.text} (X'{raw.hex().upper()}')"
+        other = "ascii" if alphabet.is_ebcdic else "cp037"
+        if all(char in "0123456789 " for char in raw.decode(other, "replace")):
+            said += f", and in {other} it would be one: is the encoding right?"
+        return ValueError(said)
 
     def plain(raw: bytes) -> Any:
         try:

@@ -497,6 +497,33 @@ def test_operators_retry_and_skip(adapters, root):
             adapter.file_act(*bad, by="me", reason=None)
 
 
+def test_a_second_wrong_file_of_one_name_can_be_retried_and_skipped_too(adapters, root):
+    adapter = adapters(max_attempts=1)
+    for content in (b"id,amount\n1,2.00\n", b"id,amount\n3,4.00\n"):
+        (root / "x.csv").write_bytes(content)
+        next(portions(adapter)).failed(Rejected("no"), ())
+    (other,) = states(adapter).keys() - {"x.csv"}
+
+    assert adapter.file_act("orders", other, "retry", by="me", reason=None)["name"] == "x.csv"
+    assert (root / "x.csv").read_bytes() == b"id,amount\n3,4.00\n"
+    adapter.file_act("orders", "x.csv", "skip", by="me", reason="a test")
+    assert [row["state"] for row in adapter.files("orders")] == ["quarantined", "quarantined"]
+    assert visible(root) == {"rejected"}
+
+
+def test_feeds_that_share_an_archive_show_only_their_own(root):
+    feeds = {name: {"pattern": f"{name}.*", "ready": {"stable_s": 0}, "format": CSV} for name in ("a", "b")}
+    config = LocalConfig.model_validate({"kind": "local", "root": "drop", "feeds": feeds})
+    adapter = LocalAdapter("drop", config, Place(root.parent, root.parent / "state"))
+    for name in ("a.1", "b.20261123"):
+        (root / name).write_bytes(b"id,amount\n1,2.00\n")
+        next(adapter.source({"feed": name[0]}, sync="s").portions(None, batch_rows=2)).finished()
+
+    assert [row["name"] for row in adapter.files("a")] == ["a.1"]
+    assert [row["name"] for row in adapter.files("b")] == ["b.20261123"]
+    adapter.close()
+
+
 def test_a_sink_writes_a_whole_file_or_nothing(adapters, root):
     sink = adapters().sink({"feed": "orders"}, sync="s")
 

@@ -13,7 +13,7 @@ import pika
 import pytest
 from syncing import Night, carry, execute, rows
 
-from drawbar.core.errors import Rejected
+from drawbar.core.errors import Rejected, Unavailable
 
 TABLE = "create table orders (id integer primary key, customer varchar(10) not null, amount decimal(10,2), placed date)"
 CSV = {"kind": "csv", "columns": {"ID": "integer", "AMOUNT": "decimal", "PLACED": "date"}}
@@ -99,6 +99,26 @@ def test_a_file_with_too_many_bad_records_changes_nothing(night: Any, target: st
         len([path for path in (tmp_path / "drop").rglob("*a.csv*") if path.is_file() and path.stat().st_size > 200])
         == 1
     )
+
+
+def test_a_file_that_is_not_whole_holds_no_other(tmp_path: Path) -> None:
+    (tmp_path / "drop").mkdir()
+    target = f"sqlite:///{tmp_path}/house.db"
+    execute(target, TABLE)
+    (tmp_path / "drop/a.csv").write_text(csv(range(1, 101))[:-3] + ',"open')
+    load = Night(tmp_path, adapters(tmp_path, target), {"load": LOAD})
+    try:
+        with pytest.raises(Unavailable, match=r"a\.csv is not complete"):
+            load.run("load")
+        (tmp_path / "drop/b.csv").write_text(csv(range(101, 131)))
+        (tmp_path / "drop/a.csv").touch()
+
+        assert [file["name"] for file in load.run("load")["files"]] == ["b.csv"]
+        (tmp_path / "drop/a.csv").write_text(csv(range(1, 101)))
+        assert [file["name"] for file in load.run("load")["files"]] == ["a.csv"]
+        assert rows(target, "select count(*) from orders") == [(130,)]
+    finally:
+        load.close()
 
 
 def test_the_same_file_again_is_not_loaded_twice(night: Any, target: str, tmp_path: Path) -> None:
