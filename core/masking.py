@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from cryptography.fernet import Fernet, InvalidToken
-
 from .errors import ConfigError
 
 MASK = "***"
@@ -94,7 +92,7 @@ class Vault:
         )
         self.digest = digest
         """What other keys are derived from; None without a `state_key`."""
-        self._box = Fernet(base64.urlsafe_b64encode(digest)) if digest else None
+        self._box = _Box(digest) if digest else None
 
     def seal(self, text: str) -> str:
         if self._box is None:
@@ -117,10 +115,7 @@ class Vault:
     def open_bytes(self, body: bytes) -> bytes:
         if self._box is None:
             raise ConfigError("a kept value is encrypted and state_key is not set", field="state_key")
-        try:
-            return self._box.decrypt(body)
-        except InvalidToken as error:
-            raise ConfigError("a kept value was encrypted with another state_key", field="state_key") from error
+        return self._box.opened(body, "value")
 
     def sealed(self, text: str) -> bool:
         return text.startswith(_SEALED)
@@ -131,7 +126,22 @@ class Vault:
             return text
         if self._box is None:
             raise ConfigError("a kept input is encrypted and state_key is not set", field="state_key")
+        return self._box.opened(text[len(_SEALED) :].encode(), "input").decode()
+
+
+class _Box:
+    """What seals; its library is loaded where there is a key."""
+
+    def __init__(self, digest: bytes) -> None:
+        from cryptography.fernet import Fernet, InvalidToken
+
+        fernet = Fernet(base64.urlsafe_b64encode(digest))
+        self.encrypt = fernet.encrypt
+        self._decrypt = fernet.decrypt
+        self._refused = InvalidToken
+
+    def opened(self, body: bytes, what: str) -> bytes:
         try:
-            return self._box.decrypt(text[len(_SEALED) :]).decode()
-        except InvalidToken as error:
-            raise ConfigError("a kept input was encrypted with another state_key", field="state_key") from error
+            return self._decrypt(body)
+        except self._refused as error:
+            raise ConfigError(f"a kept {what} was encrypted with another state_key", field="state_key") from error

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from ..errors import InputError
 from ..values import dump, load
 from .ids import new_id
+from .partial import partial_index
 from .tables import metadata
 
 assignments = Table(
@@ -44,12 +45,11 @@ assignments = Table(
     Column("error", Text),
 )
 Index("assignments_run", assignments.c.run_id)
-Index(
+partial_index(
     "assignments_open",
     assignments.c.agent,
     assignments.c.id,
-    sqlite_where=text("state = 'open'"),
-    postgresql_where=text("state = 'open'"),
+    where="state = 'open'",
 )
 STATES = ("open", "done", "failed", "expired", "withdrawn")
 Row = dict[str, Any]

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Float, Index, Integer, String, Table, Text, func, select, text, update
 
+from .partial import partial_index
 from .statement import Statement, insert
 from .tables import meta, metadata
 
@@ -34,11 +35,11 @@ blocks = Table(
 )
 # SQLite finds what is unlinked by the index of what is linked, so it keeps none of its own.
 _UNLINKED_HERE = "chain IS NULL AND no < 0"
-Index(
+partial_index(
     "audit_unlinked",
     blocks.c.id,
-    sqlite_where=text(_UNLINKED_HERE),
-    postgresql_where=text("chain IS NULL"),
+    where=_UNLINKED_HERE,
+    on_postgres="chain IS NULL",
 )
 Index("audit_linked", blocks.c.chain, blocks.c.no)
 

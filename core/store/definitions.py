@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Row, String, Table, and_, func, select, text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Row, String, Table, and_, func, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..values import dump, load
 from . import events
 from .journal import Journal
+from .partial import partial_index
 from .tables import definitions, metadata
 
 registrations = Table(
@@ -33,13 +34,12 @@ registrations = Table(
 )
 # Two processes that change one version: the second breaks this index and hears that it was late.
 Index("registrations_version", registrations.c.kind, registrations.c.id, registrations.c.version, unique=True)
-Index(
+partial_index(
     "registrations_current",
     registrations.c.kind,
     registrations.c.id,
     unique=True,
-    sqlite_where=text("current"),
-    postgresql_where=text("current"),
+    where="current",
 )
 
 

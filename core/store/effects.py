@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Index, Integer, String, Table, Text, text
+from sqlalchemy import Column, Float, Index, Integer, String, Table, Text
 
+from .partial import partial_index
 from .tables import metadata
 
 ledger = Table(
@@ -35,28 +36,25 @@ ledger = Table(
     Column("dead", Integer),  # 1: a compensation that failed for good, until it is done or dropped
 )
 # One effect for one business case: the states in which a key is taken.
-Index(
+partial_index(
     "ledger_key",
     ledger.c.tool,
     ledger.c.key,
     unique=True,
-    sqlite_where=text("key IS NOT NULL AND state IN ('intent', 'done', 'unknown')"),
-    postgresql_where=text("key IS NOT NULL AND state IN ('intent', 'done', 'unknown')"),
+    where="key IS NOT NULL AND state IN ('intent', 'done', 'unknown')",
 )
-Index(
+partial_index(
     "ledger_unknown",
     ledger.c.probe_at,
-    sqlite_where=text("state = 'unknown'"),
-    postgresql_where=text("state = 'unknown'"),
+    where="state = 'unknown'",
 )
 OPEN_CALLS = "state = 'intent' AND (run_id IS NULL OR dead = 1)"
-Index(  # what a run has open is found by the lease of its task
+partial_index(  # what a run has open is found by the lease of its task
     "ledger_calls",
     ledger.c.expires_at,
-    sqlite_where=text(OPEN_CALLS),
-    postgresql_where=text(OPEN_CALLS),
+    where=OPEN_CALLS,
 )
-Index("ledger_dead", ledger.c.id, sqlite_where=text("dead = 1"), postgresql_where=text("dead = 1"))
+partial_index("ledger_dead", ledger.c.id, where="dead = 1")
 Index("ledger_run", ledger.c.run_id)
 
 approvals = Table(
@@ -80,11 +78,10 @@ approvals = Table(
     Column("reason", Text),
 )
 Index("approvals_task", approvals.c.run_id, approvals.c.task, approvals.c.item)
-Index(
+partial_index(
     "approvals_waiting",
     approvals.c.expires_at,
-    sqlite_where=text("state = 'waiting'"),
-    postgresql_where=text("state = 'waiting'"),
+    where="state = 'waiting'",
 )
 
 codes = Table(

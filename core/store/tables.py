@@ -19,8 +19,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
     text,
 )
+
+from .partial import partial_index, tell_postgres
 
 VERSION = 3
 """Of the schema, and of the program: it works on this one and on newer ones that say so."""
@@ -28,6 +31,7 @@ SERVES_FROM = 2
 """The oldest program that works on this schema. A schema serves its own program and the one before."""
 
 metadata = MetaData()
+event.listen(metadata, "before_create", tell_postgres)
 
 # SQLite counts rows by itself only in a column that is spelled INTEGER.
 _Serial = BigInteger().with_variant(Integer(), "sqlite")
@@ -82,35 +86,31 @@ runs = Table(
     Column("started_at", Float),
     Column("finished_at", Float),
 )
-Index(
+partial_index(
     "runs_key_held",
     runs.c.key_held,
     unique=True,
-    sqlite_where=text("key_held IS NOT NULL"),
-    postgresql_where=text("key_held IS NOT NULL"),
+    where="key_held IS NOT NULL",
 )
-Index(
+partial_index(
     "runs_trigger",
     runs.c.trigger_id,
     unique=True,
-    sqlite_where=text("trigger_id IS NOT NULL"),
-    postgresql_where=text("trigger_id IS NOT NULL"),
+    where="trigger_id IS NOT NULL",
 )
 Index("runs_by_workflow", runs.c.workflow, runs.c.id)
-Index(
+partial_index(
     "runs_by_parent",
     runs.c.parent_run,
-    sqlite_where=text("parent_run IS NOT NULL"),
-    postgresql_where=text("parent_run IS NOT NULL"),
+    where="parent_run IS NOT NULL",
 )
-Index("runs_untold", runs.c.id, sqlite_where=text("untold = 1"), postgresql_where=text("untold = 1"))
-Index("runs_by_key", runs.c.key, sqlite_where=text("key IS NOT NULL"), postgresql_where=text("key IS NOT NULL"))
-Index(
+partial_index("runs_untold", runs.c.id, where="untold = 1")
+partial_index("runs_by_key", runs.c.key, where="key IS NOT NULL")
+partial_index(
     "runs_live",
     runs.c.state,
     runs.c.id,
-    sqlite_where=text("finished_at IS NULL"),
-    postgresql_where=text("finished_at IS NULL"),
+    where="finished_at IS NULL",
 )
 
 # A pending task has no row. `item` is -1 for the task itself, else the number of a for_each's item.
@@ -151,12 +151,11 @@ task_runs = Table(
     ),  # of what has a compensation: the order in which it was done, negative when it is undone
     sqlite_with_rowid=False,
 )
-Index(
+partial_index(
     "task_runs_done",
     task_runs.c.run_id,
     task_runs.c.done_no,
-    sqlite_where=text("done_no > 0"),
-    postgresql_where=text("done_no > 0"),
+    where="done_no > 0",
 )
 for _name, _column, _state in (
     ("lease", "lease_until", "running"),
@@ -164,45 +163,39 @@ for _name, _column, _state in (
     ("delayed", "due_at", "delayed"),
     ("waiting", "due_at", "waiting"),
 ):
-    _where = text(f"state = '{_state}'")
-    Index(f"task_runs_{_name}", task_runs.c[_column], sqlite_where=_where, postgresql_where=_where)
+    partial_index(f"task_runs_{_name}", task_runs.c[_column], where=f"state = '{_state}'")
 # What is ready on one queue, the oldest first; the default queue has no name. The index `task_runs_ready` is version 1's.
-Index(
+partial_index(
     "task_runs_ready_on",
     text("coalesce(queue, '')"),
     task_runs.c.due_at,
-    sqlite_where=text("state = 'ready'"),
-    postgresql_where=text("state = 'ready'"),
+    where="state = 'ready'",
 )
 # The items of a for_each that are under way: finding them does not grow with those that are done.
 LIVE_ITEMS = (
     "item >= 0 AND state IN ('ready', 'delayed', 'running', 'waiting', 'held', 'parked', 'child', 'child_waits',"
     " 'child_parked')"
 )
-Index(
+partial_index(
     "task_runs_live",
     task_runs.c.run_id,
     task_runs.c.state,
-    sqlite_where=text(LIVE_ITEMS),
-    postgresql_where=text(LIVE_ITEMS),
+    where=LIVE_ITEMS,
 )
-Index(
+partial_index(
     "task_runs_parked",
     task_runs.c.run_id,
-    sqlite_where=text("state = 'parked'"),
-    postgresql_where=text("state = 'parked'"),
+    where="state = 'parked'",
 )
-Index(  # whose write a person settles
+partial_index(  # whose write a person settles
     "task_runs_unknown",
     task_runs.c.intent,
-    sqlite_where=text("state = 'parked'"),
-    postgresql_where=text("state = 'parked'"),
+    where="state = 'parked'",
 )
-Index(
+partial_index(
     "task_runs_approval",
     task_runs.c.approval,
-    sqlite_where=text("approval IS NOT NULL"),
-    postgresql_where=text("approval IS NOT NULL"),
+    where="approval IS NOT NULL",
 )
 
 # The list of a for_each, once: starting an item reads its own row and not the list.
@@ -249,16 +242,13 @@ events = Table(
     Column("at", Float, nullable=False),
 )
 Index("events_by_run", events.c.run_id, events.c.id)
-Index(
+partial_index(
     "events_seq",
     events.c.seq,
     unique=True,
-    sqlite_where=text("seq IS NOT NULL"),
-    postgresql_where=text("seq IS NOT NULL"),
+    where="seq IS NOT NULL",
 )
-Index(
-    "events_unnumbered", events.c.id, sqlite_where=text("seq IS NULL AND id < 0"), postgresql_where=text("seq IS NULL")
-)
+partial_index("events_unnumbered", events.c.id, where="seq IS NULL AND id < 0", on_postgres="seq IS NULL")
 
 workers = Table(
     "workers",
