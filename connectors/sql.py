@@ -6,6 +6,7 @@ A call is one unit: connect, prepare the session, execute, commit; each phase ha
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -130,6 +131,14 @@ class Database:
             if self._engine is None:
                 self._engine = self._open()
             return self._engine
+
+    def file(self) -> tuple[str, bool] | None:
+        """Give the file of SQLite, and whether who reads it and who writes it exclude each other; None for a server."""
+        if self.dialect != "sqlite":
+            return None
+        with self.unit("read") as connection:
+            mode = connection.exec_driver_sql("pragma journal_mode").scalar_one()
+        return os.path.realpath(str(self._url.database)), mode != "wal"
 
     def close(self) -> None:
         with self._lock:

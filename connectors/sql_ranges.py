@@ -37,7 +37,7 @@ class PartedSource(TableSource):
         return name, bounds(self._database, self._table, name, ranges, least, self._between(window))
 
     def within(self, column: str, low: Any, high: Any, *, portion: str, window: Window | None = None) -> Source:
-        return RangeSource(self._database, self._table, column, low, high, portion, self._between(window))
+        return RangeSource(self._database, self._table, column, low, high, portion, self._between(window), self._apart)
 
     def _between(self, window: Window | None) -> list[sa.ColumnElement[bool]]:
         """Compare with the cursor before, and with the one behind, itself included."""
@@ -93,12 +93,13 @@ class RangeSource:
     high: Any
     id: str
     where: Sequence[sa.ColumnElement[bool]] = ()
+    apart: bool = False
     lane: Any = None
     one_effect = (True, "each range is committed with the mark that it is there; a load that was cut off goes on")
 
     def portions(self, cursor: Cursor, *, batch_rows: int) -> Iterator[Portion]:
         open_ = partial(self._opened, rows=batch_rows)
-        rows = Stream(self.name, open_, self.database, cursor, self.id)
+        rows = Stream(self.name, open_, self.database, cursor, self.id, self.apart)
         if self.lane is None:
             yield rows
             return

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -22,6 +23,7 @@ from ..core.values import canonical
 from .sql import Database, step
 from .sql_model import Table
 from .sql_shapes import readers, shape
+from .sql_spool import spooled
 from .sql_statements import Statement, readers_of, streaming, unique_names
 from .sql_steps import STEP_S
 from .sql_values import writer
@@ -93,6 +95,9 @@ class Stream:
     database: Database
     cursor: Cursor = None
     id: str = field(default_factory=lambda: f"full:{new_id()}")
+    apart: bool = False
+    """Read to the end before the first row is given: the target is in the same file, which reading keeps locked."""
+
     repeats: ClassVar[bool] = True
 
     @property
@@ -104,12 +109,19 @@ class Stream:
         first = 1
         if self.is_near:
             batch_rows = min(batch_rows, _NEAR_ROWS)
-        with self.database.unit("read", timeout_s=STEP_S, steps=True) as connection:
-            result, convert = self.open(connection)
-            names = unique_names(list(result.keys()))
-            while chunk := fetched(result, batch_rows):
+        with closing(self._chunks(batch_rows)) as read:
+            names, convert = next(read)
+            for chunk in spooled(read) if self.apart else read:
                 yield _batch(Columns.of(names, chunk, convert), first)
                 first += len(chunk)
+
+    def _chunks(self, rows: int) -> Generator[Any, None, None]:
+        """Give names and readers of the columns first, then raw rows."""
+        with self.database.unit("read", timeout_s=STEP_S, steps=True) as connection:
+            result, convert = self.open(connection)
+            yield unique_names(list(result.keys())), convert
+            while chunk := fetched(result, rows):
+                yield chunk
                 step(connection)
 
     def missing(self, path: Sequence[str], row: Row) -> str | None:
@@ -153,25 +165,17 @@ class SqliteStream(Stream):
 class CopiedStream:
     """All of a table; it can pass as bytes too."""
 
-    rows: Stream
+    name: str
+    rows: Callable[[], Stream]
+    """Opens it where a row has to be seen, which takes what bytes do without."""
     flow: Callable[[], Flow]
+    cursor: Cursor = None
+    id: str = field(default_factory=lambda: f"full:{new_id()}")
     repeats: ClassVar[bool] = True
     is_near: ClassVar[bool] = False
 
-    @property
-    def id(self) -> str:
-        return self.rows.id
-
-    @property
-    def name(self) -> str:
-        return self.rows.name
-
-    @property
-    def cursor(self) -> Cursor:
-        return self.rows.cursor
-
     def batches(self, batch_rows: int) -> Iterator[Batch]:
-        return self.rows.batches(batch_rows)
+        return self.rows().batches(batch_rows)
 
     def missing(self, path: Sequence[str], row: Row) -> str | None:
         return _missing(path, row)
@@ -218,9 +222,16 @@ class StatementSource:
         self._statement = statement
         self._parameters = parameters
         self._name = name
+        self._apart = False
 
     def portions(self, cursor: Cursor, *, batch_rows: int) -> Iterator[Portion]:
-        yield Stream(self._name, lambda connection: self._open(connection, batch_rows), self._database)
+        yield Stream(
+            self._name, lambda connection: self._open(connection, batch_rows), self._database, apart=self._apart
+        )
+
+    def apart(self) -> None:
+        """Read all rows before the first is given."""
+        self._apart = True
 
     def _open(self, connection: Connection, rows: int) -> tuple[CursorResult[Any], list[Any]]:
         result = streaming(connection, self._statement, self._parameters, rows)
@@ -246,6 +257,7 @@ class TableSource:
         self._lane: TableLane | None = None
         self._flow: Callable[[], Flow] | None = None
         self._order: list[str] = []
+        self._apart = False
         self._overlap = timedelta(seconds=watermark.get("overlap_s", 0) if watermark else 0)
         self.one_effect = _effect(watermark)
         self._range: tuple[Any, Any] | None = None
@@ -306,8 +318,9 @@ class TableSource:
     def close(self) -> None: ...
 
     def _whole(self, rows: int) -> Portion:
-        stream = self._stream(rows)
-        return stream if self._flow is None else CopiedStream(stream, self._flow)
+        if self._flow is None:
+            return self._stream(rows)
+        return CopiedStream(self._table.full_name, partial(self._stream, rows), self._flow)
 
     def _stream(self, rows: int) -> Stream:
         from .sql_lane import TableColumns
@@ -324,9 +337,14 @@ class TableSource:
             if (near := SqliteColumns.of(database, self._table)) is not None:
                 convert = readers(self._table, [column.name for column in self._table.columns], database.dialect)
                 return SqliteStream(
-                    name, lambda connection: self._all(connection, rows), database, by_column=near, reads=convert
+                    name,
+                    lambda connection: self._all(connection, rows),
+                    database,
+                    apart=self._apart,
+                    by_column=near,
+                    reads=convert,
                 )
-        return Stream(name, lambda connection: self._all(connection, rows), database)
+        return Stream(name, lambda connection: self._all(connection, rows), database, apart=self._apart)
 
     def _copied(self, last: Cursor, rows: int) -> CopiedPage | None:
         assert self._lane is not None
@@ -355,6 +373,10 @@ class TableSource:
 
         with self._database.unit("read", timeout_s=STEP_S) as connection:
             return totals_of(connection, self._table, names)
+
+    def apart(self) -> None:
+        """Read all rows of a portion before the first is given."""
+        self._apart = True
 
     def only(self, since: Any, until: Any) -> None:
         """Read from one stamp to another, both included, whatever the cursor says."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from .adapter import Place
 from .batch import Sink, Source
@@ -23,6 +23,20 @@ from .sync_runs import Held
 from .tool_sink import ToolSink
 from .tool_source import ToolSource
 from .values import parse_json
+
+
+@runtime_checkable
+class InFile(Protocol):
+    """An adapter whose system may be a file."""
+
+    def file(self) -> tuple[str, bool] | None: ...
+
+
+@runtime_checkable
+class Spooling(Protocol):
+    """A source that can read all of a portion before it gives the first row."""
+
+    def apart(self) -> None: ...
 
 
 class Ends:
@@ -46,7 +60,33 @@ class Ends:
         if from_.operation is not None:
             moment = moment_of(held.run_id or held.id, held.asked.date, held.started_at)
             return ToolSource(from_, self.calls(held, f"{from_.adapter}.{from_.operation}"), moment)
-        return self.landscape.adapter(from_.adapter).source(spec_of(from_), sync=name)
+        source = self.landscape.adapter(from_.adapter).source(spec_of(from_), sync=name)
+        if isinstance(source, Spooling) and self._locked(held.config):
+            source.apart()
+        return source
+
+    def file(self, adapter: str) -> tuple[str, bool] | None:
+        """Give the file that a system is, and whether who reads it and who writes it exclude each other."""
+        found = self.landscape.adapter(adapter)
+        return found.file() if isinstance(found, InFile) else None
+
+    def _locked(self, config: SyncConfig) -> bool:
+        """Tell whether both ends are one file in which nobody reads while a portion is written; refuses what would wait for itself."""
+        if not config.to.is_database:
+            return False
+        into = self.file(config.to.adapter)
+        if into is None or not into[1]:
+            return False
+        reading = {f"lookups.{name}": one.adapter for name, one in config.lookups.items()}
+        if config.totals:
+            reading["totals"] = config.from_.adapter
+        if stuck := [key for key, adapter in reading.items() if self.file(adapter) == into]:
+            raise ConfigError(
+                f"{stuck[0]} reads the file of SQLite that is written at the same time, and its journal lets nobody read then",
+                field=stuck[0],
+                next=f"let its owner run once: sqlite3 {into[0]} 'pragma journal_mode = wal'",
+            )
+        return self.file(config.from_.adapter) == into
 
     def sink(self, held: Held) -> Sink:
         name, to = held.name, held.config.to

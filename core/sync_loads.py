@@ -134,4 +134,4 @@ class Loads:
         for end in (held.config.from_.adapter, held.config.to.adapter):
             budget = self._work.ends.landscape.config(end).budget
             budgets[end] = budget.batch or budget.concurrency
-        return at_a_time(held.config, budgets)
+        return at_a_time(held.config, budgets, one_writer=self._work.ends.file(held.config.to.adapter) is not None)

@@ -144,13 +144,13 @@ def begun(cursor: Any, config: SyncConfig, *, full: bool) -> Plan | None:
     return None
 
 
-def at_a_time(config: SyncConfig, budgets: Mapping[str, int]) -> int:
+def at_a_time(config: SyncConfig, budgets: Mapping[str, int], *, one_writer: bool) -> int:
     """
     Say how many ranges go at the same time, so that each finds a place at both ends.
 
-    Within one system it is one: a file of SQLite is locked for all while one of them commits.
+    Within one system it is one, and so where one at a time writes (a file of SQLite).
     """
     rules = config.partitions
     assert rules is not None
     ends = (config.from_.adapter, config.to.adapter)
-    return 1 if ends[0] == ends[1] else max(1, min(rules.parallel, *(budgets[end] for end in ends)))
+    return 1 if one_writer or ends[0] == ends[1] else max(1, min(rules.parallel, *(budgets[end] for end in ends)))

@@ -87,6 +87,10 @@ class SqlAdapter(Adapter[SqlConfig]):
         found = reflect(self.database, config.table or name)
         return narrowed(found, config, self.config.quirks, f"{self.name}.tables.{name}")
 
+    def file(self) -> tuple[str, bool] | None:
+        """Give the file that the database is, and whether reading and writing exclude each other."""
+        return self.database.file()
+
     def source(self, spec: Mapping[str, Any], *, sync: str) -> Source:
         from ...connectors.sql_ranges import PartedSource
         from ...connectors.sql_source import StatementSource

@@ -384,7 +384,7 @@ def test_kill_9_at_any_moment_loses_nothing_and_repeats_nothing(
     time.sleep(0.3)
     carry(tmp_path, adapters, {"copy": copy}, "copy")
 
-    assert len(set(seen)) > KILLS // 4, "the kills came too early"
+    assert len(set(seen)) > KILLS // 8, "the kills came too early"
     assert any(count % 100 for count in seen), "no kill came in the middle of a run"
     assert rows(target, "select count(*) from orders") == [(KILLS * 100,)]
     assert same((source, target))

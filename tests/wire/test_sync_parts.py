@@ -10,7 +10,7 @@ import pytest
 from syncing import CALLER, Night, execute, rows
 
 from drawbar.app import open_app
-from drawbar.core.errors import InputError, Rejected, Unavailable
+from drawbar.core.errors import ConfigError, InputError, Rejected, Unavailable
 from drawbar.core.roster import is_served
 from drawbar.core.sync_loads import Loads
 
@@ -340,6 +340,37 @@ def test_a_load_is_spread_over_those_who_work_as_a_run_that_everybody_sees(tmp_p
     assert (run["status"], run["read"], run["written"]) == ("succeeded", 900, 900)
     assert sum(task.item is not None and task.state == "succeeded" for task in tasks) == 6
     assert rows(f"sqlite:///{tmp_path}/house.db", "select count(*), count(distinct id) from orders") == [(900, 900)]
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+@pytest.mark.parametrize("way", ["whole", "in ranges", "looked up"])
+def test_both_ends_in_one_file_of_sqlite_do_not_wait_for_each_other(
+    night: Callable[..., Night], tmp_path: Path, mode: str, way: str
+) -> None:
+    """More is written than SQLite's cache holds, so that it wants the file for itself in the middle."""
+    house = f"sqlite:///{tmp_path}/house.db"
+    sync: dict[str, Any] = {
+        "from": {"adapter": "same", "table": "orders"},
+        "to": {"adapter": "house", "table": "lines", "mode": "upsert"},
+    }
+    if way == "in ranges":
+        sync["partitions"] = {"ranges": 3}
+    if way == "looked up":
+        found = {"adapter": "same", "table": "orders", "key": {"id": "${{ row.id }}"}, "columns": ["name"]}
+        sync |= {"lookups": {"l": found}, "map": {"id": "${{ row.id }}", "name": "${{ lookup.l.name }}"}}
+    plain = "(id integer primary key, name varchar(400))"
+    here = night(sync, f"create table orders {plain}", f"create table lines {plain}")
+    many = f"{NUMBERS.format(last=9000)} insert into orders select i, printf('%0390d', i) from n"
+    execute(house, f"pragma journal_mode = {mode}", many)
+    two = {**here.adapters, "same": here.adapters["house"]}
+    beside = Night(tmp_path, two, {"s": sync})
+
+    if (way, mode) == ("looked up", "delete"):
+        with pytest.raises(ConfigError, match="lets nobody read then"):
+            beside.run("s")
+    else:
+        assert beside.run("s")["written"] == 9000
+    beside.close()
 
 
 def test_how_far_a_sync_is_behind_its_source_is_shown_and_looking_makes_no_table(
