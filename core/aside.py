@@ -29,7 +29,7 @@ _PREVIEW = 200
 _MAX_SHOWN_BYTES = 33_554_432
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Kept:
     """A value ready for a row: `text` is what the row holds, and `store` writes the body, if it has one, in the row's own unit."""
 

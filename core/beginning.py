@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .access import Caller
 from .aside import Aside, Kept
-from .course import Course
+from .course import Course, Foresee
 from .errors import InputError
 from .expressions import EvaluationError
 from .interpreter import State
@@ -67,7 +67,15 @@ class Beginning:
             return False
         return runs.key_is_held(conn, runs.lock_key(conn, held_key(header.workflow, header.key)))
 
-    def begin(self, record: Record, conn: Connection, *, room: int = 0, trigger_id: str | None = None) -> list[Course]:
+    def begin(
+        self,
+        record: Record,
+        conn: Connection,
+        *,
+        room: int = 0,
+        trigger_id: str | None = None,
+        foresee: Foresee | None = None,
+    ) -> list[Course]:
         """Store it, and all that follows, in a unit of the caller; one whose key is held waits for its turn."""
         header, plan = self.known.header, self.known.plan
         held = None if header.key is None else held_key(header.workflow, header.key)
@@ -97,6 +105,7 @@ class Beginning:
             trace=header.trace,
         )
         course = record.course(conn, self.known, 0, State(), room)
+        course.foresee = foresee
         by = None if parent is None else {"parent": parent, "task": task}
         if queued:
             course.tell("run.queued", body={"key": header.key})

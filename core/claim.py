@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .aside import Kept
@@ -37,20 +37,19 @@ class Claim:
     begun: Begun | None = None
     """The call whose intent is recorded already: it is made at once, by the thread that made this claim."""
 
-    @property
-    def run_id(self) -> str:
-        return self.known.header.id
+    run_id: str = field(init=False)
+    step: Step = field(init=False)
 
-    @property
-    def step(self) -> Step:
-        return self.known.plan.steps[self.task]
+    def __post_init__(self) -> None:
+        self.run_id = self.known.header.id
+        self.step = self.known.plan.steps[self.task]
 
     @property
     def place(self) -> tuple[str, str, int]:
         return self.run_id, self.task, self.item
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Came:
     """What came of a claim, ready to be stored."""
 

@@ -11,7 +11,6 @@ from . import results
 from .aside import Kept
 from .claim import Came, Claim
 from .context import Shelf
-from .context_config import ContextConfig
 from .errors import DrawbarError, InputError
 from .interpreter import (
     CHILD,
@@ -68,9 +67,11 @@ class Course:
         owner: str,
         room: int,
         queues: Queues,
+        shelf: Shelf,
     ) -> None:
         self.conn = conn
         self.known = known
+        self.run_id = known.header.id
         self.version = version
         self.state = state
         self.before = state
@@ -80,7 +81,7 @@ class Course:
         self.claims: list[Claim] = []
         self.fresh: dict[str, tuple[Any, Any]] = {}
         self.has_model: Callable[[str], bool] = _nobody
-        self.shelf = Shelf(ContextConfig())
+        self.shelf = shelf
         self.foresee: Foresee | None = None
         """Prepares the write that this thread goes on with, so that its intent is part of its claim."""
         self.queued = False
@@ -99,10 +100,6 @@ class Course:
         self._events: list[dict[str, Any]] = []
         self.ended: dict[str, Any] | None = None
         """The output, as a row holds it, and the error of a run that ends here."""
-
-    @property
-    def run_id(self) -> str:
-        return self.known.header.id
 
     def tell(self, type: str, task: str | None = None, item: int = WHOLE, body: Any = None) -> None:  # noqa: A002
         number = None if item == WHOLE else item

@@ -25,7 +25,7 @@ from .beginning import Beginning, checked, key_of, must_wait, reopen, to_repeat
 from .children import Children
 from .claim import Claim
 from .context import Shelf
-from .course import Course
+from .course import Course, Unforeseen
 from .doorbell import Bell, Doorbell
 from .errors import DrawbarError, InputError, Unavailable
 from .events import Events, RunEvent
@@ -207,7 +207,13 @@ class Engine:
         return False
 
     def _begin(
-        self, beginning: Beginning, trigger_id: str | None, before: Callable[[Connection], None], room: int
+        self,
+        beginning: Beginning,
+        trigger_id: str | None,
+        before: Callable[[Connection], None],
+        room: int,
+        *,
+        foresees: bool = True,
     ) -> tuple[Run | str, list[Claim]]:
         """Commit it; give the run as it has begun, or the id of one that is read."""
         run_id = beginning.run_id
@@ -218,10 +224,15 @@ class Engine:
                 run_id = first
                 return []
             before(conn)
-            return beginning.begin(self._record, conn, room=room, trigger_id=trigger_id)
+            return beginning.begin(self._record, conn, room=room, trigger_id=trigger_id, foresee=foresee)
 
+        ahead = self._ahead if room else None
+        foresee = self._work.foreseen if foresees and ahead is not None else None
         try:
-            courses = self._record.write(unit, self._ahead if room else None)
+            courses = self._record.write(unit, ahead)
+        except Unforeseen as error:
+            log.warning("ahead.fails", error=str(error))
+            return self._begin(beginning, trigger_id, before, room, foresees=False)
         except Away as error:
             if not (error.in_doubt and self._has_begun(run_id)):
                 raise

@@ -36,7 +36,7 @@ class Stale(Exception):
     """The task is somebody else's by now."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Begun:
     """A call whose intent is recorded already."""
 

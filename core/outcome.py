@@ -30,7 +30,7 @@ State = Literal["done", "rejected", "unavailable", "unknown", "failed"]
 _STATES: dict[str, State] = {"rejected": "rejected", "unavailable": "unavailable", "unknown": "unknown"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """What came of one attempt. `recovery` says what an error allows (policy.verdict decides)."""
 
@@ -130,7 +130,8 @@ def _compared(bound: Bound, outcome: Outcome) -> Outcome:
     except (TypeError, ValueError, RecursionError) as error:
         is_json, deviation = False, f"the answer is no JSON: {error}"
     if deviation is None:
-        return replace(outcome, is_json=True)
+        outcome.is_json = True
+        return outcome
     log.warning("answer.deviates", tool=bound.name, deviation=deviation)
     notes = {**outcome.notes, "deviation": deviation}
     if bound.tool.strict and bound.effect == "read":

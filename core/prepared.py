@@ -16,7 +16,7 @@ from .store import ledger
 from .values import canonical
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prepared:
     """A call that may be made: converted arguments, the business key, and the approval that it needs."""
 

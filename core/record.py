@@ -189,8 +189,10 @@ class Record:
 
     def course(self, conn: Connection, known: Known, version: int, state: State, room: int) -> Course:
         now = self.journal.now()
-        course = Course(conn, known, version, state, now=now, owner=self.owner, room=room, queues=self.queues)
-        course.has_model, course.shelf = self.has_model, self.shelf
+        course = Course(
+            conn, known, version, state, now=now, owner=self.owner, room=room, queues=self.queues, shelf=self.shelf
+        )
+        course.has_model = self.has_model
         return course
 
     def _heir(self, course: Course) -> Course | None:
@@ -229,14 +231,18 @@ class Record:
         """Hear that a unit was committed; who has room goes on in the parents of what has ended."""
         claims: list[Claim] = []
         room = min((course.room for course in courses), default=0)
+        ready: list[tuple[str, str, int, Queue]] = []
+        timed = False
         for course in courses:
             known = course.known
             known.outputs.update(course.fresh)
             self.memory.keep(known, course.version, course.state)
             claims += course.claims
-        if ready := [place for course in courses for place in course.left_ready]:
+            ready += course.left_ready
+            timed |= course.set_timer
+        if ready:
             self.ring(ready)
-        if any(course.set_timer for course in courses):
+        if timed:
             self.wake()
         for course in courses:
             if course.state.ended:

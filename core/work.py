@@ -80,6 +80,7 @@ class Work:
         self._guard = guard
         self._intents = Intents(guard)
         self.ahead = self._intents.ahead
+        self.foreseen = self._intents.foreseen
         """Adds the intent of the write that a thread goes on with to the commit that claims it."""
         self._wait = wait
         self._run_sync = run_sync
@@ -406,7 +407,7 @@ class Work:
             nonlocal taken
             # A commit whose answer was lost may have been one; then what it began is still ours.
             if foresees and ahead is not None:
-                course.foresee = self._intents.foreseen
+                course.foresee = self.foreseen
             if is_first or not runs.has_ended(course.conn, claim.place, claim.fence, self._record.owner):
                 taken = course
                 course.came(claim, settle(course.conn))

@@ -23,7 +23,7 @@ from .statement import Statement
 HELD = ("intent", "done", "unknown")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Intent:
     """What is about to be done. `id` is the same for every attempt; `expires_at` is when its caller has surely given up."""
 

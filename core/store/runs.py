@@ -42,7 +42,7 @@ class Header:
     """The trace that it belongs to, as W3C's traceparent."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Held:
     """What a claim gives: the fence by which its outcome is accepted, and what earlier attempts left."""
 
@@ -56,7 +56,7 @@ class Held:
     """Nobody has had it before, and it has the intent that was given."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Intended:
     """The intent of a write that is part of its claim."""
 
