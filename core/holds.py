@@ -89,6 +89,11 @@ class Holds:
             finally:
                 self._lock.release()
 
+    def refresh(self) -> None:
+        """Look again when it is time, where that is a look at our own file: whoever calls here must not wait for a line."""
+        if self._journal.is_sqlite and time.monotonic() >= self._until:
+            self.renew()
+
     def live(self) -> Mapping[str, dict[str, Any]]:
         """Give every hold by its target; while the journal is away, as it was last seen."""
         if time.monotonic() >= self._until:

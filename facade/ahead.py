@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ..core.budget import Share
     from .errands import ToolByMcp
 
+_Under = tuple[int, "Turn", "Begun"]
+"""A call under way, and the line that it is heard by."""
 log = structlog.get_logger("drawbar.facade")
 
 
@@ -48,6 +50,7 @@ class Turns:
         self.ended = False
         """Whether the client says nothing more."""
         self._direct = app.direct
+        self._holds = app.guard.holds
         self._client = client
         self._waiting: dict[str, deque[tuple[float, Turn]]] = {}
         self._asks: set[str] = set()
@@ -57,21 +60,29 @@ class Turns:
     def __bool__(self) -> bool:
         return bool(self._ears or self._waiting)
 
-    def wait(self) -> tuple[bool, list[Work]]:
-        """Wait until the client says something, True, or a call goes on; give what needs a thread."""
+    def wait(self) -> tuple[bool, list[_Under]]:
+        """Wait until the client says something, True, or calls can go on; give those for `go_on`."""
         if self._ears.are_deaf:
             return True, []
-        hears, works = False, list[Work]()
+        hears, calls = False, list[_Under]()
         for fileno, call in self._ears.heard(TICK_S if self._waiting else LOOK_S if self._ears else None):
             if fileno == self._client:
                 hears = not self.ended
                 if self.ended:
                     self._ears.leave(self._client)
             elif call is not None:
-                works += self._heard(fileno, *call)
+                calls.append((fileno, *call))
+        return hears, calls
+
+    def go_on(self, calls: Sequence[_Under]) -> list[Work]:
+        """Go on with calls, and begin those that there is a place for; give what needs a thread."""
+        self._holds.refresh()
+        works = list[Work]()
+        for call in calls:
+            works += self._heard(*call)
         for system in list(self._waiting):
             works += self._serve(system)
-        return hears, works
+        return works
 
     def take(self, turn: Turn) -> Work | None:
         """Begin a call, now or when there is a place; give it back where it needs a thread."""

@@ -6,6 +6,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 _READ_BYTES = 65536
 _MOST_WAITING = 1000
@@ -48,9 +49,24 @@ class Said:
         self._waiting: deque[bytes] = deque()
         self._writing = threading.Lock()
         self._is_gone = False
+        self._gathers = False
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send what is said meanwhile, by whomever, when the block ends; nothing in it may wait."""
+        self._gathers = True
+        try:
+            yield
+        finally:
+            self._gathers = False
+            self._send()
 
     def write(self, line: bytes) -> None:
         self._waiting.append(line)
+        if not self._gathers:
+            self._send()
+
+    def _send(self) -> None:
         while self._waiting and self._writing.acquire(blocking=len(self._waiting) > _MOST_WAITING):
             try:
                 self._flush()

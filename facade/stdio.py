@@ -53,13 +53,13 @@ class _Talk:
     def read(self) -> Sequence[Work] | None:
         """Wait for messages; give the calls among them that need a thread, and None at the end."""
         while True:
-            hears, works = self._turns.wait()
-            if hears:
-                lines = self._heard.more()
-                if lines is None:
-                    self._turns.ended = True
-                else:
-                    works += [work for line in lines if (work := self._understood(line)) is not None]
+            hears, heard = self._turns.wait()
+            lines = self._heard.more() if hears else ()
+            if lines is None:
+                self._turns.ended = True
+            with self._said.together():
+                works = self._turns.go_on(heard)
+                works += [work for line in lines or () if (work := self._understood(line)) is not None]
             if works:
                 return works
             if self._turns.ended and not self._turns:

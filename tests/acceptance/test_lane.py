@@ -205,7 +205,7 @@ def _length(head):
     return int(found[1]) if found else 0
 
 
-def test_over_stdio_a_call_after_a_rest_does_not_wait_for_its_place(house):
+def test_over_stdio_a_call_after_a_rest_waits_for_no_place_and_needs_no_thread(house, monkeypatch):
     (given, to), (heard, said) = os.pipe(), os.pipe()
     caller = Caller.agent("clerk", house.app.config.agents["clerk"])
     with (
@@ -230,6 +230,9 @@ def test_over_stdio_a_call_after_a_rest_does_not_wait_for_its_place(house):
         with slots.asking:
             assert slots.rest(time.monotonic() + 60)  # as it does after a second without a call
         assert seconds(4) < PATIENCE_S / 2
+        house.app.guard.holds.forget()  # as it is after a moment without a call
+        monkeypatch.setattr(house.app.direct, "call", None)  # by which a thread would make it
+        seconds(5)
         to.close()
         thread.join(10)
 

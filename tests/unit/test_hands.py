@@ -1,6 +1,7 @@
 """Threads that read and work: one system that hangs holds up neither another one nor the reading."""
 
 import os
+import select
 import threading
 from functools import partial
 
@@ -100,6 +101,23 @@ def test_lines_come_whole_and_one_that_is_too_long_is_told_once():
 
     assert got == [b"one", b"two", None, b"four", b"five"]
     assert heard.more() is None
+
+
+def test_what_is_said_together_leaves_at_once_also_when_something_fails():
+    given, end = os.pipe()
+    said = Said(end)
+
+    with pytest.raises(ValueError, match="one of them"), said.together():
+        said.write(b"one")
+        other = threading.Thread(target=said.write, args=(b"two",))
+        other.start()
+        other.join(SOON_S)
+        assert not select.select([given], [], [], 0)[0]
+        raise ValueError("one of them")
+
+    assert os.read(given, 100) == b"one\ntwo\n"
+    said.write(b"three")
+    assert os.read(given, 100) == b"three\n"
 
 
 def test_nobody_hears_and_nothing_fails():
