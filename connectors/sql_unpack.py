@@ -54,14 +54,24 @@ class _Fields:
         found = self.size < 0
         return found if found.any() else None
 
+    @property
+    def bits(self) -> Any:
+        """Tell which are there, as Arrow does; None where all are."""
+        return None if (empty := self.empty) is None else _bits(~empty)
+
     def array(self, values: Any, kind: Any) -> Any:
-        return pa.array(values, kind, mask=self.empty)
+        """Give numbers as they are; pa.array() would load all that numpy has for masked ones."""
+        return pa.Array.from_buffers(kind, len(values), [self.bits, pa.py_buffer(values)])
 
     def bounded(self, values: Any, least: int, most: int) -> Any:
         seen = values if self.empty is None else values[self.size >= 0]
         if len(seen) and (seen.min() < least or seen.max() > most):
             raise _Unusual
         return values
+
+
+def _bits(found: Any) -> Any:
+    return pa.py_buffer(np.packbits(found, bitorder="little"))
 
 
 Decode = Callable[[_Fields], Any]
@@ -119,7 +129,7 @@ def _by_driver(fields: _Fields) -> Any:
 
 
 def _truths(fields: _Fields) -> Any:
-    return fields.array(fields.read("u1") != 0, pa.bool_())
+    return pa.Array.from_buffers(pa.bool_(), len(fields.at), [fields.bits, _bits(fields.read("u1") != 0)])
 
 
 def _dates(fields: _Fields) -> Any:
@@ -161,8 +171,7 @@ def _decimals(fields: _Fields, precision: int, scale: int) -> Any:
         units = units * 10**kept + digits // 10 ** (4 - kept)
     units = np.where(sign == 0, units, -units)
     halves: Any = np.ascontiguousarray(np.stack([units, units >> 63], axis=1))
-    bits = None if fields.empty is None else pa.array(valid).buffers()[1]
-    return pa.Array.from_buffers(pa.decimal128(precision, scale), len(units), [bits, pa.py_buffer(halves)])
+    return fields.array(halves, pa.decimal128(precision, scale))
 
 
 def _texts(fields: _Fields) -> Any:
@@ -179,21 +188,21 @@ def _cut(fields: _Fields, kind: Any) -> Any:
     edges[0:-1:2], edges[1::2] = fields.at, fields.at + np.maximum(fields.size, 0)
     edges[-1] = edges[-2]
     empty = fields.empty
-    bits = None if empty is None else pa.array(np.repeat(~empty, 2)).buffers()[1]
+    bits = None if empty is None else _bits(np.repeat(~empty, 2))
     pieces = pa.Array.from_buffers(kind, len(edges) - 1, [bits, pa.py_buffer(edges), pa.py_buffer(fields.data)])
-    whole: Any = np.arange(0, len(edges) - 1, 2)
-    return pieces.take(whole)
+    whole = np.arange(0, len(edges) - 1, 2, dtype=np.int64)
+    return pieces.take(pa.Array.from_buffers(pa.int64(), len(whole), [None, pa.py_buffer(whole)]))
 
 
-def _numbers(kind: str) -> Decode:
-    return lambda fields: fields.array(fields.read(kind), None)
+def _numbers(code: str, kind: Any) -> Decode:
+    return lambda fields: fields.array(fields.read(code), kind)
 
 
 _DECODERS: Mapping[str, Decode] = {
-    "smallint": _numbers("i2"),
-    "integer": _numbers("i4"),
-    "bigint": _numbers("i8"),
-    "double precision": _numbers("f8"),
+    "smallint": _numbers("i2", pa.int16()),
+    "integer": _numbers("i4", pa.int32()),
+    "bigint": _numbers("i8", pa.int64()),
+    "double precision": _numbers("f8", pa.float64()),
     "boolean": _truths,
     "date": _dates,
     "text": _texts,

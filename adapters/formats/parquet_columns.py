@@ -22,7 +22,7 @@ _MAGIC = b"PAR1"
 _BUFFER = 1 << 18
 _MB = 1024 * 1024
 _DIGITS = 38
-_GROUP_BYTES = 8 * _MB
+_GROUP_BYTES = 4 * _MB
 Codec = Literal["snappy", "zstd", "gzip", "none"]
 Check = Callable[[Any], Any]
 """Gives a value as its column holds it; ValueError for one that does not fit."""
