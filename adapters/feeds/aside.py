@@ -70,11 +70,11 @@ def archive_here(folder: Path, copy: Path, name: str, sha256: str) -> None:
         raise Unavailable(f"the archive {folder}: {error.strerror}") from error
 
 
-def move_marker(files: Files, marker: str, folder: str | None) -> None:
-    """Let a marker follow its file into a folder, or remove it."""
+def move_marker(files: Files, marker: str, place: str | None) -> None:
+    """Let a marker follow its file to a place, or remove it."""
     try:
-        if folder is not None:
-            files.move(marker, joined(folder, marker.rpartition("/")[2]))
+        if place is not None:
+            files.move(marker, place)
             return
     except Rejected:
         pass

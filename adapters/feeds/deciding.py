@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...connectors.drop import Files
 from ...core.errors import Rejected
 from ...core.values import write_json
-from .aside import REASON, joined, move_aside, write_reason
+from .aside import REASON, joined, move_aside, move_marker, write_reason
 from .found import Found
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ def retried(feed: Feed, files: Files, found: Found) -> dict[str, Any]:
             raise Rejected(f"{found.name} is gone")
         files.remove(found.path + REASON)
         feed.forget_decisions(name)
+        if (marker := feed.config.ready.marker_of(name)) is not None:
+            move_marker(files, found.path.removesuffix(found.name) + marker, feed.inbox(marker))
+            files.create(feed.inbox(marker), b"")  # where it has not come back
     elif found.claim is not None:
         feed.claims.gone(files, found.claim)
     feed.decided(name)
@@ -57,6 +60,7 @@ def skipped(feed: Feed, files: Files, found: Found, *, by: str, reason: str | No
         if name is None:
             raise Rejected(f"{found.name} is gone")
         write_reason(files, joined(folder, name), said)
+        feed.let_marker_follow(files, found.name, folder)
         if feed.config.order is not None:
             feed.notes.note(feed.full_name, found.name, "skipped", found.mark)
     return {**found.as_json(), "state": "quarantined", "reason": said["error"]}

@@ -227,7 +227,7 @@ class Feed:
                 name = move_aside(files, self.claims.path(taken.claim), folder, taken.found.name, taken.sha256)
                 if name is not None:
                     write_reason(files, joined(folder, name), said)
-                self._let_marker_follow(files, taken.found.name, folder)
+                self.let_marker_follow(files, taken.found.name, folder)
                 self.claims.gone(files, taken.claim)
         finally:
             self.claims.settled(taken.claim)
@@ -253,7 +253,7 @@ class Feed:
                     move_aside(files, self.claims.path(claim), folder, taken.found.name, taken.sha256)
                 else:
                     files.remove(self.claims.path(claim))
-                self._let_marker_follow(files, taken.found.name, folder)
+                self.let_marker_follow(files, taken.found.name, folder)
                 self.claims.gone(files, claim)
         finally:
             self._done_with(taken)
@@ -324,10 +324,11 @@ class Feed:
         log.warning(kind.replace("file", "feed"), feed=self.full_name, file=name, reason=why)
         self.notes.tell(kind, {"name": self.full_name, "file": name, "reason": why})
 
-    def _let_marker_follow(self, files: Files, name: str, folder: str | None) -> None:
+    def let_marker_follow(self, files: Files, name: str, folder: str | None) -> None:
+        """Move the marker of a file into a folder, or remove it: left behind it would speak for the next of that name."""
         marker = self.config.ready.marker_of(name)
         if marker is not None:
-            move_marker(files, self.inbox(marker), folder)
+            move_marker(files, self.inbox(marker), folder and joined(folder, marker))
 
     def _done_with(self, taken: Taken) -> None:
         taken.copy.unlink(missing_ok=True)

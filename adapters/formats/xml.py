@@ -160,6 +160,7 @@ class _Walk:
     """Finds the records among a parser's events and frees what is done with."""
 
     def __init__(self, path: list[str], names: Names) -> None:
+        self._path = path
         self._matches = [names.matcher(name) for name in path]
         self._open: list[Any] = []
         self._inside = 0
@@ -181,6 +182,8 @@ class _Walk:
                 if not self._open and element.getroottree().docinfo.internalDTD is not None:
                     raise WrongFile(_NO_DTD)
                 self._open.append(element.tag)
+                if len(self._open) == 1 and len(self._matches) > 1 and not self._matches[0](element.tag):
+                    raise WrongFile(f"its root element is {element.tag}, and record: begins with {self._path[0]}")
                 if not self._inside and self._is_record():
                     self._inside = len(self._open)
                 continue

@@ -348,17 +348,25 @@ def test_folders_may_vary_and_files_keep_theirs(adapters, root):
     for folder in ("a/in", "b/in", "b/out", "b/in/deep"):
         (root / folder).mkdir(parents=True)
         (root / folder / "x.csv").write_bytes(b"id\n" + folder.encode() + b"\n")
-    adapter = adapters(pattern="{who}/in/*.csv", max_attempts=1)
+        (root / folder / "x.CTL").touch()
+    adapter = adapters(pattern="{who}/in/*.csv", max_attempts=1, ready={"marker": "{stem}.CTL"})
 
     assert sorted(load(adapter)) == ["a/in/x.csv", "b/in/x.csv"]
 
     assert (root / "archive/a/in/x.csv").exists()
+    assert (root / "archive/a/in/x.CTL").exists()
+    assert not (root / "a/in/x.CTL").exists()
     assert states(adapter) == {"a/in/x.csv": "archived", "b/in/x.csv": "archived"}
     (root / "a/in/x.csv").write_bytes(b"id\n2\n")
+    (root / "a/in/x.CTL").touch()
     for portion in portions(adapter):
         portion.failed(Rejected("no"), ())
-    adapter.file_act("orders", "a/in/x.csv", "retry", by="cli:me", reason=None)
+    assert not (root / "a/in/x.CTL").exists()
+    assert adapter.file_act("orders", "a/in/x.csv", "retry", by="cli:me", reason=None)["state"] == "ready"
     assert (root / "a/in/x.csv").exists()
+    assert not (root / "rejected/a/in/x.CTL").exists()
+    adapter.file_act("orders", "a/in/x.csv", "skip", by="cli:me", reason=None)
+    assert not (root / "a/in/x.CTL").exists()
     assert Pattern("in/**/x*.csv").match("a/b/x1.csv") == {}
     assert Pattern("in/**/x*.csv").match("x1.csv") == {}
     assert Pattern("in/*/x*.csv").match("a/b/x1.csv") is None

@@ -134,6 +134,14 @@ def test_document_types_and_broken_documents_are_refused(document, said):
         read(opened(record="order"), document)
 
 
+def test_another_root_is_a_wrong_file_and_not_one_without_records():
+    form = opened(record="o:orders/o:order", namespaces={"o": "urn:orders"})
+
+    assert read(form, b'<orders xmlns="urn:orders"/>') == []
+    with pytest.raises(WrongFile, match=r"its root element is \{urn:other\}orders, and record: begins with o:orders"):
+        read(form, b'<orders xmlns="urn:other"><order/></orders>')
+
+
 class Endless(io.RawIOBase):
     """A document that is far larger than what may be held of it."""
 
