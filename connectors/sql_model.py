@@ -24,6 +24,7 @@ Kind = Literal[
     "array",
     "other",
 ]
+KEPT = "= "
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "like", "is null"]
 ORDERED: frozenset[Kind] = frozenset(
     {"integer", "bigint", "decimal", "float", "text", "date", "time", "timestamp", "timestamptz", "uuid"}
@@ -130,7 +131,8 @@ class Query:
     """
     A read of at most `limit` rows of one table. `after` holds the values of the `order` columns of the last row seen (keyset paging).
 
-    The order must end in a unique key when `after` is used.
+    The order must end in a unique key when `after` is used. With `pages` a row holds, under KEPT and its place there,
+    each column of the order that is not shown as it is kept.
     """
 
     columns: Sequence[str]
@@ -138,6 +140,7 @@ class Query:
     order: Sequence[Order] = ()
     after: Sequence[Any] | None = None
     limit: int = 100
+    pages: bool = False
 
 
 @dataclass(frozen=True, slots=True)

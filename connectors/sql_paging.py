@@ -10,12 +10,13 @@ from typing import Any
 
 from ..core.errors import InputError
 from ..core.values import canonical, dump, load
-from .sql_model import Condition, Order
+from .sql_model import KEPT, Condition, Order
 
 
 def token(where: Sequence[Condition], order: Sequence[Order], last: Mapping[str, Any]) -> str:
     """Make the token of the page after `last`."""
-    body = dump({"q": _digest(where, order), "v": [last[item.column] for item in order]})
+    kept = [last.get(f"{KEPT}{at}", last[item.column]) for at, item in enumerate(order)]
+    body = dump({"q": _digest(where, order), "v": kept})
     return base64.urlsafe_b64encode(body.encode()).decode().rstrip("=")
 
 

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from .sql import Database
 from .sql_flood import at_most
-from .sql_model import Kind, Query, Rows, Table
-from .sql_shapes import condition_on, form_of, readers, shape, values_of
+from .sql_model import KEPT, Column, Kind, Query, Rows, Table
+from .sql_shapes import compared_writer, condition_on, form_of, readers, shape, values_of
 from .sql_statements import Limits, abandon, bounded
-from .sql_values import writer
+from .sql_values import column_reader, writer
 
 if TYPE_CHECKING:
     from ..core.tool import Reading
@@ -30,6 +30,9 @@ class _Form:
         self.limits = limits
         self.select = selecting(table, query, database.dialect)
         self.readers = readers(table, query.columns, database.dialect)
+        self.readers += [
+            column_reader(as_kept(table.column(name)), database.dialect) for _, name in kept_of(table, query)
+        ]
         self.pinned: PinnedRead | None = None
         if database.driver == "psycopg":
             with suppress(ImportError):  # the driver is not as we know it
@@ -46,7 +49,8 @@ class TableRead:
         self._table = table
         self._max_bytes = max_bytes
         self._columns = {column.name: column for column in table.columns}
-        self._writers = {column.name: writer(column, database.dialect) for column in table.columns}
+        self._writers = {column.name: compared_writer(column, database.dialect) for column in table.columns}
+        self._kept = {column.name: writer(as_kept(column), database.dialect) for column in table.columns}
         self._forms: dict[Any, _Form] = {}
         self.begins = database.driver == "psycopg"
         self._streams = any(column.kind in _UNBOUNDED and not column.length for column in table.columns)
@@ -82,7 +86,7 @@ class TableRead:
             values += values_of(condition, known, self._columns[name], self._writers[name])
         for order, last in zip(query.order, query.after or (), strict=False):
             if last is not None:
-                values.append(self._writers[order.column](last))
+                values.append(self._kept[order.column](last))
         return form, {f"v{at}": value for at, value in enumerate(values)}
 
     def _ordinary(self, form: _Form, values: dict[str, Any], left_s: float) -> Rows:
@@ -98,14 +102,26 @@ class TableRead:
             return found
 
 
+def as_kept(column: Column) -> Column:
+    """Give the column without its quirk."""
+    return column if column.quirk is None else Column(column.name, column.stored or column.kind)
+
+
+def kept_of(table: Table, query: Query) -> list[tuple[int, str]]:
+    """Name the columns of the order that are not shown as they are kept: the next page begins after what is kept."""
+    named = enumerate(item.column for item in query.order)
+    return [(at, name) for at, name in named if query.pages and table.column(name).quirk is not None]
+
+
 def selecting(table: Table, query: Query, dialect: str) -> sa.Select[Any]:
     """Compose the SELECT of a query's form, with a parameter `v0`, `v1` for each value in their order."""
     columns = shape(table).c
     binds = _Binds()
-    chosen = sa.select(*(columns[name] for name in query.columns))
+    kept = (columns[name].label(f"{KEPT}{at}") for at, name in kept_of(table, query))
+    chosen = sa.select(*(columns[name] for name in query.columns), *kept)
     for condition in query.where:
         form = form_of(condition)
-        chosen = chosen.where(condition_on(table, form, binds.take(form[2])))
+        chosen = chosen.where(condition_on(table, form, binds.take(form[2]), dialect))
     for order in query.order:
         column = columns[order.column]
         if table.column(order.column).nullable:

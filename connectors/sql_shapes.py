@@ -22,6 +22,9 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "like": lambda column, value: column.like(value),
 }
 _LONGEST_LIST = 1000
+_BLANK = frozenset({"text", "other"})
+_PADS = frozenset({"firebird", "mssql", "db2", "ibm_db_sa"})
+"""Where two texts are the same that differ in blanks at their ends."""
 
 
 @lru_cache(maxsize=512)
@@ -42,6 +45,19 @@ def bind_row(table: Table, row: Mapping[str, Any], dialect: str) -> dict[str, An
     return {name: writer(table.column(name), dialect)(value) for name, value in row.items()}
 
 
+def compared_writer(column: Column, dialect: str) -> Callable[[Any], Any]:
+    """Give what makes of a value what it is compared with: as `writer` does, without blanks that callers do not see."""
+    write, quirk = writer(column, dialect), column.quirk
+    if quirk is None or quirk.trailing_blanks != "strip":
+        return write
+
+    def bare(value: Any) -> Any:
+        written = write(value)
+        return written.rstrip(" ") if isinstance(written, str) else written
+
+    return bare
+
+
 def form_of(condition: Condition) -> tuple[str, str, int]:
     """Give what a condition is beside its values: conditions of one form differ in what is bound alone."""
     if condition.operator == "is null" or condition.value is None:
@@ -57,17 +73,35 @@ def _room(count: int) -> int:
     return 0 if count == 0 else min(1 << (count - 1).bit_length(), max(count, _LONGEST_LIST))
 
 
-def condition_on(table: Table, form: tuple[str, str, int], bound: Sequence[Any]) -> sa.ColumnElement[bool]:
-    """Compose a condition of a form; `bound` stands for its values."""
+def condition_on(
+    table: Table, form: tuple[str, str, int], bound: Sequence[Any], dialect: str
+) -> sa.ColumnElement[bool]:
+    """Compose a condition of a form; `bound` stands for its values. What means NULL is compared as NULL is: with no success."""
     name, operator, _ = form
-    column = shape(table).c[name]
+    known = table.column(name)
+    column = _compared(shape(table).c[name], known, operator, dialect)
+    words = nulls(known)
     if operator in {"is null", "is not null"}:
-        words = nulls(table.column(name))
         is_null = sa.or_(column.is_(None), column.in_(words)) if words else column.is_(None)
         return is_null if operator == "is null" else sa.not_(is_null)
-    if operator == "in":
-        return column.in_(bound) if bound else sa.false()
-    return _COMPARE[operator](column, bound[0])  # type: ignore[no-any-return]  # SQLAlchemy's operators
+    if not bound:
+        return sa.false()
+    found = column.in_(bound) if operator == "in" else _COMPARE[operator](column, bound[0])
+    return sa.and_(found, column.not_in(words)) if words else found
+
+
+def _compared(column: Any, known: Column, operator: str, dialect: str) -> Any:
+    """Take away the blanks that callers do not see, where the database would compare them."""
+    quirk = known.quirk
+    if quirk is None or (known.stored or known.kind) not in _BLANK or quirk.code_page is not None:
+        return column
+    if quirk.number or quirk.boolean or quirk.date:
+        return sa.func.trim(column)
+    if quirk.trailing_blanks is None or (operator != "like" and (quirk.trailing_blanks == "pad" or dialect in _PADS)):
+        return column
+    if dialect == "firebird":
+        return sa.func.trim(sa.literal_column("trailing ' ' from").op("")(column))
+    return sa.func.rtrim(column)
 
 
 def values_of(condition: Condition, form: tuple[str, str, int], column: Column, write: Callable[[Any], Any]) -> Any:
@@ -84,4 +118,4 @@ def values_of(condition: Condition, form: tuple[str, str, int], column: Column, 
 def condition_with(table: Table, condition: Condition, dialect: str) -> sa.ColumnElement[bool]:
     """Compose a condition with its values."""
     column, form = table.column(condition.column), form_of(condition)
-    return condition_on(table, form, values_of(condition, form, column, writer(column, dialect)))
+    return condition_on(table, form, values_of(condition, form, column, compared_writer(column, dialect)), dialect)

@@ -43,12 +43,12 @@ class TableTools:
             hidden = [item.column for item in order if pages and item.column not in wanted]
             begin = after(arguments["next"], where, order) if arguments.get("next") else None
             limit = min(arguments.get("limit") or 100, config.max_rows)
-            return Query([*wanted, *hidden], where, order, begin, limit), wanted
+            return Query([*wanted, *hidden], where, order, begin, limit, pages), wanted
 
         def page(query: Query, wanted: list[str], found: Rows) -> dict[str, Any]:
             following = token(query.where, query.order, found.rows[-1]) if found.truncated and pages else None
             rows = found.rows
-            if len(query.columns) != len(wanted):
+            if rows and len(rows[0]) != len(wanted):
                 rows = [{column: row[column] for column in wanted} for row in rows]
             return {"rows": rows, "next": following, **({"truncated": True} if found.truncated and not pages else {})}
 

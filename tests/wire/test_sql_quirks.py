@@ -220,3 +220,78 @@ def test_a_column_that_is_not_there_has_no_quirks(adapter, tmp_path):
 def test_a_wrong_quirk_is_refused_when_it_is_read(quirks, said):
     with pytest.raises(ValidationError, match=said):
         SqlConfig.model_validate({"kind": "sql", "url": "sqlite:///x.db", "tables": {"t": {"quirks": quirks}}})
+
+
+HOSTILE = [
+    (1, "Kaiser  ", "000000", " 7", "Y ", "20260102"),
+    (2, "Kaiser", "310102", "7 ", "N", "00000000"),
+    (3, "kai", "junk", "007", "?", "20260101"),
+    (4, "Kaiser ", "000000", "x", "Y", "garbage"),
+    (5, "a  b ", "290102", "8", None, "00000000"),
+    (6, None, "310102", None, "N ", "99999999"),
+]
+HOSTILE_QUIRKS = {
+    "trailing_blanks": "strip",
+    "columns": {
+        "born": {"date": "%y%m%d", "pivot": 30, "null": ["000000"]},
+        "pieces": {"number": "integer"},
+        "active": {"boolean": "Y/N"},
+        "due": {"date": "%Y%m%d", "null": ["00000000", "99999999"]},
+    },
+}
+
+
+@pytest.fixture(params=[*URLS, "sqlite"])
+def hostile(request, tmp_path):
+    url = f"sqlite:///{tmp_path}/bad.db" if request.param == "sqlite" else request.getfixturevalue(URLS[request.param])
+    sql = (
+        "create table bad (id integer not null primary key, name varchar(20), born varchar(8), pieces varchar(5), "
+        "active varchar(3), due varchar(8))"
+    )
+    if request.param == "firebird":
+        request.getfixturevalue("firebird").execute([sql], url)
+    else:
+        query(url, sql)
+    engine = plain(url)
+    table = sa.table("bad", *map(sa.column, ("id", "name", "born", "pieces", "active", "due")))
+    with engine.begin() as connection:
+        for row in HOSTILE:
+            connection.execute(sa.insert(table).values(row))
+    engine.dispose()
+    adapter = open_adapter(url, tmp_path, tables={"bad": {"read": True, "update": True, "quirks": HOSTILE_QUIRKS}})
+    yield adapter
+    adapter.close()
+
+
+def test_what_is_shown_is_found_by_what_is_shown(hostile):
+    def ids(**where):
+        return [row["id"] for row in call(hostile, "read_bad", where=where, columns=["id"])["rows"]]
+
+    assert ids(name="Kaiser") == ids(name="Kaiser  ") == ids(name={"like": "%ser"}) == [1, 2, 4]
+    assert ids(name={"in": ["Kaiser", "a  b"]}) == [1, 2, 4, 5] and ids(name={"!=": "Kaiser"}) == [3, 5]
+    assert ids(pieces=7) == [1, 2] and ids(active=True) == [1, 4] and ids(active=False) == [2, 6]
+
+
+def test_what_means_null_is_neither_smaller_nor_larger(hostile):
+    def ids(**where):
+        return [row["id"] for row in call(hostile, "read_bad", where=where, columns=["id"])["rows"]]
+
+    assert ids(due={"<": "2026-06-01"}) == [1, 3] and 6 not in ids(due={">": "2026-01-01"})
+    assert ids(due=None) == ids(due={"is null": True}) == [2, 5, 6] and ids(born={"is null": True}) == [1, 4]
+    assert ids(due={"!=": "2026-01-01"}) == [1, 4]
+
+
+@pytest.mark.parametrize("order", [["name"], ["name desc"], ["due"], ["due desc", "name"]])
+def test_pages_lose_no_row_and_repeat_none(hostile, order):
+    seen, following = [], None
+    for _ in range(9):
+        page = call(
+            hostile, "read_bad", order=order, limit=1, columns=["id"], **({"next": following} if following else {})
+        )
+        seen += [row["id"] for row in page["rows"]]
+        assert all(set(row) == {"id"} for row in page["rows"])
+        if (following := page["next"]) is None:
+            break
+
+    assert sorted(seen) == [1, 2, 3, 4, 5, 6]
+    assert seen == [row["id"] for row in call(hostile, "read_bad", order=order, columns=["id"])["rows"]]
