@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.errors import DrawbarError, OutcomeUnknown, Rejected, Unavailable
 from .amqp import FAILURES, Outgoing, said
+from .amqp_answers import NOT_TAKEN, homeless
 from .amqp_frames import Encoded, content, publication
 
 if TYPE_CHECKING:
@@ -109,8 +110,7 @@ class Batch:
             self._feed()
 
     def returned(self, method: Any, properties: Any) -> None:
-        to = f"exchange {method.exchange!r} with routing key {method.routing_key!r}"
-        self._returned[properties.message_id] = f"no queue takes it: {to} ({method.reply_code} {method.reply_text})"
+        self._returned[properties.message_id] = homeless(method)
 
     def lost(self, error: DrawbarError) -> None:
         """End: what is unconfirmed is doubtful; where nothing is, the error says what happened."""
@@ -132,7 +132,7 @@ class Batch:
         self._bytes -= size
         reason = self._returned.pop(message_id, None) if self._returned else None
         if refused and reason is None:
-            reason = "the broker refused it: a queue of it is full"
+            reason = NOT_TAKEN
         if reason is None:
             self._confirmed += 1
         else:
@@ -172,7 +172,8 @@ class Batch:
             message_id, reason = next(iter(self._refused.items()))
             more = f", and {len(self._refused) - 1} more" if len(self._refused) > 1 else ""
             said = f"{self._where}: the message {message_id}: {reason}{more}; {self._confirmed} are with the broker"
-            self._done.set_exception(Rejected(said, detail=self._detail()))
+            kind = Unavailable if {*self._refused.values()} == {NOT_TAKEN} else Rejected
+            self._done.set_exception(kind(said, detail=self._detail()))
         else:
             self._done.set_result(self._confirmed)
 

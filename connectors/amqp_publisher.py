@@ -19,6 +19,7 @@ from pika.spec import Basic
 
 from ..core.errors import ConfigError, DrawbarError, OutcomeUnknown, Rejected, Unavailable
 from .amqp import FAILURES, Endpoint, Incoming, Outgoing, refused, said, unreachable
+from .amqp_answers import homeless, no
 from .amqp_batch import Batch, Ready
 from .amqp_frames import Encoded, content, publication
 from .amqp_line import Line
@@ -38,8 +39,8 @@ class Publisher:
         """
         Publish one message and wait for the broker's confirm.
 
-        Unavailable: it did not leave. Rejected: no queue takes it, or the broker refused it. OutcomeUnknown: it left,
-        and no confirm came. `leaving` is called immediately before it leaves, and may raise.
+        Unavailable: it did not leave, or the broker refused it. Rejected: no queue takes it. OutcomeUnknown: it left, and
+        no confirm came. `leaving` is called immediately before it leaves, and may raise.
         """
         ends = time.monotonic() + timeout_s
         line = self._connected(timeout_s)
@@ -132,6 +133,7 @@ class _Exchange:
     channel: Channel | None = None
     published: int = 0
     confirmed: bool = False
+    tired: bool = False
 
     def __post_init__(self) -> None:
         self.waiting: dict[int, tuple[Outgoing, Future[None]]] = {}
@@ -264,7 +266,7 @@ class _Sender:
             one.channel = channel
             channel.add_on_return_callback(lambda _, method, properties, __: self._on_return(one, method, properties))
             channel.add_on_close_callback(lambda _, reason: self._on_channel_close(exchange, one, reason))
-            self._connection.confirm[channel.channel_number] = lambda *said: self._on_confirm(one, *said)
+            self._connection.confirm[channel.channel_number] = lambda *said: self._on_confirm(exchange, one, *said)
             channel.confirm_delivery(lambda frame: None, callback=check)
 
         def check(frame: Any) -> None:
@@ -333,21 +335,34 @@ class _Sender:
             _fail(opened, Unavailable(f"{self._endpoint.where}: {said(error)}"))
 
     def _on_return(self, one: _Exchange, method: Basic.Return, properties: Any) -> None:
-        one.returned[properties.message_id] = f"{method.reply_code} {method.reply_text}"
+        one.returned[properties.message_id] = homeless(method)
 
-    def _on_confirm(self, one: _Exchange, last: int, multiple: bool, refused_: bool) -> None:
+    def _on_confirm(self, exchange: str, one: _Exchange, last: int, multiple: bool, refused_: bool) -> None:
         one.confirmed = True
         for tag in list(takewhile(lambda tag: tag <= last, one.waiting)) if multiple else [last]:
             message, sent = one.waiting.pop(tag, (None, None))
             if message is None or sent is None:
                 continue
-            if returned := one.returned.pop(message.message_id, None):
-                where = f"exchange {message.exchange!r} with routing key {message.routing_key!r}"
-                sent.set_exception(Rejected(f"no queue takes it: {where} ({returned})"))
-            elif refused_:
-                sent.set_exception(Rejected(f"{self._endpoint.where} refused the message: a queue of it is full"))
+            error = no(self._endpoint.where, one.returned.pop(message.message_id, None), is_refused=refused_)
+            if error is not None:
+                sent.set_exception(error)
             else:
                 sent.set_result(None)
+        one.tired = one.tired or refused_
+        if one.tired:
+            self._retire(exchange, one)
+
+    def _retire(self, exchange: str, one: _Exchange) -> None:
+        """
+        Let the next message go over a new channel, and close this one when nothing waits on it.
+
+        A channel that first met a quorum queue between two of its leaders asks the lost one for ever, and refuses everything.
+        """
+        with self._lock:
+            if self._exchanges.get(exchange) is one:
+                del self._exchanges[exchange]
+        if not one.waiting and one.channel is not None and one.channel.is_open:
+            one.channel.close()
 
     def _on_channel_close(self, exchange: str, one: _Exchange, reason: Any) -> None:
         """Sort what waits: on a channel that never had a confirm the broker's no is for all of it, else for the only one."""

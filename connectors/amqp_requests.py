@@ -10,6 +10,7 @@ from pika import exceptions
 
 from ..core.errors import DrawbarError, OutcomeUnknown, Rejected, Unavailable
 from .amqp import FAILURES, Endpoint, Incoming, Outgoing, incoming, refused, said
+from .amqp_answers import homeless, no
 from .amqp_batch import ready
 from .amqp_frames import content, publication
 
@@ -36,13 +37,15 @@ class Requests:
         self._channel: Channel | None = None
         self._encode = ready()
         self._sent = 0
+        self._tired = False
         self._unconfirmed: dict[int, str] = {}
         self._waiting: dict[str, Future[Incoming]] = {}
         self._returned: dict[str, str] = {}
 
     @property
     def is_open(self) -> bool:
-        return not self.opened.done() or (self._channel is not None and bool(self._channel.is_open))
+        opened = self._channel is not None and bool(self._channel.is_open)
+        return not self._tired and (opened or not self.opened.done())
 
     def open(self, line: Line) -> None:
         def on_open(channel: Channel) -> None:
@@ -110,6 +113,7 @@ class Requests:
 
     def forget(self, correlation: str) -> None:
         self._waiting.pop(correlation, None)
+        self._close_when_idle()
 
     def lost(self, error: DrawbarError) -> None:
         unsent = error if isinstance(error, Rejected) else Unavailable(error.message)
@@ -122,16 +126,20 @@ class Requests:
     def _answered(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
         if (answer := self._waiting.pop(properties.correlation_id or "", None)) is not None:
             answer.set_result(incoming(method, properties, body))
+        self._close_when_idle()
 
     def _on_return(self, method: Any, properties: Any) -> None:
-        to = f"exchange {method.exchange!r} with routing key {method.routing_key!r}"
-        self._returned[properties.correlation_id] = f"no queue takes it: {to}"
+        self._returned[properties.correlation_id] = homeless(method)
 
     def _confirmed(self, last: int, multiple: bool, refused_: bool) -> None:
         for tag in list(takewhile(lambda tag: tag <= last, self._unconfirmed)) if multiple else [last]:
             correlation = self._unconfirmed.pop(tag, "")
-            reason = self._returned.pop(correlation, None)
-            if reason is None and refused_:
-                reason = "the broker refused it: a queue of it is full"
-            if reason is not None and (answer := self._waiting.pop(correlation, None)) is not None:
-                answer.set_exception(Rejected(f"{self._endpoint.where}: {reason}"))
+            error = no(self._endpoint.where, self._returned.pop(correlation, None), is_refused=refused_)
+            if error is not None and (answer := self._waiting.pop(correlation, None)) is not None:
+                answer.set_exception(error)
+        self._tired = self._tired or refused_  # see _retire of the publisher
+        self._close_when_idle()
+
+    def _close_when_idle(self) -> None:
+        if self._tired and not self._waiting and self._channel is not None and self._channel.is_open:
+            self._channel.close()

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import signal
 import socket
 import subprocess
 import urllib.request
@@ -34,9 +35,10 @@ class RabbitMQ(process.Private):
     username = "drawbar"
     password = "drawbar"
 
-    def __init__(self, more: str = "", plugins: str = "rabbitmq_management") -> None:
-        """`more` are further lines of its configuration."""
-        self._more = more
+    def __init__(self, more: str = "", plugins: str = "rabbitmq_management", beside: "RabbitMQ | None" = None) -> None:
+        """`more` are further lines of its configuration; the port mapper is that of a node `beside` it."""
+        self.more = more
+        self._beside = beside
         self._plugins = plugins
         self._program = process.binary(
             "rabbitmq-server", "/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"
@@ -47,7 +49,7 @@ class RabbitMQ(process.Private):
         self._process: subprocess.Popen[bytes] | None = None
         self.port = process.free_port()
         self.management_port = process.free_port()
-        self._epmd_port = process.free_port()
+        self._epmd_port: int = beside._epmd_port if beside else process.free_port()
         self._dist_port = process.free_port()
         self.home = process.folder("rabbitmq")
         self.log = self.home / "rabbitmq.log"
@@ -57,19 +59,30 @@ class RabbitMQ(process.Private):
         """The AMQP URL of the default virtual host."""
         return self.vhost_url("/")
 
+    @property
+    def node(self) -> str:
+        """The name by which other nodes know it."""
+        return f"drawbar{self.port}@localhost"
+
     def vhost_url(self, vhost: str) -> str:
         return f"amqp://{self.username}:{self.password}@{self.host}:{self.port}/{quote(vhost, safe='')}"
 
     def start(self) -> Self:
         self._write_config()
         environment = self._environment()
-        self._epmd = process.start(
-            [self._mapper, "-port", str(self._epmd_port), "-address", "127.0.0.1"], self.log, env=environment
-        )
-        process.wait_until(lambda: process.answers(self._epmd_port), self._epmd, self.log, 20)
+        if self._epmd is None and self._beside is None:
+            self._epmd = process.start(
+                [self._mapper, "-port", str(self._epmd_port), "-address", "127.0.0.1"], self.log, env=environment
+            )
+            process.wait_until(lambda: process.answers(self._epmd_port), self._epmd, self.log, 20)
         self._process = process.start([self._program], self.log, env=environment)
         process.wait_until(self._ready, self._process, self.log, 120)
         return self
+
+    def kill(self) -> None:
+        """End the node as a power cut does; its port mapper stays, and `start` brings it back."""
+        process.stop(self._process, by=signal.SIGKILL)
+        self._process = None
 
     def stop(self) -> None:
         process.stop(self._process, timeout_s=60)
@@ -118,7 +131,7 @@ class RabbitMQ(process.Private):
 
     def _write_config(self) -> None:
         config = CONFIG.format(port=self.port, management_port=self.management_port)
-        (self.home / "rabbitmq.conf").write_text(config + self._more)
+        (self.home / "rabbitmq.conf").write_text(config + self.more)
         (self.home / "enabled_plugins").write_text(f"[{self._plugins}].\n")
 
     def _environment(self) -> dict[str, str]:
@@ -126,7 +139,7 @@ class RabbitMQ(process.Private):
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
             "HOME": str(self.home),
-            "RABBITMQ_NODENAME": f"drawbar{self.port}@localhost",
+            "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_MNESIA_BASE": str(self.home / "mnesia"),
             "RABBITMQ_LOG_BASE": str(self.home / "log"),
             "RABBITMQ_CONFIG_FILE": str(self.home / "rabbitmq.conf"),

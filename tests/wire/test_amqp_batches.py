@@ -92,7 +92,7 @@ def test_a_queue_that_is_full_refuses_by_name(open_sink, channel):
     channel.queue_declare("full", arguments={"x-max-length": 5, "x-overflow": "reject-publish"})
     sink = open_sink(publish={"routing_key": "full"})
 
-    with pytest.raises(Rejected, match="a queue of it is full") as raised:
+    with pytest.raises(Unavailable, match="a queue of it is full") as raised:
         send(sink, [{"n": number} for number in range(20)])
 
     said = raised.value.detail
