@@ -15,6 +15,8 @@ PATIENCE_S = 1.0
 """Who waited so long waits on a thread, which knows when it has waited for too long."""
 AT_ONCE = 8
 """So many calls go on before whoever else has something to say is heard: hundreds may end at the same moment."""
+AT_ONCE_BESIDE = 2
+"""The same, while other systems are called too: theirs wait for these."""
 LOOK_S = 0.25
 """So often it is looked whose time is over."""
 
@@ -64,10 +66,10 @@ class Ears(Generic[Call]):
         except FileNotFoundError:
             self._epoll.register(fileno, _ONCE)
 
-    def heard(self, wait_s: float | None) -> Iterator[tuple[int, Call | None]]:
+    def heard(self, wait_s: float | None, most: int = AT_ONCE) -> Iterator[tuple[int, Call | None]]:
         """Wait, and give the lines that have something to say; None for one of somebody else, or whose call is over."""
         assert self._epoll is not None
-        for fileno, _ in self._epoll.poll(wait_s, AT_ONCE):
+        for fileno, _ in self._epoll.poll(wait_s, most):
             yield fileno, self._taken(fileno)
         if self._calls and (now := time.monotonic()) >= self._looks_at:
             self._looks_at = now + LOOK_S

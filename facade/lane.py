@@ -210,7 +210,7 @@ class Lane:
         if errand is None:
             return None
         passage.errand = errand
-        if errand.tool is None or not self._turns.take(passage):
+        if not self._turns.take(passage):
             self.by_thread(passage, errand.whole)
         return passage
 

@@ -9,7 +9,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .ears import AT_ONCE, LOOK_S, PATIENCE_S, TICK_S, Ears
+from .ears import AT_ONCE, AT_ONCE_BESIDE, LOOK_S, PATIENCE_S, TICK_S, Ears
 
 if TYPE_CHECKING:
     from ..core.begun import Begun
@@ -18,13 +18,18 @@ if TYPE_CHECKING:
     from .lane import Lane, Passage
 
 
-class _Turn:
-    """Of one system: how many calls are under way, and who waits for a place, since when."""
+_BESIDE_S = 0.1
+"""So long after a call of another system there are others beside those of a system."""
 
-    __slots__ = ("asks", "begun", "running", "share", "ticks", "waiting")
+
+class _Turn:
+    """Of one system: the calls that are under way, and who waits for a place, since when; the loop hears each in its turn."""
+
+    __slots__ = ("asks", "begun", "ears", "looks", "share", "ticks", "waiting")
 
     def __init__(self) -> None:
-        self.running = 0
+        self.ears: Ears[_Call] = Ears()
+        self.looks = False
         self.begun = 0
         """So many since the loop had a turn."""
         self.asks = False
@@ -33,7 +38,7 @@ class _Turn:
         self.waiting: deque[tuple[float, Passage]] = deque()
 
 
-_Call = tuple["Passage", _Turn, "Begun"]
+_Call = tuple["Passage", "Begun"]
 
 
 class Turns:
@@ -43,24 +48,23 @@ class Turns:
         self._lane = lane
         self._direct = direct
         self._systems: dict[str, _Turn] = {}
-        self._ears: Ears[_Call] = Ears()
-        self._hears = False
-        self._looks = False
+        self._called = ""
+        self._beside_until = 0.0
 
     def take(self, passage: Passage) -> bool:
         """Take a call that needs no thread; False where it needs one."""
         tool = passage.errand.tool or ""
-        standing = None if self._ears.are_deaf else self._direct.standing(tool, passage.caller)
+        system = tool.partition(".")[0]
+        if system != self._called:
+            self._called = system
+            self._beside_until = time.monotonic() + _BESIDE_S
+        standing = self._direct.standing(tool, passage.caller)
         if standing is None:
             return False
-        if not self._hears:
-            self._hears = True
-            asyncio.get_running_loop().add_reader(self._ears, self._hear)
-        system = tool.partition(".")[0]
-        turn = self._systems.get(system)
-        if turn is None:
-            turn = self._systems[system] = _Turn()
-        if standing and not turn.waiting and turn.begun < AT_ONCE:
+        turn = self._systems.get(system) or self._met(system)
+        if turn.ears.are_deaf:
+            return False
+        if standing and not turn.waiting and turn.begun < self._at_once():
             if turn.begun == 0:
                 asyncio.get_running_loop().call_soon(self._go_on, turn)
             turn.begun += 1
@@ -72,6 +76,16 @@ class Turns:
             turn.ticks = True
             asyncio.get_running_loop().call_later(TICK_S, self._tick, turn)
         return True
+
+    def _met(self, system: str) -> _Turn:
+        turn = self._systems[system] = _Turn()
+        if not turn.ears.are_deaf:
+            asyncio.get_running_loop().add_reader(turn.ears, self._hear, turn)
+        return turn
+
+    def _at_once(self) -> int:
+        """Say how many calls of one system go on before the loop hears others."""
+        return AT_ONCE_BESIDE if time.monotonic() < self._beside_until else AT_ONCE
 
     def _ask(self, turn: _Turn, passage: Passage) -> None:
         """Have a thread ask the other processes for places, where there are too few for those that wait."""
@@ -94,31 +108,29 @@ class Turns:
         elif (fileno := begun.fileno) is None:
             self._lane.by_thread(passage, partial(errand.rest, begun))
         else:
-            turn.running += 1
-            if not self._looks:
-                self._looks = True
-                asyncio.get_running_loop().call_later(LOOK_S, self._look)
-            self._ears.listen(fileno, (passage, turn, begun), begun.until)
+            if not turn.looks:
+                turn.looks = True
+                asyncio.get_running_loop().call_later(LOOK_S, self._look, turn)
+            turn.ears.listen(fileno, (passage, begun), begun.until)
 
-    def _hear(self) -> None:
-        for fileno, call in self._ears.heard(0):
+    def _hear(self, turn: _Turn) -> None:
+        for fileno, call in turn.ears.heard(0, self._at_once()):
             if call is not None:
-                self._heard(fileno, *call)
+                self._heard(fileno, turn, *call)
 
-    def _look(self) -> None:
+    def _look(self, turn: _Turn) -> None:
         """Hear whose time is over, as long as a call is under way."""
-        self._hear()
-        self._looks = bool(self._ears)
-        if self._looks:
-            asyncio.get_running_loop().call_later(LOOK_S, self._look)
+        self._hear(turn)
+        turn.looks = bool(turn.ears)
+        if turn.looks:
+            asyncio.get_running_loop().call_later(LOOK_S, self._look, turn)
 
-    def _heard(self, fileno: int, passage: Passage, turn: _Turn, begun: Begun) -> None:
+    def _heard(self, fileno: int, turn: _Turn, passage: Passage, begun: Begun) -> None:
         """Go on with a call whose line has something to say."""
         state = begun.step()
         if state == "waits":
-            self._ears.listen(fileno, (passage, turn, begun), begun.until)
+            turn.ears.listen(fileno, (passage, begun), begun.until)
             return
-        turn.running -= 1
         said = passage.context.run(passage.errand.answer, begun) if state == "ended" else None
         if said is None:
             self._lane.by_thread(passage, partial(passage.errand.rest, begun))
@@ -133,9 +145,9 @@ class Turns:
         if turn.waiting:
             self._serve(turn)
 
-    def _serve(self, turn: _Turn, most: int = AT_ONCE) -> None:
+    def _serve(self, turn: _Turn, most: int | None = None) -> None:
         """Begin what there is a place for, so many at most; more when the loop has had a turn."""
-        for _ in range(min(most, len(turn.waiting))):
+        for _ in range(min(most or self._at_once(), len(turn.waiting))):
             passage = turn.waiting[0][1]
             standing = self._direct.standing(passage.errand.tool or "", passage.caller)
             if standing is False:
@@ -145,7 +157,7 @@ class Turns:
                 self._begin(passage, turn)
             else:
                 self._lane.by_thread(passage, passage.errand.whole)
-        if most > 1 and turn.waiting:
+        if most is None and turn.waiting:
             if turn.begun == 0:
                 asyncio.get_running_loop().call_soon(self._go_on, turn)
             turn.begun = AT_ONCE
