@@ -40,6 +40,11 @@ def quirky(column: Column, quirk: Quirk) -> Column:
     return replace(column, kind=kind, stored=column.kind, quirk=kept, scale=scale, length=length, nullable=nullable)
 
 
+def as_kept(column: Column) -> Column:
+    """Give the column without its quirk."""
+    return column if column.quirk is None else Column(column.name, column.stored or column.kind)
+
+
 def _fitting(kind: Kind, quirk: Quirk) -> Quirk:
     """Leave out what is said of all columns and means others than this."""
     of_one = quirk.date or quirk.number or quirk.boolean

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from .sql import Database
 from .sql_flood import at_most
-from .sql_model import KEPT, Column, Kind, Query, Rows, Table
+from .sql_model import KEPT, Kind, Query, Rows, Table
+from .sql_quirks import as_kept
 from .sql_shapes import compared_writer, condition_on, form_of, readers, shape, values_of
 from .sql_statements import Limits, abandon, bounded
 from .sql_values import column_reader, writer
@@ -100,11 +101,6 @@ class TableRead:
                 abandon(connection, result)
             result.close()
             return found
-
-
-def as_kept(column: Column) -> Column:
-    """Give the column without its quirk."""
-    return column if column.quirk is None else Column(column.name, column.stored or column.kind)
 
 
 def kept_of(table: Table, query: Query) -> list[tuple[int, str]]:

@@ -22,6 +22,7 @@ from ..core.sync_drift import Field
 from ..core.values import canonical
 from .sql import Database, step
 from .sql_model import Table
+from .sql_quirks import as_kept, decoder, encoder
 from .sql_shapes import readers, shape
 from .sql_spool import spooled
 from .sql_statements import Statement, readers_of, streaming, unique_names
@@ -326,6 +327,18 @@ class TableSource:
         except DrawbarError:  # too many to count in time: the progress bar does without
             return None
 
+    def behind(self, cursor: Cursor) -> int | None:
+        """Count the rows that no run has read; those of the overlap are read again without being new."""
+        from .sql_totals import totals_of
+
+        if self._watermark is None or (isinstance(cursor, Mapping) and "snapshot" in cursor):
+            return None if self._watermark is None else self.total(cursor)
+        try:
+            with self._database.unit("read", timeout_s=_COUNT_S) as connection:
+                return int(totals_of(connection, self._table, (), self._newer(self._as_read(cursor)))[0])
+        except DrawbarError:
+            return None
+
     def close(self) -> None: ...
 
     def _whole(self, rows: int) -> Portion:
@@ -400,18 +413,38 @@ class TableSource:
             return value
         return writer(self._table.column(name), self._database.dialect)(value)
 
+    def _as_kept(self, name: str, value: Any) -> Any:
+        """Take a value of a cursor, which holds what the column keeps and not what is meant by it."""
+        if self._table.column(name).quirk is not None and isinstance(value, str):
+            return writer(as_kept(self._table.column(name)), self._database.dialect)(value)
+        return self._as_driver(name, value)
+
     def _begin(self, cursor: Cursor) -> Cursor:
         """Go back from the cursor by the overlap, and by an hour where local time repeated one."""
         if self._range is not None:
             return None if self._range[0] is None else {"at": self._range[0], "key": None}
+        if (cursor := self._as_read(cursor)) is None:
+            return None
+        moved = self._before(cursor["at"])
+        return cursor if moved == cursor["at"] else {"at": moved, "key": None}
+
+    def _before(self, at: Any) -> Any:
+        """Move a stamp back; one that a text or a number spells is read, and spelled again."""
+        column = self._table.column(self._order[0])
+        if column.quirk is None or column.quirk.date is None:
+            return _before(at, self._overlap, self._zone)
+        meant = decoder(column)(at)
+        moved = _before(meant, self._overlap, self._zone) if isinstance(meant, date) else meant
+        return at if moved == meant else encoder(column)(moved)
+
+    def _as_read(self, cursor: Cursor) -> Cursor:
+        """Take a cursor's values as the driver gives and takes them."""
         if cursor is None:
             return None
-        at = self._as_driver(self._order[0], cursor["at"])
-        if cursor["key"] is not None:
-            key = [self._as_driver(name, part) for name, part in zip(self._order[1:], cursor["key"], strict=True)]
-            cursor = {"at": at, "key": key}
-        moved = _before(at, self._overlap, self._zone)
-        return cursor if moved == at else {"at": moved, "key": None}
+        at, key = self._as_kept(self._order[0], cursor["at"]), cursor["key"]
+        if key is not None:
+            key = [self._as_kept(name, part) for name, part in zip(self._order[1:], key, strict=True)]
+        return {"at": at, "key": key}
 
     def _newer(self, last: Cursor) -> list[sa.ColumnElement[bool]]:
         columns = [shape(self._table).c[name] for name in self._order]
@@ -471,6 +504,9 @@ def _breakers(table: Table, watermark: Mapping[str, Any]) -> list[str]:
     for name in [watermark["column"], *named]:
         if name not in known:
             raise ConfigError(f"{table.full_name} has no column {name!r}", field="cursor")
+    if (quirk := table.column(watermark["column"]).quirk) is not None and not quirk.sortable:
+        said = f"{table.full_name}.{watermark['column']} does not keep its values in their order: no cursor can follow it"
+        raise ConfigError(said, field="cursor", next="name another column, or read the table whole")
     breakers = [name for name in named if name != watermark["column"]]
     if not breakers and frozenset([watermark["column"]]) not in table.unique:
         raise ConfigError(
