@@ -52,6 +52,7 @@ from .core.events import told
 from .core.feeds import Feeds
 from .core.forget import Forgetting
 from .core.gauges import Gauges
+from .core.groups import Groups
 from .core.guard import Guard
 from .core.holds import Brake, Holds, Intake
 from .core.keys import Keys
@@ -114,7 +115,7 @@ class App:
         self.journal = Journal.open(config.state_url)
         state = self.journal.path.parent if self.journal.path else config.base
         self.drops = Drops(self.journal)
-        self.place = Place(config.base, state, Taken(self.journal), drops=self.drops)
+        self.place = Place(config.base, state, Taken(self.journal), drops=self.drops, groups=Groups(self.journal))
         self.definitions = Definitions(self.journal)
         self.workflows: Register[Workflow] = Register(
             "workflow",

@@ -137,6 +137,15 @@ C = TypeVar("C", bound=AdapterConfig)
 FileAction = Literal["retry", "release", "skip"]
 
 
+class Groups(Protocol):
+    """Groups of messages of which none may start a run now, by the queue (`adapter.consume`) that they come from."""
+
+    def is_held(self, queue: str, group: str) -> bool: ...
+
+    def hold(self, queue: str, group: str, reason: str) -> None:
+        """Hold a group until a person releases it."""
+
+
 class Taken(Protocol):
     """Messages that a call took from a queue and that are not yet settled, by adapter and claim."""
 
@@ -156,6 +165,7 @@ class Place:
     `taken` keeps messages that were taken from a queue where every process sees them; without it they are files in `state`.
     `drops` remembers files of feeds in the same way; what needs it says so without it.
     `endpoints` is where an adapter whose system has several addresses keeps how each of them stands.
+    `groups` are the groups of messages that are held; what needs it says so without it.
     """
 
     base: Path
@@ -163,6 +173,7 @@ class Place:
     taken: Taken | None = None
     endpoints: Endpoints | None = None
     drops: Remembers | None = None
+    groups: Groups | None = None
 
 
 @dataclass(frozen=True, slots=True)

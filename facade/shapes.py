@@ -427,7 +427,7 @@ class Reloaded(Seen):
 
 class HoldSeen(Seen):
     name: str
-    kind: Literal["adapter", "feed", "sync", "workflow", "trigger"]
+    kind: Literal["adapter", "feed", "sync", "workflow", "trigger", "group"]
     by: str
     since: str
     until: str | None

@@ -14,6 +14,7 @@ from .attempts import Attempts
 from .claims import Claims
 from .config import AmqpConfig, ConsumeConfig
 from .consume import QueueSource
+from .order import Order
 from .publish import body_schema
 from .sending import Sending
 from .sink import QueueSink
@@ -115,6 +116,7 @@ class AmqpAdapter(Adapter[AmqpConfig]):
             partial(self._taking.bury, config),
             self._wire.bodies(config).seen,
             self._attempts(config),
+            self._order(config, f"{self.name}.{spec['consume']}"),
         )
 
     def announce(self, exchange: str, kind: str, message_id: str, body: bytes, content_type: str) -> None:
@@ -133,6 +135,13 @@ class AmqpAdapter(Adapter[AmqpConfig]):
 
         with channel(self._wire.endpoint, self.config.call_timeout_s):
             return self._wire.endpoint.where
+
+    def _order(self, config: ConsumeConfig, queue: str) -> Order | None:
+        if config.on_poison != "hold_group":
+            return None
+        if self.place.groups is None:
+            raise ConfigError(f"{self.name}: hold_group needs a journal, which keeps what is held", field="on_poison")
+        return Order(self.place.groups, queue)
 
     def _attempts(self, config: ConsumeConfig) -> Attempts:
         return Attempts(self.place.state / "amqp" / self.name / "attempts", config.queue)

@@ -153,9 +153,16 @@ class ConsumeConfig(Strict):
         description="Make the queue, what it is bound to and the queue of its dead letters when they are not there; without it they are looked for and must be there.",
     )
 
-    later: ClassVar[dict[str, str]] = {
-        "on_poison": "comes later: until then runs after a failed one of their group go on; remove it",
-    }
+    on_poison: Literal["continue", "hold_group"] = Field(
+        "continue",
+        description="What a dead letter does to its group: continue: those after it start their runs; hold_group: they wait on the queue, in order, until somebody releases the group.",
+    )
+
+    @model_validator(mode="after")
+    def _holds_a_group(self) -> Self:
+        if self.on_poison == "hold_group" and self.group is None:
+            raise PydanticCustomError("on_poison", "on_poison: hold_group needs group:, which says what is held")
+        return self
 
 
 class AmqpConfig(AdapterConfig):

@@ -15,6 +15,7 @@ from ...core.adapter import Begun, Occurrence
 from ...core.errors import DrawbarError, InputError, Unavailable
 from .attempts import Attempts
 from .consume import Bury, See
+from .order import Order
 
 if TYPE_CHECKING:
     from ...connectors.amqp import Incoming
@@ -46,7 +47,9 @@ class MessageTrigger:
         bury: Bury,
         see: See,
         attempts: Attempts,
+        order: Order | None = None,
     ) -> None:
+        self._order = order
         self._see = see
         self._name = name
         self._config = config
@@ -67,11 +70,19 @@ class MessageTrigger:
                 if consumer.trouble is not trouble:
                     trouble = consumer.trouble
                     log.warning("amqp.consume", name=self._name, trouble=trouble.message if trouble else None)
-                if message is not None:
+                if message is not None and not self._waits(message):
                     self._take(message, consumer, start, stop)
                 self._look(consumer)
+                if self._order is not None:
+                    for one in self._order.free(consumer.is_current):
+                        self._take(one, consumer, start, stop)
         finally:
             consumer.close()
+
+    def _waits(self, message: Incoming) -> bool:
+        """Tell whether a message waits for its group; what has none, or cannot be read, waits for nothing."""
+        group = self._group_of(message) if self._order is not None else None
+        return group is not None and self._order is not None and self._order.sets_aside(group, message)
 
     def _take(self, message: Incoming, consumer: Consumer, start: Start, stop: threading.Event) -> None:
         """Bring one message to its answer, or to the run whose end it waits for."""
@@ -83,6 +94,8 @@ class MessageTrigger:
                     reason, begun = self._start(message, start)
                 if begun is not None and self._config.settle == "finished" and not reason:
                     self._under_way.append((message, begun))
+                    if self._order is not None and (group := self._group_of(message)) is not None:
+                        self._order.begun(group, message)
                 else:
                     self._settle(message, consumer, reason)
                 return
@@ -98,7 +111,12 @@ class MessageTrigger:
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     def _settle(self, message: Incoming, consumer: Consumer, reason: str) -> None:
-        """Acknowledge a message, or see to it that it is a dead letter with its reason."""
+        """Acknowledge a message, or see to it that it is a dead letter with its reason; its group is held first."""
+        if reason and self._order is not None:
+            if (group := self._group_of(message)) is not None:
+                self._order.hold(group, message, reason)
+            else:
+                log.warning("amqp.no_group", name=self._name, id=message.message_id, reason=reason)
         if not reason or self._bury(message, reason):
             consumer.ack(message)
         else:
@@ -112,17 +130,23 @@ class MessageTrigger:
         still: list[tuple[Incoming, Begun]] = []
         for message, begun in self._under_way:
             if not consumer.is_current(message):
+                self._is_over(message)
                 continue
             try:
                 ended = begun.ended()
                 if ended is not None:
                     self._settle(message, consumer, ended)
+                    self._is_over(message)
                     continue
             except DrawbarError as error:  # the journal, or the place for dead letters, is away: it is looked for again
                 log.warning("amqp.held", name=self._name, id=message.message_id, reason=error.message)
             still.append((message, begun))
         self._under_way = still
         self._looked_at = time.monotonic()
+
+    def _is_over(self, message: Incoming) -> None:
+        if self._order is not None:
+            self._order.ended(message)
 
     def _start(self, message: Incoming, start: Start) -> tuple[str, Begun | None]:
         """Start the run; give why it can never start, or nothing, and the run."""
@@ -134,6 +158,12 @@ class MessageTrigger:
             return error.message, None
         self._forget(message)
         return "", begun
+
+    def _group_of(self, message: Incoming) -> str | None:
+        try:
+            return self._group(self._see(message))
+        except InputError:  # it will start no run, and nobody knows whose it is
+            return None
 
     def _group(self, seen: dict[str, Any]) -> str | None:
         if self._config.group is None:

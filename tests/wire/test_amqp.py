@@ -143,13 +143,15 @@ def test_an_unknown_exchange_is_rejected_and_the_next_message_goes_out(open_adap
     assert run(adapter, "publish_direct", body={})
 
 
-def test_a_full_queue_rejects(open_adapter, vhost, channel):
+def test_a_full_queue_takes_it_later(open_adapter, vhost, channel):
     channel.queue_declare("full", arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
     adapter = open_adapter(vhost, publish={"full": {"routing_key": "full"}})
     run(adapter, "publish_full", body=1)
 
-    with pytest.raises(Rejected, match="refused the message"):
+    with pytest.raises(Unavailable, match="a queue of it is full"):
         run(adapter, "publish_full", body=2)
+    channel.queue_purge("full")
+    assert run(adapter, "publish_full", body=2)
 
 
 def test_many_threads_publish_over_one_connection(adapter, channel, rabbitmq):
@@ -680,7 +682,8 @@ def test_a_preview_shows_the_message_and_sends_nothing(adapter, channel):
         ({"publish": {"a": {"routing_key": "q", "priority": 300}}}, "less than or equal to 255"),
         ({"hosts": ["amqp://b"]}, "should match pattern"),
         ({"hosts": ["b:70000"]}, "has no port that there is"),
-        ({"consume": {"a": {"queue": "q", "on_poison": "hold_group"}}}, "on_poison: comes later"),
+        ({"consume": {"a": {"queue": "q", "on_poison": "hold_group"}}}, "needs group:, which says what is held"),
+        ({"consume": {"a": {"queue": "q", "on_poison": "stop"}}}, "Input should be 'continue' or 'hold_group'"),
         ({"consume": {"a": {"queue": "q", "group": "${{ row.a }}"}}}, "'row' is not seen here"),
         ({"consume": {"a": {"queue": "q", "settle": "never"}}}, "Input should be 'accepted' or 'finished'"),
         ({"consume": {"a": {"queue": "q", "declare": {"type": "stream"}}}}, "Input should be 'quorum' or 'classic'"),

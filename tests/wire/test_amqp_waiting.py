@@ -12,6 +12,7 @@ import pytest
 from queues import eventually
 
 from drawbar.app import open_app
+from drawbar.core.access import local
 from drawbar.testing.broker import Broker
 
 CONFIG = """
@@ -49,7 +50,7 @@ def begun(tmp_path, broker):
         text = CONFIG.format(url=broker.url, more=more, task=task, rest_s=rest_s)
         if task:
             text = text.replace("consume:", "publish: { nowhere: { routing_key: nowhere } }\n    consume:", 1)
-        (tmp_path / "drawbar.yaml").write_text(text)
+        (tmp_path / "drawbar.yaml").write_text(text + "    input: { properties: { n: { type: integer } } }\n")
         opened.append(open_app(tmp_path / "drawbar.yaml"))
         opened[-1].begin(starts=True)
         return opened[-1]
@@ -60,7 +61,7 @@ def begun(tmp_path, broker):
 
 
 def put(broker, number, **more):
-    body = json.dumps({"n": number, **more}).encode()
+    body = json.dumps({"n": number} | more).encode()
     broker.channel.basic_publish("", "in", body, pika.BasicProperties(message_id=f"m-{number}"))
 
 
@@ -127,3 +128,38 @@ def test_runs_of_a_group_come_one_after_the_other(begun, broker):
         assert [run.input["n"] for run in of_group] == sorted(run.input["n"] for run in of_group)
         for one, other in pairwise(of_group):
             assert other.started_at >= one.finished_at
+
+
+@pytest.mark.parametrize(("settle", "bad"), [("accepted", {"n": "two"}), ("finished", {"n": 2, "fails": True})])
+def test_after_a_dead_letter_its_group_waits_until_it_is_released(begun, broker, settle, bad):
+    """Also over a restart of ours; other groups go on."""
+
+    # Given
+    def opened():
+        return begun(f'settle: {settle}, group: "${{{{ message.body.g }}}}", on_poison: hold_group', FAILS)
+
+    def started(app):
+        return sorted(run.input["n"] for run in app.engine.runs(workflow="bill"))
+
+    app = opened()
+    for number in range(8):
+        put(broker, number, **({"g": "ab"[number % 2], "fails": False} | (bad if number == 2 else {})))
+    others = [0, 1, *([2] if settle == "finished" else []), 3, 5, 7]
+
+    # When
+    eventually(lambda: started(app), lambda found: found == others)
+    _, properties, _ = eventually(lambda: broker.channel.basic_get("dead", auto_ack=True), lambda got: got[0])
+    (held,) = eventually(app.brake.list)
+    app.close()
+    eventually(lambda: broker.depth("in") >= 2)  # and those whose end was not seen
+    again = opened()
+    time.sleep(0.5)
+    waited = started(again)
+    again.brake.release("events.incoming:a", caller=local(None), reason="sent by hand")
+
+    # Then
+    eventually(lambda: started(again), lambda found: found == sorted([*others, 4, 6]))
+    assert (held["name"], held["kind"], waited) == ("events.incoming:a", "group", others)
+    assert properties.headers["x-drawbar-reason"] in held["reason"]
+    assert held["reason"].startswith("message m-2: ")
+    eventually(lambda: broker.depth("in") == 0)
