@@ -239,12 +239,21 @@ class SftpFiles:
                             raise
 
     def touch(self, path: str) -> float:
-        with self._phase(f"write {path}"):
-            where = self._path(path)
-            handle = self._wire.open(where, FOR_REWRITING)
-            self._wire.take(self._wire.post_data(handle, 0, b"."))
-            self._wire.close_handle(handle)
-            return float(self._wire.attributes(where).modified)
+        where = b""
+        try:
+            with self._phase(f"write {path}"):
+                where = self._path(path)
+                handle = self._wire.open(where, FOR_REWRITING)
+                try:
+                    self._wire.take(self._wire.post_data(handle, 0, b"."))
+                finally:
+                    self._let_go(handle)
+                return float(self._wire.attributes(where).modified)
+        except Unavailable as error:
+            with suppress(*_LOST, StatusError):
+                if where and not self.broken:
+                    self._say_why_full(error, where)
+            raise
 
     def digest(self, path: str) -> str | None:
         """Let the server add up SHA-256 (draft-ietf-secsh-filexfer-extensions-00); None when it cannot."""

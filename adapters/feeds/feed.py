@@ -13,7 +13,7 @@ import structlog
 from ...connectors.drop import Drop, Files
 from ...core.adapter import Place
 from ...core.drops import Arrival, Remembers, Twin
-from ...core.errors import ConfigError, InputError
+from ...core.errors import ConfigError, InputError, Unavailable
 from ...core.values import write_json
 from ..formats import Format
 from .aside import archive_here, joined, move_aside, move_marker, write_reason
@@ -226,11 +226,18 @@ class Feed:
                 folder = joined(self.folder, self.config.quarantine)
                 name = move_aside(files, self.claims.path(taken.claim), folder, taken.found.name, taken.sha256)
                 if name is not None:
-                    write_reason(files, joined(folder, name), said)
+                    self._say_why(files, joined(folder, name), said)
                 self.let_marker_follow(files, taken.found.name, folder)
                 self.claims.gone(files, taken.claim)
         finally:
             self.claims.settled(taken.claim)
+
+    def _say_why(self, files: Files, path: str, said: Mapping[str, Any]) -> None:
+        """Write the reason beside a file; where the disk is full it stands in the log and with the run alone."""
+        try:
+            write_reason(files, path, said)
+        except Unavailable as error:
+            log.warning("feed.no_reason_file", feed=self.full_name, file=path, error=error.message)
 
     def finish(self, taken: Taken) -> None:
         """

@@ -6,6 +6,7 @@ import os
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import paramiko
@@ -230,13 +231,34 @@ def test_a_large_file_goes_on_after_a_lost_connection(sshd, drop_folder, adapter
     assert cuts == 2
 
 
-def test_a_full_disk_over_there_is_said_and_nothing_is_left(sshd, drop_folder, adapters):
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", drop_folder], capture_output=True, check=False
-    )
-    if mounted.returncode != 0:
+@pytest.fixture
+def small_disk(drop_folder):
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", drop_folder]
+    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
         pytest.skip("mounting a small disk needs root")
-    drop = SftpDrop(login(sshd), str(drop_folder), most=3, call_timeout_s=5)
+    yield drop_folder
+    subprocess.run(["umount", "-l", drop_folder], check=True)
+
+
+def test_a_wrong_file_goes_aside_though_its_reason_finds_no_room(sshd, small_disk, adapters):
+    adapter = adapters({**config(sshd, small_disk), "feeds": {"lines": {**LINES, "max_attempts": 1}}})
+    (small_disk / "x.csv").write_text("id\n1\n")
+    with (small_disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+        while filler.write(bytes(4096)):
+            pass
+    source = adapter.source({"feed": "lines"}, sync="s")
+    with pytest.raises(Unavailable, match=r"write \.drawbar/.*: its disk is full \(0 bytes are free\)"):
+        next(source.portions(None, batch_rows=10))
+    os.truncate(small_disk / "filler", 62 * 4096)  # room for a sign of life, and for nothing more
+
+    next(source.portions(None, batch_rows=10)).failed(Rejected("no"), ())
+
+    assert {row["name"]: row["state"] for row in adapter.files("lines")} == {"x.csv": "quarantined"}
+    assert [path.name for path in (small_disk / "rejected").iterdir()] == ["x.csv"]
+
+
+def test_a_full_disk_over_there_is_said_and_nothing_is_left(sshd, small_disk):
+    drop = SftpDrop(login(sshd), str(small_disk), most=3, call_timeout_s=5)
     try:
         with drop.session() as files:
             content = b"x" * 3_000_000
@@ -245,7 +267,6 @@ def test_a_full_disk_over_there_is_said_and_nothing_is_left(sshd, drop_folder, a
             assert files.list("") == []
     finally:
         drop.close()
-        subprocess.run(["umount", "-l", drop_folder], check=True)
 
 
 def test_a_pinned_fingerprint_is_enough_and_another_one_is_refused(sshd, drop_folder, adapters):
