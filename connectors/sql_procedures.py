@@ -16,7 +16,7 @@ from .sql_model import Argument, Column, Kind, Procedure
 from .sql_statements import POSTGRES
 from .sql_undone import keeps_rows
 
-_VOID, _TRIGGER, _RECORD = 2278, 2279, 2249
+_VOID, _TRIGGER, _RECORD, _CURSOR = 2278, 2279, 2249, 1790
 _MODES = {"i": "in", "o": "out", "b": "inout", "v": "variadic", "t": "table"}
 _MYSQL_KINDS: dict[str, Kind] = {
     "tinyint": "integer", "smallint": "integer", "mediumint": "integer", "int": "integer", "bigint": "bigint",
@@ -65,7 +65,7 @@ def reflect_procedure(database: Database, named: str) -> Procedure:
 
 def _names(connection: Connection, dialect: str) -> list[str]:
     sql = {
-        "postgresql": "select proname from pg_proc where pg_function_is_visible(oid) and pronamespace <> 'pg_catalog'::regnamespace",
+        "postgresql": "select proname from pg_proc where prokind in ('f', 'p') and pg_function_is_visible(oid) and pronamespace <> 'pg_catalog'::regnamespace",
         "firebird": "select lower(trim(rdb$procedure_name)) from rdb$procedures union "
         "select lower(trim(rdb$function_name)) from rdb$functions",
     }.get(dialect, "select routine_name from information_schema.routines where routine_schema = database()")
@@ -99,7 +99,12 @@ def _postgres(connection: Connection, schema: str | None, name: str, types: str 
     known = _postgres_types(connection, [*row.types, row.result])
     if row.result == _TRIGGER:
         raise ConfigError(f"{place}: {name} is a function of triggers and cannot be called", field="procedure")
-    return _postgres_procedure(connection, row, name, known)
+    made = _postgres_procedure(connection, row, name, known)
+    unnamed = row.result == _RECORD and made.gives == "rows" and not made.rows
+    if unnamed or _CURSOR in {row.result, *row.types}:
+        said = f"{place}: {name} gives {'records without columns' if unnamed else 'cursors'}, which nobody can read by a call"
+        raise ConfigError(said, field="procedure", next="write a statement that reads what it gives")
+    return made
 
 
 def _postgres_procedure(connection: Connection, row: Any, name: str, known: Mapping[int, Any]) -> Procedure:

@@ -29,6 +29,8 @@ POSTGRES = [
     "create function plus(integer, m mood default 'sad') returns text immutable language sql as $$ select $1 || ':' || m $$",
     "create function twin(a integer) returns integer language sql as 'select 1'",
     "create function twin(a text) returns integer language sql as 'select 2'",
+    "create function loose() returns setof record language sql as $$ select 1, 'a'::text $$",
+    "create function open_one() returns refcursor language plpgsql as $$ declare c refcursor; begin return c; end $$",
     "create function on_change() returns trigger language plpgsql as 'begin return new; end'",
     "create function writing() returns bigint language sql as $$ insert into book values (99, 0, null) returning 1::bigint $$",
     "create procedure commits() language plpgsql as $$ begin insert into book values (50, 0, null); commit; end $$",
@@ -161,7 +163,13 @@ def test_functions_of_postgresql_in_every_form(pg_url, tmp_path):
     assert len(call(known["call_entries"])["rows"]) == 2
     with pytest.raises(OutcomeUnknown):
         call(known["call_commits"])
-    for name, said in (("twin", r"twin\(integer\)"), ("on_change", "triggers")):
+    wrong_ones = {
+        "twin": r"twin\(integer\)",
+        "on_change": "triggers",
+        "loose": "without columns",
+        "open_one": "cursors",
+    }
+    for name, said in wrong_ones.items():
         wrong = SqlAdapter("db", SqlConfig.model_validate({"kind": "sql", "url": pg_url, "procedures": {name: {}}}), adapter.place)  # fmt: skip
         with pytest.raises(ConfigError, match=said):
             list(wrong.tools())
