@@ -211,7 +211,8 @@ def syncs(
 
 def _row(sync: Json) -> tuple[object, ...]:
     last = sync.get("last") or {}
-    effect = (sync.get("crash") or {}).get("why")
+    crash = sync.get("crash") or {}
+    effect = f"at least once: {crash['why']}" if crash.get("one_effect") is False else crash.get("why")
     ended = last.get("finished_at") or last.get("started_at")
     done = last.get("status") or last.get("state")
     return (
@@ -233,6 +234,8 @@ def _lag(lag: Json | None) -> str:
     """Say how far the target is behind: rows that wait, and the age of the last stamp."""
     if not lag:
         return ""
+    if lag.get("rows") == 0:
+        return "none"
     rows = [] if lag.get("rows") is None else [f"{lag['rows']:,} rows"]
     age = [] if lag.get("seconds") is None else [seconds(lag["seconds"])]
     return ", ".join(rows + age)

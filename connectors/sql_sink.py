@@ -206,6 +206,15 @@ class TableSink:
                     next=f"let somebody run: {self._marks.ddl()}; or use cursor: state with mode upsert",
                 ) from refused
             return False
+        try:
+            self._marks.cursor()
+        except Rejected as refused:
+            if self._wanted == "target" or self._mode == "insert":
+                raise ConfigError(
+                    f"{self._database.name}: table {self._marks.name} is there and cannot be read: {refused.message}",
+                    next="let somebody grant SELECT, INSERT, UPDATE and DELETE on it; or name another with cursor_table",
+                ) from refused
+            return False
         return True
 
 

@@ -407,6 +407,13 @@ class Rewinding(Protocol):
 
 
 @runtime_checkable
+class Trailing(Protocol):
+    """A source that can say how many rows behind it a cursor is, where `total` counts what a run would read."""
+
+    def behind(self, cursor: Cursor) -> int | None: ...
+
+
+@runtime_checkable
 class Totalling(Protocol):
     """An end that can count its rows and sum columns; a writing tells of the table as it would be committed."""
 

@@ -253,7 +253,9 @@ class Carrier:
                 if isinstance(writing, Acting) and not self.dry_run:
                     counts = self._act(portion, writing, counts, rejects, parked, before, total)
                 totals = None if balance is None or self.dry_run else balance.prove(writing)
-                if not self.dry_run:
+                if self.dry_run:  # before its transaction is over
+                    would = writing.would() if hasattr(writing, "would") else Would(Written(inserted=counts.written))
+                else:
                     where = rejects.keep()
                     reached = stays if self.again else portion.cursor
                     if isinstance(writing, Promising) and not self.sink.keeps_cursor and not self.again:
@@ -274,7 +276,6 @@ class Carrier:
             rejects.discard()
         if self.dry_run:
             portion.failed(Unavailable("a dry run"), ())
-            would = writing.would() if hasattr(writing, "would") else Would(Written(inserted=counts.written))
             return Done(portion.id, name, counts, would=would)
         portion.finished()
         return Done(portion.id, name, counts, str(where) if where else None, totals=totals, parked=parked)

@@ -95,7 +95,7 @@ class Asked:
             names = list(dict.fromkeys(str(one["name"]) for one in earlier["portions"]))
             return Asked(dry_run=self.dry_run, date=day, run=self.run, files=names)
         before, after = earlier["cursor_before"], earlier["cursor_after"]
-        if not isinstance(after, Mapping) or "at" not in after or before == after:
+        if not isinstance(after, Mapping) or "at" not in after or not earlier["read"]:
             raise InputError(f"run {self.run} read nothing that can be read again", field="run", reason="conflict")
         since = None if before is None else before.get("at")
         return Asked(dry_run=self.dry_run, date=day, run=self.run, since=since, until=after["at"])

@@ -59,7 +59,8 @@ class Ends:
             return CorrectedSource(self.place.base / held.config.rejects.to / name, held.asked.files)
         if from_.operation is not None:
             moment = moment_of(held.run_id or held.id, held.asked.date, held.started_at)
-            return ToolSource(from_, self.calls(held, f"{from_.adapter}.{from_.operation}"), moment)
+            call = self.calls(held, f"{from_.adapter}.{from_.operation}")
+            return ToolSource(from_, call, moment, at_once="replace" in held.config.to.modes)
         source = self.landscape.adapter(from_.adapter).source(spec_of(from_), sync=name)
         if isinstance(source, Spooling) and self._locked(held.config):
             source.apart()

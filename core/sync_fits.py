@@ -19,6 +19,10 @@ _UNNAMED_CALLS = (
     "each row is one call, and what is read whole each time has no names for its rows: name the key that says which "
     "business case a row is, and it is called once"
 )
+_WHOLE_FILES = (
+    "everything is read each time, into one file a run that is there as a whole or not at all; the run after a crash can "
+    "write it once more"
+)
 _TOTALS = (
     "totals: of a whole table that replaces a table, without where; or, with mode upsert, of each page: of a cursor, a "
     "queue, or load: batched (files have totals of their own)"
@@ -40,6 +44,8 @@ def misfits(sync: SyncConfig) -> Iterator[Misfit]:
 def effect_of(sync: SyncConfig, source: tuple[bool, str], sink: tuple[bool, str]) -> tuple[bool, str]:
     """Say what a crash can do: the weaker of the two ends decides, unless the target knows what comes again by its key."""
     to = sync.to
+    if to.feed is not None and _is_whole(sync):
+        return False, _WHOLE_FILES
     by_key = (to.is_database and "insert" not in to.modes) or (to.operation is not None and bool(to.key))
     ends = (sink,) if sink[0] and (by_key or sync.partitions is not None) else (source, sink)
     return next((end for end in ends if not end[0]), sink)

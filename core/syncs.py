@@ -15,7 +15,7 @@ import structlog
 from . import sync_work
 from .access import Caller
 from .adapter import Place
-from .batch import Preparing, Rewinding, Sink, Source
+from .batch import Preparing, Rewinding, Sink, Source, Trailing
 from .engine import Engine
 from .errors import DrawbarError, InputError
 from .guard import Guard
@@ -125,7 +125,10 @@ class Syncs:
         try:
             # Before its first run nobody may make a table in the target only to look.
             cursor = self._work.cursor_of(name, sink) if self.runs(name, limit=1) else None
-            waiting = source.total(cursor) if config.from_.cursor is not None or config.from_.consume else None
+            if isinstance(source, Trailing):
+                waiting = source.behind(cursor)
+            else:
+                waiting = source.total(cursor) if config.from_.consume else None
         except DrawbarError:
             return None
         age = age_of(cursor, config)

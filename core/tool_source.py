@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from .batch import Batch, Cursor, Portion, Reject, Row
 from .errors import ConfigError, Rejected
 from .expressions import EvaluationError
+from .store.ids import new_id
 from .sync_calls import Call
 from .sync_config import SyncFrom
 from .values import canonical, write_json
@@ -34,6 +35,28 @@ class AnswerPage:
     def failed(self, error: Exception, rejects: Sequence[Reject]) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class AllPages:
+    """All rows of an operation as one portion; its pages are asked for while it is read, from the first again each time."""
+
+    name: str
+    cursor: Cursor
+    pages: Callable[[], Iterator[Sequence[Row]]]
+    id: str = field(default_factory=lambda: f"full:{new_id()}")
+
+    def batches(self, batch_rows: int) -> Iterator[Batch]:
+        first = 1
+        for rows in self.pages():
+            for at in range(0, len(rows), batch_rows):
+                part = rows[at : at + batch_rows]
+                yield Batch(part, range(first, first + len(part)), raw=[write_json(row) for row in part])
+                first += len(part)
+
+    def finished(self) -> None: ...
+
+    def failed(self, error: Exception, rejects: Sequence[Reject]) -> None: ...
+
+
 class ToolSource:
     """
     Ask a tool that reads until it has no more.
@@ -41,19 +64,24 @@ class ToolSource:
     A cursor is {"since": the greatest `changed` of all that was read}. What changed at that very moment is read again.
     """
 
-    def __init__(self, config: SyncFrom, call: Call, moment: Mapping[str, Any]) -> None:
+    def __init__(self, config: SyncFrom, call: Call, moment: Mapping[str, Any], *, at_once: bool = False) -> None:
+        """`at_once`: what replaces everything must come as one portion, not page by page."""
+        self._at_once = at_once
         self._config = config
         self._tool = f"{config.adapter}.{config.operation}"
         self._call = call
         self._moment = moment
         self.one_effect = (
             False,
-            "at least once: an operation is asked again from the last change on; upsert or replace have one effect"
+            "an operation is asked again from the last change on; upsert or replace have one effect"
             if config.changed is not None
             else "the operation is asked for everything each time: replace or upsert have one effect, insert repeats rows",
         )
 
     def portions(self, cursor: Cursor, *, batch_rows: int) -> Iterator[Portion]:
+        if self._at_once:
+            yield AllPages(self._tool, cursor, lambda: (rows for _, rows in self._pages(None)))
+            return
         since = cursor["since"] if isinstance(cursor, Mapping) else None
         greatest = since
         before: AnswerPage | None = None

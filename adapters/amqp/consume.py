@@ -160,7 +160,7 @@ class QueueSource:
 
     one_effect = (
         False,
-        "at least once: a crash between the target's commit and the acknowledgement brings messages again; upsert by key",
+        "a crash between the target's commit and the acknowledgement brings messages again; upsert by key",
     )
 
     def __init__(

@@ -32,7 +32,7 @@ class QueueSink:
     keeps_cursor = False
     one_effect = (
         False,
-        "at least once: what a crash lets us send again has the same message id, by which the consumer drops it",
+        "what a crash lets us send again has the same message id, by which the consumer drops it",
     )
 
     def __init__(

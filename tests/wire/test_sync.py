@@ -309,6 +309,9 @@ def test_a_table_that_may_not_be_made_is_said_with_its_ddl(postgres: Any, night:
         night((source, as_clerk), to={"mode": "insert"}).run("copy")
     assert "CREATE TABLE drawbar_sync" in str(told.value.next)
     assert night((source, as_clerk), to={"mode": "upsert"}).run("copy")["written"] == 3
+    night((source, target), to={"mode": "upsert"}).run("copy")  # another role makes it, and the clerk may not read it
+    with pytest.raises(ConfigError, match="cannot be read"):
+        night((source, as_clerk), to={"mode": "insert"}).run("copy")
     execute(target, "drop owned by clerk", "drop role clerk")
 
 

@@ -37,6 +37,10 @@ syncs:
       rows: "${{{{ result.invoices }}}}"
     to: {{ adapter: erp, table: invoices, mode: upsert }}
     map: {{ id: "${{{{ row.id }}}}", amount: "${{{{ row.amount }}}}" }}
+  all:
+    from: {{ adapter: billing, operation: FindInvoice, with: {{ orderId: "${{{{ page }}}}" }}, rows: "${{{{ result.invoices }}}}" }}
+    to: {{ adapter: erp, table: invoices, mode: replace }}
+    map: {{ id: "${{{{ row.id }}}}", amount: "${{{{ row.amount }}}}" }}
 """
 
 
@@ -91,6 +95,18 @@ def test_an_operation_is_read_page_by_page(landscape: Any) -> None:
     assert [(one, str(amount)) for one, amount in rows(landscape.url, "select * from invoices order by id")] == [
         ("INV-1", "1.50"), ("INV-2", "2.50"), ("INV-3", "3.50"),
     ]  # fmt: skip
+
+
+def test_all_pages_of_an_operation_together_replace_a_table(landscape: Any) -> None:
+    """Page by page, each would replace the one before."""
+    execute(landscape.url, "insert into invoices values ('old', 1)")
+
+    would = landscape("sync", "all", "--dry-run")["would"]
+    done = landscape("sync", "all")
+
+    assert (would["inserted"], would["deleted"]) == (3, 1)
+    assert (done["read"], done["written"]) == (3, 3)
+    assert rows(landscape.url, "select id from invoices order by id") == [("INV-1",), ("INV-2",), ("INV-3",)]
 
 
 def test_a_service_that_is_away_fails_the_run_and_changes_nothing(landscape: Any) -> None:

@@ -397,3 +397,24 @@ def test_how_far_a_sync_is_behind_its_source_is_shown_and_looking_makes_no_table
     assert (after["lag"]["rows"], after["crash"]["one_effect"]) == (2, True)
     assert after["lag"]["seconds"] > 0
     assert "T03:00:00" in after["next"]
+
+
+def test_rows_of_the_overlap_are_read_again_and_are_not_behind(night: Callable[..., Night], tmp_path: Path) -> None:
+    (tmp_path / "erp.db").touch()
+    row = "insert into orders values ({}, '2026-01-01 00:00:0{}')"
+    made = "create table orders (id integer primary key, changed timestamp)"
+    execute(f"sqlite:///{tmp_path}/erp.db", made, *(row.format(n, n) for n in range(5)))
+    sync = {
+        "from": {"adapter": "erp", "table": "orders", "cursor": {"column": "changed", "overlap_s": 2}},
+        "to": {"adapter": "house", "table": "orders", "mode": "upsert"},
+    }
+    here = night(sync, made)
+
+    here.run("s")
+    [look] = here.syncs.look()
+    second = here.run("s")
+    again = here.run("s", run=second["id"])
+
+    assert look["lag"]["rows"] == 0
+    assert second["read"] == 3
+    assert again["read"] >= 1
