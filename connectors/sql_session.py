@@ -10,6 +10,8 @@ from sqlalchemy.engine import Connection
 
 from .sql_errors import driver_errors
 
+_LONGEST_LOCK_S = 32_767
+"""DB2 takes no more."""
 Access = Literal["read", "write", "autocommit"]
 
 
@@ -95,3 +97,5 @@ def _other(connection: Connection, dialect: str, access: Access, timeout_s: floa
             connection.exec_driver_sql("set transaction read only")
         case "mssql":
             connection.exec_driver_sql(f"set lock_timeout {max(1, int(timeout_s * 1000))}")
+        case "db2" | "ibm_db_sa":  # by itself it waits for ever
+            connection.exec_driver_sql(f"set current lock timeout wait {min(math.ceil(timeout_s), _LONGEST_LOCK_S)}")

@@ -128,7 +128,9 @@ class Line:
 
     def __init__(self, dialect):
         self.dialect = dialect
-        self.connection = types.SimpleNamespace(dbapi_connection=types.SimpleNamespace(set_option=lambda _: None))
+        line = types.SimpleNamespace(options={})
+        line.set_option = line.options.update
+        self.connection = types.SimpleNamespace(dbapi_connection=line)
         self.info = {}
         self.sent = []
 
@@ -145,10 +147,12 @@ class Line:
         ("oracle", "oracledb", "read", ["set transaction read only"], {"call_timeout": 2500}),
         ("oracle", "oracledb", "write", [], {"call_timeout": 2500}),
         ("mssql", "pyodbc", "read", ["set lock_timeout 2500"], {"timeout": 3}),
+        ("db2", "ibm_db", "write", ["set current lock timeout wait 3"], {"options": {0: 3}}),
     ],
 )
 def test_a_session_is_prepared_in_the_words_of_the_database(name, driver, access, sent, limit, monkeypatch):
     line = Line(types.SimpleNamespace(driver=driver, name=name))
+    monkeypatch.setitem(sys.modules, "ibm_db", types.SimpleNamespace(SQL_ATTR_QUERY_TIMEOUT=0))
 
     prepare(line, name, access, 2.5, None, steps=False)
 
