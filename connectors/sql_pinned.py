@@ -26,7 +26,7 @@ from sqlalchemy.dialects import postgresql
 
 from ..core.errors import InputError
 from ..core.trace import CARRIED
-from ..core.watch import unwatch, watch, watching
+from ..core.watch import watching
 from .sql_errors import meaning, said
 from .sql_flood import Flood, watched
 from .sql_model import Kind, Rows
@@ -262,7 +262,7 @@ class PinnedReading:
         self._answer = answer
         self._otherwise = otherwise
         self._taken = _Taken(pin, known, asked)
-        self._watched = watch(pin.fileno, left_s + _GRACE_S)
+        self._until = time.monotonic() + left_s + _GRACE_S
         self._error: Exception | None = None
         self._ended = False
         self._turns = 0
@@ -282,7 +282,6 @@ class PinnedReading:
         return self._state
 
     def answer(self) -> Any:
-        unwatch(self._watched)
         found = self._taken.found
         self._asked.done(self._pin, self._limit_ms, found)
         return self._answer(found)
@@ -290,12 +289,12 @@ class PinnedReading:
     def rest(self) -> Any:
         try:
             if self._error is None and not self._ended:
-                wait(self._taken.all(), self.fileno, _WAKE_S)
+                with watching(self.fileno, self._until - time.monotonic()):
+                    wait(self._taken.all(), self.fileno, _WAKE_S)
         except Exception as error:  # as in `read`
             self._error = error
         if self._error is None:
             return self.answer()
-        unwatch(self._watched)
         self._asked.failed(self._pin, self._error)
         return self._otherwise()
 

@@ -8,17 +8,20 @@ left for `rest`, which a thread does.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import DrawbarError, Unavailable
+from .guard import Answer
 from .outcome import Outcome, by_rules, storable, veiled
 from .store.ids import new_id
 from .tool import Asker, Call, Reading
 
 if TYPE_CHECKING:
     from .direct import Direct
-    from .guard import Answer, Guard
+    from .guard import Guard
     from .prepared import Prepared
 
 _AGAIN_S = 0.05
@@ -38,6 +41,8 @@ class Begun:
         self._began = time.perf_counter()
         self.until = time.monotonic() + prepared.tool.timeout_s
         """When its time is over, on the monotonic clock."""
+        self.later: list[Callable[[], None]] | None = None
+        """Takes what counts and notes it, for when its answer has left; None: that is done before."""
         self._reading: Reading | None = None
         if prepared.approval is None and not prepared.recorded and not prepared.needs_code:
             self._begin()
@@ -60,7 +65,10 @@ class Begun:
             outcome = self._outcome(self._reading.answer)
         finally:
             self._free()
-        return self._shown(self._ended(outcome))
+        if self.later is None or outcome.state != "done":
+            return self._shown(self._ended(outcome))
+        self.later.append(partial(self._noted, outcome, time.perf_counter() - self._began))
+        return self._shown(Answer(outcome.result, self._call_id))
 
     def rest(self) -> Answer:
         """Do what is left, on a thread; raises one of the five."""
@@ -115,6 +123,10 @@ class Begun:
     def _ended(self, outcome: Outcome) -> Answer:
         self._guard.witness.counted(self._prepared, outcome, time.perf_counter() - self._began)
         return self._guard.ended(self._prepared, self._call_id, outcome)
+
+    def _noted(self, outcome: Outcome, seconds: float) -> None:
+        self._guard.witness.counted(self._prepared, outcome, seconds)
+        self._guard.witness.called(self._prepared, self._call_id, outcome)
 
     def _shown(self, answer: Answer) -> Answer:
         prepared = self._prepared

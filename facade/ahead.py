@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _Under = tuple[int, "Turn", "Begun"]
 """A call under way, and the line that it is heard by."""
+_AT_ONCE = 32
+"""So many calls go on before the client is heard: it is one alone, and reads their answers together."""
 log = structlog.get_logger("drawbar.facade")
 
 
@@ -52,6 +54,7 @@ class Turns:
         self._direct = app.direct
         self._holds = app.guard.holds
         self._client = client
+        self._later: list[Callable[[], None]] = []
         self._waiting: dict[str, deque[tuple[float, Turn]]] = {}
         self._asks: set[str] = set()
         self._ears: Ears[tuple[Turn, Begun]] = Ears()
@@ -65,7 +68,8 @@ class Turns:
         if self._ears.are_deaf:
             return True, []
         hears, calls = False, list[_Under]()
-        for fileno, call in self._ears.heard(TICK_S if self._waiting else LOOK_S if self._ears else None):
+        wait_s = TICK_S if self._waiting else LOOK_S if self._ears else None
+        for fileno, call in self._ears.heard(wait_s, _AT_ONCE):
             if fileno == self._client:
                 hears = not self.ended
                 if self.ended:
@@ -84,14 +88,25 @@ class Turns:
             works += self._serve(system)
         return works
 
+    def note(self) -> None:
+        """Count and note the calls whose answers have left."""
+        for note in self._later:
+            note()
+        self._later.clear()
+
     def take(self, turn: Turn) -> Work | None:
         """Begin a call, now or when there is a place; give it back where it needs a thread."""
-        standing = None if self._ears.are_deaf else self._direct.standing(turn.errand.tool or "", turn.caller)
+        if self._ears.are_deaf:
+            return turn.system, turn.whole
+        if (line := self._waiting.get(turn.system)) is not None:
+            line.append((time.monotonic(), turn))  # those before it come first: `go_on` sees to it
+            return None
+        standing = self._direct.standing(turn.errand.tool or "", turn.caller)
         if standing is None:
             return turn.system, turn.whole
-        if standing and turn.system not in self._waiting:
+        if standing:
             return self._begin(turn)
-        self._waiting.setdefault(turn.system, deque()).append((time.monotonic(), turn))
+        self._waiting[turn.system] = deque([(time.monotonic(), turn)])
         return self._asking(turn)
 
     def _asking(self, turn: Turn) -> Work | None:
@@ -120,6 +135,7 @@ class Turns:
         elif (fileno := begun.fileno) is None:
             return turn.system, partial(turn.rest, begun)
         else:
+            begun.later = self._later
             self._ears.listen(fileno, (turn, begun), begun.until)
         return None
 

@@ -6,7 +6,6 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 _READ_BYTES = 65536
 _MOST_WAITING = 1000
@@ -42,7 +41,11 @@ class Heard:
 
 
 class Said:
-    """What goes out: who writes takes along what others have to say. A reader that is gone hears nothing."""
+    """
+    What goes out: who writes takes along what others have to say. A reader that is gone hears nothing.
+
+    In a block of its own, `with`, what is said is gathered.
+    """
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -51,15 +54,13 @@ class Said:
         self._is_gone = False
         self._gathers = False
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         """Send what is said meanwhile, by whomever, when the block ends; nothing in it may wait."""
         self._gathers = True
-        try:
-            yield
-        finally:
-            self._gathers = False
-            self._send()
+
+    def __exit__(self, *failed: object) -> None:
+        self._gathers = False
+        self._send()
 
     def write(self, line: bytes) -> None:
         self._waiting.append(line)

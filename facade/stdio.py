@@ -57,9 +57,10 @@ class _Talk:
             lines = self._heard.more() if hears else ()
             if lines is None:
                 self._turns.ended = True
-            with self._said.together():
+            with self._said:
                 works = self._turns.go_on(heard)
                 works += [work for line in lines or () if (work := self._understood(line)) is not None]
+            self._turns.note()
             if works:
                 return works
             if self._turns.ended and not self._turns:
@@ -89,13 +90,14 @@ class _Talk:
         if is_short(asked):
             self._said.write(written(self._toolbox, asked, self._caller, Waiting())[0])
             return None
-        waiting = self._running[asked.id] = Waiting(asked.progress_token, self._tell)
-        system = self._system_of(asked)
-        if asked.method == "tools/call" and asked.progress_token is None:
+        token = asked.progress_token
+        waiting = self._running[asked.id] = Waiting(token, self._tell)
+        if asked.method == "tools/call" and token is None:
             errand = ToolByMcp(self._toolbox, asked, self._caller, waiting, gzips=False, app=self._app)
             if errand.tool is not None:
+                system = errand.tool.partition(".")[0] if self._caller.tenant is None else self._system_of(asked)
                 return self._turns.take(Turn(errand, system, self._caller, partial(self._said_of, asked, waiting)))
-        return system, partial(self._answer, asked, waiting)
+        return self._system_of(asked), partial(self._answer, asked, waiting)
 
     def _system_of(self, asked: Question) -> str:
         """Name the system that a call is for, so that one that is slow holds up no other."""

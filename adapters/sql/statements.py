@@ -62,8 +62,7 @@ def statement_tool(database: Database, name: str, config: StatementConfig, every
     pinned = _pinned(database, statement, limits) if config.effect == "read" else None
     keeps: list[bool] = []  # known from the first write on
 
-    def bind(arguments: Mapping[str, Any]) -> dict[str, Any]:
-        return bound(config, arguments)
+    bind = binding(config)
 
     def read(arguments: dict[str, Any], call: Call) -> dict[str, Any]:
         values, left_s = bind(arguments), call.left_s()
@@ -146,16 +145,34 @@ def arguments_schema(config: StatementConfig) -> dict[str, Any]:
 
 def bound(config: StatementConfig, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Give every parameter a value of its type."""
-    converted = _converted()
-    values: dict[str, Any] = {}
-    for name, parameter in config.parameters.items():
-        value = arguments.get(name, parameter.default)
-        encode = _encoder(config, name, parameter.items or parameter)
-        if parameter.items is not None:
-            values[name] = [encode(converted(item, parameter.items.kind, name)) for item in value or ()]
-        else:
-            values[name] = encode(converted(value, parameter.kind, name))
-    return values
+    return binding(config)(arguments)
+
+
+def binding(config: StatementConfig) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Give what does as `bound`, for many calls: what the configuration alone says is looked up once."""
+    known = [
+        (
+            name,
+            one.default,
+            None if one.items is None else one.items.kind,
+            one.kind,
+            _encoder(config, name, one.items or one),
+        )
+        for name, one in config.parameters.items()
+    ]
+
+    def bind(arguments: Mapping[str, Any]) -> dict[str, Any]:
+        converted = _converted()
+        values: dict[str, Any] = {}
+        for name, default, item_kind, kind, encode in known:
+            value = arguments.get(name, default)
+            if item_kind is not None:
+                values[name] = [encode(converted(item, item_kind, name)) for item in value or ()]
+            else:
+                values[name] = encode(converted(value, kind, name))
+        return values
+
+    return bind
 
 
 @cache

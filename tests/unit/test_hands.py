@@ -107,7 +107,7 @@ def test_what_is_said_together_leaves_at_once_also_when_something_fails():
     given, end = os.pipe()
     said = Said(end)
 
-    with pytest.raises(ValueError, match="one of them"), said.together():
+    with pytest.raises(ValueError, match="one of them"), said:
         said.write(b"one")
         other = threading.Thread(target=said.write, args=(b"two",))
         other.start()
