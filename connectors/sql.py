@@ -377,7 +377,7 @@ def _exact_json(line: Any, _record: Any) -> None:
 def _odbc_words(url: URL) -> dict[str, str]:
     """Let MariaDB's driver send rows as they are asked for; by itself it fetches all of them first."""
     driver = str(url.query.get("driver", "")).lower()
-    return {"NO_CACHE": "1", "FORWARDONLY": "1"} if "maria" in driver else {}
+    return {"NO_CACHE": "1", "FORWARDONLY": "1"} if "maria" in driver or "maodbc" in driver else {}
 
 
 def _ping(connection: Connection, line: Any) -> bool:

@@ -6,8 +6,9 @@ import os
 import socket
 import sqlite3
 import struct
+import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import exc
@@ -19,14 +20,15 @@ _SPELLED = 4
 """On the line a value takes at most so many times the bytes that it counts here (UTF-8, hexadecimal digits)."""
 _BESIDE = 1 << 20
 _FREE_TURNS = 4
+_LOOK_S = 0.005
 _RECEIVED = 128  # where struct tcp_info of Linux has how many bytes came
 
 
 class Flood(InputError):
     """More came than was asked for; the connection is of no use any more."""
 
-    def __init__(self, most: int) -> None:
-        super().__init__(f"one row is larger than max_bytes ({most})", reason="too_large")
+    def __init__(self, most: int, said: str = "one row is larger than") -> None:
+        super().__init__(f"{said} max_bytes ({most})", reason="too_large")
 
 
 @contextmanager
@@ -35,19 +37,25 @@ def at_most(connection: Connection, most: int) -> Iterator[None]:
     Raise Flood in the body when far more than `most` bytes come in answer.
 
     What the driver has of its own for that differs: SQLite refuses such a value itself, the others are looked at while they
-    receive. A driver that hides its line is bounded by the rows that are fetched at once.
+    receive. ODBC takes all rows before it gives the first: its line is cut from outside.
     """
     begin = _WAYS.get(connection.dialect.driver)
     if begin is None:
         yield
         return
-    line: Any = connection.connection.dbapi_connection
+    line: Any = connection.info.get("socket") if begin is _odbc else connection.connection.dbapi_connection
     end = begin(line, most)
+    failed: Exception | None = None
     try:
         yield
+    except Exception as error:  # whatever the driver says of a line that was cut
+        failed = error
+        raise
     finally:
         if end():
             connection.invalidate()
+            if failed is not None and not isinstance(failed, Flood):
+                raise Flood(most, "all rows together are much larger than") from failed
 
 
 def _postgres(line: Any, most: int) -> Callable[[], bool]:
@@ -137,6 +145,29 @@ def _sqlite(line: Any, most: int) -> Callable[[], bool]:
     return end
 
 
+def _odbc(fileno: int | None, most: int) -> Callable[[], bool]:
+    before = _received(fileno) if fileno is not None else 0
+    over, flooded = threading.Event(), threading.Event()
+
+    def look() -> None:
+        while fileno is not None and not over.wait(_LOOK_S):
+            if _received(fileno) - before > most * _SPELLED + _BESIDE:
+                flooded.set()
+                with suppress(OSError), socket.socket(fileno=os.dup(fileno)) as line:
+                    line.shutdown(socket.SHUT_RDWR)
+                return
+
+    watcher = threading.Thread(target=look, name="drawbar-flood", daemon=True)
+    watcher.start()
+
+    def end() -> bool:
+        over.set()
+        watcher.join()
+        return flooded.is_set()
+
+    return end
+
+
 def flooding(fetch: Callable[[int], Any], most: int) -> Callable[[int], Any]:
     """Say of what SQLite refuses to give that it is a flood."""
 
@@ -151,4 +182,9 @@ def flooding(fetch: Callable[[int], Any], most: int) -> Callable[[int], Any]:
     return fetched
 
 
-_WAYS = {"psycopg": _postgres, "pymysql": _mysql, "pysqlite": _sqlite}
+_WAYS: dict[str, Callable[[Any, int], Callable[[], bool]]] = {
+    "psycopg": _postgres,
+    "pymysql": _mysql,
+    "pysqlite": _sqlite,
+    "pyodbc": _odbc,
+}

@@ -97,9 +97,9 @@ class TableRead:
             with at_most(connection, form.limits.bytes):
                 result = connection.execute(form.select, values)
                 found = bounded(result, form.readers, form.limits)
-            if found.truncated and len(found.rows) < form.limits.rows:
-                abandon(connection, result)
-            result.close()
+            cut = found.truncated and len(found.rows) < form.limits.rows
+            if not (cut and abandon(connection, result)):
+                result.close()
             return found
 
 

@@ -91,21 +91,21 @@ def read(
             result = _execute(connection, statement, parameters, stream=statement.text.verb in _STREAMED)
             found = bounded(result, readers_of(result, database.dialect, statement.kinds), limits)
         sent_little = len(found.rows) == limits.rows and "limit" not in statement.text.sql.lower()
-        if found.truncated and not sent_little:
-            abandon(connection, result)
-        result.close()
+        if not (found.truncated and not sent_little and abandon(connection, result)):
+            result.close()
         return found
 
 
-def abandon(connection: Connection, result: CursorResult[Any]) -> None:
+def abandon(connection: Connection, result: CursorResult[Any]) -> bool:
     """Drop a connection of MySQL with an answer that was not read, because closing its cursor would fetch all that is left."""
     if connection.dialect.name not in {"mysql", "mariadb"}:
-        return
+        return False
     unread = getattr(result.cursor, "_result", None)
     if unread is not None:
         unread.unbuffered_active = False
         unread.connection = None
     connection.invalidate()
+    return True
 
 
 def write(

@@ -116,6 +116,31 @@ def test_half_a_gigabyte_does_not_come_into_memory(pg_url, tmp_path):
     adapter.close()
 
 
+def test_rows_that_odbc_takes_all_at_once_do_not_come_into_memory(odbc_url, tmp_path):
+    """MariaDB's driver keeps an answer whole; the line is cut, and the next call is answered."""
+    engine = sa.create_engine(odbc_url.partition("?")[0].replace("+pyodbc", "+pymysql"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("create table notes (id integer primary key, body longtext)")
+        connection.exec_driver_sql("insert into notes select seq, repeat('x', 2000000) from seq_1_to_40")
+    engine.dispose()
+    statements = {"many": {"sql": "select * from notes where id > :id", "effect": "read", **LIMITS}}
+    statements["many"]["parameters"] = {"id": {"type": "integer"}}
+    config = {"kind": "sql", "url": odbc_url, "call_timeout_s": 20, "statements": statements}
+    adapter = SqlAdapter("db", SqlConfig.model_validate(config), Place(tmp_path, tmp_path))
+    call = caller(adapter)
+    assert call("many", id=40)["rows"] == []
+    Path("/proc/self/clear_refs").write_text("5")
+    before = peak_mb()
+
+    for _ in range(2):
+        with pytest.raises(InputError, match="max_bytes"):
+            call("many", id=0)
+        assert call("many", id=40)["rows"] == []
+
+    assert peak_mb() - before < 60
+    adapter.close()
+
+
 def peak_mb():
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
