@@ -26,7 +26,6 @@ from .soap_documents import Documents
 from .soap_endpoints import Ways
 from .soap_http import Http, Url
 from .soap_kept import contract
-from .soap_load import load
 from .soap_overlay import Patch
 from .soap_pin import Pin
 from .soap_reading import Reading
@@ -86,7 +85,7 @@ class Service:
         self._http = _http(settings)
         try:
             documents = _documents(settings, self._http)
-            self.contract: Contract = contract(documents, settings.kept, partial(load, documents))
+            self.contract: Contract = contract(documents, settings.kept, partial(_loaded, documents))
             self.signer = Signer(settings.seal) if settings.seal else None
             self.verifier = _verifier(settings)
         except BaseException:
@@ -157,7 +156,7 @@ def read_contract(settings: Settings) -> tuple[Contract, Documents]:
     http = _http(settings)
     try:
         documents = _documents(settings, http)
-        return load(documents), documents
+        return _loaded(documents), documents
     finally:
         http.close()
 
@@ -175,6 +174,12 @@ def _documents(settings: Settings, http: Http) -> Documents:
         pin=Pin(settings.pin) if settings.pin is not None else None,
         patches=settings.patches,
     )
+
+
+def _loaded(documents: Documents) -> Contract:
+    from .soap_load import load  # whose contract is kept does without
+
+    return load(documents)
 
 
 def _verifier(settings: Settings) -> Verifier | None:

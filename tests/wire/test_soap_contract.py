@@ -215,7 +215,7 @@ def test_a_contract_is_read_once_and_then_kept(tmp_path: Path, monkeypatch: pyte
 
     # When
     with monkeypatch.context() as patched:
-        patched.setattr("drawbar.connectors.soap.load", lambda documents: pytest.fail("it is read again"))
+        patched.setattr("drawbar.connectors.soap_load.load", lambda documents: pytest.fail("it is read again"))
         again = {tool.name: tool for tool in adapter(tmp_path, "b.wsdl").tools()}
 
     # Then
