@@ -25,6 +25,7 @@ from .positions import Document
 from .problems import STAGES, ConfigErrors, Problem, Stage
 from .references import catalogue, check_references
 from .secrets import scrub
+from .sync_beside import look_beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,7 @@ def _notes(
                     ends = (source.one_effect, sink.one_effect)
                 else:
                     ends = (source.one_effect, one_effect_of(sync.to))
+                look_beside(sync, source, adapters)
         except ConfigError as error:
             place = ("syncs", name, error.field) if error.field else ("syncs", name)
             said = Problem(document.value(place), scrub(error.message), scrub(error.next or ""), "references")

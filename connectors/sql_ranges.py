@@ -33,8 +33,12 @@ class PartedSource(TableSource):
     def split(
         self, by: str | None, ranges: int, *, window: Window | None = None, least: int = 1
     ) -> tuple[str, Sequence[Any]]:
-        name = _column_of(self._table, by)
+        name = self.parted_by(by)
         return name, bounds(self._database, self._table, name, ranges, least, self._between(window))
+
+    def parted_by(self, by: str | None) -> str:
+        """Name the column that ranges are of; ConfigError where none will do."""
+        return _column_of(self._table, by)
 
     def within(self, column: str, low: Any, high: Any, *, portion: str, window: Window | None = None) -> Source:
         return RangeSource(self._database, self._table, column, low, high, portion, self._between(window), self._apart)

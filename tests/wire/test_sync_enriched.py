@@ -127,3 +127,22 @@ def test_names_that_lead_nowhere_are_found_by_validate(landscape: Any, tmp_path:
     said = json.dumps(landscape("validate", code=2))
 
     assert "no table 'customer'" in said
+
+
+def test_what_only_the_systems_know_of_lookups_and_effects_is_found_by_validate(landscape: Any, tmp_path: Path) -> None:
+    text = (tmp_path / "drawbar.yaml").read_text()
+    wrong = text.replace("columns: [name, town]", "columns: [name, city]").replace(
+        'operation: FindInvoice, with: { orderId: "${{ page }}" }', "operation: CreateInvoice"
+    )
+    more = """\
+  written: { from: { adapter: erp, table: orders }, to: { adapter: billing, operation: GetInvoice, key: [id] } }
+  parted: { from: { adapter: erp, table: orders }, to: { adapter: erp, table: billed, mode: upsert }, partitions: { by: number } }
+"""
+    (tmp_path / "drawbar.yaml").write_text(wrong + more)
+
+    said = json.dumps(landscape("validate", code=2))
+
+    assert "lookup customer: customers has no column 'city'" in said
+    assert "billing.CreateInvoice has the effect write" in said
+    assert "billing.GetInvoice only reads" in said
+    assert "orders.number may be null" in said
