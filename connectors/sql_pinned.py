@@ -331,7 +331,7 @@ class _Known:
         self.readers: list[tuple[int, _Convert]] = []
         self.sized: list[int] = []
         """Where a value may be of any size."""
-        self.named: _Named = list
+        self.named = naming(())
 
     def look(self, result: Any, readers: Sequence[_Convert | None] | None) -> None:
         self.columns = unique_names([(result.fname(at) or b"").decode() for at in range(result.nfields)])
