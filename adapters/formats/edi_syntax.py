@@ -138,6 +138,8 @@ class Scanner:
 
 def split(text: str, separators: Separators) -> tuple[str, list[Element]]:
     tag, *elements = _parts(text, separators.element, separators.release)
+    if tag == "ISA":  # it names the separators, which separate nothing there
+        return tag, list(elements)
     return tag.strip(), [_element(element, separators) for element in elements]
 
 

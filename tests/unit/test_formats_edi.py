@@ -334,6 +334,16 @@ def test_wrong_layouts_are_refused_when_they_are_loaded():
             opened("x12", **keys)
 
 
+def test_the_separators_that_isa_names_are_shown_as_they_are():
+    text = f"ISA*00*{'':10}*00*{'':10}*ZZ*{'A':15}*ZZ*{'B':15}*260131*1200*^*00501*000000905*0*P*>~"
+    text += "GS*PO*S*R*20260131*1200*1*X*005010~ST*850*0001~BEG*00*SA*4711**20260131~SE*3*0001~GE*1*1~IEA*1*000000905~"
+    form = opened("x12", component=">", repetition="^")
+    (record,) = read(form, text.encode())
+
+    assert (record.values["interchange"]["ISA11"], record.values["interchange"]["ISA16"]) == ("^", ">")
+    assert bare(written(form, [record])) == text.encode()
+
+
 @pytest.mark.parametrize(("syntax", "encoding"), [("UNOC", "latin-1"), ("UNOW", "utf-8"), ("UNOA", "latin-1")])
 def test_the_encoding_is_what_unb_says(syntax, encoding):
     data = ORDER.decode().replace("UNOC", syntax).replace("cheap", "günstig").encode(encoding)
