@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 else:
     Arrow = Any
 
-_STAMP = r"^\d{4}-\d\d-\d\d[ T]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?$"
-_DAY = r"^\d{4}-\d\d-\d\d$"
+_DAY = (10, 10)
+_STAMP = (19, 26)
+"""How long the one form is that everybody reads alike: 2024-01-31, with 10:20:30 and up to six digits more."""
 _DIGITS = 38
 _EXACT_SCALE = 15
 Take = Callable[[Column, Sequence[Any], Read | None], "Arrow | None"]
@@ -182,12 +183,18 @@ def _texts(column: Column, values: Sequence[str], read: Read | None) -> Arrow | 
     return _short(column, pa.array(values, pa.string()))
 
 
-def _short(column: Column, found: Any) -> Arrow | None:
+def _short(column: Column, found: Arrow) -> Arrow | None:
     """Give texts of which none is longer than its column."""
     from pyarrow import compute
 
-    longest = compute.max(compute.utf8_length(found)).as_py() if column.length is not None else None
-    return None if longest is not None and longest > (column.length or 0) else found
+    if column.length is None:
+        return found
+    counts: Sequence[Callable[[Any], Any]] = (compute.binary_length, compute.utf8_length)
+    for count in counts:  # few bytes are few characters, and are counted sooner
+        longest = compute.max(count(found)).as_py()
+        if longest is None or longest <= column.length:
+            return found
+    return None
 
 
 def _decimals(column: Column, values: Sequence[Decimal], read: Read | None) -> Arrow | None:
@@ -266,11 +273,14 @@ def _strings(values: Sequence[Any]) -> Arrow:
     return pa.array(values, pa.string())
 
 
-def _dated(form: str, found: Arrow, kind: str) -> Arrow | None:
-    """Dates as texts: those in the one form that everybody reads alike are what they say."""
+def _dated(form: tuple[int, int], found: Arrow, kind: str) -> Arrow | None:
+    """Take texts for dates; Arrow refuses what is none, and its other forms, of fewer parts, are shorter."""
     from pyarrow import compute
 
-    if compute.all(compute.match_substring_regex(found, form)).as_py() is False:
+    texts: Any = found
+    lengths: Any = compute.min_max(compute.binary_length(texts)).as_py()
+    least, most = form
+    if lengths["min"] is not None and not least <= lengths["min"] <= lengths["max"] <= most:
         return None
     return found.cast(kind)
 

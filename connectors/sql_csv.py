@@ -45,7 +45,6 @@ _TYPED = {
     "date": {"date"},
     "datetime": {"timestamp", "timestamptz"},
 }
-_BLOCK = 1 << 20
 _AHEAD = 4
 
 
@@ -140,11 +139,10 @@ class _SecondReader:
 
         types = {source: found for source, column in self._columns.items() if (found := _strict(column)) is not None}
         read = types or {next(iter(self._columns)): pa.string()}
-        block_bytes = max(_BLOCK, self._dialect.max_record_bytes)
         bounded = [
             (source, column.length) for source, column in self._columns.items() if source in types and column.length
         ]
-        for batch in arrow_batches(iter(self._chunks.get, b""), read, self._dialect, block_bytes):
+        for batch in arrow_batches(iter(self._chunks.get, b""), read, self._dialect):
             self._rows += batch.num_rows
             for source, length in bounded:
                 texts: Any = batch.column(source)

@@ -26,11 +26,9 @@ from .sql_csv_reader import arrow_batches
 from .sql_load import Load
 from .sql_model import Column, Table
 
-_BLOCK = 1 << 19
-"""A record that is longer goes row by row."""
 _MOST_DIGITS = 38
 _PRECISION = re.compile(r"numeric\((\d+),(\d+)\)")
-_HEX = re.compile(rb"[^\w.]0[xX]")
+_HEX = re.compile(rb"(?:\A|[^\w.])0[xX]")
 
 
 def column_types(connection: Connection, table: Table, lane: Lane) -> Mapping[str, tuple[pa.DataType, str]] | None:
@@ -100,9 +98,7 @@ def _packed(
     saids = [said for _, _, (_, said) in columns]
     try:
         with closing(flow.chunks()) as chunks:
-            for batch in arrow_batches(
-                _watched(chunks), {source: kind for source, _, (kind, _) in columns}, dialect, _BLOCK
-            ):
+            for batch in arrow_batches(_watched(chunks), {source: kind for source, _, (kind, _) in columns}, dialect):
                 found = [_meant(column, batch.column(source)) for source, column, _ in columns]
                 if batch.num_rows:
                     yield binary_rows(found, saids), batch.num_rows
@@ -121,12 +117,9 @@ def _meant(column: Column, found: Any) -> Any:
 
 def _watched(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
     """Refuse hexadecimal numbers, which Arrow takes for integers."""
-    before = b"\n"
     for chunk in chunks:
-        cut = before[-1:] == b"0" and chunk[:1] in (b"x", b"X")
-        if (cut or _has_hex_mark(chunk)) and _HEX.search(before + chunk):
+        if _has_hex_mark(chunk) and _HEX.search(chunk):
             raise LaneClosed("a hexadecimal number")
-        before = bytes(chunk[-2:])
         yield chunk
 
 

@@ -1,4 +1,4 @@
-"""CSV as Arrow reads it by strict types, from bytes as they come."""
+"""CSV as Arrow reads it by strict types, from chunks of whole rows."""
 
 from __future__ import annotations
 
@@ -11,51 +11,27 @@ from pyarrow import csv
 from ..core.batch import Chunk, Dialect
 
 
-def arrow_batches(
-    chunks: Iterator[Chunk], types: Mapping[str, pa.DataType], dialect: Dialect, block_bytes: int
-) -> Iterator[Any]:
-    """Give these columns of a file; an empty chunk ends it. Arrow's own errors name what is no such value."""
-    file: Any = pa.PythonFile(_Pulled(chunks), "r")  # type: ignore[arg-type]  # it reads, and nothing else is asked of it
-    yield from csv.open_csv(
-        file,
-        csv.ReadOptions(use_threads=False, block_size=block_bytes),
-        csv.ParseOptions(delimiter=dialect.delimiter, quote_char=dialect.quote, newlines_in_values=True),
-        csv.ConvertOptions(
-            include_columns=list(types),
-            column_types=dict(types),
-            null_values=[dialect.null],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-            true_values=["true", "TRUE", "True", "1"],
-            false_values=["false", "FALSE", "False", "0"],
-        ),
+def arrow_batches(chunks: Iterator[Chunk], types: Mapping[str, pa.DataType], dialect: Dialect) -> Iterator[Any]:
+    """
+    Give these columns of a file whose first row names all of them. Arrow's own errors name what is no such value.
+
+    Each chunk is read by itself: Arrow's reader of streams would have 32 of them in memory.
+    """
+    parse = csv.ParseOptions(delimiter=dialect.delimiter, quote_char=dialect.quote)
+    convert = csv.ConvertOptions(
+        column_types=dict(types),
+        null_values=[dialect.null],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+        true_values=["true", "TRUE", "True", "1"],
+        false_values=["false", "FALSE", "False", "0"],
     )
-
-
-class _Pulled:
-    """A file that is read as its chunks come."""
-
-    closed = False
-
-    def __init__(self, chunks: Iterator[Chunk]) -> None:
-        self._chunks = chunks
-        self._left = memoryview(b"")
-
-    def read(self, size: int) -> bytes:
-        """Give exactly so many bytes, fewer only at the end."""
-        parts: list[memoryview] = []
-        while size:
-            if not self._left:
-                self._left = memoryview(next(self._chunks, b""))
-                if not self._left:
-                    break
-            part, self._left = self._left[:size], self._left[size:]
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
-
-    def readable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        self.closed = True
+    names: list[str] = []
+    for chunk in chunks:
+        read = csv.ReadOptions(use_threads=False, block_size=len(chunk) + 1, column_names=names)
+        file: Any = pa.BufferReader(chunk)
+        table = csv.read_csv(file, read, parse, convert)
+        if not names:
+            names = table.column_names
+            convert.include_columns = list(types)
+        yield from table.select(list(types)).to_batches()

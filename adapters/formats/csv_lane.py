@@ -66,7 +66,7 @@ def _is_plain(spec: ColumnSpec) -> bool:
 
 @dataclass(slots=True)
 class CsvFlow:
-    """A file's bytes; how many rows they are is for those to say who read them."""
+    """A file's bytes, whole rows at a time; how many they are is for those to say who read them."""
 
     path: Path
     dialect: Dialect
@@ -76,14 +76,15 @@ class CsvFlow:
         quotes = _Quotes(self.dialect)
         with self.path.open("rb") as stream:
             while chunk := stream.read(_CHUNK):
-                quotes.look(chunk)
-                yield chunk
-        quotes.end()
+                if whole := quotes.look(chunk):
+                    yield whole
+        if left := quotes.end():
+            yield left
 
 
 class _Quotes:
     """
-    Refuses quotes in the middle of a field.
+    Finds where rows end, and refuses quotes in the middle of a field.
 
     They are text to us; COPY takes each as the beginning or the end of what is quoted.
     """
@@ -94,8 +95,10 @@ class _Quotes:
         self._ends = (dialect.delimiter + "\n").encode()
         self._left = b""
         self._first = True
+        self._most = dialect.max_record_bytes
 
-    def look(self, chunk: bytes) -> None:
+    def look(self, chunk: bytes) -> bytes:
+        """Give the rows that end in this chunk."""
         block = self._left + chunk
         if self._first:
             block = block.removeprefix(_MARK)
@@ -106,16 +109,21 @@ class _Quotes:
         last = next((at for at in range((len(parts) - 1) // 2 * 2, -1, -2) if b"\n" in parts[at]), None)
         if last is None:
             self._left = block
-            return
+            if len(block) > self._most:
+                raise LaneClosed(f"a record of more than {self._most} bytes")
+            return b""
         whole, _, rest = parts[last].rpartition(b"\n")
         self._left = self._quote.join([rest, *parts[last + 1 :]])
         self._check([*parts[:last], whole + b"\n"])
+        return block[: len(block) - len(self._left)]
 
-    def end(self) -> None:
+    def end(self) -> bytes:
+        """Give the row that no line end follows."""
         parts = self._left.split(self._quote)
         if len(parts) % 2 == 0:
             raise LaneClosed("a quote is open at the end")
         self._check(parts)
+        return self._left
 
     def _check(self, parts: list[bytes]) -> None:
         """Look at what stands outside of quotes: nothing, inside a doubled quote, or from one delimiter to another."""

@@ -198,10 +198,12 @@ FILES = {
     "a blank line": "1,2.50,2026-01-02,2026-01-02 03:04:05,abc,x,true,3\n\n2,,,,,,,\n",
     "a field too few": "1,2.50,2026-01-02,2026-01-02 03:04:05,abc,x,true\n2,,,,,,,\n",
     "the same key": "1,,,,,,,\n1,,,,,,,\n",
+    "a hexadecimal number": "1,2.50,2026-01-02,2026-01-02 03:04:05,abc,x,true,0x1F\n",
+    "a word like one": "1,2.50,2026-01-02,2026-01-02 03:04:05,ox,taxi 10x,true,31\n",
     "no end": "1,2.50,2026-01-02,2026-01-02 03:04:05,abc,x,true,3",
     "nothing": "",
 }
-AS_BYTES = {"plain", "crlf", "quoted", "empty and null", "a blank line", "no end", "nothing"}
+AS_BYTES = {"plain", "crlf", "quoted", "empty and null", "a word like one", "a blank line", "no end", "nothing"}
 
 
 def loaded(pg_url: str, night: Any, tmp_path: Path, content: str) -> Any:
@@ -233,3 +235,17 @@ def test_a_file_becomes_the_same_as_bytes_and_row_by_row(
 
     assert as_bytes == row_by_row
     assert used == (["csv"] if name in AS_BYTES else [])
+
+
+@pytest.mark.parametrize("size", [5, 64])
+def test_rows_are_whole_wherever_a_file_is_cut(
+    size: int, pg_url: str, night: Any, tmp_path: Path, lanes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drawbar.adapters.formats.csv_lane._CHUNK", size)
+    row = ',2.50,2026-01-02,2026-01-02 03:04:05,"a,""b","two\nlines",false,3\n'
+
+    said = loaded(pg_url, night, tmp_path, "".join(f"{at}{row}" for at in range(20)) + "20,,,,,,,")
+
+    assert said[:3] == (21, 21, 0)
+    assert {text.partition(",")[2] for (text,) in said[3][:20]} == {said[3][0][0].partition(",")[2]}
+    assert lanes == ["csv"]
