@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,9 +11,9 @@ import sqlalchemy as sa
 from ..core.errors import ConfigError, InputError
 from ..core.values import canonical
 from .sql import Database
-from .sql_model import Table
-from .sql_shapes import readers, shape
-from .sql_values import converted, writer
+from .sql_model import Condition, Table
+from .sql_shapes import condition_with, readers, shape
+from .sql_values import converted
 
 _CHUNK = 300
 
@@ -49,13 +50,16 @@ class TableLookup:
         for key in keys:
             try:
                 ours = [converted(part, kind.kind, kind.name) for part, kind in zip(key, kinds, strict=True)]
-                bound = [writer(kind, dialect)(part) for part, kind in zip(key, kinds, strict=True)]
+                same = [
+                    condition_with(self._table, Condition(kind.name, "=", part), dialect)
+                    for part, kind in zip(key, kinds, strict=True)
+                ]
             except InputError:  # a value that cannot be in this column is not there
                 continue
             if any(part is None for part in ours):
                 continue
-            asked.setdefault(canonical(ours), []).append(canonical(list(key)))
-            wanted.append(sa.and_(*(columns[name] == part for name, part in zip(self._key, bound, strict=True))))
+            asked.setdefault(_name(ours), []).append(canonical(list(key)))
+            wanted.append(sa.and_(*same))
         if not wanted:
             return
         names = [*self._key, *self._columns]
@@ -65,9 +69,7 @@ class TableLookup:
         with self._database.unit("read") as connection:
             for raw in connection.execute(query):
                 row = [value if read is None else read(value) for value, read in zip(raw, reads, strict=True)]
-                name = canonical(
-                    [converted(part, kind.kind, kind.name) for part, kind in zip(row, kinds, strict=False)]
-                )
+                name = _name([converted(part, kind.kind, kind.name) for part, kind in zip(row, kinds, strict=False)])
                 if name in seen:
                     raise ConfigError(
                         f"{self._table.full_name} has several rows of one key {', '.join(self._key)}",
@@ -77,3 +79,8 @@ class TableLookup:
                 seen.add(name)
                 for asked_as in asked.get(name, ()):
                     found[asked_as] = dict(zip(self._columns, row[len(self._key) :], strict=True))
+
+
+def _name(key: Sequence[Any]) -> bytes:
+    """Give one name to a key, however many zeros its numbers end with."""
+    return canonical([part.normalize() if isinstance(part, Decimal) else part for part in key])

@@ -66,6 +66,17 @@ def test_rows_arrive_as_they_are_meant_and_the_cursor_goes_on(night: Any) -> Non
     assert [row[0] for row in rows(night.url, "select id from new order by id")] == [1, 2, 3, 4, 5, 6, 7]
 
 
+def test_a_lookup_finds_by_what_is_shown(night: Any) -> None:
+    execute(night.url, "update old set name = 'N1  ', amount = ' 1,50' where id = 1")
+    found = night.landscape.adapter("db").finder(
+        {"table": "old", "key": ["name", "amount"], "columns": ["id", "active"]}
+    )
+
+    (row,) = found([("N1", Decimal("1.5")), ("N1", Decimal(9))]).values()
+
+    assert row == {"id": 1, "active": True}
+
+
 def test_a_cursor_over_years_of_two_digits_is_refused(night: Any) -> None:
     with pytest.raises(ConfigError, match="order"):
         night.run("lost")
