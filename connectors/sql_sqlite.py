@@ -8,7 +8,6 @@ another ends the reading, and so does a text that is bytes: then the rows are re
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -21,7 +20,7 @@ from .sql_model import Column, Table
 from .sql_shapes import shape
 
 _BUSY_MS = 5000
-_ROWS = 8192
+_ROWS = 4096
 _FIRST = {
     "integer": "0",
     "bigint": "0",
@@ -63,17 +62,21 @@ class SqliteColumns:
 
     def portions(self) -> Iterator[list[ArrowColumn]]:
         """Give the columns of some rows at a time; LaneClosed where a value is not of its column's type."""
-        import adbc_driver_sqlite.dbapi as driver
+        import adbc_driver_manager as driver
+        import adbc_driver_sqlite
         import pyarrow as pa
 
         try:
+            # The driver's own DB-API would load all of Arrow's file systems.
             with (
-                closing(driver.connect(f"file:{quote(self.path)}?mode=ro")) as line,
-                closing(line.cursor(adbc_stmt_kwargs={"adbc.sqlite.query.batch_rows": _ROWS})) as cursor,
+                adbc_driver_sqlite.connect(f"file:{quote(self.path)}?mode=ro") as database,
+                driver.AdbcConnection(database) as line,
+                driver.AdbcStatement(line) as statement,
             ):
-                cursor.execute(f"pragma busy_timeout = {_BUSY_MS}")
-                cursor.execute(self.query)
-                with cursor.fetch_record_batch() as batches:
+                statement.set_options(**{"adbc.sqlite.query.batch_rows": str(_ROWS)})
+                with _answer(statement, f"pragma busy_timeout = {_BUSY_MS}"):
+                    pass
+                with _answer(statement, self.query) as batches:
                     self._look(batches.schema)
                     skipped = 1
                     for batch in batches:
@@ -87,6 +90,14 @@ class SqliteColumns:
         for field, column in zip(schema, self.columns, strict=True):
             if str(field.type) != words[_FIRST[column.kind]]:
                 raise LaneClosed(f"{column.name} has values that are no {column.kind}")
+
+
+def _answer(statement: Any, query: str) -> Any:
+    import pyarrow as pa
+
+    statement.set_sql_query(query)
+    stream, _ = statement.execute_query()
+    return pa.RecordBatchReader.from_stream(stream)
 
 
 def _checked(column: Column, name: str) -> str:
