@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from functools import lru_cache
-from math import isfinite, isnan
+from math import inf, isfinite, isinf, isnan, nextafter
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -148,6 +149,8 @@ def scaled(value: int, scale: int) -> Decimal:
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
 _WITH_EXPONENT = 1e15
+_BETWEEN = 2.0**54
+_DIGITS = 17
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 
 
@@ -270,7 +273,21 @@ def shortest(value: float) -> str:
     if not isfinite(value):
         return "NaN" if isnan(value) else f"{'-' * (value < 0)}Infinity"
     text = repr(value).removesuffix(".0")
+    if abs(value) >= _BETWEEN:
+        return _nearer(value, text)
     if not _WITH_EXPONENT <= abs(value) < 10 * _WITH_EXPONENT:
         return text
     digits = text.lstrip("-").replace(".", "").rstrip("0")
     return f"{'-' * (value < 0)}{digits[0]}{'.' * (len(digits) > 1)}{digits[1:]}e+15"
+
+
+def _nearer(value: float, text: str) -> str:
+    """Give more digits to a text that lies exactly between two floats: PostgreSQL prints none of those, though it reads them alike."""
+    exact = Fraction(value)
+    off = Fraction(text) - exact
+    beside = nextafter(value, inf if off > 0 else -inf)
+    if off == 0 or isinf(beside) or abs(off) * 2 != (gap := abs(Fraction(beside) - exact)):
+        return text
+    digits = len(text.partition("e")[0].lstrip("-").replace(".", ""))
+    longer = (f"{value:.{places}e}" for places in range(digits, _DIGITS))
+    return next(one for one in longer if abs(Fraction(one) - exact) * 2 < gap)

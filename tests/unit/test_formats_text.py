@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from drawbar.adapters.formats import AnyFormat, Format, IncompleteFile, Record, Reject, WrongFile
+from drawbar.adapters.formats.scalars import shortest
 from drawbar.core.errors import InputError
 
 HERE = Path()
@@ -305,3 +306,15 @@ def test_datetimes_follow_their_pattern():
     form = opened("csv", columns={"at": {"type": "datetime", "date": "%d.%m.%Y %H:%M"}})
 
     assert rows(form, b"at\n01.02.2026 03:04\n") == [{"at": datetime(2026, 2, 1, 3, 4)}]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (3.675253076836542e16, "3.6752530768365424e+16"),
+        (-4.058022975180734e16, "-4.0580229751807344e+16"),
+        (1e22, "1e+22"),
+    ],
+)
+def test_no_float_is_written_as_what_lies_between_two(value, text):
+    assert (shortest(value), float(text)) == (text, value)

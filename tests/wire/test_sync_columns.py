@@ -5,8 +5,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pyarrow.parquet
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from syncing import Night, execute, rows
 
 from drawbar.adapters.feeds.sink import FeedSink, FileWriting
@@ -136,6 +139,55 @@ def test_a_file_by_column_is_byte_for_byte_the_one_by_row(
     monkeypatch.setattr(FeedSink, "takes", lambda self, lane: None)
 
     assert by_column == exported(night, pg_url, {"kind": "csv", **form})
+
+
+AWKWARD = st.one_of(
+    st.none(),
+    st.sampled_from(
+        ["", " ", "\\N", "\\.", '"', '""', "a,b", "a\nb", "\r", "\r\n", "-", "null", "'", "\\", "\t", "\ufeffx"]
+    ),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12),
+)
+ROW = st.tuples(
+    AWKWARD,
+    AWKWARD,
+    st.none() | st.integers(-(2**63), 2**63 - 1),
+    st.none() | st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**20), max_value=10**20, places=7),
+    st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    st.none() | st.datetimes(),
+    st.none() | st.dates(),
+    st.none() | st.booleans(),
+    st.none() | st.uuids(),
+)
+
+
+@settings(
+    max_examples=4,
+    deadline=None,
+    phases=[Phase.generate],  # rows that differ are shown as lines, and a smaller example takes minutes
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(ROW, min_size=40, max_size=60))
+def test_lines_that_the_server_prints_are_byte_for_byte_ours(
+    pg_url: str, night: Any, found: list[tuple[Any, ...]]
+) -> None:
+    execute(
+        pg_url,
+        "drop table if exists src",
+        "create table src (a text, b varchar(20), c bigint, d numeric, e double precision, f timestamp, g date, h boolean, i uuid)",
+    )
+    with psycopg.connect(pg_url.replace("+psycopg", "")) as line:
+        line.cursor().executemany("insert into src values (%s, %s, %s, %s, %s, %s, %s, %s, %s)", found)
+    form = {"kind": "csv", "datetimes": "sql", "null": "\\N"}
+
+    by_server = exported(night, pg_url, form)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FeedSink, "takes", lambda self, lane: None)
+        patch.setattr(Csv, "_printed", lambda *given: None)
+        patch.setattr(TableColumns, "of", lambda database, table: None)
+        by_row = exported(night, pg_url, form)
+
+    assert by_server.splitlines(keepends=True) == by_row.splitlines(keepends=True)
 
 
 def test_a_table_becomes_a_parquet_file_and_a_table_again(pg_url: str, night: Any) -> None:
