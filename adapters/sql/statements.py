@@ -151,23 +151,17 @@ def bound(config: StatementConfig, arguments: Mapping[str, Any]) -> dict[str, An
 def binding(config: StatementConfig) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     """Give what does as `bound`, for many calls: what the configuration alone says is looked up once."""
     known = [
-        (
-            name,
-            one.default,
-            None if one.items is None else one.items.kind,
-            one.kind,
-            _encoder(config, name, one.items or one),
-        )
+        (name, one.default, one.items is not None, (one.items or one).kind, _encoder(config, name, one.items or one))
         for name, one in config.parameters.items()
     ]
 
     def bind(arguments: Mapping[str, Any]) -> dict[str, Any]:
         converted = _converted()
         values: dict[str, Any] = {}
-        for name, default, item_kind, kind, encode in known:
+        for name, default, is_list, kind, encode in known:
             value = arguments.get(name, default)
-            if item_kind is not None:
-                values[name] = [encode(converted(item, item_kind, name)) for item in value or ()]
+            if is_list:
+                values[name] = [encode(converted(item, kind, name)) for item in value or ()]
             else:
                 values[name] = encode(converted(value, kind, name))
         return values
