@@ -144,7 +144,7 @@ def over_stdio(template: str, expected: str, *command: str) -> Callable[[int, in
         given.write(json.dumps(message).encode() + b"\n")
     given.flush()
     said.readline()
-    lines = [body + b"\n" for body in bodies(template)]
+    lines, wanted = [body + b"\n" for body in bodies(template)], expected.encode()
 
     def ask(calls: int, callers: int, pause_ms: int = 0) -> Round | None:
         began: dict[int, float] = {}
@@ -161,11 +161,12 @@ def over_stdio(template: str, expected: str, *command: str) -> Callable[[int, in
         send(callers)
         while len(times) < calls:
             heard = said.readline()
-            if expected.encode() not in heard:
+            now = time.perf_counter()
+            send(1)  # while the next is made, this one is looked at
+            if wanted not in heard:
                 print(heard[:1000], file=sys.stderr)
                 return None
-            times.append(time.perf_counter() - began[json.loads(heard)["id"]])
-            send(1)
+            times.append(now - began[json.loads(heard)["id"]])
         return calls / (time.perf_counter() - before), times
 
     threading.Thread(target=lambda: (child.wait(), os._exit(1)), daemon=True).start()

@@ -6,7 +6,7 @@ What the short way does with a request: a call of MCP, and one of REST.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
@@ -181,4 +181,4 @@ def spelled(headers: list[Header]) -> bytes:
 
 def _names_tenant(asked: Question) -> bool:
     meta = asked.params.get("_meta")
-    return isinstance(meta, Mapping) and TENANT in meta
+    return isinstance(meta, dict) and TENANT in meta
