@@ -27,6 +27,7 @@ logging.getLogger("pika").setLevel(logging.CRITICAL)
 FAILURES = (exceptions.AMQPError, exceptions.ChannelError, AMQPConnectorException, OSError)
 _BROWSED_BYTES = 1 << 22
 _PERMANENT = {403, 404, 405, 406, 530}
+_NODE_DOWN = "is down or inaccessible"
 
 
 @dataclass(frozen=True)
@@ -311,7 +312,8 @@ def unreachable(endpoint: Endpoint, error: BaseException, tried: pika.URLParamet
 
 def refused(endpoint: Endpoint, error: Any) -> DrawbarError:
     """Say why the broker closed a channel: it understood and said no, or it is in trouble itself."""
-    kind = Rejected if error.reply_code in _PERMANENT else Unavailable
+    is_away = _NODE_DOWN in error.reply_text  # a classic queue, or one without a majority: it comes back with its node
+    kind = Rejected if error.reply_code in _PERMANENT and not is_away else Unavailable
     return kind(f"{endpoint.where}: {error.reply_text}", detail={"code": error.reply_code, "message": error.reply_text})
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pika import exceptions
 
-from ..core.errors import ConfigError, DrawbarError
+from ..core.errors import ConfigError, DrawbarError, Rejected
 from .amqp import Endpoint, channel, refused, waiting
 
 _DIFFERS = re.compile(r"inequivalent arg '([^']*)' for \w+ '.*' in vhost '.*': received (.*?) but current is (.*)\Z")
@@ -66,7 +66,8 @@ def look(endpoint: Endpoint, part: Exchange | Queue, timeout_s: float) -> str:
             return f"{waiting(opened, part.name)} messages wait"
         except exceptions.ChannelClosedByBroker as error:
             answer = refused(endpoint, error)
-            raise type(answer)(answer.message, next=_NOT_THERE if error.reply_code == 404 else None) from error
+            is_missing = error.reply_code == 404 and isinstance(answer, Rejected)
+            raise type(answer)(answer.message, next=_NOT_THERE if is_missing else None) from error
 
 
 def _unfit(endpoint: Endpoint, part: Part, error: exceptions.ChannelClosedByBroker) -> DrawbarError:

@@ -63,13 +63,14 @@ class MessageTrigger:
 
     def run(self, start: Start, stop: threading.Event) -> None:
         consumer = self._consumer()
-        trouble: DrawbarError | None = None
+        trouble: str | None = None
         try:
             while not stop.is_set():
                 message = consumer.next(0.2)
-                if consumer.trouble is not trouble:
-                    trouble = consumer.trouble
-                    log.warning("amqp.consume", name=self._name, trouble=trouble.message if trouble else None)
+                said = consumer.trouble.message if consumer.trouble else None
+                if said != trouble:
+                    trouble = said
+                    log.warning("amqp.consume", name=self._name, trouble=trouble)
                 if message is not None and not self._waits(message):
                     self._take(message, consumer, start, stop)
                 self._look(consumer)
