@@ -320,7 +320,7 @@ def from_csv(yard: Yard) -> list[Row]:
         peers: dict[str, tuple[Contestant, float | None]] = {"raw COPY": (lambda: _timed(yard.fresh, raw), 0.9)}
         if "duckdb" in yard.peers:
             sql = f"insert into target.public.dst select * from read_csv('{file}', nullstr='\\N', header=true)"
-            peers["DuckDB 1.5.5"] = (lambda: (yard.fresh(), yard.peer("duckdb", "duckdb", source="", target=yard.url, sql=sql, extensions=["postgres_scanner"]))[1], 1.2)  # fmt: skip
+            peers["DuckDB 1.5.5"] = (lambda: (yard.fresh(), yard.peer("duckdb", "duckdb", source="", target=yard.url, sql=sql, extensions=["postgres_scanner"]), yard.gate())[1], 1.2)  # fmt: skip
         return compete(yard, "CSV to PostgreSQL", service, ours, peers)
 
 
@@ -408,7 +408,7 @@ def from_sqlite(yard: Yard) -> list[Row]:
         }
         if "duckdb" in yard.peers:
             sql = "insert into target.public.dst select * from source.src"
-            peers["DuckDB 1.5.5"] = (lambda: (yard.fresh(), yard.peer("duckdb", "duckdb", source=str(path), target=yard.url, sql=sql, extensions=["postgres_scanner", "sqlite_scanner"]))[1], 1.2)  # fmt: skip
+            peers["DuckDB 1.5.5"] = (lambda: (yard.fresh(), yard.peer("duckdb", "duckdb", source=str(path), target=yard.url, sql=sql, extensions=["postgres_scanner", "sqlite_scanner"]), yard.gate())[1], 1.2)  # fmt: skip
         if "ingestr" in yard.peers:
             words = ("ingest", "--source-uri", f"sqlite:///{path}", "--source-table", "src", "--dest-uri", yard.url, "--dest-table", "public.of_ingestr_sqlite", "--yes", "--full-refresh")  # fmt: skip
             peers["ingestr 0.15.9"] = (lambda: yard.tool("ingestr==0.15.9", "ingestr", *words), 2)
