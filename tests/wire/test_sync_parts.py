@@ -418,3 +418,32 @@ def test_rows_of_the_overlap_are_read_again_and_are_not_behind(night: Callable[.
     assert look["lag"]["rows"] == 0
     assert second["read"] == 3
     assert again["read"] >= 1
+
+
+@pytest.mark.parametrize("server", ["postgres", "mariadb", "firebird"])
+def test_every_database_can_be_read_in_ranges(server: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Firebird has words of its own for what counts and numbers rows."""
+    url = str(request.getfixturevalue(server).create_database())
+    adapters = {
+        "erp": {"kind": "sql", "url": url, "tables": {"orders": {}}},
+        "house": {"kind": "sql", "url": f"sqlite:///{tmp_path}/house.db", "tables": {"orders": {}}},
+    }
+    plain = "create table orders (id integer not null primary key, name varchar(10), changed timestamp)"
+    (tmp_path / "house.db").touch()
+    execute(f"sqlite:///{tmp_path}/house.db", plain)
+    make = Night(tmp_path, adapters, {"whole": PARTED, "changes": CHANGES})
+    with make.landscape.adapter("erp").database.unit("write") as connection:
+        connection.exec_driver_sql(plain)
+    with make.landscape.adapter("erp").database.unit("write") as connection:
+        for n in range(1, 61):
+            row = f"insert into orders values ({n * 5}, 'n{n}', timestamp '2026-01-01 00:{n // 7:02d}:00')"
+            connection.exec_driver_sql(row)
+
+    whole = make.run("whole")
+    execute(f"sqlite:///{tmp_path}/house.db", "delete from orders")
+    first, second = make.run("changes"), make.run("changes")
+    make.close()
+
+    assert (whole["read"], whole["load"]["ranges"]) == (60, 7)
+    assert (first["read"], first["load"]["ranges"], second["status"]) == (60, 4, "nothing")
+    assert rows(f"sqlite:///{tmp_path}/house.db", "select count(*), sum(id) from orders") == [(60, 5 * 61 * 30)]
