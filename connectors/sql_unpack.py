@@ -190,7 +190,7 @@ def _cut(fields: _Fields, kind: Any) -> Any:
     empty = fields.empty
     bits = None if empty is None else _bits(np.repeat(~empty, 2))
     pieces = pa.Array.from_buffers(kind, len(edges) - 1, [bits, pa.py_buffer(edges), pa.py_buffer(fields.data)])
-    whole = np.arange(0, len(edges) - 1, 2, dtype=np.int64)
+    whole: Any = np.arange(0, len(edges) - 1, 2, dtype=np.int64)
     return pieces.take(pa.Array.from_buffers(pa.int64(), len(whole), [None, pa.py_buffer(whole)]))
 
 
