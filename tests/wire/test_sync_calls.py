@@ -145,7 +145,9 @@ def test_the_next_run_takes_in_what_a_person_found_out_of_a_parked_call(
     if settled == "refused":
         billing.kept.create({"orderId": 2, "amount": 2})  # somebody did it by other means
     if settled != "nobody":
-        desk.settle(entry, done=settled == "done", caller=OPERATOR, result={"invoiceId": "INV-2", "rc": 0, "text": "ok"})
+        desk.settle(
+            entry, done=settled == "done", caller=OPERATOR, result={"invoiceId": "INV-2", "rc": 0, "text": "ok"}
+        )
     if settled == "not done, and sent by hand":
         desk.send(entry, caller=OPERATOR)
     if settled == "dropped":
