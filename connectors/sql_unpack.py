@@ -71,7 +71,8 @@ class _Fields:
 
 
 def _bits(found: Any) -> Any:
-    return pa.py_buffer(np.packbits(found, bitorder="little"))
+    packed: Any = np.packbits(found, bitorder="little")
+    return pa.py_buffer(packed)
 
 
 Decode = Callable[[_Fields], Any]
