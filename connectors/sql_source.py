@@ -505,7 +505,9 @@ def _breakers(table: Table, watermark: Mapping[str, Any]) -> list[str]:
         if name not in known:
             raise ConfigError(f"{table.full_name} has no column {name!r}", field="cursor")
     if (quirk := table.column(watermark["column"]).quirk) is not None and not quirk.sortable:
-        said = f"{table.full_name}.{watermark['column']} does not keep its values in their order: no cursor can follow it"
+        said = (
+            f"{table.full_name}.{watermark['column']} does not keep its values in their order: no cursor can follow it"
+        )
         raise ConfigError(said, field="cursor", next="name another column, or read the table whole")
     breakers = [name for name in named if name != watermark["column"]]
     if not breakers and frozenset([watermark["column"]]) not in table.unique:
