@@ -81,7 +81,8 @@ def bounds(
         if ranges == 1 or every == 0:
             return []
         # As text: SQLAlchemy's dialect of Firebird leaves the parentheses of a function without arguments out.
-        number = sa.over(sa.literal_column("row_number()", sa.Integer), order_by=column).label("n")
+        row_number: Any = sa.literal_column("row_number()", sa.Integer)
+        number = sa.over(row_number, order_by=column).label("n")
         numbered = sa.select(column.label("at"), number).where(*where).subquery()
         ends = sa.select(numbered.c.at).where(numbered.c.n % every == 0).distinct().order_by(numbered.c.at)
         return [row[0] for row in connection.execute(ends)][: ranges - 1]
