@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ from typing import Any, Protocol, Self
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".servers"
 PR_SET_PDEATHSIG = 1
+_PORTS = random.SystemRandom()
 
 
 class Process(Protocol):
@@ -83,9 +85,11 @@ def binary(name: str, *patterns: str) -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Give a port below those that the system gives to clients: one of theirs would be taken before the server listens."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", _PORTS.randrange(10_000, 32_768)))
+            return int(probe.getsockname()[1])
 
 
 def folder(name: str, owner: str | None = None) -> Path:

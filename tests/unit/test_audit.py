@@ -351,7 +351,7 @@ def test_what_is_secret_or_personal_is_not_told(house, monkeypatch):
         "me",
         "sys.look",
         "rejected",
-        payload={"arguments": {"pin": "4711", "who": {"name": "Ann"}}, "error": {"message": "no: hunter22"}},
+        payload={"arguments": {"pin": "47-11", "who": {"name": "Ann"}}, "error": {"message": "no: hunter22"}},
         hidden=("pin", "who.name"),
     )
     with pytest.raises(InputError):
@@ -362,7 +362,7 @@ def test_what_is_secret_or_personal_is_not_told(house, monkeypatch):
     assert row["about"]["arguments"] == {"pin": "***", "who": {"name": "***"}}
     with house.journal.read() as conn:
         everything = str(conn.exec_driver_sql("SELECT * FROM audit_blocks").all())
-    assert not any(secret in everything for secret in ("4711", "Ann", "hunter22"))
+    assert not any(secret in everything for secret in ("47-11", "Ann", "hunter22"))
 
 
 def _without(value, secret):

@@ -100,11 +100,10 @@ def test_more_rows_than_expected_cannot_be_put_back(adapter):
         call(adapter, "strict")
 
 
+@pytest.mark.parametrize("url", ["mariadb_url"], indirect=True)
 def test_a_line_that_is_cut_says_nothing_about_a_table_that_cannot_roll_back(
     adapter, url, mariadb, proxy, tmp_path, monkeypatch
 ):
-    if "pyodbc" in url:
-        pytest.skip("the driver is another one, what is asked is the same")
     between = proxy(mariadb.port)
     line = opened(url.replace(f":{mariadb.port}/", f":{between.port}/"), tmp_path, procedures=())
     ran = sa.engine.Connection.execute
