@@ -25,7 +25,7 @@ from servers.rabbitmq import RabbitMQ
 from drawbar.adapters.amqp import AmqpAdapter
 from drawbar.core.adapter import Place
 
-COUNT, BATCH = 20_000, 2_000
+COUNT, BATCH = 40_000, 2_000
 MOST_MB = 160
 SCHEMA = {
     "type": "object",
