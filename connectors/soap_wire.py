@@ -3,6 +3,9 @@ One HTTP/1.1 connection under one deadline: send a request, read its answer.
 
 `http.client` costs more in parsing eight header lines than the rest of a call together, and its time limit is for each
 read, so that a host which drips bytes is never cut off. RFC 9112.
+
+A socket without TLS stays blocking, and the kernel keeps its time: each step of Python's own time limits gives the interpreter's
+lock away once more, and with many threads that costs more than the call.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import select
 import socket
 import ssl
+import struct
 import time
 import zlib
 from collections.abc import Mapping
@@ -18,7 +22,8 @@ from dataclasses import dataclass
 
 _MAX_HEAD = 65_536
 _PART = 262_144
-_LONGEST_MS = 2**30
+_LONGEST_S = 2**30
+_TIMEVAL = struct.Struct("@ll")
 
 
 class Broken(Exception):
@@ -45,10 +50,13 @@ class Wire:
         self.deadline = deadline
         self._rest = b""
         self._plain = tls is None
+        self._flags = socket.MSG_DONTWAIT if self._plain else 0
         sock = socket.create_connection((host, port), timeout=left_s(deadline))
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sock: socket.socket = tls.wrap_socket(sock, server_hostname=name or host) if tls else sock
+            if self._plain:
+                sock.settimeout(None)
         except BaseException:
             sock.close()
             raise
@@ -58,19 +66,19 @@ class Wire:
     def send(self, data: bytes) -> None:
         if self._plain:
             # Most requests fit into the socket's buffer at once: no waiting before, and no asking whether it can be written.
-            self._sock.settimeout(0)
             with suppress(BlockingIOError):
-                data = data[self._sock.send(data) :]
+                data = data[self._sock.send(data, socket.MSG_DONTWAIT) :]
             if not data:
                 return
         self._sock.settimeout(left_s(self.deadline))
         self._sock.sendall(data)
+        if self._plain:
+            self._sock.settimeout(None)
 
     def send_now(self, data: bytes) -> bool:
         """Send a request where the socket takes all of it at once. False: it took none, or the connection is of no use."""
-        self._sock.settimeout(0)
         try:
-            sent = self._sock.send(data)
+            sent = self._at_once().send(data, self._flags)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             sent = 0
         if 0 < sent < len(data):
@@ -89,7 +97,7 @@ class Wire:
     def hear(self) -> bool | None:
         """Take what has come without waiting; None when nothing has, False when nothing more will."""
         try:
-            part = self._sock.recv(_PART)
+            part = self._at_once().recv(_PART, self._flags)
             while not self._plain and self._sock.pending():  # type: ignore[attr-defined]  # TLS keeps some for itself
                 part += self._sock.recv(_PART)
         except (BlockingIOError, ssl.SSLWantReadError):
@@ -98,6 +106,12 @@ class Wire:
             return False
         self._rest += part
         return bool(part)
+
+    def _at_once(self) -> socket.socket:
+        """Give the socket for what must not wait, which `_flags` say where there is no TLS."""
+        if not self._plain:
+            self._sock.settimeout(0)
+        return self._sock
 
     def is_stale(self) -> bool:
         """Tell whether the host has closed it (or said something unasked) while it lay idle."""
@@ -126,15 +140,16 @@ class Wire:
         return Answer(status, headers, body), keep and not self._rest
 
     def _more(self) -> bytes:
-        if self._plain:
-            left_ms = min(max(int(left_s(self.deadline) * 1000), 1), _LONGEST_MS)
-            if not self._poll.poll(left_ms):
-                raise TimeoutError("timed out")
-            self._sock.settimeout(0)
-            with suppress(BlockingIOError):
-                return self._sock.recv(_PART)
-        self._sock.settimeout(left_s(self.deadline))
-        return self._sock.recv(_PART)
+        if not self._plain:
+            self._sock.settimeout(left_s(self.deadline))
+            return self._sock.recv(_PART)
+        seconds = min(left_s(self.deadline), _LONGEST_S)
+        limit = _TIMEVAL.pack(int(seconds), max(int(seconds % 1 * 1_000_000), 1))  # of nothing would be for ever
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        try:
+            return self._sock.recv(_PART)
+        except BlockingIOError:
+            raise TimeoutError("timed out") from None
 
     def _head(self) -> tuple[int, str, dict[str, str]]:
         first, *lines = self._through(b"\r\n\r\n", b"\n\n").decode("latin-1").splitlines()
