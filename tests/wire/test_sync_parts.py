@@ -163,22 +163,26 @@ PARTED = {
 }
 
 
+def cut_off(here: Night, monkeypatch: pytest.MonkeyPatch, *, at: int) -> None:
+    """Run a load whose target is away when this range comes."""
+    one = Loads.one
+
+    def failing(self: Loads, held: Any, plan: Any, number: int, told: Any) -> Any:
+        if number == at:
+            raise Unavailable("away")
+        return one(self, held, plan, number, told)
+
+    with monkeypatch.context() as patched, pytest.raises(Unavailable, match="away"):
+        patched.setattr(Loads, "one", failing)
+        here.run("s")
+
+
 def test_a_load_in_ranges_that_was_cut_off_goes_on_with_the_ranges_that_are_left(
     night: Callable[..., Night], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded(tmp_path, 1000)
     here = night(PARTED, "create table orders (id integer, name varchar(10))")
-    one = Loads.one
-
-    def failing(self: Loads, held: Any, plan: Any, at: int, told: Any) -> Any:
-        if at == 4:
-            raise Unavailable("away")
-        return one(self, held, plan, at, told)
-
-    monkeypatch.setattr(Loads, "one", failing)
-    with pytest.raises(Unavailable, match="away"):
-        here.run("s")
-    monkeypatch.setattr(Loads, "one", one)
+    cut_off(here, monkeypatch, at=4)
     with pytest.raises(InputError, match="twice"):
         here.run("s", full=True)
     run = here.run("s")
@@ -236,17 +240,7 @@ def test_what_changed_is_read_in_ranges_between_two_cursors_and_once(
     mode = {"cursor": "state", "mode": "upsert", "key": ["id"]} if keeper == "state" else {}
     key = STAMPED.replace("id integer", "id integer unique" if mode else "id integer")
     here = night({**CHANGES, "to": {**CHANGES["to"], **mode}}, key)
-    one = Loads.one
-
-    def failing(self: Loads, held: Any, plan: Any, at: int, told: Any) -> Any:
-        if at == 3:
-            raise Unavailable("away")
-        return one(self, held, plan, at, told)
-
-    monkeypatch.setattr(Loads, "one", failing)
-    with pytest.raises(Unavailable, match="away"):
-        here.run("s")
-    monkeypatch.setattr(Loads, "one", one)
+    cut_off(here, monkeypatch, at=3)
     halfway = here.syncs.cursor("s")["cursor"]
     [behind] = here.syncs.look()
     stamped(tmp_path, *range(301, 331))
@@ -268,16 +262,7 @@ def test_a_half_done_load_is_not_begun_again_without_its_ranges_where_rows_would
 ) -> None:
     loaded(tmp_path, 100)
     here = night(PARTED, "create table orders (id integer, name varchar(10))")
-    one = Loads.one
-
-    def failing(self: Loads, held: Any, plan: Any, at: int, told: Any) -> Any:
-        if at == 2:
-            raise Unavailable("away")
-        return one(self, held, plan, at, told)
-
-    monkeypatch.setattr(Loads, "one", failing)
-    with pytest.raises(Unavailable, match="away"):
-        here.run("s")
+    cut_off(here, monkeypatch, at=2)
     plain = Night(tmp_path, here.adapters, {"s": {name: said for name, said in PARTED.items() if name != "partitions"}})
 
     with pytest.raises(InputError, match="there twice"):
