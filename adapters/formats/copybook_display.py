@@ -60,16 +60,20 @@ def national_field(length: int, alphabet: Alphabet, *, justified: bool) -> Codec
     def encode(value: Any) -> bytes:
         if not isinstance(value, str):
             raise ValueError(f"{value!r} is no text")
-        raw = value.encode(encoding)
-        if len(raw) > size:
-            raise ValueError(f"{value!r} is longer than {length} national characters")
-        blanks = space * ((size - len(raw)) // 2)
-        return blanks + raw if justified else raw + blanks
+        return _filled(value, value.encode(encoding), space, length, "national", justified=justified)
 
     def text(raw: bytes) -> str:
         return raw.decode(encoding, "replace").strip(" \0")
 
     return Codec(size, "string", decode, encode, space * length, text, encode)
+
+
+def _filled(value: str, raw: bytes, space: bytes, length: int, kind: str, *, justified: bool) -> bytes:
+    """Fill a field of characters of two bytes each with blanks. Raises ValueError for a value that is longer."""
+    if len(raw) > 2 * length:
+        raise ValueError(f"{value!r} is longer than {length} {kind} characters")
+    blanks = space * ((2 * length - len(raw)) // 2)
+    return blanks + raw if justified else raw + blanks
 
 
 def graphic_field(length: int, alphabet: Alphabet, *, justified: bool) -> Codec:
@@ -92,11 +96,7 @@ def graphic_field(length: int, alphabet: Alphabet, *, justified: bool) -> Codec:
         narrow = next((char for char in value if len(char.encode(encoding, "replace")) != 2), None)
         if narrow is not None:
             raise ValueError(f"{narrow!r} is no double-byte character of {encoding}")
-        raw = value.encode(encoding)
-        if len(raw) > size:
-            raise ValueError(f"{value!r} is longer than {length} double-byte characters")
-        blanks = space * ((size - len(raw)) // 2)
-        return blanks + raw if justified else raw + blanks
+        return _filled(value, value.encode(encoding), space, length, "double-byte", justified=justified)
 
     def text(raw: bytes) -> str:
         return raw.decode(encoding, "replace").strip(_BLANKS + "\0")
