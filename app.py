@@ -35,8 +35,8 @@ from .core.announce import MEDIA_TYPE, Announcer
 from .core.answers import Answers
 from .core.aside import Aside, Claims
 from .core.assignments import Assignments
-from .core.audit import Audit
-from .core.audit_key import key_file, signer_of
+from .core.audit.audit import Audit
+from .core.audit.key import key_file, signer_of
 from .core.catalogue import Catalogue
 from .core.context import Context
 from .core.depths import Depths
@@ -76,7 +76,7 @@ from .core.store.definitions import Definitions
 from .core.store.drops import Drops
 from .core.store.journal import Journal
 from .core.store.taken import Taken
-from .core.syncs import Syncs
+from .core.syncs.syncs import Syncs
 from .core.tasks import Tasks
 from .core.trace import Spans
 from .core.trace_config import Traces

@@ -205,7 +205,7 @@ class Local:
         return self._app.status.page()
 
     def audit(self, *, limit: int, since: str | None = None, **by: Any) -> list[Json]:
-        from ..core.audit_walk import Wanted, page
+        from ..core.audit.walk import Wanted, page
 
         wanted = Wanted(**by, since=None if since is None else _moment(since))
         found: list[Json] = []
@@ -218,8 +218,8 @@ class Local:
         return found
 
     def verify_audit(self) -> Json:
-        from ..core.audit_key import known
-        from ..core.audit_walk import verify
+        from ..core.audit.key import known
+        from ..core.audit.walk import verify
 
         return verify(self._app.journal, known(self._app.guard.vault, self._app.audit_key)).as_json()
 

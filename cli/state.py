@@ -28,14 +28,14 @@ def backup(ctx: typer.Context, file: Annotated[Path, typer.Argument(metavar="FIL
     is kept in a file (without a state_key). PostgreSQL needs pg_dump.
     """
     from ..config import load
-    from ..core import audit_key
+    from ..core.audit import key as audit_keys
     from ..core.store import restoring
     from ..core.store.journal import file_of
 
     session(ctx).here_only("state backup")
     config = load(session(ctx).config)
     restoring.back_up(config.state_url, file)
-    key = audit_key.back_up(audit_key.key_file(file_of(config.state_url), config.base), file)
+    key = audit_keys.back_up(audit_keys.key_file(file_of(config.state_url), config.base), file)
     written = file.stat().st_size
     if session(ctx).as_json:
         json_out({"file": str(file), "bytes": written, "audit_key": key and str(key)})
@@ -56,14 +56,14 @@ def restore(ctx: typer.Context, file: Annotated[Path, typer.Argument(metavar="FI
     """
     from ..app import open_app
     from ..config import load
-    from ..core import audit_key
+    from ..core.audit import key as audit_keys
     from ..core.store import restoring
     from ..core.store.journal import file_of
 
     session(ctx).here_only("state restore")
     config = load(session(ctx).config)
     before = restoring.restore(config.state_url, file)
-    key = audit_key.restore(audit_key.key_file(file_of(config.state_url), config.base), file)
+    key = audit_keys.restore(audit_keys.key_file(file_of(config.state_url), config.base), file)
     with open_app(config) as app:
         app.restored(caller=app.owner(), reason=reason)
     if session(ctx).as_json:

@@ -29,7 +29,7 @@ from ..core.mcp_config import McpConfig
 from ..core.notify_config import Notify
 from ..core.retention_config import History
 from ..core.strict import Strict
-from ..core.sync_config import SyncConfig
+from ..core.syncs.config import SyncConfig
 from ..core.trace_config import Traces
 from ..core.workflow import Workflow
 from .problems import Problem, Spot

@@ -13,7 +13,7 @@ from ..core.adapter import Adapter, AdapterConfig, find
 from ..core.errors import ConfigError
 from ..core.queues import queue_of
 from ..core.schema import Checker
-from ..core.sync_config import SyncConfig
+from ..core.syncs.config import SyncConfig
 from ..core.tenants import systems_of
 from ..core.workflow import Task, Workflow, check_workflow
 from .models import Config

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from ..core.adapter import Adapter
 from ..core.errors import ConfigError
-from ..core.sync_config import SyncConfig
+from ..core.syncs.config import SyncConfig
 
 
 @runtime_checkable

@@ -15,10 +15,10 @@ from pydantic import BaseModel
 from ..core.adapter import Adapter, Finding, Place, find
 from ..core.errors import ConfigError, DrawbarError
 from ..core.queues import DEFAULT, Queues, queue_of
-from ..core.sync_calls import one_effect_of
-from ..core.sync_fits import effect_of
+from ..core.syncs.calls import one_effect_of
+from ..core.syncs.fits import effect_of
+from ..core.syncs.tool_source import ToolSource
 from ..core.tenants import OF, systems_of
-from ..core.tool_source import ToolSource
 from .load import check, locate, read
 from .models import Config
 from .positions import Document

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ..core.errors import ConfigError
-from ..core.sync_deletes import Bucket, Key, text_of
+from ..core.syncs.deletes import Bucket, Key, text_of
 from .sql import Database, step
 from .sql_model import Table
 from .sql_shapes import readers, shape

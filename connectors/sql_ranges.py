@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, CursorResult
 
 from ..core.batch import Cursor, Lane, Portion, Source
 from ..core.errors import ConfigError
-from ..core.sync_partitions import Window
+from ..core.syncs.partitions import Window
 from .sql import Database
 from .sql_model import Table
 from .sql_shapes import shape

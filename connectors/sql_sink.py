@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from ..core.batch import Columns, Cursor, Flow, Lane, LaneClosed, Row, RowRefused, Written
 from ..core.errors import ConfigError, InputError, Rejected
-from ..core.sync_drift import Field
+from ..core.syncs.drift import Field
 from .sql import Database, step
 from .sql_compare import TableCompared, comparing
 from .sql_errors import committing, meaning, said

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection, CursorResult
 from ..core.batch import Batch, Columns, Cursor, Flow, Lane, Made, Portion, Reject, Row, as_json
 from ..core.errors import ConfigError, DrawbarError
 from ..core.store.ids import new_id
-from ..core.sync_drift import Field
+from ..core.syncs.drift import Field
 from ..core.values import canonical
 from .sql import Database, step
 from .sql_model import Table

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateColumn
 
 from ..core.errors import ConfigError
-from ..core.sync_drift import Field
+from ..core.syncs.drift import Field
 from .sql import Database
 from .sql_model import Column, Table
 

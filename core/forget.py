@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .access import Caller
-from .audit import Audit
-from .audit_chain import ERASED, entries_of, payloads_of, payloads_text
+from .audit.audit import Audit
+from .audit.chain import ERASED, entries_of, payloads_of, payloads_text
 from .errors import ConfigError, DrawbarError, InputError
 from .expressions import EvaluationError, Expression
 from .expressions import compile as compiled

@@ -24,7 +24,7 @@ from .queues import Queues
 from .register import Register
 from .schedule import Schedule, Schedules
 from .store.journal import Journal
-from .syncs import Syncs
+from .syncs.syncs import Syncs
 from .triggers import Alarm, Pauses, StartRun, Watch
 from .values import dump
 from .workflow import AdapterTrigger, CronTrigger, Task, TriggerConfig, Workflow, tools_of

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .access import Caller
-from .audit import Audit
+from .audit.audit import Audit
 from .errors import DrawbarError, InputError
 from .landscape import Bound
 from .measure import BUDGET_SECONDS, METER, REFUSALS, TOOL_CALLS, TOOL_ERRORS, TOOL_SECONDS

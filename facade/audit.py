@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from ..core.audit_key import known
-from ..core.audit_walk import Wanted, page, verify
+from ..core.audit.key import known
+from ..core.audit.walk import Wanted, page, verify
 from .documents import says
 from .exchange import Asked
 from .parameters import After, Limit, Word, seconds

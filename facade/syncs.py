@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from ..core.errors import InputError
-from ..core.sync_runs import SyncRun
+from ..core.syncs.runs import SyncRun
 from .documents import says
 from .exchange import Asked, as_json
 from .idempotency import Route

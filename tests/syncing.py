@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from drawbar.adapters import amqp, local, sql  # noqa: F401
 from drawbar.connectors import amqp_consumer, amqp_publisher, sql_sink, sql_source  # noqa: F401
 from drawbar.core import guard
-from drawbar.core import sync_work as running
 from drawbar.core.access import Caller
 from drawbar.core.adapter import Place, find
 from drawbar.core.errors import InputError, Unavailable
@@ -19,8 +18,9 @@ from drawbar.core.landscape import Landscape
 from drawbar.core.masking import Vault
 from drawbar.core.reconcile import Reconciler
 from drawbar.core.store.journal import Journal
-from drawbar.core.sync_config import SyncConfig
-from drawbar.core.syncs import Syncs
+from drawbar.core.syncs import work as running
+from drawbar.core.syncs.config import SyncConfig
+from drawbar.core.syncs.syncs import Syncs
 
 CALLER = Caller.cli("test")
 

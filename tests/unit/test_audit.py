@@ -7,12 +7,12 @@ import time
 import pytest
 from scripted import ME, OTHER, House
 
-from drawbar.core import audit as audits
-from drawbar.core import audit_key
-from drawbar.core.audit import Audit
-from drawbar.core.audit_chain import Signer
-from drawbar.core.audit_seal import cut_chain, seal
-from drawbar.core.audit_walk import Wanted, page, verify
+from drawbar.core.audit import audit as audits
+from drawbar.core.audit import key as audit_key
+from drawbar.core.audit.audit import Audit
+from drawbar.core.audit.chain import Signer
+from drawbar.core.audit.seal import cut_chain, seal
+from drawbar.core.audit.walk import Wanted, page, verify
 from drawbar.core.errors import InputError, Rejected, Unavailable
 from drawbar.core.store.journal import _Ticket
 from drawbar.core.witness import Witness

@@ -3,9 +3,9 @@
 import pytest
 from scripted import ME, House
 
-from drawbar.core.audit import Audit
-from drawbar.core.audit_chain import Signer
-from drawbar.core.audit_walk import verify
+from drawbar.core.audit.audit import Audit
+from drawbar.core.audit.chain import Signer
+from drawbar.core.audit.walk import verify
 from drawbar.core.errors import InputError, OutcomeUnknown
 from drawbar.core.forget import Forgetting
 from drawbar.core.witness import Witness

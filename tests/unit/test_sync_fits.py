@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from drawbar.core.sync_config import SyncConfig
+from drawbar.core.syncs.config import SyncConfig
 
 SOURCES: dict[str, dict[str, Any]] = {
     "feed": {"feed": "orders"},

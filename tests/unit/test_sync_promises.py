@@ -11,9 +11,9 @@ from drawbar.core.errors import InputError
 from drawbar.core.landscape import Landscape
 from drawbar.core.store import syncs as held
 from drawbar.core.store.journal import Journal
-from drawbar.core.sync_config import SyncConfig
-from drawbar.core.sync_work import SyncWork
-from drawbar.core.syncs import Syncs
+from drawbar.core.syncs.config import SyncConfig
+from drawbar.core.syncs.syncs import Syncs
+from drawbar.core.syncs.work import SyncWork
 
 ME = Caller.cli("me")
 
@@ -131,7 +131,7 @@ def test_a_full_run_over_a_watermark_is_refused_where_it_would_double_rows(syncs
 
 
 def test_what_a_run_remembers_does_not_grow_with_the_data(syncs_of, monkeypatch):
-    monkeypatch.setattr("drawbar.core.sync_work._KEPT_PORTIONS", 10)
+    monkeypatch.setattr("drawbar.core.syncs.work._KEPT_PORTIONS", 10)
     most = []
     note = SyncWork.note
     monkeypatch.setattr(

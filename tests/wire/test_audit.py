@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from drawbar.core.audit import Audit
-from drawbar.core.audit_chain import Signer
-from drawbar.core.audit_walk import Wanted, page, verify
+from drawbar.core.audit.audit import Audit
+from drawbar.core.audit.chain import Signer
+from drawbar.core.audit.walk import Wanted, page, verify
 from drawbar.core.store import events
 from drawbar.core.store.journal import Journal
 

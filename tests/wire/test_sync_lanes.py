@@ -9,7 +9,7 @@ import structlog
 from syncing import Night, execute, rows
 
 from drawbar.core.errors import Rejected
-from drawbar.core.sync import Carrier
+from drawbar.core.syncs.sync import Carrier
 
 TYPES = (
     "id integer primary key, amount numeric(8,2), day date, at timestamp, name varchar(6), note text, "

@@ -12,7 +12,7 @@ from syncing import CALLER, Night, execute, rows
 from drawbar.app import open_app
 from drawbar.core.errors import ConfigError, InputError, Rejected, Unavailable
 from drawbar.core.roster import is_served
-from drawbar.core.sync_loads import Loads
+from drawbar.core.syncs.loads import Loads
 
 NUMBERS = "with recursive n(i) as (select 1 union all select i + 1 from n where i < {last}) "
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from .batch import Peeking, Ranging, Refetching, Source
-from .errors import InputError
-from .sync_config import SyncConfig
+from ..batch import Peeking, Ranging, Refetching, Source
+from ..errors import InputError
+from .config import SyncConfig
 
 OPTIONS = ("full", "dry_run", "date", "since", "until", "files", "run", "resubmit")
 

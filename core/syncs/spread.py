@@ -8,17 +8,17 @@ from dataclasses import replace
 from functools import reduce
 from typing import Any
 
-from .access import Caller
-from .engine import Engine
-from .errors import InputError, Unavailable, from_json
-from .queues import Queues, named
-from .roster import is_served
-from .store.journal import Journal
+from ..access import Caller
+from ..engine import Engine
+from ..errors import InputError, Unavailable, from_json
+from ..queues import Queues, named
+from ..roster import is_served
+from ..store.journal import Journal
+from ..work import load_of
+from ..workflow import Workflow
+from .partitions import Plan
+from .runs import Held
 from .sync import Counts, Done, Progress
-from .sync_partitions import Plan
-from .sync_runs import Held
-from .work import load_of
-from .workflow import Workflow
 
 _LOOK_S = 0.5
 _TASK = "ranges"

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .batch import Batch, Cursor, Portion, Reject, Row
-from .errors import ConfigError, Rejected
-from .expressions import EvaluationError
-from .store.ids import new_id
-from .sync_calls import Call
-from .sync_config import SyncFrom
-from .values import canonical, write_json
+from ..batch import Batch, Cursor, Portion, Reject, Row
+from ..errors import ConfigError, Rejected
+from ..expressions import EvaluationError
+from ..store.ids import new_id
+from ..values import canonical, write_json
+from .calls import Call
+from .config import SyncFrom
 
 
 @dataclass(frozen=True, slots=True)

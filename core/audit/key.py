@@ -8,9 +8,9 @@ from pathlib import Path
 
 import structlog
 
-from .audit_chain import Signer, derived
-from .masking import Vault
-from .store.backup import free_name
+from ..masking import Vault
+from ..store.backup import free_name
+from .chain import Signer, derived
 
 log = structlog.get_logger("drawbar.audit")
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from .errors import Rejected
-from .mapping import column_of
-from .sync_config import SyncConfig
+from ..errors import Rejected
+from ..mapping import column_of
+from .config import SyncConfig
 
 _WIDER: Mapping[str, frozenset[str]] = {
     "integer": frozenset({"bigint", "decimal"}),

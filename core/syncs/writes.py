@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .batch import Batch, Reject, Row
-from .expressions import Env, EvaluationError, Template
-from .mapping import FirstError, Mapped, Mapper
-from .sync_config import WriteConfig
+from ..batch import Batch, Reject, Row
+from ..expressions import Env, EvaluationError, Template
+from ..mapping import FirstError, Mapped, Mapper
+from .config import WriteConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import orjson
 
-from .audit_chain import Signer
-from .store import audit as stored
-from .store.ids import first_id
-from .store.journal import Connection, Journal
+from ..store import audit as stored
+from ..store.ids import first_id
+from ..store.journal import Connection, Journal
+from .chain import Signer
 
 
 def cut(journal: Journal, signer: Signer, before: float) -> None:

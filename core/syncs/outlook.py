@@ -9,10 +9,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from .schedule import ticks
-from .sync_config import SyncConfig
-from .values import canonical, moment, to_json
-from .workflow import CronTrigger, TriggerConfig
+from ..schedule import ticks
+from ..values import canonical, moment, to_json
+from ..workflow import CronTrigger, TriggerConfig
+from .config import SyncConfig
 
 
 def next_start(triggers: Sequence[TriggerConfig], now: float | None = None) -> str | None:

@@ -9,14 +9,14 @@ from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from .batch import Sink, Source
-from .store import syncs
+from ..batch import Sink, Source
+from ..store import syncs
+from .partitions import Plan, at_a_time, begun, parts_of
+from .runs import Held
 from .sync import Counts, Done, Progress
-from .sync_partitions import Plan, at_a_time, begun, parts_of
-from .sync_runs import Held
 
 if TYPE_CHECKING:
-    from .sync_work import SyncWork
+    from .work import SyncWork
 
 
 class Loads:

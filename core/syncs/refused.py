@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import compress
 
-from .batch import Batch, Columns, Naming, Reject, Row, RowRefused, Writing
-from .mapping import Mapped
+from ..batch import Batch, Columns, Naming, Reject, Row, RowRefused, Writing
+from ..mapping import Mapped
 from .tool_sink import Acting
 
 _SEEN = frozenset({"file", "header", "trailer", "message"})

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from .batch import Cursor, Would, Written
-from .errors import ConfigError, Rejected
-from .mapping import column_of
-from .sync_config import DeleteRules, SyncConfig
+from ..batch import Cursor, Would, Written
+from ..errors import ConfigError, Rejected
+from ..mapping import column_of
+from .config import DeleteRules, SyncConfig
 
 Key = tuple[Any, ...]
 _SAMPLES = 5

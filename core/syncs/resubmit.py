@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .batch import Batch, Cursor, Portion, Reject, Row
-from .errors import InputError, Unavailable, raise_as
-from .values import load, write_json
+from ..batch import Batch, Cursor, Portion, Reject, Row
+from ..errors import InputError, Unavailable, raise_as
+from ..values import load, write_json
 
 SENT = "sent"
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import structlog
 
-from .ahead import ahead
-from .batch import (
+from ..ahead import ahead
+from ..batch import (
     Batch,
     Columns,
     Comparing,
@@ -36,17 +36,17 @@ from .batch import (
     Written,
     name_of,
 )
-from .budget import BatchShare
-from .errors import ConfigError, DrawbarError, InputError, Rejected, Unavailable
-from .mapping import Mapped, Mapper
-from .rejects import RejectFile
-from .sync_config import SyncConfig
-from .sync_divide import Alone, Divided, Divisible
-from .sync_enrich import Enriching, Valid
-from .sync_refused import isolated, with_rows
-from .sync_totals import Balance, RowBalance
-from .sync_writes import Fanning
+from ..budget import BatchShare
+from ..errors import ConfigError, DrawbarError, InputError, Rejected, Unavailable
+from ..mapping import Mapped, Mapper
+from ..rejects import RejectFile
+from .config import SyncConfig
+from .divide import Alone, Divided, Divisible
+from .enrich import Enriching, Valid
+from .refused import isolated, with_rows
 from .tool_sink import Acting
+from .totals import Balance, RowBalance
+from .writes import Fanning
 
 log = structlog.get_logger("drawbar.sync")
 _BEAT_S = 0.2

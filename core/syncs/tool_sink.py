@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, runtime_checkable
 
-from .access import Caller
-from .batch import Cursor, Reject, Row, RowRefused, Would, Written
-from .errors import ConfigError, DrawbarError, InputError, NotNow, OutcomeUnknown, Rejected, Unavailable
-from .masking import masked
-from .store import ledger
-from .sync_calls import one_effect_of
-from .sync_config import SyncTo
-from .values import canonical, dump, load, write_json
+from ..access import Caller
+from ..batch import Cursor, Reject, Row, RowRefused, Would, Written
+from ..errors import ConfigError, DrawbarError, InputError, NotNow, OutcomeUnknown, Rejected, Unavailable
+from ..masking import masked
+from ..store import ledger
+from ..values import canonical, dump, load, write_json
+from .calls import one_effect_of
+from .config import SyncTo
 
 if TYPE_CHECKING:
-    from .guard import Guard
-    from .prepared import Prepared
+    from ..guard import Guard
+    from ..prepared import Prepared
 
 _IN_MEMORY = 1 << 20
 _AGAIN_S = 5.0

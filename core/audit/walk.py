@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 
-from .audit_chain import ERASED, Signer, entries_of, payloads_of
-from .store import audit as stored
-from .store.ids import first_id
-from .store.journal import Connection, Journal
-from .values import load, moment, to_json
+from ..store import audit as stored
+from ..store.ids import first_id
+from ..store.journal import Connection, Journal
+from ..values import load, moment, to_json
+from .chain import ERASED, Signer, entries_of, payloads_of
 
 _PAGE = 500
 _MAX_BLOCKS = 5000

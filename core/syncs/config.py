@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from .expressions import Sees, Template
-from .strict import Strict
-from .sync_fits import misfits
-from .workflow import TriggerConfig
+from ..expressions import Sees, Template
+from ..strict import Strict
+from ..workflow import TriggerConfig
+from .fits import misfits
 
 RowTemplate = Annotated[
     Template, Sees("row", "record_no", "header", "trailer", "file", "message", "run", "lookup", "called")

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from .batch import Batch, Reject
-from .errors import ConfigError
-from .expressions import EvaluationError
-from .mapping import Mapped
-from .schema import Checker
-from .sync_calls import Remembered, is_refusal
-from .sync_config import SyncConfig
-from .values import canonical
+from ..batch import Batch, Reject
+from ..errors import ConfigError
+from ..expressions import EvaluationError
+from ..mapping import Mapped
+from ..schema import Checker
+from ..values import canonical
+from .calls import Remembered, is_refusal
+from .config import SyncConfig
 
 Find = Callable[[Sequence[tuple[Any, ...]]], Mapping[bytes, Mapping[str, Any]]]
 """Find the rows of another table by their keys; a key is named by its canonical form."""

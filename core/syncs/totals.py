@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol, runtime_checkable
 
-from .batch import Row, Sink, Source, Totalling
-from .errors import ConfigError, Rejected, Unavailable
-from .mapping import column_of
-from .sync_config import SyncConfig
+from ..batch import Row, Sink, Source, Totalling
+from ..errors import ConfigError, Rejected, Unavailable
+from ..mapping import column_of
+from .config import SyncConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,29 +7,29 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .batch import Keeping, Sink, Source
-from .errors import DrawbarError, InputError, Unavailable
-from .pulse import Pulse
-from .rejects import RejectFile
-from .store import events, syncs
-from .store.journal import Connection, Journal
+from ..batch import Keeping, Sink, Source
+from ..errors import DrawbarError, InputError, Unavailable
+from ..pulse import Pulse
+from ..rejects import RejectFile
+from ..store import events, syncs
+from ..store.journal import Connection, Journal
+from .asked import narrow
+from .batched import Batched, is_half
+from .deletes import Deleting, gone
+from .drift import Described, Widening, as_kept, changes, settle
+from .ends import Ends
+from .enrich import Valid
+from .fits import effect_of
+from .loads import Loads
+from .outlook import digest_of
+from .parked import Settlements
+from .partitions import Plan, begun, reached
+from .runs import Held
 from .sync import Carrier, Counts, Done, Progress, moment_of
-from .sync_asked import narrow
-from .sync_batched import Batched, is_half
-from .sync_deletes import Deleting, gone
-from .sync_drift import Described, Widening, as_kept, changes, settle
-from .sync_ends import Ends
-from .sync_enrich import Valid
-from .sync_fits import effect_of
-from .sync_loads import Loads
-from .sync_outlook import digest_of
-from .sync_parked import Settlements
-from .sync_partitions import Plan, begun, reached
-from .sync_runs import Held
 from .tool_sink import ToolSink
 
 if TYPE_CHECKING:
-    from .sync_spread import Spread
+    from .spread import Spread
 
 HOLD_S = 20.0
 RENEW_S = 5.0

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .batch import Would
+from ..batch import Would
+from ..values import moment
+from .asked import Asked
+from .config import SyncConfig
 from .sync import Counts, Done
-from .sync_asked import Asked
-from .sync_config import SyncConfig
-from .sync_totals import added
-from .values import moment
+from .totals import added
 
 _SAMPLES = 20
 _MOST_PARKED = 100

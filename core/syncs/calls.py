@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from .access import Caller
-from .errors import ConfigError, DrawbarError, InputError, Rejected
-from .store.ids import new_id
-from .sync_config import SyncTo
-from .values import canonical
+from ..access import Caller
+from ..errors import ConfigError, DrawbarError, InputError, Rejected
+from ..store.ids import new_id
+from ..values import canonical
+from .config import SyncTo
 
 if TYPE_CHECKING:
-    from .guard import Guard
+    from ..guard import Guard
 
 Call = Callable[[str, Mapping[str, Any]], Any]
 """Call a tool that reads, by its full name, and give its answer. Raises one of the five."""

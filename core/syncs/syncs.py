@@ -12,33 +12,33 @@ from typing import Any
 
 import structlog
 
-from . import sync_work
-from .access import Caller
-from .adapter import Place
-from .batch import Preparing, Rewinding, Sink, Source, Trailing
-from .engine import Engine
-from .errors import DrawbarError, InputError
-from .guard import Guard
-from .holds import Holds, Intake
-from .landscape import Landscape
-from .queues import Queue, Queues
-from .store import events, syncs
-from .store.ids import new_id
-from .store.journal import Journal
+from ..access import Caller
+from ..adapter import Place
+from ..batch import Preparing, Rewinding, Sink, Source, Trailing
+from ..engine import Engine
+from ..errors import DrawbarError, InputError
+from ..guard import Guard
+from ..holds import Holds, Intake
+from ..landscape import Landscape
+from ..queues import Queue, Queues
+from ..store import events, syncs
+from ..store.ids import new_id
+from ..store.journal import Journal
+from ..work import StillRuns
+from ..workflow import TriggerConfig
+from . import work
+from .asked import Asked, day_of
+from .config import SyncConfig
+from .ends import Ends
+from .fits import effect_of
+from .lag import Lags
+from .loads import Loads
+from .outlook import age_of, next_start
+from .partitions import Plan, reached
+from .runs import Held, SyncRun, run_of_row
+from .spread import Spread
 from .sync import Progress
-from .sync_asked import Asked, day_of
-from .sync_config import SyncConfig
-from .sync_ends import Ends
-from .sync_fits import effect_of
-from .sync_lag import Lags
-from .sync_loads import Loads
-from .sync_outlook import age_of, next_start
-from .sync_partitions import Plan, reached
-from .sync_runs import Held, SyncRun, run_of_row
-from .sync_spread import Spread
-from .sync_work import SyncWork
-from .work import StillRuns
-from .workflow import TriggerConfig
+from .work import SyncWork
 
 log = structlog.get_logger("drawbar.sync")
 _LOOKED_BACK = 1000
@@ -317,7 +317,7 @@ class Syncs:
 
         def unit(conn: Any) -> str | None:
             now = self._journal.now()
-            if (other := syncs.hold(conn, name, held.id, now=now, until=now + sync_work.HOLD_S)) is not None:
+            if (other := syncs.hold(conn, name, held.id, now=now, until=now + work.HOLD_S)) is not None:
                 return other
             row = {"id": held.id, "sync": name, "state": "running", "caller": caller, "run_id": run_id}
             syncs.begin(conn, {**row, "options": held.options or None, "started_at": held.started_at})

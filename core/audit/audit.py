@@ -23,18 +23,18 @@ from typing import Any, TypedDict, Unpack
 import orjson
 import structlog
 
-from .audit_chain import Signer, body_of, payloads_text
-from .audit_seal import cut, seal
-from .errors import DrawbarError
-from .masking import masked
-from .measure import AUDIT_LOST, METER
-from .pulse import Pulse
-from .store import audit as stored
-from .store.events import UNDONE
-from .store.ids import first_id, new_id
-from .store.journal import Connection, Journal
-from .trace import REQUEST
-from .values import dump
+from ..errors import DrawbarError
+from ..masking import masked
+from ..measure import AUDIT_LOST, METER
+from ..pulse import Pulse
+from ..store import audit as stored
+from ..store.events import UNDONE
+from ..store.ids import first_id, new_id
+from ..store.journal import Connection, Journal
+from ..trace import REQUEST
+from ..values import dump
+from .chain import Signer, body_of, payloads_text
+from .seal import cut, seal
 
 log = structlog.get_logger("drawbar.audit")
 KEPT = 20_000

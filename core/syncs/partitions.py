@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
-from .batch import Cursor, Source
-from .errors import ConfigError, InputError
-from .store.ids import new_id
-from .sync_config import SyncConfig
+from ..batch import Cursor, Source
+from ..errors import ConfigError, InputError
+from ..store.ids import new_id
+from .config import SyncConfig
 
 KEY = "load"
 Window = tuple[Cursor, Cursor]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import compress
 from typing import Any
 
-from .batch import Batch, Columns, Cursor, Portion, Reject, Row, Source, name_of
+from ..batch import Batch, Columns, Cursor, Portion, Reject, Row, Source, name_of
 
 MARK = "batched"
 _MOST_OPEN = 100

@@ -9,12 +9,12 @@ from typing import Any
 
 import structlog
 
-from .errors import InputError
-from .rejects import RejectFile
-from .store import ledger, syncs
-from .store.journal import Connection, Journal
+from ..errors import InputError
+from ..rejects import RejectFile
+from ..store import ledger, syncs
+from ..store.journal import Connection, Journal
+from .runs import Held
 from .sync import Counts, Done
-from .sync_runs import Held
 from .tool_sink import ToolSink
 
 log = structlog.get_logger("drawbar.sync")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from .batch import Portion, Reject, name_of
-from .errors import DrawbarError, Unavailable
-from .rejects import RejectFile
-from .sync_config import RejectRules
+from ..batch import Portion, Reject, name_of
+from ..errors import DrawbarError, Unavailable
+from ..rejects import RejectFile
+from .config import RejectRules
 
 if TYPE_CHECKING:
     from pathlib import Path

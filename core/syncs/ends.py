@@ -8,21 +8,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from .adapter import Place
-from .batch import Sink, Source
-from .budget import BatchShare
-from .errors import ConfigError, InputError
-from .guard import Guard
-from .landscape import Landscape
+from ..adapter import Place
+from ..batch import Sink, Source
+from ..budget import BatchShare
+from ..errors import ConfigError, InputError
+from ..guard import Guard
+from ..landscape import Landscape
+from ..values import parse_json
+from .calls import Call, Remembered, calls_of
+from .config import SyncConfig, SyncFrom, SyncTo
+from .enrich import Enriching, Lookup
+from .resubmit import CorrectedSource
+from .runs import Held
 from .sync import moment_of
-from .sync_calls import Call, Remembered, calls_of
-from .sync_config import SyncConfig, SyncFrom, SyncTo
-from .sync_enrich import Enriching, Lookup
-from .sync_resubmit import CorrectedSource
-from .sync_runs import Held
 from .tool_sink import ToolSink
 from .tool_source import ToolSource
-from .values import parse_json
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .sync_config import SyncConfig
+    from .config import SyncConfig
 
 Misfit = tuple[str, str]
 """The key to blame, and the sentence."""

@@ -1,0 +1,1 @@
+"""The audit: a chain of signed entries, and the reading of it."""

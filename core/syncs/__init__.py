@@ -1,0 +1,1 @@
+"""Syncs: batches from any source into any target, each with one effect."""
