@@ -37,7 +37,8 @@ def at_most(connection: Connection, most: int) -> Iterator[None]:
     Raise Flood in the body when far more than `most` bytes come in answer.
 
     What the driver has of its own for that differs: SQLite refuses such a value itself, the others are looked at while they
-    receive. ODBC takes all rows before it gives the first: its line is cut from outside.
+    receive. ODBC takes all rows before it gives the first: its line is cut from outside, and what came whole before
+    anybody looked is refused too, or the same answer would be given now and then.
     """
     begin = _WAYS.get(connection.dialect.driver)
     if begin is None:
@@ -54,7 +55,7 @@ def at_most(connection: Connection, most: int) -> Iterator[None]:
     finally:
         if end():
             connection.invalidate()
-            if failed is not None and not isinstance(failed, Flood):
+            if begin is _odbc or not (failed is None or isinstance(failed, Flood)):
                 raise Flood(most, "all rows together are much larger than") from failed
 
 
@@ -149,9 +150,12 @@ def _odbc(fileno: int | None, most: int) -> Callable[[], bool]:
     before = _received(fileno) if fileno is not None else 0
     over, flooded = threading.Event(), threading.Event()
 
+    def too_much() -> bool:
+        return fileno is not None and _received(fileno) - before > most * _SPELLED + _BESIDE
+
     def look() -> None:
         while fileno is not None and not over.wait(_LOOK_S):
-            if _received(fileno) - before > most * _SPELLED + _BESIDE:
+            if too_much():
                 flooded.set()
                 with suppress(OSError), socket.socket(fileno=os.dup(fileno)) as line:
                     line.shutdown(socket.SHUT_RDWR)
@@ -163,7 +167,7 @@ def _odbc(fileno: int | None, most: int) -> Callable[[], bool]:
     def end() -> bool:
         over.set()
         watcher.join()
-        return flooded.is_set()
+        return flooded.is_set() or too_much()
 
     return end
 
