@@ -10,9 +10,9 @@ import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ..core.adapter import FileAction
-from ..core.errors import InputError
+from ..core.errors import InputError, from_json
 from ..core.values import parse_json, write_json
-from .failures import DONE, FAILED, LATER, NOTHING, PERSON
+from .failures import DONE, FAILED, LATER, NOTHING, PERSON, exit_code
 from .output import console, facts, json_out, one_line, say, seconds, state, table, when
 from .service import Json, Service
 from .session import Reason, session
@@ -64,8 +64,16 @@ def _run(ctx: typer.Context, name: str, options: Json) -> None:
         json_out(ended)
     else:
         _report(name, ended)
-    if code := _CODES.get(ended["status"], FAILED):
+    if code := _code(ended):
         raise typer.Exit(code)
+
+
+def _code(run: Json) -> int:
+    """Say how a run ended; a person is needed as long as somebody has to find out what became of a call."""
+    code = _CODES.get(run["status"], FAILED)
+    if code == FAILED and isinstance(run.get("error"), dict):
+        return exit_code(from_json(run["error"]))
+    return PERSON if code in (DONE, NOTHING) and run.get("unsettled") else code
 
 
 def resubmit(
@@ -126,6 +134,10 @@ def _report(name: str, run: Json) -> None:
             say(f"  {portion['rejected']:,} rejected of {portion.get('id') or portion.get('name')}", style="yellow")
     if run.get("parked"):
         say(f"  nobody knows what became of {run['parked']:,} calls: drawbar dead", style="yellow")
+    if (earlier := (run.get("unsettled") or 0) - (run.get("parked") or 0)) > 0:
+        say(
+            f"  nobody has found out yet what became of {earlier:,} calls of earlier runs: drawbar dead", style="yellow"
+        )
     for ended, count in (run.get("settled") or {}).items():
         say(f"  parked by earlier runs, settled since: {count:,} {ended}")
     _would(run.get("would"))
@@ -185,7 +197,7 @@ def syncs(
     """
     List the syncs: last run, counts, lag, next run, what a crash can do.
 
-    `show RUN` prints the report of one run, for whoever has to prove what it did.
+    `show RUN` prints the report of one run, for whoever has to prove what it did. Exit 3: a person has to settle calls of a sync.
     """
     if words:
         if words[0] != "show" or len(words) != 2:
@@ -207,6 +219,8 @@ def syncs(
             right=("read", "written", "rejected", "lag"),
             wrap="a crash",
         )
+    if any(one.get("parked") for one in found):
+        raise typer.Exit(PERSON)
 
 
 def _row(sync: Json) -> tuple[object, ...]:

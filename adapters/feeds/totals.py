@@ -44,8 +44,11 @@ class Total(Strict):
         columns, layouts = form.columns() if form.is_closed else None, form.layouts()
         if self.sum is not None and columns is not None:
             yield from missing(self.sum.replace("-", "_").split("."), columns, "row")
-        if self.count not in {None, "row", *layouts} and (layouts or columns is not None):
-            yield f"count: the format has no layout {self.count!r}; it has {', '.join(sorted({'row', *layouts}))}"
+        counted = {"row", *layouts, *getattr(form, "beside", ())}
+        if self.count is not None and self.count not in counted:
+            near = difflib.get_close_matches(self.count, counted, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            yield f"count: the format has no layout {self.count!r}; it has {', '.join(sorted(counted))}{hint}"
         for template in (self.where, self.equals):
             for path in sorted(template.paths if template is not None else ()):
                 known = columns if path[0] == "row" else layouts.get(path[0])

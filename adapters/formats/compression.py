@@ -134,6 +134,10 @@ class Packed(Whole):
     def layouts(self) -> Mapping[str, list[Column]]:
         return self._inner.layouts()
 
+    @property
+    def beside(self) -> tuple[str, ...]:
+        return getattr(self._inner, "beside", ())
+
     def unpacked(self, stream: BinaryIO) -> Unpacked:
         """Give the plain bytes of a packed stream."""
         counted = _Counted(stream)

@@ -50,6 +50,8 @@ class Edi(Whole):
     """Reads and writes interchanges. Of a syntax it knows its dialect, its separators and how a header is filled up."""
 
     is_closed = False
+    beside = ("answer",)
+    """Layouts that records may have which are not described."""
 
     def __init__(self, config: EdiConfig, dialect: Dialect, encoding: str | None, writer: EdiWriter) -> None:
         self._config = config

@@ -283,6 +283,8 @@ class SyncWork:
         said = error.as_json() if error else None
 
         def unit(conn: Any) -> None:
+            if held.config.to.operation is not None and (unsettled := len(syncs.parked(conn, held.name))):
+                held.report["unsettled"] = unsettled
             syncs.save(
                 conn,
                 held.id,

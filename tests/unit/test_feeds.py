@@ -667,6 +667,19 @@ def test_write_preview_shows_no_secret(root):
             "the row has no field BALANSE; did you mean BALANCE?",
         ),
         ({"totals": [{"count": "row", "equals": "${{ header.N }}"}]}, ("totals", 0), "the format has no header"),
+        (
+            {"format": {"kind": "csv"}, "totals": [{"count": "rows", "equals": "${{ 1 }}"}]},
+            ("totals", 0),
+            "the format has no layout 'rows'; it has row; did you mean row?",
+        ),
+        (
+            {
+                "format": {"kind": "csv", "skip_footer": 1, "compression": "gzip"},
+                "totals": [{"count": "detail", "equals": "${{ int(trailer.fields[1]) }}"}],
+            },
+            ("totals", 0),
+            "the format has no layout 'detail'; it has row, trailer",
+        ),
     ],
 )
 def test_mistakes_in_files_are_found_without_a_wire(tmp_path, feed, at, said):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from syncing import Night
 
+from drawbar.cli import main
 from drawbar.core.access import Caller
 from drawbar.core.desk import Desk
 from drawbar.core.errors import Rejected, Unavailable
@@ -119,6 +120,54 @@ def test_a_call_whose_answer_is_lost_is_parked_and_never_made_again(
         assert ledger.find(conn, run["parked_entries"][0])["state"] == "unknown"
 
 
+def test_a_scheduler_sees_by_the_exit_code_that_a_person_is_needed(
+    billing: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In each run until somebody has found out what became of the call."""
+
+    def lost(arguments: dict[str, Any]) -> Any:
+        billing.kept.create(arguments)
+        return Close()
+
+    billing.create = lost
+    (tmp_path / "drop").mkdir()
+    drop(tmp_path, "a.jsonl", (1, "1.00"))
+    feed = {"pattern": "*.jsonl", "ready": {"stable_s": 0}, "format": {"kind": "jsonl"}}
+    said = {
+        "version": 1,
+        "state": f"sqlite:///{tmp_path}/state.db",
+        "adapters": {
+            "drop": {"kind": "local", "root": str(tmp_path / "drop"), "feeds": {"orders": feed}},
+            "billing": {"kind": "soap", "wsdl": billing.wsdl, "call_timeout_s": 5},
+        },
+        "syncs": {
+            "bill": {
+                "from": {"adapter": "drop", "feed": "orders"},
+                "to": {"adapter": "billing", "operation": "CreateInvoice"},
+                "map": MAP,
+            }
+        },
+    }
+    (tmp_path / "drawbar.yaml").write_text(json.dumps(said))
+
+    def drawbar(*words: str) -> tuple[int, Any]:
+        capsys.readouterr()
+        code = main(["-c", str(tmp_path / "drawbar.yaml"), "--json", *words])
+        return code, json.loads(capsys.readouterr().out)
+
+    first, run = drawbar("sync", "bill")
+    second, later = drawbar("sync", "bill")
+    listed, _ = drawbar("syncs")
+    answer = json.dumps({"invoiceId": "INV-1", "rc": 0, "text": "ok"})
+    drawbar("dead", "settle", run["parked_entries"][0], "--done", "--result", answer, "--reason", "it is there")
+    heard, _ = drawbar("sync", "bill")
+    after = [drawbar("sync", "bill")[0], drawbar("syncs")[0]]
+
+    assert (first, second, listed) == (3, 3, 3)
+    assert (later["status"], later["unsettled"]) == ("nothing", 1)
+    assert (heard, after) == (0, [5, 0])
+
+
 @pytest.mark.parametrize("settled", ["done", "not done", "not done, and sent by hand", "dropped", "refused", "nobody"])
 def test_the_next_run_takes_in_what_a_person_found_out_of_a_parked_call(
     night: Callable[..., Night], billing: Any, tmp_path: Path, settled: str
@@ -171,6 +220,7 @@ def test_the_next_run_takes_in_what_a_person_found_out_of_a_parked_call(
     assert (second["read"], second["written"], second["rejected"]) == (1 + called, 1 + called - rejected, rejected)
     assert (third["status"], "settled" in third) == ("nothing", False)
     assert here.syncs.get("bill").get("parked") == (1 if settled == "nobody" else None)
+    assert (first["unsettled"], third.get("unsettled")) == (1, 1 if settled == "nobody" else None)
     assert calls.count(2) == (2 if settled.startswith("not done") or settled == "refused" else 1)
     has_two = settled not in ("dropped", "nobody")
     assert sorted(billing.kept.invoices) == [f"INV-{n}" for n in (1, 2, 3, 4) if n != 2 or has_two]
