@@ -146,16 +146,22 @@ def to_repeat(course: Course, from_task: str | None) -> frozenset[str]:
     plan = course.known.plan
     again = {name for name, task in course.state.tasks.items() if task.state != "succeeded"}
     again |= plan.graph.on_failure.keys() | _undone(course)
+    again = _followed(plan, again, _stays(course) - again)
     if from_task is not None:
         if from_task not in plan.graph.tasks:
             raise InputError(f"there is no task {from_task!r} in this run", field="from")
-        again.add(from_task)
+        again = _followed(plan, again | {from_task}, set())
+    return frozenset(again)
+
+
+def _followed(plan: Plan, again: set[str], stays: set[str]) -> set[str]:
+    """Add what needs these tasks, but not what stays as it was done."""
     grown = True
     while grown:
-        more = {node.name for node in plan.graph.tasks.values() if again & set(node.needs)} - again
+        more = {node.name for node in plan.graph.tasks.values() if again & set(node.needs)} - again - stays
         grown = bool(more)
-        again |= more
-    return frozenset(again)
+        again = again | more
+    return again
 
 
 def must_wait(course: Course) -> str | None:
@@ -200,6 +206,13 @@ def _undone(course: Course) -> set[str]:
         )
     compensated = undoing.compensated(course.conn, course.run_id)
     return {task for task, name in undo.items() if name in compensated}
+
+
+def _stays(course: Course) -> set[str]:
+    """Name the tasks of which a person said that what was done stays done, by dropping the letter of their compensation."""
+    compensated = undoing.compensated(course.conn, course.run_id)
+    failed = {name for name, task in course.state.tasks.items() if task.state == "failed"}
+    return {task for task, name in course.known.plan.graph.undo.items() if name in failed - compensated}
 
 
 def _caller(caller: Caller) -> str:

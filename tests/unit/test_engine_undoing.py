@@ -375,6 +375,28 @@ def test_a_retry_waits_for_the_word_of_a_person_about_what_could_not_be_undone(t
         assert house.engine.wait(run.id, 10).state == "succeeded"
 
 
+def test_what_stays_done_is_not_done_again_though_it_needs_what_was_undone(tmp_path):
+    """Dropped, b stays paid: the retry makes a again and does not pay a second time. From a on means from a on."""
+    system, works = System(), []
+    functions = {**system.functions(), "fail": ("write", lambda _: {} if works else _refuse(_))}
+    system.says["undo", "b"] = raises(Rejected("too late"))
+    with House(tmp_path, functions, flow(a=task("a"), b=task("b", "a"), c=task("c", "b"))) as house:
+        run = house.run("w")
+        house.desk.drop(house.desk.dead_letters()[0]["id"], caller=OTHER)
+        system.log.clear()
+
+        house.engine.retry(run.id, caller=ME)
+        assert house.engine.wait(run.id, 10).state == "failed"
+        assert system.log == ["do a", "do c", "undo c", "undo a", "undo b"], "what stayed is undone when it fails again"
+
+        house.desk.drop(house.desk.dead_letters()[0]["id"], caller=OTHER)
+        works.append(1)
+        system.log.clear()
+        house.engine.retry(run.id, from_task="a", caller=ME)
+        assert house.engine.wait(run.id, 10).state == "succeeded"
+        assert system.log == ["do a", "do b", "do c"]
+
+
 def test_what_another_run_did_under_the_same_key_is_not_undone(tmp_path):
     system = System()
     flows = {**flow(a=task("${{ input.n }}")), "good": {"tasks": {"a": task("${{ input.n }}")}}}
