@@ -17,6 +17,7 @@ from .tool import Seen
 
 log = structlog.get_logger("drawbar.reconcile")
 _LATEST_S = 300.0
+_ASKED_S = 60.0  # a process that died while it asked is waited for so long
 
 
 class Reconciler:
@@ -68,13 +69,14 @@ class Reconciler:
 
     def _look(self, entry: Mapping[str, Any]) -> bool:
         now = self._journal.now()  # what the probe sees is at least as young as this
+        if not self._journal.write(lambda conn: ledger.take_probe(conn, entry["id"], entry["probe_at"], now + _ASKED_S)):
+            return False  # another process asks: the system is asked once
         seen, said = self._ask(entry)
         # Who died said nothing of when it left: the latest that it can have been is when it was given up.
         left_at = (entry["notes"] or {}).get("left_at") or entry["outcome_at"] or entry["intent_at"]
         absent_after_s = None if seen is None else self._absent_after_s(entry)
         if seen is not None and (seen.done or (absent_after_s is not None and now - left_at >= absent_after_s)):
-            self._settle(entry, seen, now)
-            return True
+            return self._settle(entry, seen, now)
         wait = min(max(2 * (now - left_at), 1), _LATEST_S)
         if seen is not None and absent_after_s is not None:
             wait = min(wait, max(left_at + absent_after_s - now, 0.05))
@@ -98,16 +100,20 @@ class Reconciler:
         probe = self._guard.landscape.tool(entry["tool"]).rules.probe
         return probe.absent_after_s if probe else None
 
-    def _settle(self, entry: Mapping[str, Any], seen: Seen, now: float) -> None:
+    def _settle(self, entry: Mapping[str, Any], seen: Seen, now: float) -> bool:
         kept = self._guard.settled(entry, seen.result)
 
-        def unit(conn: Any) -> None:
+        def unit(conn: Any) -> bool:
+            if ledger.find(conn, entry["id"])["state"] != "unknown":
+                return False  # a person was faster
             kept.store(conn)
             ledger.probed(conn, entry["id"], {"at": now, "said": "done" if seen.done else "not seen"}, None)
             ledger.settle(
                 conn, entry["id"], done=seen.done, result=kept.value, by="probe", reason="the probe looked", now=now
             )
+            return True
 
-        self._journal.write(unit)
-        log.info("effect.probed", entry=entry["id"], tool=entry["tool"], done=seen.done)
-        self._settled(entry["id"])
+        if is_settled := self._journal.write(unit):
+            log.info("effect.probed", entry=entry["id"], tool=entry["tool"], done=seen.done)
+            self._settled(entry["id"])
+        return is_settled

@@ -221,6 +221,12 @@ def note(conn: Connection, entry_id: str, said: Mapping[str, Any]) -> None:
         conn.execute(update(ledger).where(ledger.c.id == entry_id).values(notes=dump(notes)))
 
 
+def take_probe(conn: Connection, entry_id: str, due_at: float, until: float) -> bool:
+    """Let one process ask a probe that is due, and others not before `until`; False when another was faster."""
+    mine = and_(ledger.c.id == entry_id, ledger.c.state == "unknown", ledger.c.probe_at == due_at)
+    return conn.execute(update(ledger).where(mine).values(probe_at=until)).rowcount == 1
+
+
 def probed(conn: Connection, entry_id: str, answer: Mapping[str, Any], next_at: float | None) -> None:
     """Keep what a probe answered, and when to look again (None: never, a person decides)."""
     row = conn.execute(_BY_ID, {"of_id": entry_id}).mappings().first()

@@ -149,6 +149,38 @@ def test_a_slow_probe_says_how_it_was_when_it_was_asked(house_of, monkeypatch):
     assert house.entry(entry)["state"] == "unknown"
 
 
+def test_of_two_processes_one_asks_the_probe(house_of, monkeypatch):
+    """Ten processes on one state must not ask the old system ten times, nor fail over each other's answer."""
+    house = house_of(pay={"probe": {**PROBE, "absent_after_s": 0.001}})
+    house.unknown()
+    asked, probe = [], house.guard.probe
+
+    def ask(row):
+        asked.append(row["id"])
+        if len(asked) == 1:
+            assert house.reconciler.sweep() == 0, "the other process, at the same time"
+        return probe(row)
+
+    monkeypatch.setattr(house.guard, "probe", ask)
+
+    assert house.reconciler.sweep() == 1
+    assert len(asked) == 1
+
+
+def test_a_person_may_settle_while_the_probe_is_asked(house_of, monkeypatch):
+    house = house_of(pay={"probe": {**PROBE, "absent_after_s": 0.001}})
+    entry, probe = house.unknown(), house.guard.probe
+
+    def ask(row):
+        house.desk.settle(entry, done=True, result={"id": 1}, caller=OTHER)
+        return probe(row)
+
+    monkeypatch.setattr(house.guard, "probe", ask)
+
+    assert house.reconciler.sweep() == 0
+    assert house.entry(entry)["state"] == "done"
+
+
 def test_a_letter_that_cannot_be_probed_holds_up_no_other(house_of, monkeypatch):
     house = house_of(pay={"probe": {**PROBE, "absent_after_s": 0.001}})
     first, second = house.unknown(to="a"), house.unknown(to="b")
