@@ -69,7 +69,9 @@ class Reconciler:
 
     def _look(self, entry: Mapping[str, Any]) -> bool:
         now = self._journal.now()  # what the probe sees is at least as young as this
-        if not self._journal.write(lambda conn: ledger.take_probe(conn, entry["id"], entry["probe_at"], now + _ASKED_S)):
+        if not self._journal.write(
+            lambda conn: ledger.take_probe(conn, entry["id"], entry["probe_at"], now + _ASKED_S)
+        ):
             return False  # another process asks: the system is asked once
         seen, said = self._ask(entry)
         # Who died said nothing of when it left: the latest that it can have been is when it was given up.
