@@ -42,6 +42,7 @@ if SAME_EXAMPLES:
     providers.is_local_module_file = lambda _: False
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionstart() -> None:
     """Build the table of characters, once for a fresh folder, outside the time of the first draw."""
     charmap()
