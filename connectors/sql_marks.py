@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from .sql_errors import committing
 
 _KEPT = 10_000
 _PRUNE_EVERY = 100
+_AT_ONCE = 500
 _CURSOR = ""
 
 
@@ -51,6 +53,10 @@ class Marks:
     def name(self) -> str:
         return self._table.fullname
 
+    @property
+    def schema(self) -> str | None:
+        return self._table.schema
+
     def ddl(self) -> str:
         text = str(CreateTable(self._table).compile(dialect=self._database.engine.dialect))
         return " ".join(text.split())
@@ -77,6 +83,19 @@ class Marks:
             row = connection.execute(sa.select(columns.version, columns.state).where(*self._mine(_CURSOR))).first()
         self._version = row.version if row else 0
         return load(row.state) if row else None
+
+    def cursors(self, syncs: Sequence[str]) -> list[Cursor]:
+        """Read the cursors of several syncs, in their order; None where there is none."""
+        columns = self._table.c
+        found: dict[str, Cursor] = {}
+        with self._database.unit("read") as connection:
+            for at in range(0, len(syncs), _AT_ONCE):
+                named = columns.sync.in_(syncs[at : at + _AT_ONCE])
+                rows = connection.execute(
+                    sa.select(columns.sync, columns.state).where(named, columns.portion_id == _CURSOR)
+                )
+                found |= {row.sync: load(row.state) for row in rows}
+        return [found.get(sync) for sync in syncs]
 
     def has(self, portion: str) -> bool:
         with self._database.unit("read") as connection:

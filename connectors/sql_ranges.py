@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,12 @@ class PartedSource(TableSource):
         with self._database.unit("read", timeout_s=STEP_S) as connection:
             row = connection.execute(last.order_by(*(column.desc() for column in order)).limit(1)).first()
         return None if row is None else {"at": row[0], "key": list(row[1:])}
+
+    def begins(self) -> Cursor:
+        from .sql_snapshot import greatest
+
+        until = greatest(self._database, self._table, self._order[0])
+        return None if until is None else {"at": until, "key": None}
 
     def split(
         self, by: str | None, ranges: int, *, window: Window | None = None, least: int = 1
@@ -131,6 +138,12 @@ class RangeSource:
 
     def total(self, cursor: Cursor) -> int | None:
         return None
+
+    def totals(self, names: Sequence[str]) -> list[Decimal]:
+        from .sql_totals import totals_of
+
+        with self.database.unit("read", timeout_s=STEP_S) as connection:
+            return totals_of(connection, self.table, names, self._within())
 
     def close(self) -> None: ...
 

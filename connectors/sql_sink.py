@@ -32,6 +32,7 @@ from .sql_widen import add_columns, fields_of, widened
 if TYPE_CHECKING:
     from .sql_keys import TableKeys
     from .sql_load import RowLoad
+    from .sql_stage import Stage
 
 _AT_ONCE = 50
 """So many rows are worth a COPY."""
@@ -49,6 +50,8 @@ class TableSink:
     def __init__(self, database: Database, table: Table, spec: Mapping[str, Any], *, sync: str) -> None:
         self._database = database
         self._table = table
+        self._spec = spec
+        self._sync = sync
         self._mode: str = spec.get("mode") or "insert"
         self._key: tuple[str, ...] = tuple(spec.get("key") or table.key)
         self._ignore = spec.get("on_drift") == "ignore"
@@ -90,14 +93,49 @@ class TableSink:
         return agreed(self._database, self._table, lane, ignore=self._ignore)
 
     @contextmanager
-    def writing(self, *, portion: str, file_name: str | None = None) -> Iterator[TableWriting]:
+    def writing(self, *, portion: str, file_name: str | None = None, step_s: float = STEP_S) -> Iterator[TableWriting]:
         keeps = self.keeps_cursor
-        with self._database.unit("write", timeout_s=STEP_S, steps=True) as connection:
+        with self._database.unit("write", timeout_s=step_s, steps=True) as connection:
             self.clear(connection)
             writing = self.begun(connection, self._marks if keeps else None)
             yield writing
             if not writing.committed:
                 connection.rollback()
+
+    def staged(self, load: str, part: str) -> TableSink:
+        """Give what writes one range of a load into its stage, with marks of its own."""
+        spec = {**self._spec, "mode": "insert"}
+        return TableSink(self._database, self._stage(load).table, spec, sync=part)
+
+    def begin_stage(self, load: str, columns: Sequence[str]) -> None:
+        """Make the stage of a load, unless it is there."""
+        if not self.keeps_cursor:
+            raise ConfigError(
+                f"{self._table.full_name}: nothing there can say which ranges of a load it has", field="partitions"
+            )
+        self._stage(load).begin(self._marks, columns)
+
+    @contextmanager
+    def swapping(self, load: str, columns: Sequence[str]) -> Iterator[TableWriting]:
+        """Empty the table and fill it from the stage, in the transaction that the caller commits."""
+        from .sql_stage import SWAP_S
+
+        with self.writing(portion=load, step_s=SWAP_S) as writing:
+            self._stage(load).pour(writing.connection, columns)
+            yield writing
+
+    def noted(self, parts: Sequence[str]) -> list[Cursor]:
+        """Give what the ranges of these names have committed beside their rows."""
+        return self._marks.cursors(parts)
+
+    def clear_stages(self) -> None:
+        """Drop what loads of this sync have left."""
+        self._stage("").clear()
+
+    def _stage(self, load: str) -> Stage:
+        from .sql_stage import Stage
+
+        return Stage(self._database, self._table, self._marks.schema, self._sync, load)
 
     def clear(self, connection: Connection) -> None:
         """Make room for what replaces everything."""
@@ -243,6 +281,10 @@ class TableWriting(Marking):
         self._statement = lru_cache(maxsize=64)(self._compose)
         self._load = _bulk(connection, database, table, mode, key)
         self.committed = False
+
+    @property
+    def connection(self) -> Connection:
+        return self._connection
 
     def write(self, rows: Sequence[Row]) -> Written:
         """Write rows in their order; `RowRefused` names every one that the table refuses, and then none is written."""

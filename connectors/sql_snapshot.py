@@ -39,7 +39,7 @@ class Snapshot:
     def pages(self, cursor: Any, rows: int) -> Iterator[Portion]:
         """Give the pages that are left; the cursor of the last one is that of the changes."""
         begun: Mapping[str, Any] | None = None if cursor is None else cursor[MARK]
-        until = self._greatest() if begun is None else begun["until"]
+        until = greatest(self._database, self._table, self._column) if begun is None else begun["until"]
         last = None if begun is None else begun["key"]
         while True:
             page, last = self._page(last, until, rows)
@@ -47,11 +47,6 @@ class Snapshot:
                 yield page
             if last is None:
                 return
-
-    def _greatest(self) -> Any:
-        query = sa.select(sa.func.max(shape(self._table).c[self._column])).select_from(shape(self._table))
-        with self._database.unit("read", timeout_s=STEP_S) as connection:
-            return connection.execute(query).scalar_one()
 
     def _page(self, last: Any, until: Any, rows: int) -> tuple[Portion | None, Any]:
         names, key = [column.name for column in self._table.columns], list(self._table.key)
@@ -80,3 +75,10 @@ class Snapshot:
         page_id = f"{self._table.full_name}:{MARK}:{identity.hexdigest()}"
         name = f"{self._table.full_name} snapshot after {'the beginning' if last is None else last}"
         return self._make(self._table, page_id, name, cursor, values, stamps), reached
+
+
+def greatest(database: Database, table: Table, column: str) -> Any:
+    """Give the greatest stamp that is there."""
+    query = sa.select(sa.func.max(shape(table).c[column])).select_from(shape(table))
+    with database.unit("read", timeout_s=STEP_S) as connection:
+        return connection.execute(query).scalar_one()

@@ -393,6 +393,26 @@ class Comparison(Protocol):
 
 
 @runtime_checkable
+class Staging(Protocol):
+    """A sink that can collect the ranges of a load beside its target, and put all of them there in one transaction."""
+
+    def begin_stage(self, load: str, columns: Sequence[str]) -> None:
+        """Make room for a load that writes these columns; a second call does nothing."""
+
+    def staged(self, load: str, part: str) -> Sink:
+        """Give what writes one range, with marks of its own under the name `part`."""
+
+    def swapping(self, load: str, columns: Sequence[str]) -> AbstractContextManager[Writing]:
+        """Replace everything by what was collected, in the transaction that the caller commits."""
+
+    def noted(self, parts: Sequence[str]) -> Sequence[Cursor]:
+        """Give the cursor that each of these ranges has committed."""
+
+    def clear_stages(self) -> None:
+        """Drop what loads of this sync have left."""
+
+
+@runtime_checkable
 class Preparing(Protocol):
     """A sink that needs something beside its target."""
 

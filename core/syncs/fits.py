@@ -24,9 +24,10 @@ _WHOLE_FILES = (
     "write it once more"
 )
 _TOTALS = (
-    "totals: of a whole table that replaces a table, without where; or, with mode upsert, of each page: of a cursor, a "
-    "queue, or load: batched (files have totals of their own)"
+    "totals: of a whole table that replaces a table, without where; or of what is written into a table with mode upsert "
+    "(files have totals of their own)"
 )
+_SWAPPED = "the ranges are collected beside the target, and all of it is replaced in one transaction; a load that was cut off goes on"
 
 
 def misfits(sync: SyncConfig) -> Iterator[Misfit]:
@@ -46,6 +47,8 @@ def effect_of(sync: SyncConfig, source: tuple[bool, str], sink: tuple[bool, str]
     to = sync.to
     if to.feed is not None and _is_whole(sync):
         return False, _WHOLE_FILES
+    if sync.partitions is not None and "replace" in to.modes and sink[0]:
+        return True, _SWAPPED
     by_key = (to.is_database and "insert" not in to.modes) or (to.operation is not None and bool(to.key))
     ends = (sink,) if sink[0] and (by_key or sync.partitions is not None) else (source, sink)
     return next((end for end in ends if not end[0]), sink)
@@ -112,8 +115,7 @@ def _proof(sync: SyncConfig) -> Iterator[Misfit]:
     if sync.deletes is not None and (from_.table is None or to.table is None or to.mode == "replace"):
         yield "deletes", "deletes: compares a table with a table, and mode replace needs no such thing"
     whole = from_.table is not None and from_.cursor is None and to.mode == "replace" and sync.where is None
-    in_pages = from_.cursor is not None or from_.consume is not None or to.load == "batched"
-    if sync.totals and not whole and not (to.table is not None and to.mode == "upsert" and in_pages):
+    if sync.totals and not whole and not (to.table is not None and to.mode == "upsert"):
         yield "totals", _TOTALS
     if sync.on_drift == "add_column" and (from_.table is None or to.table is None or sync.map is not None):
         yield "on_drift", "add_column: from a table into a table, and without a map"
@@ -143,14 +145,10 @@ def _partitions(sync: SyncConfig) -> Iterator[Misfit]:
         return
     if from_.table is None or to.table is None:
         yield "partitions", "partitions: are ranges of a table's key, loaded into a table"
-    elif from_.cursor is not None and from_.cursor.snapshot:
-        yield "partitions", "partitions: read all of the table in parallel, snapshot in order of its key: leave one out"
-    elif to.mode == "replace":
+    elif to.mode == "replace" and to.cursor == "state":
         yield (
             "partitions",
-            "partitions: each range is committed for itself, so they cannot replace everything at once: mode upsert with deletes, or leave partitions out",
+            "partitions: with mode replace the target says which ranges are collected there, so it keeps the cursor: leave cursor: state out",
         )
     elif to.load == "batched":
         yield "partitions", "partitions: a range is committed as a whole; leave load out"
-    elif sync.totals:
-        yield "partitions", "partitions: no transaction sees the whole table, so that totals prove nothing"

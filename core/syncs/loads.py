@@ -10,7 +10,9 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from ..batch import Sink, Source
+from ..errors import Rejected
 from ..store import syncs
+from .collected import Collected, is_collected, staging
 from .partitions import Plan, at_a_time, begun, parts_of
 from .runs import Held
 from .sync import Counts, Done, Progress
@@ -32,17 +34,36 @@ class Loads:
         assert rules is not None
         plan = begun(self._work.state_cursor(held.name), held.config, full=held.asked.full)
         done_before = 0 if plan is None else len(plan.done)
-        held.before = None if plan is None else plan.since if plan.until is not None else plan.as_kept()
+        held.before = None if plan is None else plan.since if plan.is_window else plan.as_kept()
         if plan is None and (plan := self._planned(held, source, sink)) is None:
             return
         held.report["load"] = {"id": plan.id, "ranges": plan.ranges, "done_before": done_before}
+        collected = Collected.of(held.config, source, sink, plan)
+        if collected is not None:
+            with self._work.ends.share(held.config).held():
+                collected.begin()
         spread = self._work.spread if rules.workers else None
         if spread is not None and spread.serves(held):
             spread.load(held, plan, self._width(held), lambda changed: self._keep(held.name, changed), told)
         else:
             self._on_threads(held, plan, source, told)
+        if collected is not None:
+            self._swap(held, collected)
         self._moved(held, plan, sink)
         held.loaded = plan.id
+
+    def _swap(self, held: Held, collected: Collected) -> None:
+        """Replace the target by what was collected; where it says no, the load begins again."""
+        try:
+            with self._work.ends.share(held.config).held():
+                totals = collected.swap(held.name)
+        except Rejected:
+            self._work.journal.write(lambda conn: syncs.set_cursor(conn, held.name, None))
+            collected.clear()
+            raise
+        if totals is not None:
+            held.proved(totals)
+        collected.clear()
 
     def _planned(self, held: Held, source: Source, sink: Sink) -> Plan | None:
         """Plan a load from the cursor on, and keep the plan; None when there is nothing to load."""
@@ -61,7 +82,7 @@ class Loads:
 
     def _moved(self, held: Held, plan: Plan, sink: Sink) -> None:
         """Move the cursor of a watermark behind the load, where the target keeps it; our state's moves when the run ends."""
-        if plan.until is None:
+        if plan.until is None and not plan.snapshot:
             return
         held.after = plan.until
         if not sink.keeps_cursor:
@@ -76,9 +97,17 @@ class Loads:
             whole = self._work.ends.source(held)
             stack.callback(whole.close)
             source = plan.source(whole, at)
-            sink = self._work.ends.sink(replace(held, name=parts_of(held.name, at)))
+            part = parts_of(held.name, at)
+            if is_collected(held.config):
+                target = self._work.ends.sink(held)
+                stack.callback(target.close)
+                sink = staging(target).staged(plan.id, part)
+            else:
+                sink = self._work.ends.sink(replace(held, name=part))
             stack.callback(sink.close)
             carrier = self._work.carrier(held, source, sink, told)
+            if is_collected(held.config):
+                carrier = replace(carrier, load=plan.id)
             done = next(carrier.carry(None, lambda cursor: None), None)
         self.tick(held.name, plan.id, at)
         return done

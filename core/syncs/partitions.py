@@ -22,6 +22,9 @@ class Splitting(Protocol):
     def reached(self, cursor: Cursor) -> Cursor:
         """Give the cursor behind all that is new now; None when nothing is."""
 
+    def begins(self) -> Cursor:
+        """Give the cursor from which on changes are read after a snapshot that begins now; None where no row has a stamp."""
+
     def split(
         self, by: str | None, ranges: int, *, window: Window | None = None, least: int = 1
     ) -> tuple[str, Sequence[Any]]:
@@ -49,6 +52,8 @@ class Plan:
     since: Cursor = None
     until: Cursor = None
     """Of a watermark: the cursor before the load and behind it; all ranges lie between them."""
+    snapshot: bool = False
+    """Of a watermark: all of the table, rows without a stamp too; `until` is where its changes begin."""
 
     @classmethod
     def made(cls, config: SyncConfig, source: object, since: Cursor) -> Plan | None:
@@ -59,6 +64,10 @@ class Plan:
         if config.from_.cursor is None:
             column, bounds = parted.split(rules.by, rules.ranges)
             return cls(new_id(), table, column, list(bounds))
+        if config.from_.cursor.snapshot:
+            until = parted.begins()  # before anything is read: what changes meanwhile is read again as a change
+            column, bounds = parted.split(rules.by, rules.ranges)
+            return cls(new_id(), table, column, list(bounds), until=until, snapshot=True)
         if (until := parted.reached(since)) is None:
             return None
         column, bounds = parted.split(rules.by, rules.ranges, window=(since, until), least=config.batch_rows)
@@ -77,7 +86,9 @@ class Plan:
         rules = config.partitions
         assert rules is not None
         is_same = config.from_.table == self.table and rules.by in (None, self.column)
-        return is_same and (config.from_.cursor is None) == (self.until is None)
+        cursor = config.from_.cursor
+        kind = (self.until is not None or self.snapshot, self.snapshot)
+        return is_same and kind == (cursor is not None, cursor is not None and cursor.snapshot)
 
     @property
     def ranges(self) -> int:
@@ -91,8 +102,13 @@ class Plan:
         """Give one range of the source, which stays the caller's to close."""
         low = self.bounds[at - 1] if at else None
         high = self.bounds[at] if at < len(self.bounds) else None
-        window = None if self.until is None else (self.since, self.until)
+        window = (self.since, self.until) if self.is_window else None
         return _splitting(whole).within(self.column, low, high, portion=f"{self.portion}:{at}", window=window)
+
+    @property
+    def is_window(self) -> bool:
+        """Tell whether all ranges lie between two cursors."""
+        return self.until is not None and not self.snapshot
 
     @property
     def portion(self) -> str:
@@ -104,6 +120,7 @@ class Plan:
 
     def as_kept(self) -> dict[str, Any]:
         said = {name: getattr(self, name) for name in ("id", "table", "column", "run", "since", "until")}
+        said |= {"snapshot": True} if self.snapshot else {}
         return {KEY: {**said, "bounds": list(self.bounds), "done": list(self.done)}}
 
 

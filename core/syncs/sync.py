@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ from .divide import Alone, Divided, Divisible
 from .enrich import Enriching, Valid
 from .refused import isolated, with_rows
 from .tool_sink import Acting
-from .totals import Balance, RowBalance
+from .totals import Balance, RangeBalance, RowBalance
 from .writes import Fanning
 
 log = structlog.get_logger("drawbar.sync")
@@ -127,6 +128,9 @@ class Carrier:
 
     enriching: Enriching | None = None
     valid: Valid | None = None
+    load: str | None = None
+    """Of which load the source is a range that is collected, before all of them replace the target together."""
+
     again: bool = False
     """What is read was read before: the cursor stays where it is, and what the target has is written again."""
 
@@ -207,6 +211,13 @@ class Carrier:
         """Tell whether what was written is compared with what the target has under the same keys."""
         return bool(self.config.totals) and self.config.to.mode == "upsert"
 
+    def _balance(self) -> Balance | RangeBalance | RowBalance | None:
+        if self._proves_rows:
+            return RowBalance(self.config, self.sink)
+        if self.load is not None:
+            return RangeBalance.of_range(self.config, self.source, self.load)
+        return Balance.of(self.config, self.source)
+
     def _mapper(self) -> Mapper | Fanning:
         writes = self.config.to.writes
         return Mapper(self.config.where, self.config.map) if writes is None else Fanning(self.config.where, writes)
@@ -243,11 +254,11 @@ class Carrier:
                 portion.finished()
             return Done(portion.id, name, Counts(), again=True)
         rejects = RejectFile(self.base / self.config.rejects.to, self.name, portion.id, name)
-        balance = RowBalance(self.config, self.sink) if self._proves_rows else Balance.of(self.config, self.source)
+        balance = self._balance()
         parked: list[str] = []
         try:
             with self._opened(portion) as writing:
-                saw = balance.saw if isinstance(balance, RowBalance) else None
+                saw = partial(balance.saw, writing) if isinstance(balance, RowBalance) and not self.dry_run else None
                 counts = self._loaded(lane, portion, writing, rejects, before, total, saw)
                 self._prove(portion, counts, rejects)
                 if isinstance(writing, Acting) and not self.dry_run:
@@ -258,6 +269,8 @@ class Carrier:
                 else:
                     where = rejects.keep()
                     reached = stays if self.again else portion.cursor
+                    if isinstance(balance, RangeBalance):
+                        reached = balance.noted()
                     if isinstance(writing, Promising) and not self.sink.keeps_cursor and not self.again:
                         self.promise({**writing.promise(), "portion": portion.id, "cursor": reached})
                     writing.commit(portion=portion.id, cursor=reached)

@@ -14,7 +14,7 @@ import structlog
 
 from ..access import Caller
 from ..adapter import Place
-from ..batch import Preparing, Rewinding, Sink, Source, Trailing
+from ..batch import Preparing, Rewinding, Sink, Source, Staging, Trailing
 from ..engine import Engine
 from ..errors import DrawbarError, InputError
 from ..guard import Guard
@@ -285,7 +285,14 @@ class Syncs:
             events.add(conn, "sync.cursor_set", body=said)
 
         self._journal.write(unit)
+        if Plan.kept(before["cursor"]) is not None:
+            self._clear_stages(name)
         return self.cursor(name)
+
+    def _clear_stages(self, name: str) -> None:
+        with self._opened(name) as (_, sink):
+            if isinstance(sink, Staging):
+                sink.clear_stages()
 
     def prepare(self, name: str) -> dict[str, Any]:
         """Give the DDL of what the target needs beside it, for whoever may run it; nothing is run."""

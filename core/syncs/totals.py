@@ -35,10 +35,51 @@ class Balance:
         """Compare with what would be committed; Rejected when they differ, Unavailable when the source moved meanwhile."""
         if not isinstance(writing, Totalling):
             raise ConfigError("totals: the target cannot count", field="totals")
-        if list(self.source.totals(self.names)) != list(self.before):
-            raise Unavailable("the source changed while it was read, so its totals prove nothing; nothing was changed")
+        self.require_still()
         columns = [one.sum for one in self.config.totals]
         return _compared(columns, self.before, writing.totals(columns))
+
+    def require_still(self) -> None:
+        if list(self.source.totals(self.names)) != list(self.before):
+            raise Unavailable("the source changed while it was read, so its totals prove nothing; nothing was changed")
+
+
+@dataclass(frozen=True, slots=True)
+class RangeBalance:
+    """
+    What the source says of one range of a load, kept beside its rows.
+
+    All ranges together are compared with the target in the transaction that replaces it.
+    """
+
+    before: Balance
+    load: str
+
+    @classmethod
+    def of_range(cls, config: SyncConfig, source: Source, load: str) -> RangeBalance | None:
+        found = Balance.of(config, source)
+        return None if found is None else cls(found, load)
+
+    def prove(self, writing: object) -> list[dict[str, Any]] | None:
+        """Look whether the range is still what it was before it was read; nothing is there yet to compare it with."""
+        self.before.require_still()
+        return None
+
+    def noted(self) -> dict[str, Any]:
+        return {"load": self.load, "totals": list(self.before.before)}
+
+
+def prove_load(config: SyncConfig, load: str, noted: Sequence[Any], writing: object) -> list[dict[str, Any]]:
+    """Compare what the ranges were at the source with what would be committed. Rejected when they differ."""
+    if not isinstance(writing, Totalling):
+        raise ConfigError("totals: the target cannot count", field="totals")
+    if (lost := sum(not isinstance(one, Mapping) or one.get("load") != load for one in noted)) > 0:
+        raise Rejected(
+            f"{lost} ranges were loaded without their totals; nothing was changed, and the load begins again"
+        )
+    columns = [one.sum for one in config.totals]
+    summed = [sum(column, Decimal(0)) for column in zip(*(one["totals"] for one in noted), strict=True)]
+    return _compared(columns, summed, writing.totals(columns))
 
 
 @runtime_checkable
@@ -53,20 +94,23 @@ class Summing(Protocol):
 
 @dataclass(slots=True)
 class RowBalance:
-    """What one page gave the target, against what the target has under the same keys afterwards; the last row of a key counts."""
+    """What batches gave the target, against what it has under the same keys afterwards; the last row of a key counts."""
 
     config: SyncConfig
     sink: Sink
     rows: dict[tuple[Any, ...], tuple[Decimal, ...]] = field(default_factory=dict)
+    proven: list[dict[str, Any]] = field(default_factory=list)
 
-    def saw(self, rows: Sequence[Row]) -> None:
-        """Remember rows that were written."""
+    def saw(self, writing: object, rows: Sequence[Row]) -> None:
+        """Remember rows that were written; of so many as are held in memory it is proven at once."""
         key: Sequence[str] = getattr(self.sink, "key", ())
         names = [one.sum for one in self.config.totals]
         for row in rows:
             if missing := [name for name in (*key, *names) if name not in row]:
                 raise ConfigError(f"totals: {', '.join(missing)} is not in the row; map it", field="totals")
             self.rows[tuple(row[name] for name in key)] = tuple(_number(name, row[name]) for name in names)
+        if len(self.rows) >= self.config.batch_rows:
+            self.prove(writing)
 
     def prove(self, writing: object) -> list[dict[str, Any]]:
         """Compare; Rejected, and nothing is changed, when they differ."""
@@ -75,7 +119,9 @@ class RowBalance:
         columns = [one.sum for one in self.config.totals]
         ours = [Decimal(len(self.rows)), *(sum(column, Decimal(0)) for column in zip(*self.rows.values(), strict=True))]
         ours += [Decimal(0)] * (1 + len(columns) - len(ours))
-        return _compared(columns, ours, writing.sums(list(self.rows), columns))
+        self.proven = added(self.proven, _compared(columns, ours, writing.sums(list(self.rows), columns)))
+        self.rows.clear()
+        return self.proven
 
 
 def added(before: Sequence[Mapping[str, Any]], more: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..batch import Keeping, Sink, Source
+from ..batch import Keeping, Sink, Source, Staging
 from ..errors import DrawbarError, InputError, Unavailable
 from ..pulse import Pulse
 from ..rejects import RejectFile
@@ -77,17 +77,26 @@ class SyncWork:
             "configuration": digest_of(held.config),
             "effect": effect_of(held.config, source.one_effect, sink.one_effect)[1],
         }
-        if held.config.partitions is not None and not held.asked.is_again and not held.asked.dry_run:
+        if self._is_in_ranges(held, sink):
             Loads(self).carry(held, source, sink, told)
         else:
             self._in_order(held, source, sink, told)
         self._delete(held, source, sink)
 
+    def _is_in_ranges(self, held: Held, sink: Sink) -> bool:
+        """Tell whether the rows are read in ranges: what changed since a snapshot is not."""
+        cursor = held.config.from_.cursor
+        if held.config.partitions is None or held.asked.is_again or held.asked.dry_run:
+            return False
+        if cursor is None or not cursor.snapshot or held.asked.full:
+            return True
+        return Plan.kept(self.state_cursor(held.name)) is not None or self.cursor_of(held.name, sink) is None
+
     def _in_order(self, held: Held, source: Source, sink: Sink, told: Progress) -> None:
         """Carry one portion after the other, from the cursor on."""
         cursor = self.cursor_of(held.name, sink)
         if held.config.partitions is None and not held.asked.is_again and not held.asked.dry_run:
-            self._drop_plan(held, cursor)
+            self._drop_plan(held, sink, cursor)
         batched = held.config.to.load == "batched" and not held.asked.is_again
         if is_half(cursor) and (held.asked.full or not batched):
             _refuse_half(held)
@@ -230,12 +239,14 @@ class SyncWork:
         if plan is not None and plan.id == held.loaded:
             syncs.set_cursor(conn, held.name, held.behind)
 
-    def _drop_plan(self, held: Held, cursor: Any) -> None:
+    def _drop_plan(self, held: Held, sink: Sink, cursor: Any) -> None:
         """Forget a load in ranges that the configuration knows no more; refused where its rows would be there twice."""
         kept = self.state_cursor(held.name)
         if Plan.kept(kept) is not None:
             begun(kept, held.config, full=held.asked.full)
             self._keeper(held)(cursor)
+            if isinstance(sink, Staging):
+                sink.clear_stages()
 
     def _delete(self, held: Held, source: Source, sink: Sink) -> None:
         """Delete what is gone from the source, once all that is new was carried."""

@@ -36,6 +36,7 @@ SINKS: dict[str, dict[str, Any]] = {
     "tool": {"operation": "Create"},
     "tool by key": {"operation": "Create", "key": ["id"]},
 }
+BY_STATE = {"replace by state": {"table": "t", "mode": "replace", "cursor": "state"}}
 EVERYTHING = "everything at once"
 PAGES = "page by page already"
 UNNAMED = "no names for its rows"
@@ -85,16 +86,15 @@ def test_any_source_goes_into_any_sink_that_makes_sense_and_the_others_are_refus
 @pytest.mark.parametrize(
     ("source", "sink", "more", "why"),
     [
-        ("table", "upsert", {"totals": [{"sum": "x"}]}, "of each page"),
-        ("feed", "upsert", {"totals": [{"sum": "x"}]}, "files have totals of their own"),
+        ("feed", "insert", {"totals": [{"sum": "x"}]}, "files have totals of their own"),
         ("changes", "insert", {"totals": [{"sum": "x"}]}, "mode upsert"),
         ("feed", "upsert", {"deletes": {}}, "a table with a table"),
         ("table", "replace", {"deletes": {}}, "no such thing"),
         ("feed", "upsert", {"on_drift": "add_column"}, "from a table into a table"),
         ("feed", "insert", {"partitions": {}}, "ranges of a table's key"),
         ("table", "feed", {"partitions": {}}, "ranges of a table's key"),
-        ("snapshot", "upsert", {"partitions": {}}, "leave one out"),
-        ("table", "replace", {"partitions": {}}, "cannot replace everything"),
+        ("changes", "replace", {"partitions": {}}, "not a cursor"),
+        ("table", "replace by state", {"partitions": {}}, "leave cursor: state out"),
         ("table", "batched upsert", {"partitions": {}}, "leave load out"),
         ("feed", "writes", {"map": PLAIN}, "a map of its own"),
         ("feed", "writes", {"schema": {"type": "object"}}, "one mapped row"),
@@ -104,7 +104,7 @@ def test_any_source_goes_into_any_sink_that_makes_sense_and_the_others_are_refus
 )
 def test_an_option_that_makes_no_sense_there_is_refused(source: str, sink: str, more: dict[str, Any], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
-        config(SOURCES[source], SINKS[sink], **more)
+        config(SOURCES[source], {**SINKS, **BY_STATE}[sink], **more)
 
 
 @pytest.mark.parametrize(

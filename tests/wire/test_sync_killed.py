@@ -327,10 +327,17 @@ def test_kill_9_at_random_moments_leaves_source_and_target_equal(
     assert alive > (kills // 3 if kills > 20 else 0), "the kills came too late"
 
 
+@pytest.mark.parametrize("mode", ["insert", "replace"])
 @pytest.mark.parametrize("kills", [3, pytest.param(200, marks=pytest.mark.slow)])
 def test_kill_9_of_a_load_in_ranges_leaves_each_load_complete_and_no_row_twice(
-    postgres: Any, tmp_path: Path, kills: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    postgres: Any,
+    tmp_path: Path,
+    kills: int,
+    mode: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """Where everything is replaced, who looks sees all of a load or all of the one before, whenever he looks."""
     here = os.pathsep.join(filter(None, (str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH"))))
     monkeypatch.setenv("PYTHONPATH", here)
     context = multiprocessing.get_context("forkserver")
@@ -349,10 +356,12 @@ def test_kill_9_of_a_load_in_ranges_leaves_each_load_complete_and_no_row_twice(
     }
     sync = {
         "from": {"adapter": "erp", "table": "orders"},
-        "to": {"adapter": "house", "table": "orders", "mode": "insert"},
+        "to": {"adapter": "house", "table": "orders", "mode": mode},
         "partitions": {"ranges": 24, "parallel": 3},
     }
-    whole = rows(source, "select count(*), sum(id), md5(string_agg(id || name, ',' order by id)) from orders")
+    sync |= {"totals": [{"sum": "id"}]} if mode == "replace" else {}
+    every = "select count(*), sum(id), md5(string_agg(id || name, ',' order by id)) from orders"
+    whole, before = rows(source, every), rows(target, every)
     alive = loads = 0
 
     def complete() -> bool:
@@ -363,9 +372,13 @@ def test_kill_9_of_a_load_in_ranges_leaves_each_load_complete_and_no_row_twice(
             night.close()
 
     def check() -> None:
-        found = rows(target, "select count(*), sum(id), md5(string_agg(id || name, ',' order by id)) from orders")
-        assert found == whole, f"load {loads}"
-        execute(target, "truncate orders")
+        nonlocal before, whole
+        assert rows(target, every) == whole, f"load {loads}"
+        if mode == "insert":
+            execute(target, "truncate orders")
+        else:
+            execute(source, f"update orders set name = 'load {loads} ' || id")
+            before, whole = whole, rows(source, every)
 
     for _ in range(kills):
         begun = context.Event()
@@ -377,6 +390,8 @@ def test_kill_9_of_a_load_in_ranges_leaves_each_load_complete_and_no_row_twice(
             alive += 1
             child.kill()
             child.join()
+        if mode == "replace":
+            assert rows(target, every) in (before, whole)
         if complete():
             loads += 1
             check()
@@ -389,6 +404,6 @@ def test_kill_9_of_a_load_in_ranges_leaves_each_load_complete_and_no_row_twice(
     check()
     with capsys.disabled():
         print(
-            f"\nranges: {alive} of {kills} killed at work (seed {SEED}), {loads} loads of 20000 rows, 0 lost, 0 doubled"
+            f"\nranges, {mode}: {alive} of {kills} killed at work (seed {SEED}), {loads} loads of 20000 rows, 0 lost, 0 doubled"
         )
     assert alive > (kills // 3 if kills > 20 else 0), "the kills came too late"
