@@ -65,17 +65,17 @@ def readers() -> tuple[Work, Work]:
     import zeep
 
     from drawbar.connectors.soap import Service, Settings
-    from drawbar.connectors.soap_faults import body_of
+    from drawbar.connectors.soap_http import Url
     from drawbar.connectors.soap_wire import Answer
 
     body = many_rows()
     service = Service(Settings(wsdl=str(WSDL)))
     bound = next(service.bound(each) for each in service.contract.operations if each.name == "FindInvoice")
     answer = Answer(200, {"content-type": "text/xml; charset=utf-8"}, body)
+    url = Url.of("http://127.0.0.1/billing")
 
     def ours(number: int) -> object:
-        found, _ = body_of(answer, effect="read", details={}, endpoint="", one_way=False)
-        return bound.read(found)
+        return bound.answered("read", url, answer)
 
     client = zeep.Client(str(WSDL))
     operation = client.service._binding.get("FindInvoice")

@@ -13,7 +13,7 @@ from ..core.trace import CARRIED
 from ..core.values import to_json
 from .soap_attachments import Outgoing, packed
 from .soap_contract import Operation, Part
-from .soap_faults import body_of
+from .soap_faults import body_of, usual_body
 from .soap_http import Url
 from .soap_messages import HEADERS_KEY, read_headers, reader_of, schema_of, writer_of
 from .soap_read import Readers, dereferenced
@@ -41,6 +41,8 @@ class _Lines:
     constant: str
     start: str
     read: Callable[[Node], dict[str, Any]] | None
+    is_plain: bool
+    """Answers need no prefixes, and nothing but their body is looked at."""
     details: Mapping[str, Callable[[Node], Any]]
 
 
@@ -96,7 +98,7 @@ class Bound:
     ) -> dict[str, Any]:
         """Send one call and give its answer as plain values; `varying` are SOAP headers of this call alone."""
         body, http_headers = self._request(arguments, varying or {})
-        return self._service.ask(self.to, body, http_headers, call, effect, partial(self._answered, effect))
+        return self._service.ask(self.to, body, http_headers, call, effect, partial(self.answered, effect))
 
     def begin(
         self, arguments: Mapping[str, Any], call: Call, varying: Mapping[str, Any] | None = None
@@ -107,7 +109,7 @@ class Bound:
         body, http_headers = self._request(arguments, varying or {})
         if len(body) > LONG_BYTES:
             return None
-        return self._service.begin(self.to(), body, http_headers, call, partial(self._answered, "read"))
+        return self._service.begin(self.to(), body, http_headers, call, partial(self.answered, "read"))
 
     def _request(self, arguments: Mapping[str, Any], varying: Mapping[str, Any]) -> tuple[bytes, str]:
         """Make the body and the header lines of one call."""
@@ -120,8 +122,10 @@ class Bound:
         xop = self._service.settings.mtom_over is not None
         return packed(envelope.encode(), self.http_headers, out.attachments, xop=xop)
 
-    def _answered(self, effect: Effect, url: Url, answer: Answer) -> dict[str, Any]:
+    def answered(self, effect: Effect, url: Url, answer: Answer) -> dict[str, Any]:
         lines = self._lines
+        if lines.is_plain and lines.read is not None and (usual := usual_body(answer)) is not None:
+            return lines.read(usual)
         body, beside = body_of(
             answer,
             effect=effect,
@@ -193,6 +197,9 @@ class Bound:
         read = reader_of(readers, operation.output) if operation.output else None
         if operation.output and operation.output.headers:
             read = read_headers(readers, operation.output, read)
+        alone = (
+            self._service.verifier is None and not self._encoded and not (operation.output and operation.output.headers)
+        )
         return _Lines(
             write=write,
             asked=asked,
@@ -200,6 +207,7 @@ class Bound:
             constant="".join(constant),
             start=_start(operation, writers),
             read=read,
+            is_plain=alone and not readers.need_prefixes,
             details={element.tag: readers.element(element) for element in operation.faults},
         )
 

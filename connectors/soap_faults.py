@@ -11,6 +11,7 @@ from ..core.errors import ConfigError, DrawbarError, OutcomeUnknown, Rejected, U
 from ..core.tool import Effect
 from .soap_attachments import Attachment, BadParts, put_back, unpacked
 from .soap_signature import Distrust
+from .soap_trees import tree
 from .soap_wire import Answer
 from .soap_xml import SOAP_11, SOAP_12, BadXml, Node, local, namespace, parse, plain, qualified
 
@@ -28,7 +29,25 @@ _REFUSED = {
 }
 _CODES = ("code", "Code", "errorCode", "ErrorCode", "faultCode", "FaultCode")
 _PASSING = {408, 429, 503}
+_XML = ("text/xml", "application/soap+xml")
+_ENVELOPES = {f"{{{space}}}Envelope": (f"{{{space}}}Body", f"{{{space}}}Header") for space in (SOAP_11, SOAP_12)}
+_FAULTS = {f"{{{space}}}Fault" for space in (SOAP_11, SOAP_12)}
 Details = Mapping[str, Callable[[Node], Any]]
+
+
+def usual_body(answer: Answer) -> Node | None:
+    """Give the `Body` of a usual answer that is no fault; None where `body_of` must look."""
+    said = answer.headers.get("content-type", "")
+    if answer.status != 200 or not said.startswith(_XML) or (_charset(said) or "utf-8").lower() != "utf-8":
+        return None
+    envelope = tree(answer.body)
+    names = None if envelope is None else _ENVELOPES.get(envelope.tag)
+    if envelope is None or names is None or not len(envelope):
+        return None
+    body = envelope[-1]
+    if body.tag != names[0] or any(each.tag != names[1] for each in envelope[:-1]):
+        return None
+    return None if len(body) and body[0].tag in _FAULTS else body
 
 
 def body_of(

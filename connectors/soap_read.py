@@ -82,9 +82,10 @@ class Plan:
 
 
 class Readers:
-    """Makes readers, one for each type."""
+    """Makes readers, one for each type. `need_prefixes`: one of them reads only what lxml parsed."""
 
     def __init__(self) -> None:
+        self.need_prefixes = False
         self._known: dict[int, Read] = {}
         self._alive: list[Type] = []
 
@@ -93,8 +94,10 @@ class Readers:
 
     def type(self, kind: Type) -> Read:
         if isinstance(kind, Simple):
+            self.need_prefixes = self.need_prefixes or is_name(kind)
             return _scalar(kind)
         if isinstance(kind, AnyType):
+            self.need_prefixes = True
             return _any
         if id(kind) not in self._known:
             self._alive.append(kind)
@@ -105,6 +108,8 @@ class Readers:
         return self._known[id(kind)]
 
     def _complex(self, kind: Complex) -> Read:
+        scalars = [each.type for each in kind.attributes] + ([kind.text] if kind.text else [])
+        self.need_prefixes = self.need_prefixes or bool(kind.derived) or any(map(is_name, scalars))
         if kind.array_of:
             return _array(self.element(kind.array_of))
         read = self._text(kind, kind.text) if kind.text else self._children(kind)
@@ -197,6 +202,7 @@ class Readers:
     def _add(self, plan: Plan, item: Element | Wildcard, way: tuple[Step, ...]) -> None:
         plan.count += 1
         if isinstance(item, Wildcard):
+            self.need_prefixes = True
             plan.wild.append(Leaf(item.key, as_text, item.repeated, way, turn=plan.count))
             return
         by_text = isinstance(item.type, Simple) and not is_name(item.type)

@@ -4,8 +4,8 @@ One HTTP/1.1 connection under one deadline: send a request, read its answer.
 `http.client` costs more in parsing eight header lines than the rest of a call together, and its time limit is for each
 read, so that a host which drips bytes is never cut off. RFC 9112.
 
-A socket without TLS stays blocking, and the kernel keeps its time: each step of Python's own time limits gives the interpreter's
-lock away once more, and with many threads that costs more than the call.
+A socket without TLS stays blocking, and the kernel keeps its time. What does not wait keeps the interpreter's lock too: to give it
+away and to get it back costs more than a short message, the more threads want it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ import struct
 import time
 import zlib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
+
+from . import soap_sockets
 
 _MAX_HEAD = 65_536
 _PART = 262_144
 _LONGEST_S = 2**30
 _TIMEVAL = struct.Struct("@ll")
+_Head = tuple[int, str, Mapping[str, str]]
+"""Status, version, headers."""
 
 
 class Broken(Exception):
@@ -49,6 +52,8 @@ class Wire:
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, deadline: float, name: str = "") -> None:
         self.deadline = deadline
         self._rest = b""
+        self._taken = 0
+        self._last_head: tuple[bytes, _Head] = b"", (0, "", {})
         self._plain = tls is None
         self._flags = socket.MSG_DONTWAIT if self._plain else 0
         sock = socket.create_connection((host, port), timeout=left_s(deadline))
@@ -66,10 +71,10 @@ class Wire:
     def send(self, data: bytes) -> None:
         if self._plain:
             # Most requests fit into the socket's buffer at once: no waiting before, and no asking whether it can be written.
-            with suppress(BlockingIOError):
-                data = data[self._sock.send(data, socket.MSG_DONTWAIT) :]
-            if not data:
+            sent = soap_sockets.sent(self._sock, data)
+            if sent == len(data):
                 return
+            data = data[sent:]
         self._sock.settimeout(left_s(self.deadline))
         self._sock.sendall(data)
         if self._plain:
@@ -77,8 +82,9 @@ class Wire:
 
     def send_now(self, data: bytes) -> bool:
         """Send a request where the socket takes all of it at once. False: it took none, or the connection is of no use."""
+        sent = soap_sockets.sent(self._sock, data) if self._plain else 0
         try:
-            sent = self._at_once().send(data, self._flags)
+            sent = sent or self._at_once().send(data, self._flags)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             sent = 0
         if 0 < sent < len(data):
@@ -105,6 +111,7 @@ class Wire:
         except OSError:
             return False
         self._rest += part
+        self._taken += len(part)
         return bool(part)
 
     def _at_once(self) -> socket.socket:
@@ -115,7 +122,7 @@ class Wire:
 
     def is_stale(self) -> bool:
         """Tell whether the host has closed it (or said something unasked) while it lay idle."""
-        return bool(self._poll.poll(0))
+        return not (self._plain and soap_sockets.is_quiet(self._sock, self._taken)) and bool(self._poll.poll(0))
 
     def close(self) -> None:
         self._sock.close()
@@ -147,25 +154,18 @@ class Wire:
         limit = _TIMEVAL.pack(int(seconds), max(int(seconds % 1 * 1_000_000), 1))  # of nothing would be for ever
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         try:
-            return self._sock.recv(_PART)
+            part = self._sock.recv(_PART)
         except BlockingIOError:
             raise TimeoutError("timed out") from None
+        self._taken += len(part)
+        return part
 
-    def _head(self) -> tuple[int, str, dict[str, str]]:
-        first, *lines = self._through(b"\r\n\r\n", b"\n\n").decode("latin-1").splitlines()
-        protocol, _, rest = first.partition(" ")
-        if not protocol.startswith("HTTP/1.") or not rest[:3].isdigit():
-            raise Broken(f"it is no HTTP: {first[:80]!r}")
-        headers: dict[str, str] = {}
-        name = ""
-        for line in lines:
-            if line[:1] in {" ", "\t"} and name:
-                headers[name] += f" {line.strip()}"
-            elif line:
-                name, _, value = line.partition(":")
-                name, value = name.strip().lower(), value.strip()
-                headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        return int(rest[:3]), protocol[5:], headers
+    def _head(self) -> _Head:
+        """Read a head; most are as the one before."""
+        text = self._through(b"\r\n\r\n", b"\n\n")
+        if text != self._last_head[0]:
+            self._last_head = text, _head(text)
+        return self._last_head[1]
 
     def _through(self, *ends: bytes) -> bytes:
         """Read through the first of these ends; what comes behind it stays for the next read."""
@@ -228,6 +228,23 @@ class Wire:
             if size > max_bytes:
                 raise Broken(f"it is larger than {max_bytes} bytes")
         return b"".join(parts)
+
+
+def _head(text: bytes) -> _Head:
+    first, *lines = text.decode("latin-1").splitlines()
+    protocol, _, rest = first.partition(" ")
+    if not protocol.startswith("HTTP/1.") or not rest[:3].isdigit():
+        raise Broken(f"it is no HTTP: {first[:80]!r}")
+    headers: dict[str, str] = {}
+    name = ""
+    for line in lines:
+        if line[:1] in {" ", "\t"} and name:
+            headers[name] += f" {line.strip()}"
+        elif line:
+            name, _, value = line.partition(":")
+            name, value = name.strip().lower(), value.strip()
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return int(rest[:3]), protocol[5:], headers
 
 
 def left_s(deadline: float) -> float:
