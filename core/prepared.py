@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .access import Caller
-from .errors import InputError
+from .errors import DrawbarError, InputError, OutcomeUnknown
 from .expressions import EvaluationError, Template
 from .landscape import Bound
 from .rules import ApprovalRule
@@ -68,11 +68,15 @@ def value_of(template: Template, env: Mapping[str, Any], bound: Bound, field_nam
         raise InputError(f"{field_name}: {error.message}", tool=bound.name, field=field_name) from error
 
 
-def busy_with(prepared: Prepared, busy: ledger.Busy) -> InputError:
+def busy_with(prepared: Prepared, busy: ledger.Busy) -> DrawbarError:
+    """Say why a call is not made whose key another call holds; what became of that one is what became of this one."""
+    name = prepared.tool.name
     if busy.state == "unknown":
-        said, todo = "the outcome of the first call with this key is unknown", f"drawbar dead show {busy.entry}"
-    else:
-        said, todo = "a call with this key is still running", "ask again for its answer"
-    return InputError(
-        f"{prepared.tool.name}: {said}", reason="conflict", tool=prepared.tool.name, id=busy.entry, next=todo
-    )
+        return OutcomeUnknown(
+            f"{name}: the outcome of the first call with this key is unknown",
+            tool=name,
+            id=busy.entry,
+            next=f"do not call it again: find out what happened, then drawbar dead settle {busy.entry}",
+        )
+    said = f"{name}: a call with this key is still running"
+    return InputError(said, reason="conflict", tool=name, id=busy.entry, next="ask again for its answer")

@@ -162,9 +162,13 @@ def _under_key(conn: Connection, intent: Intent, now: float) -> Admission | None
         conn.execute(update(ledger).where(ledger.c.id == first["id"]).values(key=None))
         return None
     if first["args_hash"] != intent.hash:
+        of_call = str(intent.key).startswith("once:")
         raise InputError(
-            f"the key {intent.key!r} was used for other arguments",
-            reason="invalid" if intent.key and intent.key.startswith("once:") else "conflict",
+            "the Idempotency-Key was used for other arguments"
+            if of_call
+            else f"the key {intent.key!r} was used for other arguments",
+            reason="invalid" if of_call else "conflict",
+            field="Idempotency-Key" if of_call else None,
             tool=intent.tool,
             id=first["id"],
             next="use another key, or the first arguments",

@@ -17,7 +17,7 @@ adapters:
     url: sqlite:///erp.db
     statements: { count: { description: Count orders., sql: select count(*) as n from orders, effect: read } }
 workflows:
-  count: { tasks: { count: { tool: erp.count } } }
+  count: { input: { type: object }, tasks: { count: { tool: erp.count, if: "${{ size(input) == 0 }}" } } }
 """
 SECOND = (
     FIRST.replace("count(*) as n", "count(*) + 100 as n")
@@ -45,7 +45,7 @@ def status_of(serving, workflow):
     return serving.ask("GET", f"/workflows/{workflow}").status_code
 
 
-def until(is_so, timeout_s=30):
+def until(is_so, timeout_s=60):
     end = time.monotonic() + timeout_s
     while not is_so():
         assert time.monotonic() < end

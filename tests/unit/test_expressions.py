@@ -163,3 +163,12 @@ def test_arithmetic_on_decimals_is_exact(a, b, n):
     assert compile("a + b - n")(env) == a + b - n
     assert compile("a * b")(env) == a * b
     assert compile("a < b")(env) is (a < b)
+
+
+def test_what_says_the_same_is_equal():
+    """A configuration that is read again closes no system whose words are the same."""
+    said = {"id": "${{ row.id }}", "rest": [1, "at ${{ row.n }}"]}
+
+    assert template(said) == template(dict(said))
+    assert template(said) != template({**said, "rest": [True, "at ${{ row.n }}"]})
+    assert template("${{ row.id }}") != template("${{ row.ID }}")
