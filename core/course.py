@@ -137,20 +137,7 @@ class Course:
             child=came.child,
             rings=int(not came.counts),
         )
-        runs.add_attempt(
-            self.conn,
-            run_id=self.run_id,
-            task=claim.task,
-            item=claim.item,
-            fence=claim.fence,
-            attempt=attempt,
-            owner=self.owner,
-            state=came.state if accepted else "stale",
-            error=error,
-            notes=dump(came.notes) if came.notes else None,
-            started_at=claim.started_at,
-            ended_at=self.wall,
-        )
+        self._keep_attempt(claim, came, attempt, error, accepted=accepted)
         if not accepted:
             self.tell("task.stale", claim.task, claim.item, {"state": came.state, "error": came.error})
             return False
@@ -170,6 +157,25 @@ class Course:
             self.born += came.begin(self)
             self.room = min([self.room, *(course.room for course in self.born)])
         return True
+
+    def _keep_attempt(self, claim: Claim, came: Came, attempt: int, error: str | None, *, accepted: bool) -> None:
+        """Keep how a claim ended; a first one that succeeds needs no row, since its task's own says all of it."""
+        if accepted and came.state == "succeeded" and claim.fence == 1 and not came.notes:
+            return
+        runs.add_attempt(
+            self.conn,
+            run_id=self.run_id,
+            task=claim.task,
+            item=claim.item,
+            fence=claim.fence,
+            attempt=attempt,
+            owner=self.owner,
+            state=came.state if accepted else "stale",
+            error=error,
+            notes=dump(came.notes) if came.notes else None,
+            started_at=claim.started_at,
+            ended_at=self.wall,
+        )
 
     def _given(self, task: str, item: int, came: Came) -> tuple[Came, Mapping[tuple[str, str], str]]:
         """Make of what came the outcome that its task gives."""

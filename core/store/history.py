@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select, text
 
+from .runs import DONE_AT_ONCE
 from .statement import Statement
 from .tables import attempts, definitions, events, runs, task_runs
 
@@ -15,6 +16,16 @@ _NUMBER = text(
     " (SELECT id FROM events WHERE seq IS NULL ORDER BY id) AS waiting) AS fresh WHERE events.id = fresh.id"
 )
 _NUMBERER = 0x44726177  # any number that no one else locks
+TRIES = (
+    "SELECT run_id, task, item, fence, attempt, owner, state, error, notes, started_at, ended_at FROM attempts"
+    " UNION ALL SELECT run_id, task, item, fence, attempt, owner, state, error, NULL, started_at, finished_at FROM task_runs"
+    f" WHERE {DONE_AT_ONCE} AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.run_id = task_runs.run_id"
+    " AND attempts.task = task_runs.task AND attempts.item = task_runs.item AND attempts.fence = 1)"
+)
+"""All attempts: those that have a row of their own, and those that succeeded at once, of which the task's row tells."""
+_TRIES = Statement(f"SELECT * FROM ({TRIES}) AS tries WHERE run_id = :run_id ORDER BY ended_at")
+_TRIES_AT = Statement(f"SELECT * FROM ({TRIES}) AS tries WHERE run_id = :run_id AND task = :task ORDER BY ended_at")
+_TRY_COLUMNS = tuple(attempts.columns.keys())
 _RUN = Statement(select(runs).where(runs.c.id == bindparam("of_id")))
 _RUN_COLUMNS = tuple(runs.columns.keys())
 
@@ -67,10 +78,8 @@ def tasks_of(conn: Connection, run_id: str, *, items: bool, limit: int) -> list[
 
 
 def attempts_of(conn: Connection, run_id: str, task: str | None) -> list[Row]:
-    query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.ended_at)
-    if task is not None:
-        query = query.where(attempts.c.task == task)
-    return [dict(row) for row in conn.execute(query).mappings()]
+    found = _TRIES(conn, run_id=run_id) if task is None else _TRIES_AT(conn, run_id=run_id, task=task)
+    return [dict(zip(_TRY_COLUMNS, row, strict=True)) for row in found.fetchall()]
 
 
 def events_after(conn: Connection, after: int, limit: int, run_id: str | None, *, numbered: bool) -> list[Row]:

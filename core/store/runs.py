@@ -304,6 +304,8 @@ _RESET = Statement(
     " done_no = NULL"
     " WHERE run_id = :run_id AND task = :task AND (item = -1 OR state <> 'succeeded' OR :wholly = 1)"
 )
+DONE_AT_ONCE = "fence = 1 AND state = 'succeeded' AND owner IS NOT NULL"
+"""Of a task's row: its first claim did it, and has no row among the attempts."""
 _ATTEMPT = Statement(
     "INSERT INTO attempts (run_id, task, item, fence, attempt, owner, state, error, notes, started_at, ended_at)"
     " VALUES (:run_id, :task, :item, :fence, :attempt, :owner, :state, :error, :notes, :started_at, :ended_at)"
@@ -312,6 +314,14 @@ _ATTEMPT = Statement(
 _ENDED = Statement(
     "SELECT 1 FROM attempts WHERE run_id = :run_id AND task = :task AND item = :item AND fence = :fence"
     " AND owner = :owner AND state <> 'lost'"
+    " UNION ALL SELECT 1 FROM task_runs WHERE run_id = :run_id AND task = :task AND item = :item AND fence = :fence"
+    f" AND owner = :owner AND {DONE_AT_ONCE}"
+)
+# Before a task's own row begins anew.
+_KEEP_TRIES = Statement(
+    "INSERT INTO attempts (run_id, task, item, fence, attempt, owner, state, error, started_at, ended_at)"
+    " SELECT run_id, task, item, fence, attempt, owner, state, error, started_at, finished_at FROM task_runs"
+    f" WHERE run_id = :run_id AND task = :task AND {DONE_AT_ONCE} ON CONFLICT DO NOTHING"
 )
 _STATE = Statement(
     "SELECT state, fence, intent FROM task_runs WHERE run_id = :run_id AND task = :task AND item = :item"
@@ -439,6 +449,7 @@ def advance(conn: Connection, run_id: str, task: str, whole: TaskState) -> None:
 
 def reset(conn: Connection, run_id: str, task: str, *, wholly: bool) -> None:
     """Make a task pending again, its done items only when it is `wholly`; fences go on counting."""
+    _KEEP_TRIES(conn, run_id=run_id, task=task)
     _RESET(conn, run_id=run_id, task=task, wholly=int(wholly))
 
 
@@ -484,6 +495,8 @@ def keep_items(conn: Connection, run_id: str, task: str, whole: Sequence[str], v
     `values` are what rows hold of the `whole` ones.
     """
     before = dict(_VALUES(conn, run_id=run_id, task=task).fetchall())
+    if before:
+        _KEEP_TRIES(conn, run_id=run_id, task=task)
     _FORGET_ITEMS(conn, run_id=run_id, task=task)
     rows = [{"run_id": run_id, "task": task, "item": item, "value": value} for item, value in enumerate(values)]
     _ADD_ITEM.many(conn, rows)

@@ -10,6 +10,8 @@ from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
 
+from drawbar.core.store.history import TRIES
+
 CONFIG = """\
 state: ${env:STATE}
 queue: ${env:QUEUE:-threads}
@@ -39,7 +41,7 @@ syncs:
     to: { adapter: far, table: target, mode: upsert }
     triggers: [ { cron: "*/2 * * * * *" } ]
 """
-OWNERS = "select task, owner, count(*) from attempts where state = 'succeeded' group by task, owner"
+OWNERS = f"select task, owner, count(*) from ({TRIES}) as tries where state = 'succeeded' group by task, owner"
 
 
 @contextmanager

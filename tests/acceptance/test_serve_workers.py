@@ -13,6 +13,8 @@ import requests
 from servers.drawbar import Serving
 from servers.process import descendants, folder, free_port
 
+from drawbar.core.store.history import TRIES
+
 CONFIG = """\
 state: ${env:STATE:-sqlite:///drawbar.db}
 adapters:
@@ -67,7 +69,7 @@ def holder(served):
     return None
 
 
-def soon(found, timeout_s=30):
+def soon(found, timeout_s=60):
     until = time.monotonic() + timeout_s
     while not (said := found()):
         assert time.monotonic() < until
@@ -128,7 +130,7 @@ def test_sigterm_lets_all_processes_finish_what_they_do(pg_url):
         code = served.end()
 
     with psycopg.connect(pg_url.replace("+psycopg", "")) as conn:
-        states = conn.execute("select state, count(*) from attempts group by state").fetchall()
+        states = conn.execute(f"select state, count(*) from ({TRIES}) as tries group by state").fetchall()
     assert code == 0
     assert [state for state, _ in states] == ["succeeded"]
 
@@ -146,7 +148,7 @@ def test_children_end_with_a_parent_that_is_killed(place):
 def test_a_port_that_is_taken_is_said_once_before_anything_begins(place):
     with Serving(CONFIG, at=place) as served:
         with Serving(at=place, port=served.port, more=["--workers", "4"]) as other:
-            code = other.process.wait(30)
+            code = other.process.wait(60)
 
         assert code == 2
         assert (place / "serve.log").read_text().count("is in use") == 1

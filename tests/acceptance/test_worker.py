@@ -11,6 +11,8 @@ from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
 
+from drawbar.core.store.history import TRIES
+
 CONFIG = """\
 state: ${{env:STATE}}
 queue: ${{env:QUEUE:-threads}}
@@ -28,7 +30,7 @@ workflows:
 """
 
 
-OWNED = "select owner, count(*) from attempts group by owner"
+OWNED = f"select owner, count(*) from ({TRIES}) as tries group by owner"
 
 
 def config(sleep_s):
@@ -83,7 +85,7 @@ def test_a_worker_takes_its_share_of_what_serve_started_and_drains_on_sigterm(en
 
         assert code == 0
         assert run["status"] == "succeeded"
-        assert rows(environ, "select count(*) from attempts where state <> 'succeeded'") == [(0,)]
+        assert rows(environ, f"select count(*) from ({TRIES}) as tries where state <> 'succeeded'") == [(0,)]
 
 
 @pytest.mark.slow

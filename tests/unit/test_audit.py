@@ -1,5 +1,6 @@
 """What was done is written down, and who changes what is written is found out."""
 
+import hmac
 import json
 import sqlite3
 import time
@@ -386,3 +387,9 @@ def test_the_key_that_signs_goes_with_a_backup_and_comes_back_with_it(tmp_path):
 def test_a_state_whose_key_is_no_file_is_backed_up_without_one(tmp_path):
     assert audit_key.back_up(tmp_path / "none", tmp_path / "night.bak") is None
     assert audit_key.restore(tmp_path / "none", tmp_path / "night.bak") is None
+
+
+@pytest.mark.parametrize("length", [1, 15, 64, 65, 200])
+def test_a_signature_is_the_hmac_of_rfc_2104(length):
+    key = bytes(range(length))
+    assert Signer(key).sign("block", "ä", 7) == hmac.digest(key, '["block","ä",7]'.encode(), "sha256").hex()

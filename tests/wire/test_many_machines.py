@@ -20,6 +20,7 @@ from drawbar.core.errors import ConfigError, Unavailable
 from drawbar.core.events import Events
 from drawbar.core.store import children, claims, events, history, ledger, runs
 from drawbar.core.store import postgres as pg
+from drawbar.core.store.history import TRIES
 from drawbar.core.store.journal import Away, Journal
 from drawbar.core.store.statement import Statement
 
@@ -309,7 +310,7 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice_and_not_forgotten(tmp_
             result = real(unit)
             if threading.current_thread().name.startswith("drawbar-task") and len(lost) < 1:
                 with real_read(house) as conn:
-                    done = conn.exec_driver_sql("select count(*) from attempts").scalar()
+                    done = conn.exec_driver_sql(f"select count(*) from ({TRIES}) as tries").scalar()
                 if done:
                     lost.append(True)
                     raise Unavailable("the answer to this commit was lost")

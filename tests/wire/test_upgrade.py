@@ -19,6 +19,7 @@ from scripted import ME, OTHER, House
 from servers.process import ROOT
 
 from drawbar.core.errors import InputError
+from drawbar.core.store.history import TRIES
 from drawbar.core.store.journal import Journal
 from drawbar.core.store.tables import VERSION
 
@@ -199,7 +200,7 @@ def test_a_rolling_upgrade_with_runs_in_flight(place, tmp_path):
     assert states == {"succeeded": 60}
     assert effects == {1: 60 * len(many.WRITES)}
     with many.connected(url) as conn:
-        by = conn.execute("select journal_version, owner from attempts join runs on id = run_id").fetchall()
+        by = conn.execute(f"select journal_version, owner from ({TRIES}) as tries join runs on id = run_id").fetchall()
     assert {version for version, owner in by if owner == old.owner} == {VERSION - 1}
     assert {version for version, owner in by if owner == new.owner} == {VERSION - 1, VERSION}
 
@@ -214,12 +215,12 @@ def test_a_run_that_the_older_program_cannot_begin_is_begun_by_the_newer(place, 
         first, second = (house.engine.start("w", {"k": 1}, caller=ME).id for _ in range(2))
         with many.connected(url) as conn:
             conn.execute("update runs set journal_version = %s where id = %s", (VERSION + 1, second))
-        assert house.engine.wait(first, 20).state == "succeeded"
+        assert house.engine.wait(first, 60).state == "succeeded"
         with pytest.raises(InputError, match="newer Drawbar's"):
             house.engine.cancel(second, caller=ME)
         with many.connected(url) as conn:
             conn.execute("update runs set journal_version = %s where id = %s", (VERSION, second))
-        assert house.engine.wait(second, 30).state == "succeeded"
+        assert house.engine.wait(second, 60).state == "succeeded"
 
 
 @pytest.mark.slow
