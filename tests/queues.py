@@ -1,4 +1,4 @@
-"""Adapters on a broker, as tests open and call them; and waiting for what a broker does in its own time."""
+"""Adapters on a broker, as tests open and call them."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -28,11 +28,3 @@ def opening(folder: Path) -> Iterator[Callable[..., AmqpAdapter]]:
 def run(adapter: AmqpAdapter, name: str, timeout_s: float = 5, **arguments: Any) -> Any:
     tool = next(one for one in adapter.tools() if one.name == name)
     return tool.run(arguments, Call(f"call-{uuid4().hex}", "test", time.monotonic() + timeout_s))
-
-
-def eventually(look: Callable[[], Any], good: Callable[[Any], Any] = bool, within_s: float = 10) -> Any:
-    ends = time.monotonic() + within_s
-    while not good(found := look()):
-        assert time.monotonic() < ends, f"still {found!r}"
-        time.sleep(0.05)
-    return found

@@ -102,7 +102,7 @@ class House:
         """Start a run and wait for its end."""
         return self.engine.wait(self.engine.start(workflow, given or {}, caller=ME, **said).id, timeout_s)
 
-    def until(self, run_id: str, state: str, timeout_s: float = 10) -> Run:
+    def until(self, run_id: str, state: str, timeout_s: float = 60) -> Run:
         """Wait until a run is shown in this state."""
         end = time.monotonic() + timeout_s
         while (run := self.engine.run(run_id)).state != state:

@@ -23,7 +23,7 @@ def serving(application, *, http, **said):
         yield server
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(60)
 
 
 def count_heard(monkeypatch, count):

@@ -87,7 +87,7 @@ def rows(url: str, query: str) -> Any:
         return cursor.fetchall() if cursor.description else None
 
 
-def until(found: Callable[[], Any], seconds: float = 30) -> Any:
+def until(found: Callable[[], Any], seconds: float = 60) -> Any:
     end = time.monotonic() + seconds
     while not (value := found()):
         assert time.monotonic() < end, "it did not come true in time"

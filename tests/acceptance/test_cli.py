@@ -130,7 +130,7 @@ class Shell:
         assert self._child.stdin
         assert self._child.stdout
         self._child.stdin.close()
-        self._child.wait(10)
+        self._child.wait(60)
         self._child.stdout.close()
 
 

@@ -77,7 +77,7 @@ class Engines:
         for pid in self.pids:
             os.kill(pid, signal.SIGKILL)
         self._forker.stdin.close()
-        self._forker.wait(10)
+        self._forker.wait(60)
 
 
 @pytest.fixture

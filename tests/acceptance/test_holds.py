@@ -59,7 +59,7 @@ def drawbar(serving: Serving, *words: str, code: int = 0, here: bool = False) ->
     return done.stdout + done.stderr
 
 
-def until(true, timeout_s=15):
+def until(true, timeout_s=60):
     end = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < end

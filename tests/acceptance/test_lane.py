@@ -234,7 +234,7 @@ def test_over_stdio_a_call_after_a_rest_waits_for_no_place_and_needs_no_thread(h
         monkeypatch.setattr(house.app.direct, "call", None)  # by which a thread would make it
         seconds(5)
         to.close()
-        thread.join(10)
+        thread.join(60)
 
 
 def test_the_short_way_counts_the_calls_of_a_minute(house):

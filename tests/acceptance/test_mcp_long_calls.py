@@ -67,7 +67,7 @@ def place():
         yield place
 
 
-def until(holds, timeout_s=10):
+def until(holds, timeout_s=60):
     end = time.monotonic() + timeout_s
     while not holds():
         assert time.monotonic() < end

@@ -32,7 +32,7 @@ def receiver():
     receiver.close()
 
 
-def until(true, timeout_s=20):
+def until(true, timeout_s=60):
     end = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < end

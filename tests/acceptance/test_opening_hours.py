@@ -113,7 +113,7 @@ def test_a_sync_in_a_workflow_waits_for_the_opening(place, tmp_path):
         assert app.engine.run(run.id).state == "waiting"
         wall.set("03:30:01")
 
-        ended = app.engine.wait(run.id, 20)
+        ended = app.engine.wait(run.id, 60)
 
         assert ended.state == "succeeded", ended.error
         assert copied(tmp_path) == (ROWS, sum(range(ROWS)) * 10)

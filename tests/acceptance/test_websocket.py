@@ -32,7 +32,7 @@ def test_what_happens_is_sent_as_it_happens(served):
     with live(served, "?topics=runs") as socket_:
         (started,) = run(served, workflow)
 
-        events = [json.loads(socket_.recv(timeout=5)) for _ in range(2)]
+        events = [json.loads(socket_.recv(timeout=30)) for _ in range(2)]
 
     assert [event["type"] for event in events] == ["run.started", "run.succeeded"]
     assert {event["run_id"] for event in events} == {started}
@@ -47,7 +47,7 @@ def test_a_reader_that_comes_back_misses_nothing_and_sees_nothing_twice(served):
     run(served, workflow, 60)
     for _ in range(5):
         with live(served, f"?after={after}") as socket_:
-            got += [json.loads(socket_.recv(timeout=5))["id"] for _ in range(17)]
+            got += [json.loads(socket_.recv(timeout=30))["id"] for _ in range(17)]
         after = got[-1]
         run(served, workflow, 5)
 
@@ -59,7 +59,7 @@ def test_events_of_another_process_are_sent_too(served):
     with Serving(at=served.folder) as other, live(served, "?topics=runs") as socket_:
         (started,) = run(other, other.workflow())
 
-        assert json.loads(socket_.recv(timeout=5))["run_id"] == started
+        assert json.loads(socket_.recv(timeout=30))["run_id"] == started
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,10 @@ def test_events_of_another_process_are_sent_too(served):
 )
 def test_a_wrong_question_is_answered_with_a_problem_and_closed(served, query, says):
     with live(served, query) as socket_:
-        said = json.loads(socket_.recv(timeout=5))
+        said = json.loads(socket_.recv(timeout=30))
 
         with pytest.raises(ConnectionClosed) as closed:
-            socket_.recv(timeout=5)
+            socket_.recv(timeout=30)
 
     assert said["kind"] == "input"
     assert says in said["detail"]
@@ -98,7 +98,7 @@ def test_who_does_not_read_holds_nobody_up_and_costs_no_memory(served):
 
         with live(served, "?topics=runs") as socket_:
             (started,) = run(served, workflow)
-            assert json.loads(socket_.recv(timeout=5))["run_id"] == started
+            assert json.loads(socket_.recv(timeout=30))["run_id"] == started
         assert served.memory_kb() - before < 30_000
 
 
@@ -109,7 +109,7 @@ def test_the_end_of_the_service_is_told():
         ended = served.end()
 
         with pytest.raises(ConnectionClosed) as closed:
-            socket_.recv(timeout=5)
+            socket_.recv(timeout=30)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1012
         assert ended == 0

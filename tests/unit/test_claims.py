@@ -262,11 +262,11 @@ def test_a_body_goes_before_its_run_and_a_retry_that_needs_it_says_so(house):
             claims_of(one).find(claim.id)
         works.append(True)
         one.engine.retry(run.id, caller=ME)
-        again = one.engine.wait(run.id, 10)
+        again = one.engine.wait(run.id, 60)
         assert again.state == "failed"
         assert "was removed" in again.error["message"]
         one.engine.retry(run.id, caller=ME, from_task="make")
-        assert one.engine.wait(run.id, 10).state == "succeeded"
+        assert one.engine.wait(run.id, 60).state == "succeeded"
         assert claims_of(one).value(claim.id) == {"text": "x" * 3 * MB}
         later(one, 31).clean()
         assert counts(one.journal, "runs", "claims", "claim_pieces") == [0, 0, 0]
@@ -282,7 +282,7 @@ def test_a_body_stays_while_its_run_lives(house):
 
         assert counts(one.journal, "claim_pieces") == [4]
         one.engine.cancel(run.id, caller=ME)
-        one.engine.wait(run.id, 10)
+        one.engine.wait(run.id, 60)
         later(one, 8).clean()
         assert counts(one.journal, "claim_pieces") == [0]
 

@@ -153,7 +153,7 @@ def test_a_large_call_that_waits_for_an_approval_shows_a_claim_and_is_made_whole
         assert is_claim(outward(asked)["arguments"], 5 * MB)
         assert scalar(one.journal, "select length(arguments) from approvals") < 1000
         one.desk.answer(asked["id"], approved=True, caller=OTHER)
-        assert one.engine.wait(run.id, 20).state == "succeeded"
+        assert one.engine.wait(run.id, 60).state == "succeeded"
         assert sent == [{"text": LARGE}]
         assert is_claim(outward(one.desk.approval(asked["id"]))["arguments"], 5 * MB)
 
@@ -188,7 +188,7 @@ def test_two_hundred_large_items_are_kept_aside_and_those_that_failed_are_done_a
         seen.clear()
         works.append(True)
         one.engine.retry(run.id, caller=ME)
-        assert one.engine.wait(run.id, 20).state == "succeeded"
+        assert one.engine.wait(run.id, 60).state == "succeeded"
         assert seen == [items[199]]
         later(one, 40).clean()
         later(one, 40).clean()
@@ -224,7 +224,7 @@ def test_an_item_that_an_older_version_kept_whole_is_not_done_again(tmp_path):
 
         one.engine.retry(run.id, caller=ME, input={"items": items})
 
-        assert one.engine.wait(run.id, 20).state == "succeeded"
+        assert one.engine.wait(run.id, 60).state == "succeeded"
         assert seen == [*items, items[1]]
 
 
@@ -249,7 +249,7 @@ def test_items_of_a_run_that_an_older_version_began_stay_in_their_rows(tmp_path)
         [asked] = one.desk.approvals()
         one.desk.answer(asked["id"], approved=True, caller=OTHER)
 
-        assert one.engine.wait(run.id, 10).state == "succeeded"
+        assert one.engine.wait(run.id, 60).state == "succeeded"
         assert scalar(one.journal, "select max(length(value)) from items") == 100_002
 
 

@@ -40,7 +40,7 @@ def test_a_task_is_handed_to_its_agent_and_goes_on_with_the_answer(tmp_path):
         answered = house.assignments.answer(open_["id"], caller=CLERK, output={"n": 3})
 
         assert (answered["state"], answered["answered_by"], answered["output"]) == ("done", "clerk", {"n": 3})
-        assert house.engine.wait(run.id, 5).output == {"n": 3}
+        assert house.engine.wait(run.id, 60).output == {"n": 3}
         assert {"assignment.made", "assignment.answered"} <= set(house.types(run.id))
         assert house.assignments.page(caller=CLERK, agent="clerk") == []
 
@@ -56,7 +56,7 @@ def test_an_answer_that_does_not_fit_is_refused_and_leaves_it_open(tmp_path):
             house.assignments.answer(open_["id"], caller=CLERK, output={})
 
         house.assignments.answer(open_["id"], caller=CLERK, output={"n": 1})
-        assert house.engine.wait(run.id, 5).state == "succeeded"
+        assert house.engine.wait(run.id, 60).state == "succeeded"
 
 
 def test_it_is_answered_once_and_by_its_agent_or_an_operator(tmp_path):
@@ -79,7 +79,7 @@ def test_it_is_answered_once_and_by_its_agent_or_an_operator(tmp_path):
         with pytest.raises(InputError, match="is not open: it is done") as late:
             house.assignments.answer(open_["id"], caller=CLERK, output=1)
         assert late.value.reason == "conflict"
-        assert house.engine.wait(run.id, 5).output == "many"
+        assert house.engine.wait(run.id, 60).output == "many"
 
 
 def test_an_agent_that_cannot_do_it_fails_the_task_and_a_retry_asks_again(tmp_path):
@@ -87,7 +87,7 @@ def test_an_agent_that_cannot_do_it_fails_the_task_and_a_retry_asks_again(tmp_pa
         run = house.engine.start("w", {"what": "sheep"}, caller=ME)
         (open_,) = opened(house, run)
         house.assignments.answer(open_["id"], caller=CLERK, error="There are none.")
-        failed = house.engine.wait(run.id, 5)
+        failed = house.engine.wait(run.id, 60)
         assert (failed.state, failed.error["message"], failed.error["kind"]) == (
             "failed",
             "There are none.",
@@ -98,7 +98,7 @@ def test_an_agent_that_cannot_do_it_fails_the_task_and_a_retry_asks_again(tmp_pa
         assert again["id"] != open_["id"]
         house.assignments.answer(again["id"], caller=CLERK, output=0)
 
-        assert house.engine.wait(run.id, 5).state == "succeeded"
+        assert house.engine.wait(run.id, 60).state == "succeeded"
 
 
 def test_cancel_withdraws_it(tmp_path):
@@ -107,7 +107,7 @@ def test_cancel_withdraws_it(tmp_path):
         (open_,) = opened(house, run)
         house.engine.cancel(run.id, caller=ME)
 
-        assert house.engine.wait(run.id, 5).state == "cancelled"
+        assert house.engine.wait(run.id, 60).state == "cancelled"
         assert house.assignments.find(open_["id"], caller=CLERK)["state"] == "withdrawn"
         with pytest.raises(InputError, match="withdrawn"):
             house.assignments.answer(open_["id"], caller=CLERK, output=1)

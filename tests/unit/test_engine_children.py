@@ -5,6 +5,7 @@ import time
 
 import pytest
 from scripted import ME, OTHER, House
+from waiting import eventually
 
 from drawbar.core.access import Caller
 from drawbar.core.errors import OutcomeUnknown, Rejected
@@ -30,7 +31,7 @@ class Log:
 
     def __call__(self, arguments):
         self.calls.append(arguments.get("n"))
-        assert self.open.wait(20)
+        assert self.open.wait(60)
         return self.answer(arguments)
 
 
@@ -53,7 +54,7 @@ def children(house, run_id):
 
 
 def child_of(house, run_id):
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not (found := children(house, run_id)):
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -110,10 +111,11 @@ def test_for_each_runs_a_workflow_for_each_item_and_keeps_its_concurrency(tmp_pa
     workflows["w"]["output"] = "${{ tasks.sub.output }}"
     with House(tmp_path, {"do": ("read", log)}, workflows) as house:
         run = house.engine.start("w", {}, caller=ME)
-        time.sleep(0.7)
+        eventually(lambda: len(log.calls) == 2)
+        time.sleep(0.5)
         assert len(log.calls) == len(children(house, run.id)) == 2
         log.open.set()
-        run = house.engine.wait(run.id, 20)
+        run = house.engine.wait(run.id, 60)
 
         assert run.state == "succeeded"
         assert run.output == [{"n": n} for n in (1, 2, 3, 4, 5)]
@@ -144,7 +146,7 @@ def test_a_child_waits_for_the_run_that_holds_its_key(tmp_path):
         assert house.until(run.id, "waiting")
         log.open.set()
 
-        assert house.engine.wait(run.id, 10).state == "succeeded"
+        assert house.engine.wait(run.id, 60).state == "succeeded"
         assert house.engine.run(first.id).state == "succeeded"
         assert house.types(child_of(house, run.id).id)[:2] == ["run.queued", "run.started"]
 
@@ -164,7 +166,7 @@ def test_a_child_of_a_paused_run_that_gets_its_key_begins_nothing(tmp_path):
         assert log.calls == [1]
 
         house.engine.resume(run.id, caller=ME)
-        assert house.engine.wait(run.id, 10).state == "succeeded"
+        assert house.engine.wait(run.id, 60).state == "succeeded"
 
 
 def test_a_held_workflow_makes_the_task_wait_and_uses_up_no_attempt(tmp_path):
@@ -181,7 +183,7 @@ def test_a_held_workflow_makes_the_task_wait_and_uses_up_no_attempt(tmp_path):
 
         brake.release("bill", caller=ME)
         holds.sweep()
-        assert house.engine.wait(run.id, 10).state == "succeeded"
+        assert house.engine.wait(run.id, 60).state == "succeeded"
 
 
 def test_cancel_reaches_the_child_and_waits_for_its_end(tmp_path):
@@ -196,7 +198,7 @@ def test_cancel_reaches_the_child_and_waits_for_its_end(tmp_path):
         assert house.engine.run(run.id).state == "running", "what runs ends first"
         log.open.set()
 
-        assert house.engine.wait(run.id, 10).state == "cancelled"
+        assert house.engine.wait(run.id, 60).state == "cancelled"
         assert house.engine.run(child.id).state == "cancelled"
         assert (house.states(run.id), log.calls) == ({"sub": "cancelled"}, [1])
         said = [event for event in house.engine.events(limit=1000, run_id=child.id) if event.type == "run.cancelling"]
@@ -217,7 +219,7 @@ def test_cancel_and_pause_reach_those_that_wait_two_levels_down(tmp_path):
         house.until(run.id, "waiting")
         house.engine.cancel(run.id, caller=ME)
 
-        assert {house.engine.wait(one.id, 5).state for one in (run, mid, low)} == {"cancelled"}
+        assert {house.engine.wait(one.id, 60).state for one in (run, mid, low)} == {"cancelled"}
         assert [one["state"] for one in house.desk.approvals(state=None)] == ["withdrawn"]
 
 
@@ -230,11 +232,12 @@ def test_pause_lets_the_child_begin_nothing_more_until_it_is_resumed(tmp_path):
             time.sleep(0.01)
         house.engine.pause(run.id, caller=ME)
         log.open.set()
-        time.sleep(0.5)
+        house.until(child_of(house, run.id).id, "paused")
+        time.sleep(0.3)
         assert (child_of(house, run.id).state, log.calls) == ("paused", [1])
 
         house.engine.resume(run.id, caller=ME)
-        assert house.engine.wait(run.id, 10).state == "succeeded"
+        assert house.engine.wait(run.id, 60).state == "succeeded"
         assert log.calls == [1, 1]
 
 
@@ -244,7 +247,7 @@ def test_a_person_who_cancels_the_child_alone_fails_the_task(tmp_path):
         house.until(run.id, "waiting")
         child = child_of(house, run.id)
         house.engine.cancel(child.id, caller=OTHER)
-        run = house.engine.wait(run.id, 10)
+        run = house.engine.wait(run.id, 60)
 
         assert (run.state, run.error["message"]) == ("failed", f"run {child.id} was cancelled")
 
@@ -266,7 +269,7 @@ def test_how_a_child_stands_is_how_its_parent_stands(tmp_path):
 
         (letter,) = house.desk.dead_letters()
         house.desk.settle(letter["id"], done=True, result={"id": 1}, caller=OTHER)
-        assert house.engine.wait(run.id, 10).state == "succeeded"
+        assert house.engine.wait(run.id, 60).state == "succeeded"
 
 
 def test_a_retry_goes_on_in_the_child_that_failed(tmp_path):
@@ -286,7 +289,7 @@ def test_a_retry_goes_on_in_the_child_that_failed(tmp_path):
         first = child_of(house, run.id)
         assert run.state == "failed"
         house.engine.retry(run.id, caller=ME, input={"n": "good"})
-        run = house.engine.wait(run.id, 10)
+        run = house.engine.wait(run.id, 60)
 
         assert (run.state, log.calls) == ("succeeded", ["once", "bad", "good"])
         again = child_of(house, run.id)
@@ -308,11 +311,11 @@ def test_a_child_that_a_person_has_brought_to_its_end_is_not_begun_again(tmp_pat
         child = child_of(house, run.id)
         fails.clear()
         house.engine.retry(child.id, caller=ME)
-        assert house.engine.wait(child.id, 10).state == "succeeded"
+        assert house.engine.wait(child.id, 60).state == "succeeded"
         assert house.engine.run(run.id).state == "failed", "it was over before"
         house.engine.retry(run.id, caller=ME)
 
-        assert house.engine.wait(run.id, 10).state == "succeeded"
+        assert house.engine.wait(run.id, 60).state == "succeeded"
         assert log.calls == [1, 1]
 
 
@@ -328,7 +331,7 @@ def test_a_retry_from_a_task_that_is_done_begins_a_new_child(tmp_path):
     ) as house:
         run = house.run("w")
         house.engine.retry(run.id, caller=ME, from_task="sub")
-        house.engine.wait(run.id, 10)
+        house.engine.wait(run.id, 60)
 
         assert log.calls == [1, "no", 1, "no"]
         assert len(children(house, run.id)) == 2
@@ -350,7 +353,7 @@ def test_a_retry_of_a_list_goes_on_in_the_child_of_each_item(tmp_path):
         bad.clear()
         house.engine.retry(run.id, caller=ME)
 
-        assert house.engine.wait(run.id, 10).state == "succeeded"
+        assert house.engine.wait(run.id, 60).state == "succeeded"
         assert log.calls == [1, 2, 2, 3]
         assert len(children(house, run.id)) == 3
 
@@ -362,7 +365,7 @@ def test_an_item_that_is_another_one_now_gets_a_child_of_its_own(tmp_path):
         run = house.run("w", {"list": [1, 2]})
         house.engine.retry(run.id, caller=ME, input={"list": [1, 5]})
 
-        assert house.engine.wait(run.id, 10).state == "succeeded"
+        assert house.engine.wait(run.id, 60).state == "succeeded"
         assert sorted(child.input["n"] for child in children(house, run.id)) == [1, 2, 5]
 
 
@@ -370,7 +373,7 @@ def test_a_workflow_that_runs_for_itself_may_call_what_its_children_name(tmp_pat
     """A schedule runs as its workflow, whose configuration agreed to its children as to its tools."""
     with House(tmp_path, {"do": ("write", Log())}, flows(sub=bill())) as house:
         run = house.engine.start("w", {}, caller=Caller.workflow("w"))
-        run = house.engine.wait(run.id, 10)
+        run = house.engine.wait(run.id, 60)
 
         assert run.state == "succeeded"
         assert child_of(house, run.id).caller == "workflow:w"

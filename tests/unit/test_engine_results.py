@@ -41,10 +41,10 @@ def test_an_output_that_cannot_be_made_fails_the_task_and_never_repeats_the_writ
         assert (run.state, run.error["happened"], run.error["field"]) == ("failed", "yes", "output")
         assert "it was done, but its output cannot be made" in run.error["message"]
         house.engine.retry(run.id, caller=ME)
-        assert house.engine.wait(run.id, 10).state == "failed"
+        assert house.engine.wait(run.id, 60).state == "failed"
         house.engine.retry(run.id, caller=ME, input={"add": 2})
 
-        run = house.engine.wait(run.id, 10)
+        run = house.engine.wait(run.id, 60)
         assert (run.state, run.output, done) == ("succeeded", 42, [1])
 
 
@@ -54,7 +54,7 @@ def test_a_write_that_is_done_is_not_made_with_other_arguments_either(tmp_path):
     with House(tmp_path, {"do": ("write", lambda a: done.append(a["n"]) or {})}, flow) as house:
         run = house.run("w", {"n": 1})
         house.engine.retry(run.id, caller=ME, input={"n": 2})
-        run = house.engine.wait(run.id, 10)
+        run = house.engine.wait(run.id, 60)
 
         assert (run.state, done) == ("failed", [1])
         assert "done already, with other arguments" in run.error["message"]
@@ -157,7 +157,7 @@ def test_what_failed_after_its_effect_is_undone_like_all_else_and_then_done_agai
         assert (run.state, done) == ("failed", ["pay", "back 1"])
         house.engine.retry(run.id, caller=ME, input={"good": True})
 
-        assert house.engine.wait(run.id, 10).state == "succeeded"
+        assert house.engine.wait(run.id, 60).state == "succeeded"
         assert done == ["pay", "back 1", "pay"]
 
 

@@ -99,7 +99,7 @@ def test_branches_are_undone_one_at_a_time_in_the_order_in_which_they_ended(tmp_
     undoing, most = [], []
 
     def waits(arguments):
-        ends[arguments["n"]].wait(10)
+        ends[arguments["n"]].wait(60)
         return {}
 
     def undo(arguments):
@@ -117,7 +117,7 @@ def test_branches_are_undone_one_at_a_time_in_the_order_in_which_they_ended(tmp_
             ends[name].set()
             while house.states(run.id)[name] != "succeeded":
                 time.sleep(0.01)
-        assert house.engine.wait(run.id, 10).state == "failed"
+        assert house.engine.wait(run.id, 60).state == "failed"
 
     assert (system.undone(), most) == (["b", "d", "a", "c"], [1, 1, 1, 1])
 
@@ -238,14 +238,14 @@ def test_an_unknown_compensation_is_parked_and_settled_before_the_next(tmp_path)
         system.says.clear()
         house.desk.settle(letter["id"], done=False, caller=OTHER)
 
-        assert house.engine.wait(run.id, 10).state == "failed"
+        assert house.engine.wait(run.id, 60).state == "failed"
         assert system.undone() == ["b", "b", "a"]
 
 
 def test_a_run_is_not_undone_before_an_unknown_outcome_is_settled(tmp_path):
     """Neither when a branch failed nor when it is cancelled; what is settled as done is undone then."""
     system, failed = System(), threading.Event()
-    system.says[("do", "b")] = lambda _: failed.wait(10) and raises(OutcomeUnknown("silence"))(_)
+    system.says[("do", "b")] = lambda _: failed.wait(60) and raises(OutcomeUnknown("silence"))(_)
     bad = {"tool": "sys.fail", "needs": ["a"]}
     with House(tmp_path, system.functions(), flow(a=task("a"), b=task("b", "a"), bad=bad)) as house:
         run = house.engine.start("w", {}, caller=ME)
@@ -260,13 +260,13 @@ def test_a_run_is_not_undone_before_an_unknown_outcome_is_settled(tmp_path):
         [letter] = house.desk.dead_letters()
         house.desk.settle(letter["id"], done=True, result={"id": "found"}, caller=OTHER)
 
-        assert house.engine.wait(run.id, 10).state == "cancelled"
+        assert house.engine.wait(run.id, 60).state == "cancelled"
         assert system.undone() == ["b", "a"]
 
 
 def test_cancel_undoes_what_was_done_and_lets_the_call_end_first(tmp_path):
     system, go = System(), threading.Event()
-    system.says[("do", "b")] = lambda _: go.wait(10) and {}
+    system.says[("do", "b")] = lambda _: go.wait(60) and {}
     with House(
         tmp_path, system.functions(), {"w": {"tasks": {"a": task("a"), "b": task("b", "a"), "c": task("c", "b")}}}
     ) as house:
@@ -278,7 +278,7 @@ def test_cancel_undoes_what_was_done_and_lets_the_call_end_first(tmp_path):
         assert system.undone() == []
         go.set()
 
-        assert house.engine.wait(run.id, 10).state == "cancelled"
+        assert house.engine.wait(run.id, 60).state == "cancelled"
         assert system.undone() == ["b", "a"]
         assert house.states(run.id)["c"] == "cancelled"
 
@@ -286,7 +286,7 @@ def test_cancel_undoes_what_was_done_and_lets_the_call_end_first(tmp_path):
 @pytest.mark.parametrize("cancelled", [False, True])
 def test_pause_holds_what_undoes_and_cancel_does_not_stop_it(tmp_path, cancelled):
     system, go = System(), threading.Event()
-    system.says[("undo", "b")] = lambda _: go.wait(10) and {}
+    system.says[("undo", "b")] = lambda _: go.wait(60) and {}
     chain = flow(a=task("a"), b=task("b", "a"), on_failure={"note": {"tool": "sys.do", "with": {"n": "note"}}})
     with House(tmp_path, system.functions(), chain) as house:
         run = house.engine.start("w", {}, caller=ME)
@@ -301,7 +301,7 @@ def test_pause_holds_what_undoes_and_cancel_does_not_stop_it(tmp_path, cancelled
 
         house.engine.resume(run.id, caller=ME)
 
-        assert house.engine.wait(run.id, 10).state == ("cancelled" if cancelled else "failed")
+        assert house.engine.wait(run.id, 60).state == ("cancelled" if cancelled else "failed")
         assert system.undone() == ["b", "a"]
         assert ("do note" in system.log) != cancelled
 
@@ -316,7 +316,7 @@ def test_a_run_that_waits_for_its_compensations_approval_is_not_cancelled_out_of
         assert (asked["task"], asked["arguments"]) == ("compensate:a", {"n": "a"})
         house.desk.answer(asked["id"], approved=True, caller=OTHER)
 
-        assert house.engine.wait(run.id, 10).state == "cancelled"
+        assert house.engine.wait(run.id, 60).state == "cancelled"
         assert system.undone() == ["a"]
 
 
@@ -331,7 +331,7 @@ def test_retry_does_again_what_was_undone_and_what_needs_it(tmp_path):
         works.append(1)
         house.engine.retry(run.id, caller=ME)
 
-        assert house.engine.wait(run.id, 10).state == "succeeded"
+        assert house.engine.wait(run.id, 60).state == "succeeded"
         assert system.log[4:] == ["do b"], "its key was freed; what it gave to c is kept under c's own key"
         assert set(house.states(run.id).values()) == {"succeeded"}
         assert "compensate:b" not in house.states(run.id)
@@ -344,7 +344,7 @@ def test_a_run_that_fails_again_is_undone_again(tmp_path):
         run = house.run("w", {"list": [1, 2]})
         house.engine.retry(run.id, caller=ME)
 
-        assert house.engine.wait(run.id, 10).state == "failed"
+        assert house.engine.wait(run.id, 60).state == "failed"
         assert system.log == [*["do a", "do 1", "do 2", "undo 2", "undo 1", "undo a"] * 2]
 
 
@@ -366,13 +366,13 @@ def test_a_retry_waits_for_the_word_of_a_person_about_what_could_not_be_undone(t
         system.log.clear()
 
         house.engine.retry(run.id, caller=ME)
-        assert house.engine.wait(run.id, 10).state == "failed"
+        assert house.engine.wait(run.id, 60).state == "failed"
         assert system.log[:2] == ["do 1", "do 3"]
         assert sorted(system.undone()) == ["1", "2", "3"], "what stayed is undone when the run fails again"
 
         works.append(1)
         house.engine.retry(run.id, caller=ME)
-        assert house.engine.wait(run.id, 10).state == "succeeded"
+        assert house.engine.wait(run.id, 60).state == "succeeded"
 
 
 def test_what_stays_done_is_not_done_again_though_it_needs_what_was_undone(tmp_path):
@@ -386,14 +386,14 @@ def test_what_stays_done_is_not_done_again_though_it_needs_what_was_undone(tmp_p
         system.log.clear()
 
         house.engine.retry(run.id, caller=ME)
-        assert house.engine.wait(run.id, 10).state == "failed"
+        assert house.engine.wait(run.id, 60).state == "failed"
         assert system.log == ["do a", "do c", "undo c", "undo a", "undo b"], "what stayed is undone when it fails again"
 
         house.desk.drop(house.desk.dead_letters()[0]["id"], caller=OTHER)
         works.append(1)
         system.log.clear()
         house.engine.retry(run.id, from_task="a", caller=ME)
-        assert house.engine.wait(run.id, 10).state == "succeeded"
+        assert house.engine.wait(run.id, 60).state == "succeeded"
         assert system.log == ["do a", "do b", "do c"]
 
 
@@ -433,7 +433,7 @@ def test_a_compensation_whose_intent_was_left_open_by_a_crash_is_not_sent_again(
         [letter] = house.desk.dead_letters()
         house.desk.settle(letter["id"], done=True, result={}, caller=OTHER)
 
-        assert house.engine.wait(run.id, 10).state == "failed"
+        assert house.engine.wait(run.id, 60).state == "failed"
         assert system.undone() == ["b", "a"]
 
 
@@ -509,13 +509,13 @@ def test_a_workflow_that_was_done_is_undone_by_its_task_and_one_that_failed_undi
         assert (run.state, system.log) == ("failed", ["do g", "do b", "undo b", "undo id-g"])
         assert house.states(run.id) == {"one": "succeeded", "compensate:one": "succeeded", "two": "failed"}
         house.engine.retry(run.id, caller=ME)
-        assert house.engine.wait(run.id, 10).state == "failed"
+        assert house.engine.wait(run.id, 60).state == "failed"
         assert system.log[4:] == ["do g", "do b", "undo b", "undo id-g"]
 
 
 def test_a_cancelled_parent_waits_until_its_child_is_undone(tmp_path):
     system, go = System(), threading.Event()
-    system.says[("undo", "b")] = lambda _: go.wait(10) and {}
+    system.says[("undo", "b")] = lambda _: go.wait(60) and {}
     system.says[("do", "c")] = lambda _: time.sleep(0.3) or {}
     flows = {
         "child": {"tasks": {"b": task("b"), "c": task("c", "b", compensate=None)}},
@@ -532,5 +532,5 @@ def test_a_cancelled_parent_waits_until_its_child_is_undone(tmp_path):
         assert not house.engine.run(run.id).is_final
         go.set()
 
-        assert house.engine.wait(run.id, 10).state == "cancelled"
+        assert house.engine.wait(run.id, 60).state == "cancelled"
         assert system.undone() == ["b", "a"]

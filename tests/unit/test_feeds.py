@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from waiting import eventually
 from drawbar.adapters.feeds.claims import Claims
 from drawbar.adapters.feeds.pattern import Pattern
 from drawbar.adapters.local import LocalAdapter, LocalConfig
@@ -251,24 +252,20 @@ def test_a_missing_trailer_is_incomplete_and_not_wrong(adapters, root):
     portion.finished()
 
 
-def test_a_file_that_still_grows_is_not_taken(adapters, root):
+def test_a_file_that_still_grows_is_not_taken(adapters, root, monkeypatch):
     adapter = adapters(ready={"stable_s": 0.3})
     (root / "x.csv").write_bytes(b"id,amount\n1,")
-    stop = threading.Event()
+    sleep = time.sleep
 
-    def grow():
-        while not stop.wait(0.05):
-            with (root / "x.csv").open("ab") as stream:
-                stream.write(b"0")
+    def grow(seconds):
+        with (root / "x.csv").open("ab") as stream:
+            stream.write(b"0")
+        sleep(seconds)
 
-    writer = threading.Thread(target=grow)
-    writer.start()
-    try:
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "sleep", grow)
         assert list(portions(adapter)) == []
-        assert states(adapter) == {"x.csv": "waiting"}
-    finally:
-        stop.set()
-        writer.join()
+    assert states(adapter) == {"x.csv": "waiting"}
     (portion,) = portions(adapter)
     portion.finished()
 
@@ -384,9 +381,8 @@ def test_a_lease_is_renewed_while_something_is_held(root):
     alive = next((root / ".drawbar").glob("*.alive"))
     os.utime(alive, (1, 1))
 
-    time.sleep(0.3)
+    eventually(lambda: alive.stat().st_mtime > 1)
 
-    assert alive.stat().st_mtime > 1
     with drop.session() as files:
         claims.put_back(files, claim, "x.csv", 0)
     claims.close()
@@ -592,9 +588,10 @@ def test_a_sync_is_told_of_ready_files_once_and_nothing_is_claimed(adapters, roo
         target=adapter.trigger({"feed": "orders", "for": "sync"}, name="t").run, args=(told.append, stop)
     )
     watching.start()
-    for name in ("a.csv", "b.csv"):
+    for number, name in enumerate(("a.csv", "b.csv"), 1):
         (root / name).write_bytes(b"id,amount\n")
-        time.sleep(0.2)
+        eventually(lambda number=number: len(told) >= number)
+        time.sleep(0.1)
     stop.set()
     watching.join()
 

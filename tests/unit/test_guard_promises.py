@@ -294,7 +294,7 @@ def test_personal_fields_of_a_question_are_sealed_and_masked_everywhere(house_of
     house.land.adapter("bank").away = None
     time.sleep(0.1)
     house.desk.answer(asked.id, approved=True, caller=OTHER)
-    run = house.engine.wait(asked.run_id, 20)
+    run = house.engine.wait(asked.run_id, 60)
     seen += [run.as_json(), [task.as_json() for task in house.engine.tasks(asked.run_id)]]
 
     assert run.state == "succeeded"
@@ -311,7 +311,7 @@ def test_names_of_arguments_are_no_expressions(house_of):
 
     asked = house.direct.call("bank.send", given, caller=OWNER)
     house.desk.answer(asked.id, approved=True, caller=OTHER)
-    house.engine.wait(asked.run_id, 10)
+    house.engine.wait(asked.run_id, 60)
 
     assert house.bank.booked == [given]
 
@@ -321,7 +321,7 @@ def test_a_call_that_was_cancelled_while_it_waited_is_not_told_as_done(house_of)
     house.engine.begin()
     asked = house.direct.call("bank.pay", {"to": "ada"}, caller=OWNER, key="k")
     house.engine.cancel(asked.run_id, caller=OTHER)
-    house.engine.wait(asked.run_id, 5)
+    house.engine.wait(asked.run_id, 60)
 
     with pytest.raises(Rejected, match="cancelled"):
         house.direct.call("bank.pay", {"to": "ada"}, caller=OWNER, key="k")

@@ -43,7 +43,7 @@ class Calm(House):
         super().end()
 
 
-def until(true, timeout_s=10):
+def until(true, timeout_s=60):
     end = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < end
@@ -64,8 +64,8 @@ def test_a_task_of_a_held_system_waits_without_attempts_and_goes_on_when_it_is_r
         began = time.monotonic()
         house.brake.release("sys", caller=ME, reason="done")
 
-        assert house.engine.wait(run.id, 10).state == "succeeded"
-        assert time.monotonic() - began < 2
+        assert house.engine.wait(run.id, 60).state == "succeeded"
+        assert time.monotonic() - began < 30
         assert len(calls) == 1
         [*_, last] = house.engine.attempts(run.id)
         assert last["attempt"] == 1
@@ -86,7 +86,7 @@ def test_the_time_that_a_hold_took_is_not_the_tasks(tmp_path):
         time.sleep(1.2)
         house.brake.release("sys", caller=ME)
 
-        assert house.engine.wait(run.id, 10).state == "succeeded"
+        assert house.engine.wait(run.id, 60).state == "succeeded"
 
 
 def test_what_runs_ends_while_its_workflow_is_held_and_nothing_new_begins(tmp_path):
@@ -94,18 +94,18 @@ def test_what_runs_ends_while_its_workflow_is_held_and_nothing_new_begins(tmp_pa
 
     def do(_):
         inside.set()
-        go.wait(10)
+        go.wait(60)
 
     with Calm(tmp_path, {"do": ("read", do)}, FLOW) as house:
         run = house.engine.start("w", {}, caller=ME)
-        inside.wait(10)
+        inside.wait(60)
         house.brake.hold("workflow:w", caller=ME, reason="wrong prices")
 
         with pytest.raises(Held, match="w is held by cli:me: wrong prices"):
             house.engine.start("w", {}, caller=ME)
 
         go.set()
-        assert house.engine.wait(run.id, 10).state == "succeeded"
+        assert house.engine.wait(run.id, 60).state == "succeeded"
 
 
 def test_a_direct_call_of_a_held_system_is_told_at_once_and_leaves_no_trace(tmp_path):
@@ -126,7 +126,7 @@ def test_a_hold_ends_by_itself_and_the_tasks_that_wait_go_on(tmp_path):
         house.brake.hold("sys", caller=ME, until=datetime.now(UTC) + timedelta(seconds=1))
         run = house.engine.start("w", {}, caller=ME)
 
-        assert house.engine.wait(run.id, 10).state == "succeeded"
+        assert house.engine.wait(run.id, 60).state == "succeeded"
         until(lambda: "hold.released" in [event.type for event in house.engine.events(limit=1000)])
         said = [event for event in house.engine.events(limit=1000) if event.type.startswith("hold.")]
         assert [(event.type, event.body["by"]) for event in said] == [
@@ -227,14 +227,14 @@ def test_below_the_floor_no_run_begins_and_what_runs_records_its_outcome(tmp_pat
 
     def do(_):
         inside.set()
-        go.wait(10)
+        go.wait(60)
         return "done"
 
     with House(tmp_path, {"do": ("write", do)}, FLOW) as house:
         floor = Floor(house.journal, 100, lambda: free[0])
         house.engine._intake = Intake(house.guard.holds, floor)
         run = house.engine.start("w", {}, caller=ME)
-        inside.wait(10)
+        inside.wait(60)
         floor.sweep()
         free[0] = 99
         time.sleep(0.6)
@@ -244,7 +244,7 @@ def test_below_the_floor_no_run_begins_and_what_runs_records_its_outcome(tmp_pat
         with pytest.raises(Unavailable, match="99 MB free, 100 wanted"):
             house.engine.start("w", {}, caller=ME)
         go.set()
-        assert house.engine.wait(run.id, 10).state == "succeeded"
+        assert house.engine.wait(run.id, 60).state == "succeeded"
 
         free[0] = 500
         time.sleep(0.6)

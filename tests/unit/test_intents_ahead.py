@@ -122,7 +122,7 @@ def test_a_commit_whose_answer_came_after_the_lease_is_taken_back_and_parks_noth
         lambda conn: conn.exec_driver_sql("update task_runs set lease_until = 1 where state = 'running'")
     )
 
-    assert house.engine.wait(run.id, 10).state == "succeeded"
+    assert house.engine.wait(run.id, 60).state == "succeeded"
     assert paid == [1, 2, 3] * 2
 
 
@@ -152,7 +152,7 @@ def test_a_hold_between_the_commit_and_the_call_keeps_the_call_here(house, paid,
     assert taken_back(house, held[0].entry)
     brake.release("sys", caller=ME)
     house.guard.holds.sweep()
-    assert house.engine.wait(run.id, 20).state == "succeeded"
+    assert house.engine.wait(run.id, 60).state == "succeeded"
     assert paid == [1, 2, 3]
 
 
@@ -170,7 +170,7 @@ def test_a_start_beside_a_pool_that_stops_is_made_by_who_asked(house, paid):
     watch(house, lambda result: ahead.append(number(began(result))))
     run = house.engine.start("w", {}, caller=ME)
 
-    assert house.engine.wait(run.id, 10).state == "succeeded"
+    assert house.engine.wait(run.id, 60).state == "succeeded"
     assert paid == [1, 2, 3]
     assert ahead[0] == 0
 
@@ -193,7 +193,7 @@ def test_a_pool_that_stops_says_so_to_who_waits_for_its_threads():
     pool._threads.clear()
 
     assert pool.stop(1) == []
-    asking.join(5)
+    asking.join(60)
     assert said == ["refused"]
 
 

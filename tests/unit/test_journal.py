@@ -37,7 +37,7 @@ def together(journal, units):
 
     def hold(conn):
         entered.set()
-        go.wait(10)
+        go.wait(60)
 
     def run(name, unit):
         try:
@@ -47,7 +47,7 @@ def together(journal, units):
 
     threads = [threading.Thread(target=run, args=("holder", hold))]
     threads[0].start()
-    entered.wait(10)
+    entered.wait(60)
     for name, unit in units.items():
         threads.append(threading.Thread(target=run, args=(name, unit)))
         threads[-1].start()
@@ -55,7 +55,7 @@ def together(journal, units):
         time.sleep(0.001)
     go.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     return errors
 
 
@@ -197,7 +197,7 @@ def test_two_processes_share_one_file(journal, tmp_path):
     times = [float(one.stdout.read()) for one in children]
     assert [one.wait() for one in children] == [0, 0]
     assert sum(key.startswith(("a.", "b.")) for key in keys(journal)) == 600
-    assert slowest < 2
+    assert slowest < 10
     assert all(abs(told - journal.now()) < 60 for told in times)
 
 
@@ -221,7 +221,7 @@ def test_the_clock_of_the_journal_does_not_jump(journal, monkeypatch):
     before = journal.now()
     monkeypatch.setattr(time, "time", lambda: 0.0)
 
-    assert 0 <= journal.now() - before < 5
+    assert 0 <= journal.now() - before < 60
 
 
 def test_a_newer_journal_is_refused(tmp_path):

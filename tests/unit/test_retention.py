@@ -66,7 +66,7 @@ def test_what_is_open_or_unknown_stays_however_old_it_is(tmp_path):
         assert {name: after[name] for name in TABLES} == before
         [letter] = house.desk.dead_letters()
         house.desk.settle(letter["id"], done=True, caller=ME, result=1, reason="seen")
-        assert house.engine.wait(parked.id, 10).state == "succeeded"
+        assert house.engine.wait(parked.id, 60).state == "succeeded"
         later(house.journal, 4000).clean()
         assert house.desk.dead_letters() == []
         with pytest.raises(Exception, match="no run"):
@@ -76,9 +76,9 @@ def test_what_is_open_or_unknown_stays_however_old_it_is(tmp_path):
 def test_what_people_did_stays_for_as_long_as_the_audit(tmp_path):
     with House(tmp_path, {"do": ("read", lambda _: 1)}, FLOW) as house:
         run = house.engine.start("w", {}, caller=ME)
-        house.engine.wait(run.id, 10)
+        house.engine.wait(run.id, 60)
         waiting = house.engine.start("w", {}, caller=ME)
-        house.engine.wait(waiting.id, 10)
+        house.engine.wait(waiting.id, 60)
         house.journal.write(lambda conn: events.add(conn, "hold.set", body={"name": "erp"}))
         house.journal.write(lambda conn: events.add(conn, "run.retried", run_id=run.id, body={"by": "me"}))
         house.journal.write(lambda conn: events.add(conn, "trigger.failed", body={"trigger": "x"}))

@@ -45,7 +45,7 @@ def house(tmp_path):
     ],
 )
 def test_what_a_wait_gives_is_what_the_journal_has(house, given, state):
-    run = house.engine.wait(house.engine.start("w", given, caller=ME, key="k", date="2026-01-02").id, 20)
+    run = house.engine.wait(house.engine.start("w", given, caller=ME, key="k", date="2026-01-02").id, 60)
 
     assert run.state == state
     assert run == house.engine.run(run.id)
@@ -64,7 +64,7 @@ def test_a_wait_hears_why_an_operator_cancelled(house):
 
     house.engine.cancel(run.id, caller=ME, reason="not today")
 
-    assert house.engine.wait(run.id, 5) == house.engine.run(run.id)
+    assert house.engine.wait(run.id, 60) == house.engine.run(run.id)
     assert house.engine.run(run.id).reason == "not today"
 
 
@@ -74,6 +74,6 @@ def test_a_wait_hears_the_reason_of_a_pause_that_is_over(house):
     house.engine.resume(run.id, caller=ME)
     house.journal.write(lambda conn: conn.exec_driver_sql("update task_runs set due_at = 0 where state = 'waiting'"))
 
-    ended = house.engine.wait(run.id, 10)
+    ended = house.engine.wait(run.id, 60)
 
     assert (ended.state, ended.reason) == ("succeeded", "for a while")

@@ -93,12 +93,12 @@ def test_ticks_asked_one_by_one_are_the_ticks_of_the_whole_year(zone, text):
 
 
 def test_the_newest_ticks_of_years_are_found_at_once():
-    begun = time.monotonic()
+    begun = time.process_time()
 
     found = latest(cron("* * * * * *"), 0, NOON, 100)
 
     assert found == [NOON - 99 + n for n in range(100)]
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_the_newest_ticks_of_a_short_span_are_all_of_them():

@@ -55,16 +55,16 @@ def test_a_single_slot_is_everybodys_in_turn(wants):
 def test_a_process_that_is_alone_gets_all_that_it_wants(holdings):
     slots = Slots("erp", 8, holdings)
 
-    assert all(slots.acquire(time.monotonic() + 2) for _ in range(8))
+    assert all(slots.acquire(time.monotonic() + 30) for _ in range(8))
     assert not slots.acquire(time.monotonic() + 0.1)
     slots.release()
-    assert slots.acquire(time.monotonic() + 2)
+    assert slots.acquire(time.monotonic() + 30)
 
 
 def test_a_lease_that_was_not_renewed_starts_nothing_until_it_is(holdings):
     """What a process does that slept past its lease: it asks again before the next call."""
     slots = Slots("erp", 2, holdings)
-    assert slots.acquire(time.monotonic() + 2)
+    assert slots.acquire(time.monotonic() + 30)
     slots._until = 0.0
     holdings._store.write(
         lambda conn: budgets.put(conn, "erp", "other", slots=2, wanted=2, until=holdings._store.now() + 60)
@@ -93,7 +93,7 @@ def test_many_threads_stay_within_what_is_granted(holdings):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
 
     assert now == 0
     assert 2 <= most <= 5
@@ -109,13 +109,13 @@ def test_a_rate_gives_starts_at_its_distance(holdings):
 
 
 def test_a_start_that_comes_too_late_is_not_taken(holdings):
-    rate = Rate("erp", 2, holdings)
+    rate = Rate("erp", 1 / 60, holdings)
     assert rate.start(time.monotonic() + 5) <= time.monotonic()
 
     late = rate.start(time.monotonic() + 0.1)
 
-    assert 0.2 < late - time.monotonic() <= 0.5
-    assert rate.start(time.monotonic() + 5) - time.monotonic() <= 0.5
+    assert 30 < late - time.monotonic() <= 60
+    assert rate.start(time.monotonic() + 90) - time.monotonic() <= 60
 
 
 def test_a_file_of_budgets_that_was_spoilt_is_made_anew(tmp_path):

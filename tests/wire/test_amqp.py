@@ -11,7 +11,8 @@ from functools import partial
 import pika
 import pytest
 from pydantic import ValidationError
-from queues import eventually, opening, run
+from queues import opening, run
+from waiting import eventually
 
 from drawbar.adapters.amqp import AmqpAdapter
 from drawbar.core.errors import ConfigError, InputError, OutcomeUnknown, Rejected, Unavailable
@@ -87,7 +88,7 @@ class Started:
 
     def __exit__(self, *error):
         self._stop.set()
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
 

@@ -69,7 +69,7 @@ def test_over_a_restart_of_the_broker_nothing_is_lost(open_adapter, vhost, chann
     publish(adapter, {"n": 4}, timeout_s=20)
     wait(lambda: len(seen) >= 5, 60)
     stop.set()
-    trigger.join(20)
+    trigger.join(60)
 
     assert sorted({*seen}) == [0, 1, 2, 3, 4]
     connection = pika.BlockingConnection(pika.URLParameters(vhost))

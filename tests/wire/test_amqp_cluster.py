@@ -8,9 +8,10 @@ from functools import partial
 
 import pika
 import pytest
-from queues import eventually, opening, run
+from queues import opening, run
 from servers.process import MissingServer
 from servers.rabbitmq_cluster import RabbitMQCluster
+from waiting import eventually
 
 from drawbar.app import open_app
 from drawbar.core.errors import OutcomeUnknown, Unavailable

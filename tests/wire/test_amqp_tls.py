@@ -158,14 +158,14 @@ def test_over_a_restart_in_the_middle_nothing_is_lost_on_quorum_queues(open_adap
 
     sending = threading.Thread(target=send)
     sending.start()
-    assert begun.wait(30)
+    assert begun.wait(60)
     secure.restart()
     sending.join(90)
     assert not sending.is_alive()
     run(adapter, "publish_out", body={"n": -2}, timeout_s=30)
     queues.eventually(lambda: len({one.id for one in seen}), lambda count: count == 9002, 90)
     stop.set()
-    watched.join(20)
+    watched.join(60)
 
     assert len({one.id for one in seen}) == 9002
     assert run(adapter, "browse_in")["messages"] == []

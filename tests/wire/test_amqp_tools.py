@@ -59,7 +59,7 @@ class Answering:
 
     def __exit__(self, *error):
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(60)
 
 
 @pytest.mark.parametrize("reply", ["direct", "exclusive"])
@@ -88,7 +88,7 @@ def test_answers_find_the_calls_that_wait_for_them(open_adapter, vhost, channel)
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
 
     assert {n: one["message"]["body"] for n, one in found.items()} == {n: {"n": n} for n in range(20)}
 

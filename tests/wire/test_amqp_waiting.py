@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pika
 import pytest
-from queues import eventually
+from waiting import eventually
 
 from drawbar.app import open_app
 from drawbar.core.access import local

@@ -33,7 +33,7 @@ def happened(journal, count, start=0):
         journal.write(lambda conn, n=number: events.add(conn, "run.succeeded", run_id=f"r{n}", body={"n": n}))
 
 
-def until(true, timeout_s=30):
+def until(true, timeout_s=60):
     end = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < end

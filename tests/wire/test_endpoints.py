@@ -93,7 +93,7 @@ def states(app, what="reads"):
     return [end[what]["state"] for end in system(app)["endpoints"]]
 
 
-def until(true, within_s=10):
+def until(true, within_s=60):
     end = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < end, "it did not come"

@@ -140,7 +140,7 @@ def pouring(head: bytes, megabytes: int) -> Iterator[str]:
     thread.start()
     yield f"http://127.0.0.1:{listener.getsockname()[1]}/x"
     listener.close()
-    thread.join(20)
+    thread.join(60)
 
 
 @pytest.mark.parametrize(

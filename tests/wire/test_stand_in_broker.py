@@ -643,7 +643,7 @@ def test_many_threads_publish_and_consume_and_nothing_is_lost_or_doubled(connect
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
 
     got = [get(channel, name)[2].decode() for _ in range(200)]
     assert sorted(got) == sorted(f"{who}-{number}" for who in range(4) for number in range(50))

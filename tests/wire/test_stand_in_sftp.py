@@ -198,7 +198,7 @@ def test_of_many_that_rename_one_file_one_wins(connect, served, at):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
 
     assert len(won) == 1
 
@@ -301,7 +301,7 @@ def test_several_clients_work_at_once(connect, served, at):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
 
     assert len(clients[0].listdir(at(""))) == 25
     assert all(path.read_bytes() == data for path in served.folder.iterdir())

@@ -379,7 +379,7 @@ def test_kill_9_at_any_moment_loses_nothing_and_repeats_nothing(
         begun = context.Event()
         child = context.Process(target=carry, args=(tmp_path, adapters, {"copy": copy}, "copy", begun))
         child.start()
-        assert begun.wait(20)
+        assert begun.wait(60)
         time.sleep(dice.uniform(0, 0.4))
         child.kill()
         child.join()

@@ -290,7 +290,7 @@ def test_kill_9_while_files_are_loaded_loses_nothing_and_repeats_nothing(
             target=carry, args=(tmp_path, said, {"load": {**LOAD, "batch_rows": 10}}, "load", begun)
         )
         child.start()
-        assert begun.wait(30)
+        assert begun.wait(60)
         time.sleep(dice.uniform(0, patience_s))
         child.kill()
         child.join()

@@ -102,7 +102,7 @@ def serving(config):
     yield serve
     for process in begun:
         process.kill()
-        process.wait(10)
+        process.wait(60)
         process.stdout.close()
 
 
@@ -116,7 +116,7 @@ def waiting(channel, queue="in"):
     return channel.queue_declare(queue, passive=True).method.message_count
 
 
-def until(true, timeout_s=30):
+def until(true, timeout_s=60):
     end = time.monotonic() + timeout_s
     while not (found := true()) and time.monotonic() < end:
         time.sleep(0.05)
@@ -201,7 +201,7 @@ def test_kill_9_at_any_moment_loses_no_message_and_starts_none_twice(config, cha
         process = serving()
         time.sleep(wait_s)
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
     with closing(open_app(config)) as app:
         app.begin(starts=True)
