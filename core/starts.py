@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -266,7 +266,12 @@ class _Watched:
 
 @dataclass(slots=True)
 class Carry:
-    """Runs a sync because something is there. After a failure it waits, longer each time: each run is a row of history."""
+    """
+    Runs a sync because something is there.
+
+    After a failure it waits, longer each time, since each run is a row of history; as long as at first when something else was
+    refused than the last time.
+    """
 
     syncs: Syncs
     sync: str
@@ -274,6 +279,7 @@ class Carry:
     stop: threading.Event = field(default_factory=threading.Event)
     _pauses: Pauses = field(default_factory=lambda: Pauses(_POLL_S, 300))
     _not_before: float = 0
+    _refused: str = ""
 
     def __call__(self, occurrence: Occurrence) -> None:
         self.run()
@@ -311,10 +317,18 @@ class Carry:
             while not run.is_final and not self.stop.is_set():
                 run = self.syncs.wait(run.id, 0.5)
             if run.state == "failed":
+                self._got_on(run.error)
                 self._wait()
             elif run.is_final:
                 self._pauses.reset()
             return
+
+    def _got_on(self, error: Mapping[str, Any] | None) -> None:
+        """Tell one file after the other that is wrong from one thing that stays so."""
+        said = str(error["message"]) if error and error.get("kind") == "rejected" else ""
+        if said and said != self._refused:
+            self._pauses.reset()
+        self._refused = said
 
     def _put_off(self, error: NotNow) -> None:
         self._not_before = time.monotonic() + (error.retry_after_s or _POLL_S)

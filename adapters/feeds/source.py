@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -27,6 +27,7 @@ class FeedSource:
         self._feed = feed
         self._wait = wait
         self._open: list[FilePortion] = []
+        self._every: Generator[Taken, None, None] | None = None
         self._names: Sequence[str] = ()
         self._only_looks = False
 
@@ -48,7 +49,8 @@ class FeedSource:
             yield from self._borrowed()
             return
         wrong: list[str] = []
-        for taken in self._feed.taking(wait=self._wait):
+        self._every = self._feed.taking(wait=self._wait)
+        for taken in self._every:
             found = taken.found
             if (why := self._feed.refused(taken)) is not None:
                 self._feed.quarantine(taken, why)
@@ -91,10 +93,12 @@ class FeedSource:
         return None
 
     def close(self) -> None:
-        """Put back what was neither finished nor failed."""
+        """Put back what was neither finished nor failed, and what was taken ahead, though an error still holds its iterator."""
         for portion in self._open:
             portion.abandon()
         self._open.clear()
+        if self._every is not None:
+            self._every.close()
 
     def _proof(self, taken: Taken) -> Proof:
         return proof_of(self._feed, taken)

@@ -77,7 +77,8 @@ class ReadyTrigger(_Polling):
     """
     Says that files are ready, and claims nothing: the sync's own source does.
 
-    Files that are still there after a minute are announced again.
+    Files that are still there after a minute are announced again; at the next look, when others of them were taken: one that
+    is wrong ends a run of the sync, and those behind it need not wait a minute for it.
     """
 
     def __init__(self, feed: Feed) -> None:
@@ -94,7 +95,11 @@ class ReadyTrigger(_Polling):
             return
         identity = hashlib.sha256("\n".join(sorted([*fresh, str(time.time_ns())])).encode()).hexdigest()
         start(Occurrence(f"{self._feed.full_name}/{identity}", {"file": marks[fresh[0]].env()}))
-        self._said.update(dict.fromkeys(fresh, now))
+        left = {_mark(found) for found in self._feed.ready(wait=False)}
+        if left >= marks.keys():
+            self._said.update(dict.fromkeys(fresh, now))
+        else:
+            self._said.clear()
 
 
 def _mark(found: Found) -> str:

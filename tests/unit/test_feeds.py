@@ -1,5 +1,6 @@
 """Feeds on a folder: patterns, readiness, totals, claims, what happens to wrong files."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -14,8 +15,8 @@ from competing import taken_by
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-
 from waiting import eventually
+
 from drawbar.adapters.feeds.claims import Claims
 from drawbar.adapters.feeds.pattern import Pattern
 from drawbar.adapters.local import LocalAdapter, LocalConfig
@@ -597,6 +598,41 @@ def test_a_sync_is_told_of_ready_files_once_and_nothing_is_claimed(adapters, roo
 
     assert len({occurrence.id for occurrence in told}) == len(told) == 2
     assert states(adapter) == {"a.csv": "ready", "b.csv": "ready"}
+
+
+def test_files_behind_a_wrong_one_do_not_wait_a_minute_for_it(adapters, root):
+    """A sync ends at the file that was refused; ten of them must not keep the good ones for ten minutes."""
+    adapter = adapters(poll_s=0.02)
+    for name in ("1.csv", "2.csv", "3.csv"):
+        (root / name).write_bytes(b"id,amount\n")
+    stop, told = threading.Event(), []
+
+    def one_at_a_time(occurrence: Occurrence) -> None:
+        told.append(occurrence)
+        with contextlib.suppress(FileNotFoundError):
+            min(root.glob("*.csv"), default=root / "none").unlink()
+
+    trigger = adapter.trigger({"feed": "orders", "for": "sync"}, name="t")
+    watching = threading.Thread(target=trigger.run, args=(one_at_a_time, stop))
+    watching.start()
+    eventually(lambda: not list(root.glob("*.csv")))
+    stop.set()
+    watching.join()
+
+    assert len(told) == 3
+
+
+def test_what_was_taken_ahead_is_put_back_while_an_error_still_holds_its_iterator(adapters, root):
+    for name in ("1.csv", "2.csv", "3.csv"):
+        (root / name).write_bytes(b"id,amount\n1,1\n" + name.encode())
+    adapter = adapters()
+    source = adapter.source({"feed": "orders"}, sync="s")
+    held = source.portions(None, batch_rows=2)
+    next(held).finished()
+
+    source.close()
+
+    assert sorted(states(adapter).values()) == ["archived", "ready", "ready"]
 
 
 def test_check_names_the_folder_that_is_missing(tmp_path):
