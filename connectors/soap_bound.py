@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from .soap_read import Readers, dereferenced
 from .soap_reading import LONG_BYTES, Reading
 from .soap_schema import Schema
 from .soap_security import BODY, WSU
+from .soap_sweeps import put_off
 from .soap_types import Simple
 from .soap_wire import Answer
 from .soap_write import Unfit, Write, Writers, escaped
@@ -124,8 +126,11 @@ class Bound:
 
     def answered(self, effect: Effect, url: Url, answer: Answer) -> dict[str, Any]:
         lines = self._lines
-        if lines.is_plain and lines.read is not None and (usual := usual_body(answer)) is not None:
-            return lines.read(usual)
+        if lines.is_plain and lines.read is not None:
+            with put_off() if len(answer.body) > LONG_BYTES else nullcontext():
+                found = _usually(lines.read, answer)
+            if found is not None:
+                return found
         body, beside = body_of(
             answer,
             effect=effect,
@@ -134,8 +139,8 @@ class Bound:
             one_way=lines.read is None,
             verify=self._service.verifier,
         )
-        found = {} if body is None else self.read(body)
-        return _with_attachments(found, beside, self.operation) if beside else found
+        read = {} if body is None else self.read(body)
+        return _with_attachments(read, beside, self.operation) if beside else read
 
     def read(self, body: Node) -> dict[str, Any]:
         """Read the `Body` of an answer."""
@@ -223,6 +228,12 @@ class Bound:
             return lambda value, out: (exact if isinstance(value, Mapping) else _text(tag))(value, out)
         known = self._service.contract.tags.get(local(name), []) if not namespace(name) else []
         return _text(writers.name(known[0] if len(known) == 1 else name))
+
+
+def _usually(read: Callable[[Node], dict[str, Any]], answer: Answer) -> dict[str, Any] | None:
+    """Read a usual answer; None for any other."""
+    body = usual_body(answer)
+    return None if body is None else read(body)
 
 
 def _text(tag: str) -> Write:

@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -23,6 +23,7 @@ class Host:
     def __init__(self, *answers: bytes | None) -> None:
         self.answers = list(answers)
         self.connections = 0
+        self.spoken: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = Url.of(f"http://127.0.0.1:{self._listener.getsockname()[1]}/x")
         threading.Thread(target=self._serve, daemon=True).start()
@@ -34,7 +35,8 @@ class Host:
             except OSError:
                 return
             self.connections += 1
-            with connection:
+            self.spoken.append(connection)
+            with connection, suppress(ConnectionResetError):
                 connection.settimeout(5)
                 while self.answers and connection.recv(65536):
                     answer = self.answers.pop(0)
@@ -123,6 +125,18 @@ def test_a_connection_that_the_host_closed_is_not_used_again() -> None:
     with asked(ok, None, ok) as (http, host):
         post(http, host)
         time.sleep(0.2)
+
+        assert post(http, host).status == 200
+        assert host.connections == 2
+
+
+def test_a_connection_whose_host_said_more_than_it_was_asked_is_not_used_again() -> None:
+    """Another call would take it for its answer."""
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    with asked(ok, ok) as (http, host):
+        post(http, host)
+        host.spoken[0].sendall(b"HTTP/1.1 500 Late\r\nContent-Length: 0\r\n\r\n")
+        time.sleep(0.05)
 
         assert post(http, host).status == 200
         assert host.connections == 2

@@ -18,16 +18,18 @@ from drawbar.connectors import soap_load
 from drawbar.connectors.soap import Bound, Service, Settings
 from drawbar.connectors.soap_contract import Operation
 from drawbar.connectors.soap_documents import Documents
-from drawbar.connectors.soap_http import Http
+from drawbar.connectors.soap_http import Http, Url
 from drawbar.connectors.soap_messages import reader_of, schema_of, writer_of
 from drawbar.connectors.soap_read import Readers, dereferenced
 from drawbar.connectors.soap_schemas import Document
 from drawbar.connectors.soap_types import AnyType, Simple
+from drawbar.connectors.soap_wire import Answer
 from drawbar.connectors.soap_write import Writers
-from drawbar.connectors.soap_xml import XSD, local, namespace, parse
+from drawbar.connectors.soap_xml import SOAP_11, XSD, local, namespace, parse
 from drawbar.core.schema import Checker
 from drawbar.core.values import to_json
 
+URL = Url.of("http://127.0.0.1/")
 LIVE = {
     "gsoap_calc_rpcenc.wsdl": {"add", "sub", "mul", "div"},
     "node_doclit.wsdl": {"add", "div", "listItems"},
@@ -218,8 +220,10 @@ def test_what_an_operation_may_answer_fits_the_output_schema(kit: Path, examples
             def check(value: Any) -> None:
                 out: list[str] = []
                 write(Checker.of(given).arguments(value), out)
-                start = f'<b xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"{writers.declarations()}>'
-                found = bound.read(parse(f"{start}{''.join(out)}</b>".encode()))
+                start = f'<soap:Envelope xmlns:soap="{SOAP_11}"{writers.declarations()}><soap:Body>'
+                envelope = f"{start}{''.join(out)}</soap:Body></soap:Envelope>".encode()
+                found = bound.read(parse(envelope)[-1])
+                assert bound.answered("read", URL, Answer(200, {"content-type": "text/xml"}, envelope)) == found
                 assert shown.deviation(found) is None, (file, operation.name, value)
                 assert settled(to_json(found)) == settled(value), (file, operation.name)
 
