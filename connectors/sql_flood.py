@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import struct
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -19,7 +20,6 @@ from ..core.errors import InputError
 _SPELLED = 4
 """On the line a value takes at most so many times the bytes that it counts here (UTF-8, hexadecimal digits)."""
 _BESIDE = 1 << 20
-_FREE_TURNS = 4
 _LOOK_S = 0.005
 _RECEIVED = 128  # where struct tcp_info of Linux has how many bytes came
 
@@ -82,25 +82,98 @@ def _postgres(line: Any, most: int) -> Callable[[], bool]:
 
 
 def watched(steps: Any, fileno: int, most: int, stop: Callable[[], None]) -> Generator[Any, Any, Any]:
-    """Go through the steps of an answer of psycopg, and look at how much came; the first ones cost nothing."""
+    """
+    Go through the steps of an answer of psycopg while somebody else looks at how much comes; the first step costs nothing.
+
+    One step alone can take a value of any size: libpq goes on as long as the server is as fast as it reads.
+    """
     try:
         wanted = next(steps)
     except StopIteration as ended:
         return ended.value
-    turn, before = 0, 0
-    while True:
-        ready = yield wanted
-        turn += 1
-        if turn == _FREE_TURNS:
-            before = _received(fileno)
-        elif turn > _FREE_TURNS and _received(fileno) - before > most * _SPELLED + _BESIDE:
-            steps.close()
-            stop()
-            raise Flood(most)
-        try:
-            wanted = steps.send(ready)
-        except StopIteration as ended:
-            return ended.value
+    ready = yield wanted
+    try:
+        wanted = steps.send(ready)
+    except StopIteration as ended:
+        return ended.value
+    came = _LOOKOUT.begin(fileno, most)
+    try:
+        while True:
+            ready = yield wanted
+            if came.too_much():
+                steps.close()
+                stop()
+                raise Flood(most)
+            try:
+                wanted = steps.send(ready)
+            except StopIteration as ended:
+                return ended.value
+            except Exception as error:  # what the driver says of a line that was cut
+                if not came.cut:
+                    raise
+                stop()
+                raise Flood(most) from error
+    finally:
+        _LOOKOUT.end(came)
+
+
+class _Came:
+    """How much came on a socket since somebody began to look."""
+
+    __slots__ = ("_before", "_fileno", "_most", "cut")
+
+    def __init__(self, fileno: int, most: int) -> None:
+        self._fileno = fileno
+        self._most = most * _SPELLED + _BESIDE
+        self._before = _received(fileno)
+        self.cut = False
+
+    def too_much(self) -> bool:
+        return self.cut or _received(self._fileno) - self._before > self._most
+
+    def look(self) -> None:
+        if not self.cut and self.too_much():
+            self.cut = True
+            with suppress(OSError), socket.socket(fileno=os.dup(self._fileno)) as line:
+                line.shutdown(socket.SHUT_RDWR)
+
+
+class _Lookout:
+    """One thread for the whole process that looks at all answers that are large; it sleeps while there is none."""
+
+    def __init__(self, every_s: float = _LOOK_S) -> None:
+        self._every_s = every_s
+        self._lock = threading.Lock()
+        self._busy = threading.Event()
+        self._coming: set[_Came] = set()
+        self._thread: threading.Thread | None = None
+
+    def begin(self, fileno: int, most: int) -> _Came:
+        came = _Came(fileno, most)
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():  # also after a fork
+                self._thread = threading.Thread(target=self._look, name="drawbar-flood", daemon=True)
+                self._thread.start()
+            self._coming.add(came)
+            self._busy.set()
+        return came
+
+    def end(self, came: _Came) -> None:
+        with self._lock:
+            self._coming.discard(came)
+
+    def _look(self) -> None:
+        while True:
+            self._busy.wait()
+            time.sleep(self._every_s)
+            with self._lock:  # while it is held no answer can end and give its descriptor to another
+                for came in self._coming:
+                    came.look()
+                if not self._coming:
+                    self._busy.clear()
+
+
+_LOOKOUT = _Lookout()
 
 
 def _received(fileno: int) -> int:
@@ -147,27 +220,13 @@ def _sqlite(line: Any, most: int) -> Callable[[], bool]:
 
 
 def _odbc(fileno: int | None, most: int) -> Callable[[], bool]:
-    before = _received(fileno) if fileno is not None else 0
-    over, flooded = threading.Event(), threading.Event()
-
-    def too_much() -> bool:
-        return fileno is not None and _received(fileno) - before > most * _SPELLED + _BESIDE
-
-    def look() -> None:
-        while fileno is not None and not over.wait(_LOOK_S):
-            if too_much():
-                flooded.set()
-                with suppress(OSError), socket.socket(fileno=os.dup(fileno)) as line:
-                    line.shutdown(socket.SHUT_RDWR)
-                return
-
-    watcher = threading.Thread(target=look, name="drawbar-flood", daemon=True)
-    watcher.start()
+    if fileno is None:
+        return lambda: False
+    came = _LOOKOUT.begin(fileno, most)
 
     def end() -> bool:
-        over.set()
-        watcher.join()
-        return flooded.is_set() or too_much()
+        _LOOKOUT.end(came)
+        return came.too_much()
 
     return end
 

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from drawbar.adapters.sql import SqlAdapter, SqlConfig
+from drawbar.connectors import sql_flood
 from drawbar.core.adapter import Place
 from drawbar.core.errors import InputError
 from drawbar.core.tool import Call
@@ -85,7 +86,7 @@ def test_a_value_that_is_larger_than_the_limit_is_refused_and_the_others_are_rea
 
 @pytest.mark.parametrize("look_s", [0.0002, 60])
 def test_what_odbc_took_is_refused_whenever_it_was_looked_at(odbc_url, tmp_path, monkeypatch, look_s):
-    monkeypatch.setattr("drawbar.connectors.sql_flood._LOOK_S", look_s)
+    monkeypatch.setattr(sql_flood, "_LOOKOUT", sql_flood._Lookout(look_s))
     statements = {"large": {"sql": "select repeat('x', :size) as body from seq_1_to_3", "effect": "read", **LIMITS}}
     statements["large"]["parameters"] = {"size": {"type": "integer"}}
     config = {"kind": "sql", "url": odbc_url, "call_timeout_s": 20, "statements": statements}
