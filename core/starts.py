@@ -281,8 +281,8 @@ class Carry:
     _not_before: float = 0
     _refused: str = ""
 
-    def __call__(self, occurrence: Occurrence) -> None:
-        self.run()
+    def __call__(self, occurrence: Occurrence) -> bool:
+        return self.run()
 
     def poll(self) -> None:
         """Run the sync when its source says that something is there."""
@@ -301,8 +301,12 @@ class Carry:
         if waiting is None or waiting > 0:
             self.run()
 
-    def run(self) -> None:
-        """Run it to its end; first wait until it may run again, and for the end of a run that is under way."""
+    def run(self) -> bool:
+        """
+        Run it to its end; first wait until it may run again, and for the end of a run that is under way.
+
+        False when it failed, and what is there is to be told again.
+        """
         while not self.stop.wait(max(0.0, self._not_before - time.monotonic())):
             try:
                 run = self.syncs.start(self.sync, caller=_caller_of_sync(self.sync))
@@ -319,9 +323,11 @@ class Carry:
             if run.state == "failed":
                 self._got_on(run.error)
                 self._wait()
-            elif run.is_final:
+                return False
+            if run.is_final:
                 self._pauses.reset()
-            return
+            return True
+        return True
 
     def _got_on(self, error: Mapping[str, Any] | None) -> None:
         """Tell one file after the other that is wrong from one thing that stays so."""

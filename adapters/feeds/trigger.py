@@ -77,8 +77,8 @@ class ReadyTrigger(_Polling):
     """
     Says that files are ready, and claims nothing: the sync's own source does.
 
-    Files that are still there after a minute are announced again; at the next look, when others of them were taken: one that
-    is wrong ends a run of the sync, and those behind it need not wait a minute for it.
+    Files that are still there after a minute are announced again; at the next look, when the sync failed: one file that is wrong
+    ends its run, and those behind it need not wait a minute for it. How long it waits before it tries again is its own matter.
     """
 
     def __init__(self, feed: Feed) -> None:
@@ -94,12 +94,10 @@ class ReadyTrigger(_Polling):
         if not fresh:
             return
         identity = hashlib.sha256("\n".join(sorted([*fresh, str(time.time_ns())])).encode()).hexdigest()
-        start(Occurrence(f"{self._feed.full_name}/{identity}", {"file": marks[fresh[0]].env()}))
-        left = {_mark(found) for found in self._feed.ready(wait=False)}
-        if left >= marks.keys():
-            self._said.update(dict.fromkeys(fresh, now))
-        else:
+        if start(Occurrence(f"{self._feed.full_name}/{identity}", {"file": marks[fresh[0]].env()})) is False:
             self._said.clear()
+        else:
+            self._said.update(dict.fromkeys(fresh, now))
 
 
 def _mark(found: Found) -> str:

@@ -1,6 +1,5 @@
 """Feeds on a folder: patterns, readiness, totals, claims, what happens to wrong files."""
 
-import contextlib
 import json
 import os
 import subprocess
@@ -607,13 +606,13 @@ def test_files_behind_a_wrong_one_do_not_wait_a_minute_for_it(adapters, root):
         (root / name).write_bytes(b"id,amount\n")
     stop, told = threading.Event(), []
 
-    def one_at_a_time(occurrence: Occurrence) -> None:
+    def refused(occurrence: Occurrence) -> bool:
         told.append(occurrence)
-        with contextlib.suppress(FileNotFoundError):
-            min(root.glob("*.csv"), default=root / "none").unlink()
+        min(root.glob("*.csv")).unlink()
+        return not list(root.glob("*.csv"))
 
     trigger = adapter.trigger({"feed": "orders", "for": "sync"}, name="t")
-    watching = threading.Thread(target=trigger.run, args=(one_at_a_time, stop))
+    watching = threading.Thread(target=trigger.run, args=(refused, stop))
     watching.start()
     eventually(lambda: not list(root.glob("*.csv")))
     stop.set()
