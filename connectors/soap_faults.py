@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 from ..core.errors import ConfigError, DrawbarError, OutcomeUnknown, Rejected, Unavailable
@@ -37,8 +38,7 @@ Details = Mapping[str, Callable[[Node], Any]]
 
 def usual_body(answer: Answer) -> Node | None:
     """Give the `Body` of a usual answer that is no fault; None where `body_of` must look."""
-    said = answer.headers.get("content-type", "")
-    if answer.status != 200 or not said.startswith(_XML) or (_charset(said) or "utf-8").lower() != "utf-8":
+    if answer.status != 200 or not _is_usual(answer.headers.get("content-type", "")):
         return None
     envelope = tree(answer.body)
     names = None if envelope is None else _ENVELOPES.get(envelope.tag)
@@ -48,6 +48,11 @@ def usual_body(answer: Answer) -> Node | None:
     if body.tag != names[0] or any(each.tag != names[1] for each in envelope[:-1]):
         return None
     return None if len(body) and body[0].tag in _FAULTS else body
+
+
+@lru_cache(64)
+def _is_usual(content_type: str) -> bool:
+    return content_type.startswith(_XML) and (_charset(content_type) or "utf-8").lower() == "utf-8"
 
 
 def body_of(

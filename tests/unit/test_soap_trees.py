@@ -1,12 +1,16 @@
 """Usual answers are read by another parser than the rest, and nobody can tell."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from drawbar.connectors.soap import Service, Settings
+from drawbar.connectors.soap_http import Url
 from drawbar.connectors.soap_trees import MAX_BYTES, tree
+from drawbar.connectors.soap_wire import Answer
 from drawbar.connectors.soap_xml import BadXml, parse
 
 HEAD = '<?xml version="1.0" encoding="utf-8"?>\n'
@@ -78,6 +82,26 @@ def test_a_document_type_is_refused_wherever_it_stands() -> None:
         if what.startswith("a document type"):
             with pytest.raises(BadXml, match="DTD"):
                 parse(message)
+
+
+WSDL = Path(__file__).parents[2] / "testing" / "data" / "billing.wsdl"
+ANSWER = (
+    '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/">{}<s:Body><FindInvoiceResponse xmlns="urn:drawbar:billing">'
+    "<invoices><id>INV-7</id><orderId>7</orderId><amount>10.00</amount><status>OPEN</status></invoices>"
+    "</FindInvoiceResponse></s:Body></s:Envelope>"
+)
+
+
+@pytest.mark.parametrize("kind", ["text/xml", "text/xml; charset=utf-8", "application/soap+xml; charset=UTF-8"])
+def test_a_usual_answer_is_read_once(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service(Settings(wsdl=str(WSDL)))
+    bound = next(service.bound(each) for each in service.contract.operations if each.name == "FindInvoice")
+    monkeypatch.setattr("drawbar.connectors.soap_faults.parse", None)
+
+    for header in ("", "<s:Header><any/></s:Header>"):
+        answer = Answer(200, {"content-type": kind}, ANSWER.format(header).encode())
+        found = bound.answered("read", Url.of("http://127.0.0.1/"), answer)
+        assert [each["id"] for each in found["invoices"]] == ["INV-7"]
 
 
 def test_a_large_message_of_the_usual_depth_is_usual() -> None:
