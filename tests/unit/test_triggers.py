@@ -326,6 +326,7 @@ class Queue:
         self.rows = 0
         self.started = []
         self.state = "succeeded"
+        self.refuses = []
         self.dead = False
 
     def names(self):
@@ -348,7 +349,8 @@ class Queue:
     def start(self, name, options=None, *, caller):
         self.started.append(caller.name)
         self.rows = 0
-        return SimpleNamespace(id="r", is_final=True, state=self.state)
+        error = self.refuses.pop(0) if self.refuses else None
+        return SimpleNamespace(id="r", is_final=True, state=self.state, error=error)
 
 
 def test_a_sync_runs_when_its_queue_has_something_and_only_then(journal, box, tmp_path, monkeypatch):
@@ -400,6 +402,17 @@ def test_a_sync_that_fails_is_tried_more_and_more_rarely(journal, box, tmp_path)
         time.sleep(1)
 
     assert len(feed.started) == 1
+
+
+def test_one_wrong_file_after_the_other_is_not_tried_more_and_more_rarely(journal, box, tmp_path, monkeypatch):
+    monkeypatch.setattr("drawbar.core.starts._POLL_S", 0.02)
+    feed = Queue({"consume": None, "feed": "orders"})
+    feed.state = "failed"
+    feed.refuses = [{"kind": "rejected", "message": f"{n}.csv is wrong"} for n in range(30)]
+
+    with landscape_of(journal, tmp_path, {}, feed):
+        box.waiting += [Occurrence("ready", {})] * 30
+        until(lambda: len(feed.started) == 30)  # doubling each time would take hours
 
 
 def test_a_sync_that_runs_already_is_run_once_more_when_it_is_over(journal, box, tmp_path, monkeypatch):
