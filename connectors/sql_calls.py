@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,9 +16,10 @@ from ..core.values import Wide
 from .sql import Database
 from .sql_errors import driver_errors
 from .sql_model import Argument, Called, Column, Procedure, Rows
+from .sql_quirks import as_kept
 from .sql_session import Access
-from .sql_statements import Limits, bounded, cut, done_already, kind_of_entry, readers_of, unique_names
-from .sql_values import converted, plain, reader, writer
+from .sql_statements import Limits, bounded, cut, done_already, reader_of, readers_of, unique_names
+from .sql_values import column_reader, converted, quirk_reader, writer
 
 _DRAIN = 500
 
@@ -44,9 +46,9 @@ def call(
                 return Called()
             if procedure.gives == "rows":
                 columns = procedure.rows
-                convert = [reader(column.kind, database.dialect, column.scale) for column in columns]
+                convert = [column_reader(column, database.dialect) for column in columns]
                 if len(convert) != len(list(result.keys())):
-                    convert = readers_of(result, database.dialect)
+                    convert = readers_of(result, database.dialect, procedure.kinds)
                 return Called(sets=[bounded(result, convert, limits)])
             return _single(procedure, result.fetchone(), database.dialect)
 
@@ -62,7 +64,7 @@ def _single(procedure: Procedure, row: Any, dialect: str) -> Called:
 
 
 def _read(column: Column, value: Any, dialect: str) -> Any:
-    convert = reader(column.kind, dialect, column.scale)
+    convert = column_reader(column, dialect)
     return value if convert is None else convert(value)
 
 
@@ -138,7 +140,7 @@ def _call_mysql(connection: Connection, procedure: Procedure, values: Mapping[st
         spelled = ", ".join(mark if argument.mode == "in" else f"@drawbar_{at}" for at, argument in places)
         name = ".".join(quote(part) for part in (procedure.schema, procedure.name) if part)
         cursor.execute(f"call {name}({spelled})", tuple(_inward(places, values)))
-        sets = [*_sets(cursor, limits)]
+        sets = [*_sets(cursor, limits, procedure.kinds)]
         outward = [(at, argument) for at, argument in places if argument.mode in {"out", "inout"}]
         if not outward:
             return Called(sets=sets)
@@ -164,12 +166,13 @@ def _unbuffered(line: Any) -> Any:
     return line.cursor()
 
 
-def _sets(cursor: Any, limits: Limits) -> Iterator[Rows]:
+def _sets(cursor: Any, limits: Limits, known: Mapping[str, Column] | None) -> Iterator[Rows]:
     while True:
         if cursor.description:
             names = unique_names([entry[0] for entry in cursor.description])
-            kinds = [kind_of_entry(entry, "mysql") for entry in cursor.description]
-            convert = [plain if kind is None else reader(kind, "mysql") for kind in kinds]
+            convert = [
+                reader_of(name, entry, "mysql", known) for name, entry in zip(names, cursor.description, strict=True)
+            ]
             yield cut(cursor.fetchmany, names, convert, limits)
             while cursor.fetchmany(_DRAIN):
                 pass
@@ -179,10 +182,16 @@ def _sets(cursor: Any, limits: Limits) -> Iterator[Rows]:
 
 def _variable(at: int, argument: Argument) -> str:
     """Ask for a variable as text: the session has kept its value, and ODBC makes a wrong number of its 38 decimal places."""
-    return f"@drawbar_{at}" if argument.column.kind == "bytes" else f"cast(@drawbar_{at} as char)"
+    return (
+        f"@drawbar_{at}"
+        if "bytes" in {argument.column.kind, argument.column.stored}
+        else f"cast(@drawbar_{at} as char)"
+    )
 
 
 def _of_variable(column: Column, value: Any) -> Any:
+    if column.quirk is not None:
+        return quirk_reader(column, partial(_of_variable, as_kept(column)))(value)
     if column.kind == "bytes" or value is None:
         return value
     found = converted(value.decode() if isinstance(value, bytes) else value, column.kind, column.name)

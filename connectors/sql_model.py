@@ -143,7 +143,7 @@ class Query:
     pages: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rows:
     """What was read. `truncated`: there was more than the limit of rows or bytes allowed."""
 
@@ -178,7 +178,7 @@ class Procedure:
 
     `gives` says what comes back beside OUT parameters: nothing or result sets that nobody declared (`sets`), one value
     (`value`), or rows of `rows`. `commits`: it may commit by itself, so that nothing undoes it. `keeps`: it names tables
-    that cannot roll back.
+    that cannot roll back. `kinds` holds what is declared of columns that nobody reflected.
     """
 
     name: str
@@ -191,6 +191,7 @@ class Procedure:
     commits: bool = False
     keeps: bool = False
     comment: str | None = None
+    kinds: Mapping[str, Column] | None = None
 
     @property
     def inward(self) -> tuple[Argument, ...]:

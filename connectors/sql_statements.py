@@ -287,20 +287,22 @@ def readers_of(
     result: CursorResult[Any], dialect: str, kinds: Mapping[str, Column] | None = None
 ) -> list[Callable[[Any], Any] | None]:
     """Give a converter for each column of a result, by the types that the driver describes or that are known."""
-    found: list[Callable[[Any], Any] | None] = []
-    for name, entry in _entries(result):
-        column = kinds.get(name, kinds.get(EVERY)) if kinds else None
-        if column is not None and column.quirk is None:
-            found.append(reader(column.kind, dialect, column.scale))
-            continue
-        kind = kind_of_entry(entry, dialect)
-        first = plain if kind is None else reader(kind, dialect, _scale(entry, kind))
-        if column is not None and column.quirk is not None:
-            known = quirky(Column(name, kind or "other"), column.quirk)
-            found.append(first if known.quirk is None else quirk_reader(known, first))
-        else:
-            found.append(first)
-    return found
+    return [reader_of(name, entry, dialect, kinds) for name, entry in _entries(result)]
+
+
+def reader_of(
+    name: str, entry: Sequence[Any], dialect: str, kinds: Mapping[str, Column] | None
+) -> Callable[[Any], Any] | None:
+    """Give a converter for one column of a result, as its cursor describes it."""
+    column = kinds.get(name, kinds.get(EVERY)) if kinds else None
+    if column is not None and column.quirk is None:
+        return reader(column.kind, dialect, column.scale)
+    kind = kind_of_entry(entry, dialect)
+    first = plain if kind is None else reader(kind, dialect, _scale(entry, kind))
+    if column is None or column.quirk is None:
+        return first
+    known = quirky(Column(name, kind or "other"), column.quirk)
+    return first if known.quirk is None else quirk_reader(known, first)
 
 
 def bounded(result: CursorResult[Any], readers: Sequence[Callable[[Any], Any] | None], limits: Limits) -> Rows:

@@ -15,7 +15,7 @@ from ...core.drift import Part, Survey
 from ...core.errors import ConfigError, DrawbarError
 from ...core.tool import Tool
 from .config import SqlConfig, StatementConfig, procedure_tools, table_tools
-from .procedures import looked_up, procedure_tool
+from .procedures import known, looked_up, procedure_tool
 from .statements import bound, prepared, statement_tool
 from .survey import part_of_procedure, part_of_statement, part_of_table
 from .tables import TableTools, narrowed
@@ -75,7 +75,7 @@ class SqlAdapter(Adapter[SqlConfig]):
                 tables[name] = TableTools(self.database, self.table(name), self.config.tables[name])
             yield getattr(tables[name], verb)(tool)
         for tool, name in procedure_tools(self.config).items():
-            yield procedure_tool(self.database, tool, name, self.config.procedures[name])
+            yield procedure_tool(self.database, tool, name, self.config.procedures[name], self.config.quirks)
 
     def table(self, name: str) -> Table:
         """Reflect a configured table, with the configured key and columns."""
@@ -138,11 +138,12 @@ class SqlAdapter(Adapter[SqlConfig]):
         for name, statement in self.config.statements.items():
             yield self._tried(f"statement {name}", partial(self._plan, statement))
         for name, procedure in self.config.procedures.items():
-            yield self._tried(f"procedure {name}", partial(looked_up, self.database, name, procedure))
+            yield self._tried(
+                f"procedure {name}", partial(looked_up, self.database, name, procedure, self.config.quirks)
+            )
 
     def survey(self) -> Survey:
         """Read the catalogue: tables and procedures that are gone are left out, statements are planned and described."""
-        from ...connectors.sql_procedures import reflect_procedure
         from ...connectors.sql_statements import describe
 
         self._connect()
@@ -152,7 +153,7 @@ class SqlAdapter(Adapter[SqlConfig]):
                 parts[f"table {name}"] = part_of_table(self.table(name))
         for name, procedure in self.config.procedures.items():
             with suppress(ConfigError):
-                found = reflect_procedure(self.database, procedure.procedure or name)
+                found = known(self.database, name, procedure, self.config.quirks)
                 parts[f"procedure {name}"] = part_of_procedure(found)
         for name, statement in self.config.statements.items():
             planned = self._tried(name, partial(self._plan, statement))

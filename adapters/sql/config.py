@@ -149,6 +149,11 @@ class ProcedureConfig(Strict):
     transactional: bool = Field(True, description="false: it commits by itself, and cannot be undone.")
     timeout_s: float | None = Field(None, gt=0, le=3600, description="Instead of the adapter's call_timeout_s.")
 
+    quirks: TableQuirks = Field(
+        default_factory=TableQuirks,
+        description="What its parameters, the columns of its rows and its value (`result`) keep in their own way.",
+    )
+
 
 class SqlConfig(AdapterConfig):
     """A database: PostgreSQL, MariaDB, MySQL, SQLite, Firebird, one through ODBC, or another with a dialect of SQLAlchemy."""
@@ -180,7 +185,8 @@ class SqlConfig(AdapterConfig):
     @property
     def has_code_pages(self) -> bool:
         """Tell whether a code page is declared anywhere."""
-        of_some = [each.quirks for each in self.tables.values()] + [each.quirks for each in self.statements.values()]
+        configured = (*self.tables.values(), *self.statements.values(), *self.procedures.values())
+        of_some = [each.quirks for each in configured]
         said: list[Quirks] = [self.quirks, *of_some, *(one for quirks in of_some for one in quirks.columns.values())]
         return any(quirks.code_page is not None for quirks in said)
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...connectors import sql_schema as schema
-from ...connectors.sql_model import Called, Procedure
+from ...connectors.sql_model import Called, Column, Procedure, Quirk
+from ...connectors.sql_quirks import quirky
+from ...core.errors import ConfigError
 from ...core.tool import Call, Tool
 from .config import ProcedureConfig
+from .quirks import Quirks, quirks_of
 
 if TYPE_CHECKING:
     from ...connectors.sql import Database
     from ...connectors.sql_session import Access
 
 
-def procedure_tool(database: Database, tool: str, name: str, config: ProcedureConfig) -> Tool:
+def procedure_tool(database: Database, tool: str, name: str, config: ProcedureConfig, every: Quirks) -> Tool:
     """Make the tool of a procedure; reads the catalogue."""
     from ...connectors import sql_calls as calls
-    from ...connectors.sql_procedures import reflect_procedure
     from ...connectors.sql_statements import Limits
 
-    procedure = reflect_procedure(database, config.procedure or name)
+    procedure = known(database, name, config, every)
     limits = Limits(config.max_rows, config.max_bytes)
     access = _access(config, procedure)
 
@@ -39,11 +42,35 @@ def procedure_tool(database: Database, tool: str, name: str, config: ProcedureCo
     return Tool(tool, about, config.effect, form, output, run, preview, timeout_s=config.timeout_s)
 
 
-def looked_up(database: Database, name: str, config: ProcedureConfig) -> str:
-    """Say for `check` what the catalogue knows of a procedure."""
+def known(database: Database, name: str, config: ProcedureConfig, every: Quirks) -> Procedure:
+    """Read what the catalogue knows of a procedure, with what is declared of it; ConfigError names what it does not have."""
     from ...connectors.sql_procedures import reflect_procedure
+    from ...connectors.sql_statements import EVERY
 
-    procedure = reflect_procedure(database, config.procedure or name)
+    found = reflect_procedure(database, config.procedure or name)
+    common, named = quirks_of(every, config.quirks)
+    result = (found.result,) if found.result is not None else ()
+    there = {column.name for column in (*found.rows, *result, *(argument.column for argument in found.arguments))}
+    if found.gives != "sets" and (strange := sorted(named.keys() - there)):
+        said = f"procedures.{name}: {found.full_name} has no parameter or column {strange[0]!r}"
+        raise ConfigError(said, field="quirks")
+
+    def meant(column: Column) -> Column:
+        return quirky(column, named.get(column.name, common))
+
+    kinds = {each: Column(each, "text", quirk=quirk) for each, quirk in named.items()}
+    return replace(
+        found,
+        arguments=tuple(replace(argument, column=meant(argument.column)) for argument in found.arguments),
+        rows=tuple(map(meant, found.rows)),
+        result=None if found.result is None else meant(found.result),
+        kinds=kinds if common == Quirk() else {**kinds, EVERY: Column(EVERY, "text", quirk=common)},
+    )
+
+
+def looked_up(database: Database, name: str, config: ProcedureConfig, every: Quirks) -> str:
+    """Say for `check` what the catalogue knows of a procedure."""
+    procedure = known(database, name, config, every)
     said = ", ".join(f"{argument.mode} {argument.column.name}" for argument in procedure.arguments)
     commits = config.transactional and config.effect != "read" and procedure.commits
     return f"{procedure.full_name}({said}){'; it may commit by itself: nothing undoes it' if commits else ''}"
