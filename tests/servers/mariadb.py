@@ -42,10 +42,16 @@ class MariaDB(process.Private):
         data = self.home / "data"
         if not data.exists():
             self._make_data(data)
-        places = [f"--datadir={data}", f"--socket={self.home}/socket", f"--pid-file={self.home}/pid"]
+        # a server that starts removes the temporary tables in its tmpdir, those of another server too
+        places = [
+            f"--datadir={data}",
+            f"--socket={self.home}/socket",
+            f"--pid-file={self.home}/pid",
+            f"--tmpdir={self.home}",
+        ]
         command = [self._server, "--no-defaults", *places, f"--port={self.port}", f"--init-file={self.home}/init.sql"]
         self._process = process.start([*command, *SETTINGS], self.log, user=self._account, cwd=self.home)
-        process.wait_until(self._ready, self._process, self.log, 60)
+        process.wait_until(self._ready, self._process, self.log, 120)
         return self
 
     def stop(self) -> None:
@@ -65,7 +71,7 @@ class MariaDB(process.Private):
 
         login: dict[str, Any] = {"host": self.host, "port": self.port, "user": self.username, "password": self.password}
         with (
-            pymysql.connect(database=database, autocommit=True, connect_timeout=10, **login) as connection,
+            pymysql.connect(database=database, autocommit=True, connect_timeout=60, **login) as connection,
             connection.cursor() as cursor,
         ):
             cursor.execute(statement)
