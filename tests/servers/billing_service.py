@@ -53,7 +53,7 @@ class BillingService(process.Private):
         text = WSDL.read_text()
         self.wsdl_file.write_text(re.sub(r'(<soap:address location=")[^"]*', rf"\g<1>{self.url}", text))
         self._process = self._launch()
-        process.wait_until(lambda: process.answers(self.port), self._process, self.log, 60)
+        process.wait_until(lambda: process.answers(self.port), self._process, self.log, 120)
         return self
 
     def stop(self) -> None:
@@ -116,5 +116,5 @@ class BillingService(process.Private):
     def _control(self, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"http://{self.host}:{self.port}/{path}", data, timeout=20) as answer:
+        with opener.open(f"http://{self.host}:{self.port}/{path}", data, timeout=60) as answer:
             return json.load(answer)

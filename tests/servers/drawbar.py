@@ -44,7 +44,7 @@ class Serving:
         }
         with self.log.open("ab") as log:
             self.process = warm.start(words, stdout=log, stderr=log, cwd=self.folder, env=environ)
-        wait_until(lambda: answers(self.port), self.process, self.log, 30)
+        wait_until(lambda: answers(self.port), self.process, self.log, 120)
         return self
 
     def __exit__(

@@ -37,7 +37,7 @@ class Dropping(process.Private):
 
     def run(self, command: list[str | Path]) -> None:
         self._process = process.start(command, self.log)
-        process.wait_until(lambda: process.answers(self.port), self._process, self.log, 20)
+        process.wait_until(lambda: process.answers(self.port), self._process, self.log, 120)
 
     def make_key(self, path: Path, *kind: str) -> None:
         subprocess.run([self._keygen, "-q", *kind, "-N", "", "-C", path.name, "-f", path], check=True)

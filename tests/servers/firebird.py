@@ -41,7 +41,7 @@ class Firebird(process.Private):
         if not (self.home / "firebird.conf").exists():
             self._make_root()
         self._process = process.start([self._server], self.log, cwd=self.home, env=self._environment())
-        process.wait_until(lambda: process.answers(self.port), self._process, self.log, 30)
+        process.wait_until(lambda: process.answers(self.port), self._process, self.log, 120)
         if not (self.home / "test.fdb").exists():
             self._create(self.home / "test.fdb")
         return self

@@ -46,7 +46,7 @@ class Postgres(process.Private):
         settings = [part for setting in (*SETTINGS, f"port={self.port}") for part in ("-c", setting)]
         command: list[str | Path] = [self._server, "-D", data, "-k", self.home, *settings]
         self._process = process.start(command, self.log, user=self._account, die_by=signal.SIGINT, cwd="/")
-        process.wait_until(self._ready, self._process, self.log, 60)
+        process.wait_until(self._ready, self._process, self.log, 120)
         return self
 
     def stop(self) -> None:
@@ -71,7 +71,7 @@ class Postgres(process.Private):
         import psycopg
 
         login: dict[str, Any] = {"host": self.host, "port": self.port, "user": self.username, "password": self.password}
-        with psycopg.connect(dbname=database, autocommit=True, connect_timeout=10, **login) as connection:
+        with psycopg.connect(dbname=database, autocommit=True, connect_timeout=60, **login) as connection:
             connection.execute(statement)
 
     def _make_cluster(self, data: Path) -> None:

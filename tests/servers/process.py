@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".servers"
 PR_SET_PDEATHSIG = 1
 _PORTS = random.SystemRandom()
+_LOTS = 8
 
 
 class Process(Protocol):
@@ -85,10 +86,15 @@ def binary(name: str, *patterns: str) -> str:
 
 
 def free_port() -> int:
-    """Give a port below those that the system gives to clients: one of theirs would be taken before the server listens."""
+    """
+    Give a port below those that the system gives to clients: one of theirs would be taken before the server listens.
+
+    Each process of a test run has a lot of its own: what one was given, and nobody listens on yet, another is not.
+    """
+    lot = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _LOTS
     while True:
         with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", _PORTS.randrange(10_000, 32_768)))
+            probe.bind(("127.0.0.1", _PORTS.randrange(10_000 + lot, 32_768, _LOTS)))
             return int(probe.getsockname()[1])
 
 

@@ -74,7 +74,7 @@ class RabbitMQ(process.Private):
             self._epmd = process.start(
                 [self._mapper, "-port", str(self._epmd_port), "-address", "127.0.0.1"], self.log, env=environment
             )
-            process.wait_until(lambda: process.answers(self._epmd_port), self._epmd, self.log, 20)
+            process.wait_until(lambda: process.answers(self._epmd_port), self._epmd, self.log, 120)
         self._process = process.start([self._program], self.log, env=environment)
         process.wait_until(self._ready, self._process, self.log, 120)
         return self
@@ -117,7 +117,7 @@ class RabbitMQ(process.Private):
         )
         request.add_header("Content-Type", "application/json")
         data = json.dumps(body).encode() if body is not None else None
-        with opener.open(request, data, timeout=20) as answer:
+        with opener.open(request, data, timeout=60) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 

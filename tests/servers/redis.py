@@ -43,7 +43,7 @@ class Redis(process.Private):
         }
         said = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         self._process = process.start([self._program, *said], self.log)
-        process.wait_until(lambda: process.answers(self.port), self._process, self.log, 20)
+        process.wait_until(lambda: process.answers(self.port), self._process, self.log, 120)
         return self
 
     def stop(self) -> None:

@@ -42,7 +42,7 @@ class SoapGsoap(process.Private):
             *(["mtom"] if self.mtom else []),
         ]
         self._process = process.start(command, self.log)
-        process.wait_until(lambda: process.answers(self.port), self._process, self.log, 20)
+        process.wait_until(lambda: process.answers(self.port), self._process, self.log, 120)
         return self
 
     def stop(self) -> None:

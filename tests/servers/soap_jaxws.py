@@ -42,7 +42,7 @@ class SoapJaxws(process.Private):
             *("Calc", self.url, HERE / "mime.wsdl"),
         ]
         self._process = process.start(command, self.log)
-        process.wait_until(lambda: "published" in self.log.read_text(), self._process, self.log, 60)
+        process.wait_until(lambda: "published" in self.log.read_text(), self._process, self.log, 120)
         return self
 
     def stop(self) -> None:

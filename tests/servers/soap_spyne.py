@@ -36,9 +36,9 @@ class SoapSpyne(process.Private):
             self.version,
         ]
         self._process = process.start(command, self.log)
-        process.wait_until(lambda: process.answers(self.port), self._process, self.log, 30)
+        process.wait_until(lambda: process.answers(self.port), self._process, self.log, 120)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(self.wsdl, timeout=20) as answer:
+        with opener.open(self.wsdl, timeout=60) as answer:
             self.wsdl_file.write_bytes(answer.read())
         return self
 
