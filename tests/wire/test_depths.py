@@ -35,10 +35,10 @@ def app(tmp_path, vhost):
 def test_the_depth_of_a_queue_is_told_once_it_is_known_and_a_dead_system_hides_no_other(app):
     began = time.monotonic()
     assert [value for metric, *value in app.gauges.read() if metric.name == "drawbar_system_queue_messages"] == []
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10
 
     while not (found := app.gauges._depths()):
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 60
         time.sleep(0.02)
 
     assert found == [("bus", "orders", 3)]

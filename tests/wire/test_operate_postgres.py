@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
+from waiting import eventually
 
 from drawbar.core.access import Caller
 from drawbar.core.announce import Announcer
@@ -41,12 +42,12 @@ def test_a_hold_is_seen_by_another_process_and_expires(journals):
     one, two = journals
     brake, seen = Brake(one, Holds(one), lambda: {"adapter": ["erp"]}), Holds(two)
     brake.hold("erp", caller=ME, reason="patching")
-    brake.hold("erp", caller=ME, until=datetime.now(UTC) + timedelta(seconds=2))
-    time.sleep(0.5)
+    brake.hold("erp", caller=ME, until=datetime.now(UTC) + timedelta(seconds=3))
+    eventually(lambda: seen.refusal("adapter:erp"))
     with pytest.raises(Held):
         seen.require("adapter:erp")
-    time.sleep(2)
-    seen.require("adapter:erp")
+    time.sleep(3)
+    eventually(lambda: seen.refusal("adapter:erp") is None)
     seen.sweep()
     seen.sweep()
     Floor(one, 100, lambda: 1).sweep()

@@ -12,6 +12,7 @@ import redis
 from scripted import ME, House
 from servers.rabbitmq import RabbitMQ
 from servers.redis import Redis
+from waiting import eventually
 
 from drawbar.connectors import celery
 from drawbar.connectors.celery import QUEUE, CeleryBell
@@ -43,7 +44,7 @@ def test_a_broker_that_goes_silent_is_away_and_holds_no_thread_for_ever(rabbitmq
     began = time.monotonic()
     with pytest.raises(Unavailable):
         bell.waiting()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
     between.flow()
     time.sleep(celery._AWAY_S)
@@ -71,6 +72,11 @@ def ended(house, ids, timeout_s=90):
     return Counter(house.engine.wait(one, timeout_s).state for one in ids)
 
 
+def owned(house, ids, worker):
+    """Tell whether a worker has begun anything."""
+    return any(f":{worker.pid}" in said["owner"] for one in ids for said in house.engine.attempts(one))
+
+
 def assert_once(url, ids):
     done = many.effects(url)
     assert [done[f"{one}/{name}"] for one in ids for name in many.WRITES] == [1] * len(ids) * len(many.WRITES)
@@ -82,7 +88,7 @@ def test_runs_are_rung_to_two_workers_and_one_may_be_killed(machines, tmp_path, 
     house = many.house(tmp_path, bell=CeleryBell(queue))
     first, second = machines.add(), machines.add()
     ids = [house.engine.start("sure", {}, caller=ME).id for _ in range(40)]
-    time.sleep(0.7)
+    eventually(lambda: owned(house, ids, first))
     os.kill(first.pid, signal.SIGKILL)
     states = ended(house, ids)
     owners = {said["owner"] for one in ids for said in house.engine.attempts(one)}
@@ -171,5 +177,5 @@ def test_a_broker_that_is_away_is_unavailable_and_soon_said_so(url):
     with pytest.raises(Unavailable):
         bell.waiting()
 
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
     assert "s3cret" not in str(away.value)

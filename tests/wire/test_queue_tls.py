@@ -4,9 +4,9 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 
 import pytest
+from waiting import eventually
 
 from drawbar.connectors.celery import CeleryBell
 from drawbar.core.errors import Unavailable
@@ -63,7 +63,7 @@ def test_a_broker_that_cannot_show_who_it_is_hears_nothing(certificate, monkeypa
     bell = CeleryBell(f"{scheme}://drawbar:s3cret@127.0.0.1:{listener.port}/0")
     with pytest.raises(Unavailable):
         bell.waiting()
-    time.sleep(0.5)  # it hears of the refusal after us
+    eventually(lambda: listener.refused)  # it hears of the refusal after us
     listener.close()
 
     assert listener.refused >= 1

@@ -62,7 +62,7 @@ def name():
     return f"test.{uuid4().hex[:8]}"
 
 
-def get(channel, queue, within_s=3):
+def get(channel, queue, within_s=30):
     """Wait for one message and acknowledge it; None when there is none."""
     ends = time.monotonic() + within_s
     while time.monotonic() < ends:
@@ -77,7 +77,7 @@ def depth(channel, queue):
     return channel.queue_declare(queue, passive=True).method.message_count
 
 
-def delivered(connection, got, count, within_s=3):
+def delivered(connection, got, count, within_s=30):
     ends = time.monotonic() + within_s
     while len(got) < count and time.monotonic() < ends:
         connection.process_data_events(time_limit=0.02)
@@ -406,7 +406,7 @@ def test_a_rejected_message_is_dead_lettered_with_its_story(channel, name, queue
     channel.queue_delete(name)
 
 
-def wait_get(channel, queue, within_s=3):
+def wait_get(channel, queue, within_s=30):
     ends = time.monotonic() + within_s
     while time.monotonic() < ends:
         got = channel.basic_get(queue)
@@ -475,9 +475,11 @@ def test_a_consumer_gets_no_more_than_its_prefetch(connect, channel, name):
     consuming.basic_qos(prefetch_count=2)
     consuming.basic_consume(name, lambda _, method, __, body: got.append((method.delivery_tag, body)))
 
+    delivered(connection, got, 2)
     assert delivered(connection, got, 3, within_s=0.3) == 2
     consuming.basic_ack(got[0][0])
-    assert delivered(connection, got, 4, within_s=0.5) == 3
+    delivered(connection, got, 3)
+    assert delivered(connection, got, 4, within_s=0.3) == 3
     consuming.basic_ack(got[-1][0], multiple=True)
     assert delivered(connection, got, 5) == 5
 
@@ -626,7 +628,7 @@ def test_a_client_without_heartbeats_is_taken_for_dead(connect, channel, name):
     dead = connect(heartbeat=1).channel()
     dead.basic_get(name)
 
-    assert get(channel, name, within_s=8)[2] == b"x"
+    assert get(channel, name)[2] == b"x"
 
 
 def test_many_threads_publish_and_consume_and_nothing_is_lost_or_doubled(connect, channel, name):
