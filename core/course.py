@@ -159,8 +159,8 @@ class Course:
         return True
 
     def _keep_attempt(self, claim: Claim, came: Came, attempt: int, error: str | None, *, accepted: bool) -> None:
-        """Keep how a claim ended; a first one that succeeds needs no row, since its task's own says all of it."""
-        if accepted and came.state == "succeeded" and claim.fence == 1 and not came.notes:
+        """Keep how a claim ended; a first one that succeeds needs no row: its task's own and its entry in the ledger say it."""
+        if accepted and came.state == "succeeded" and claim.fence == 1 and (came.entry is not None or not came.notes):
             return
         runs.add_attempt(
             self.conn,

@@ -357,7 +357,7 @@ class Work:
             return self._not_now(claim, outcome)
         if outcome.state == "done":
             kept = kept or self._guard.aside.keep(outcome.result, claim.run_id)
-            came = Came("succeeded", kept.text, notes=outcome.notes, kept=kept)
+            came = Came("succeeded", kept.text, entry=entry, notes=outcome.notes, kept=kept)
         else:
             came = self._failed(claim, effect, outcome, entry)
         return lambda conn: came

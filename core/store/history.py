@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select, text
 
-from .runs import DONE_AT_ONCE
+from .runs import AT_ONCE, DONE_AT_ONCE
 from .statement import Statement
 from .tables import attempts, definitions, events, runs, task_runs
 
@@ -18,8 +18,7 @@ _NUMBER = text(
 _NUMBERER = 0x44726177  # any number that no one else locks
 TRIES = (
     "SELECT run_id, task, item, fence, attempt, owner, state, error, notes, started_at, ended_at FROM attempts"
-    " UNION ALL SELECT run_id, task, item, fence, attempt, owner, state, error, NULL, started_at, finished_at FROM task_runs"
-    f" WHERE {DONE_AT_ONCE} AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.run_id = task_runs.run_id"
+    f" UNION ALL {AT_ONCE} WHERE {DONE_AT_ONCE} AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.run_id = task_runs.run_id"
     " AND attempts.task = task_runs.task AND attempts.item = task_runs.item AND attempts.fence = 1)"
 )
 """All attempts: those that have a row of their own, and those that succeeded at once, of which the task's row tells."""

@@ -306,6 +306,11 @@ _RESET = Statement(
 )
 DONE_AT_ONCE = "fence = 1 AND state = 'succeeded' AND owner IS NOT NULL"
 """Of a task's row: its first claim did it, and has no row among the attempts."""
+AT_ONCE = (
+    "SELECT run_id, task, item, fence, attempt, owner, state, error,"
+    " (SELECT notes FROM ledger WHERE ledger.id = task_runs.intent) AS notes, started_at, finished_at AS ended_at"
+    " FROM task_runs"
+)
 _ATTEMPT = Statement(
     "INSERT INTO attempts (run_id, task, item, fence, attempt, owner, state, error, notes, started_at, ended_at)"
     " VALUES (:run_id, :task, :item, :fence, :attempt, :owner, :state, :error, :notes, :started_at, :ended_at)"
@@ -319,9 +324,8 @@ _ENDED = Statement(
 )
 # Before a task's own row begins anew.
 _KEEP_TRIES = Statement(
-    "INSERT INTO attempts (run_id, task, item, fence, attempt, owner, state, error, started_at, ended_at)"
-    " SELECT run_id, task, item, fence, attempt, owner, state, error, started_at, finished_at FROM task_runs"
-    f" WHERE run_id = :run_id AND task = :task AND {DONE_AT_ONCE} ON CONFLICT DO NOTHING"
+    "INSERT INTO attempts (run_id, task, item, fence, attempt, owner, state, error, notes, started_at, ended_at)"
+    f" {AT_ONCE} WHERE run_id = :run_id AND task = :task AND {DONE_AT_ONCE} ON CONFLICT DO NOTHING"
 )
 _STATE = Statement(
     "SELECT state, fence, intent FROM task_runs WHERE run_id = :run_id AND task = :task AND item = :item"

@@ -197,6 +197,33 @@ def test_a_task_is_tried_again_when_nothing_happened_over_there(tmp_path):
         assert house.types(run.id).count("task.retry") == 2
 
 
+def test_what_was_done_at_once_has_an_attempt_and_keeps_it_when_it_is_done_again(tmp_path):
+    flow = steps(a={"with": {"n": 1}}, b={"needs": ["a"], "with": {"n": "${{ input.n }}"}})
+    with House(
+        tmp_path, reads(lambda given: given["n"] if given["n"] > 0 else _raise(Rejected("negative"))), flow
+    ) as house:
+        run = house.run("w", {"n": -1})
+        [first, failed] = house.engine.attempts(run.id)
+        assert (first["task"], first["attempt"], first["state"], first["error"]) == ("a", 1, "succeeded", None)
+        assert first["owner"] == failed["owner"] and failed["started_at"] >= first["ended_at"] >= first["started_at"]
+        assert house.engine.attempts(run.id, "a") == [first]
+
+        house.engine.retry(run.id, caller=ME, input={"n": 1}, from_task="a")
+        house.engine.wait(run.id, 60)
+
+        again = house.engine.attempts(run.id)
+        assert again[:2] == [first, failed]
+        assert [(one["task"], one["state"]) for one in again[2:]] == [("a", "succeeded"), ("b", "succeeded")]
+
+
+def test_the_attempt_of_a_write_done_at_once_says_when_it_left(tmp_path):
+    with House(tmp_path, {"do": ("write", lambda _: 1)}, steps(a={}, b={"needs": ["a"]})) as house:
+        run = house.run("w")
+
+        first, second = (one["notes"]["left_at"] for one in house.engine.attempts(run.id))
+        assert second > first > 0
+
+
 @pytest.mark.parametrize(
     ("error", "effect", "tries"),
     [
