@@ -45,7 +45,7 @@ def sync(
     file: Annotated[list[str] | None, typer.Option("--file", help="This file, again.", show_default=False)] = None,
     since: Annotated[str | None, typer.Option("--since", help="From this value of the cursor on.", show_default=False)] = None,
     until: Annotated[str | None, typer.Option("--until", help="Up to this value, itself included.", show_default=False)] = None,
-    prepare: Annotated[bool, typer.Option("--prepare", help="Print the DDL of the table that keeps the cursor in the target; run nothing.")] = False,
+    prepare: Annotated[bool, typer.Option("--prepare", help="Print the DDL of the table that keeps the cursor in the target, and its grants; run nothing.")] = False,
     date: Annotated[str | None, typer.Option("--date", help="The business date, YYYY-MM-DD.", show_default=False)] = None,
 ) -> None:  # fmt: skip
     """Run a sync to its end."""
@@ -99,7 +99,8 @@ def _prepare(ctx: typer.Context, name: str) -> None:
     elif found["ddl"] is None:
         say(f"{name} needs nothing beside its target", style="dim")
     else:
-        console().print(f"{found['ddl']};", highlight=False, markup=False, soft_wrap=True)
+        for statement in filter(None, (found["ddl"], found.get("grants"))):
+            console().print(f"{statement};", highlight=False, markup=False, soft_wrap=True)
 
 
 def _watched(service: Service, name: str, options: Json) -> Json:
@@ -121,7 +122,8 @@ def _watched(service: Service, name: str, options: Json) -> Json:
 
 def _report(name: str, run: Json) -> None:
     console().print(state(run["status"]).append(f"  {name}", style=""))
-    counts = {word: run.get(word) for word in ("read", "filtered", "written", "rejected", "portions")}
+    words = ("read", "filtered", "rejected") if run.get("dry_run") else ("read", "filtered", "written", "rejected")
+    counts = {word: run.get(word) for word in words}
     took = run.get("seconds")
     shown: dict[str, Any] = {word: f"{count:,}" for word, count in counts.items() if count}
     for word in ("deleted", "parked"):

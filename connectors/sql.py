@@ -112,6 +112,10 @@ class Database:
         return line
 
     @property
+    def user(self) -> str:
+        return self._url.username or ""
+
+    @property
     def dialect(self) -> str:
         return self._url.get_backend_name()
 

@@ -61,6 +61,39 @@ class Marks:
         text = str(CreateTable(self._table).compile(dialect=self._database.engine.dialect))
         return " ".join(text.split())
 
+    def grants(self) -> str | None:
+        """Give what lets our user keep cursors there; None where the database has no rights."""
+        if self._database.dialect == "sqlite":
+            return None
+        preparer = self._database.engine.dialect.identifier_preparer
+        user = preparer.quote(self._database.user)
+        if self._database.dialect in {"mysql", "mariadb"}:
+            with self._database.unit("read") as connection:
+                name, _, host = str(connection.exec_driver_sql("select current_user()").scalar_one()).rpartition("@")
+            user = f"'{name}'@'{host}'"
+        return f"GRANT SELECT, INSERT, UPDATE, DELETE ON {preparer.format_table(self._table)} TO {user}"
+
+    def refused(self) -> tuple[str, str] | None:
+        """Name the first right to write that we have not, with what the database says; statements that change nothing tell."""
+        columns = self._table.c
+        same = sa.select(columns.sync, columns.portion_id, columns.version).where(sa.false())
+        tried = {
+            "INSERT": sa.insert(self._table).from_select(
+                ["sync", "portion_id", "version"], same, include_defaults=False
+            ),
+            "UPDATE": sa.update(self._table).where(sa.false()).values(version=columns.version),
+            "DELETE": sa.delete(self._table).where(sa.false()),
+        }
+        if self._database.dialect == "sqlite":  # it has no rights, and one writer at a time
+            return None
+        for right, statement in tried.items():
+            try:
+                with self._database.unit("write") as connection:
+                    connection.execute(statement)
+            except Rejected as error:
+                return right, error.message
+        return None
+
     def prepare(self) -> None:
         """Make the table when it is not there; Rejected when we may not."""
         if self._exists():

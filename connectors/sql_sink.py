@@ -209,6 +209,9 @@ class TableSink:
     def ddl(self) -> str:
         return self._marks.ddl()
 
+    def grants(self) -> str | None:
+        return self._marks.grants()
+
     def rewind(self, cursor: Cursor) -> None:
         self._marks.rewind(cursor, forget=self._mode != "insert")
 
@@ -241,7 +244,7 @@ class TableSink:
             if self._wanted == "target" or self._mode == "insert":
                 raise ConfigError(
                     f"{self._database.name}: table {self._marks.name} cannot be made: {refused.message}",
-                    next=f"let somebody run: {self._marks.ddl()}; or use cursor: state with mode upsert",
+                    next=f"let somebody run what drawbar sync {self._sync} --prepare prints; or use cursor: state with mode upsert",
                 ) from refused
             return False
         try:
@@ -250,9 +253,17 @@ class TableSink:
             if self._wanted == "target" or self._mode == "insert":
                 raise ConfigError(
                     f"{self._database.name}: table {self._marks.name} is there and cannot be read: {refused.message}",
-                    next="let somebody grant SELECT, INSERT, UPDATE and DELETE on it; or name another with cursor_table",
+                    next=f"let somebody run: {self._marks.grants()}; or name another with cursor_table",
                 ) from refused
             return False
+        if (refused_right := self._marks.refused()) is not None:
+            right, why = refused_right
+            raise ConfigError(
+                f"{self._database.name}: table {self._marks.name}, where the cursor is kept, can be read and not written: "
+                f"{right} is refused: {why}",
+                field="to.cursor_table",
+                next=f"let somebody run: {self._marks.grants()}; or use cursor: state with mode upsert",
+            )
         return True
 
 

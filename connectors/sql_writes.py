@@ -68,6 +68,9 @@ class TablesSink:
     def ddl(self) -> str:
         return self._lead.ddl()
 
+    def grants(self) -> str | None:
+        return self._lead.grants()
+
     def rewind(self, cursor: Cursor) -> None:
         self._lead.rewind(cursor)
 

@@ -418,6 +418,9 @@ class Preparing(Protocol):
 
     def ddl(self) -> str: ...
 
+    def grants(self) -> str | None:
+        """Give what lets our user use it, where the system has rights."""
+
 
 @runtime_checkable
 class Rewinding(Protocol):

@@ -295,10 +295,11 @@ class Syncs:
                 sink.clear_stages()
 
     def prepare(self, name: str) -> dict[str, Any]:
-        """Give the DDL of what the target needs beside it, for whoever may run it; nothing is run."""
+        """Give the DDL of what the target needs beside it, and the rights, for whoever may run them; nothing is run."""
         with self._opened(name) as (_, sink):
-            ddl = sink.ddl() if isinstance(sink, Preparing) and self._config(name).to.cursor != "state" else None
-        return {"name": name, "ddl": ddl}
+            if not isinstance(sink, Preparing) or self._config(name).to.cursor == "state":
+                return {"name": name, "ddl": None, "grants": None}
+            return {"name": name, "ddl": sink.ddl(), "grants": sink.grants()}
 
     def _rewind(self, name: str, value: Any) -> None:
         with self._opened(name) as (_, sink):
