@@ -78,7 +78,8 @@ class MariaDB(process.Private):
 
     def _make_data(self, data: Path) -> None:
         user = [f"--user={self._account}"] if self._account else []
-        options = ["--no-defaults", *user, f"--datadir={data}", "--auth-root-authentication-method=normal"]
+        places = [f"--datadir={data}", f"--tmpdir={self.home}"]
+        options = ["--no-defaults", *user, *places, "--auth-root-authentication-method=normal"]
         maker = process.start([self._installer, *options], self.log, cwd=self.home)
         if maker.wait(120):
             raise RuntimeError(f"mariadb-install-db failed:\n{self.log.read_text()[-2000:]}")
