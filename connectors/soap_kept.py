@@ -37,7 +37,7 @@ from .soap_types import (
 )
 
 log = structlog.get_logger("drawbar.soap")
-_FORM = 4
+_FORM = 5
 """Goes up when what is written here changes within one version."""
 _FACETS = [each.name for each in fields(Facets)]
 

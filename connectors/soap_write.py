@@ -161,9 +161,9 @@ class Writers:
         def write(value: Any, out: Out) -> None:
             try:
                 declared, said = text(value, "q")
+                out.append(f"{start}{declared}>{escaped(said)}{end}")
             except BadValue as error:
                 raise Unfit(str(error)) from None
-            out.append(f"{start}{declared}>{said}{end}")
 
         return write
 
@@ -411,7 +411,7 @@ def _in_attribute(each: Attribute, at: int) -> Callable[[Any, str], str]:
 
     def write(value: Any, name: str) -> str:
         declared, said = names(value, f"q{at}_")
-        return f'{declared} {name}="{said}"'
+        return f'{declared} {name}="{quoted(said)}"'
 
     return write
 
@@ -422,7 +422,8 @@ def _named_text(kind: Simple, others: Callable[[Any], str] | None) -> tuple[Call
 
     def said(value: Any) -> tuple[str, str]:
         try:
-            return text(value[TEXT_KEY], "q")
+            declared, plain = text(value[TEXT_KEY], "q")
+            return declared, escaped(plain)
         except KeyError:
             raise Unfit("it is missing", TEXT_KEY) from None
         except BadValue as error:

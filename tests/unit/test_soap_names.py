@@ -32,6 +32,12 @@ SCHEMA = """
   <xs:simpleType name="Some"><xs:restriction base="Any">
     <xs:enumeration value="7"/><xs:enumeration value="b"/></xs:restriction></xs:simpleType>
   <xs:simpleType name="Odd"><xs:restriction base="Digits"><xs:pattern value="[0-9]( [0-9])*"/></xs:restriction></xs:simpleType>
+  <xs:simpleType name="Either"><xs:union memberTypes="xs:int Step xs:QName xs:string"/></xs:simpleType>
+  <xs:simpleType name="Eithers"><xs:list itemType="Either"/></xs:simpleType>
+  <xs:simpleType name="Fault"><xs:restriction><xs:simpleType><xs:union memberTypes="xs:int xs:QName"/></xs:simpleType>
+    <xs:enumeration value="7"/><xs:enumeration value="c:late"/></xs:restriction></xs:simpleType>
+  <xs:complexType name="Said"><xs:simpleContent><xs:extension base="Either"><xs:attribute name="by" type="Either"/>
+  </xs:extension></xs:simpleContent></xs:complexType>
   <xs:complexType name="Code"><xs:simpleContent><xs:extension base="xs:QName">
     <xs:attribute name="of" type="xs:QName"/><xs:attribute name="n" type="xs:int"/></xs:extension></xs:simpleContent></xs:complexType>
   <xs:element name="Ask"><xs:complexType><xs:sequence>
@@ -44,6 +50,10 @@ SCHEMA = """
     <xs:element name="rates" type="Rates" minOccurs="0"/>
     <xs:element name="some" type="Some" minOccurs="0"/>
     <xs:element name="odd" type="Odd" minOccurs="0"/>
+    <xs:element name="either" type="Either" minOccurs="0"/>
+    <xs:element name="eithers" type="Eithers" minOccurs="0"/>
+    <xs:element name="fault" type="Fault" minOccurs="0"/>
+    <xs:element name="said" type="Said" minOccurs="0"/>
   </xs:sequence><xs:attribute name="kind" type="xs:QName" default="c:red"/><xs:attribute name="other" type="xs:QName"/>
   </xs:complexType></xs:element>
 </xs:schema>"""
@@ -79,6 +89,12 @@ def read_back(ask: Bound, element: etree._Element) -> dict[str, Any]:
         {"kind": "{urn:a}x", "other": "{urn:b}y"},
         {"pair": [3, 4], "way": ["b", "a"], "some": 7, "odd": [1, 2]},
         {"some": "b", "rates": ["1.0", "2.50"]},
+        *({"either": each} for each in (12, "a", "{urn:a&b}x", "bare", 'two <words> & "more"')),
+        {"eithers": [1, "b", "{urn:a}x", "{urn:b}y", "{urn:a}z", "bare"]},
+        {"fault": "{urn:colours}late"},
+        {"fault": 7},
+        {"said": {"value": "{urn:a}x", "by": "{urn:b}y"}},
+        {"said": {"value": 'a & "b"', "by": 'c < "d"'}},
     ],
     ids=str,
 )
@@ -106,6 +122,9 @@ def test_what_is_sent_is_valid_and_comes_back(ask: Bound, given: dict[str, Any])
         {"some": 8},
         {"some": "a"},
         {"odd": [12]},
+        {"fault": 8},
+        {"fault": "{urn:names}late"},
+        {"either": "bell \x07"},
     ],
     ids=str,
 )
@@ -124,6 +143,12 @@ def test_a_prefix_is_what_its_message_declares(ask: Bound) -> None:
 
     assert found["name"] == "{urn:other}a" and found["colour"] == "{urn:colours}red" and found["kind"] == "{urn:other}k"
     assert found["names"] == ["{urn:other}a", "lost:b", "{urn:names}c"]
+    text = text.replace(
+        "<some>b</some>", "<either>c:a</either><eithers>1 c:a lost:b b</eithers><fault> x:late </fault>"
+    )
+    more = read_back(ask, etree.fromstring(text.replace("<fault>", '<fault xmlns:x="urn:colours">')))
+    assert more["either"] == "{urn:other}a" and more["eithers"] == [1, "{urn:other}a", "lost:b", "b"]
+    assert more["fault"] == "{urn:colours}late"
     assert found["code"] == [{"value": "{urn:inner}v", "of": "{urn:inner}o"}]
 
 
@@ -133,6 +158,7 @@ def test_the_schemas_name_the_values(ask: Bound) -> None:
     assert fields["colour"]["enum"] == ["{urn:colours}red", "{urn:names}own"]
     assert fields["pair"]["enum"] == [[1, 2], [3, 4]] and fields["way"]["enum"] == [["a", "b"], ["b", "a"]]
     assert fields["some"]["enum"] == [7, "b"] and "1.0 2.50" in fields["rates"]["description"]
+    assert fields["fault"]["enum"] == [7, "{urn:colours}late"]
     assert fields["kind"]["default"] == "{urn:colours}red"
 
 
