@@ -185,8 +185,9 @@ class SqlConfig(AdapterConfig):
     @property
     def has_code_pages(self) -> bool:
         """Tell whether a code page is declared anywhere."""
-        configured = (*self.tables.values(), *self.statements.values(), *self.procedures.values())
-        of_some = [each.quirks for each in configured]
+        of_some = [each.quirks for each in self.tables.values()]
+        of_some += [each.quirks for each in self.statements.values()]
+        of_some += [each.quirks for each in self.procedures.values()]
         said: list[Quirks] = [self.quirks, *of_some, *(one for quirks in of_some for one in quirks.columns.values())]
         return any(quirks.code_page is not None for quirks in said)
 
