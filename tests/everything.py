@@ -73,6 +73,7 @@ def note(arguments: dict[str, Any], call: Call) -> int:
 
 
 def wait(arguments: dict[str, Any], call: Call) -> str:
+    Path("waiting").touch()
     time.sleep(arguments["seconds"])
     return "waited"
 

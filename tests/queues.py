@@ -25,6 +25,6 @@ def opening(folder: Path) -> Iterator[Callable[..., AmqpAdapter]]:
         yield open_adapter
 
 
-def run(adapter: AmqpAdapter, name: str, timeout_s: float = 5, **arguments: Any) -> Any:
+def run(adapter: AmqpAdapter, name: str, timeout_s: float = 20, **arguments: Any) -> Any:
     tool = next(one for one in adapter.tools() if one.name == name)
     return tool.run(arguments, Call(f"call-{uuid4().hex}", "test", time.monotonic() + timeout_s))

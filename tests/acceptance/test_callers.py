@@ -18,6 +18,7 @@ from jwt.utils import base64url_encode
 from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
+from waiting import eventually
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -57,10 +58,8 @@ def test_until_there_is_a_key_loopback_is_open_and_then_it_is_not(place):
         assert served.ask("GET", "/workflows").status_code == 200
 
         key = make_key(place, "clerk")["key"]
-        time.sleep(1.2)
 
-        refused = served.ask("GET", "/workflows")
-        assert refused.status_code == 401
+        refused = eventually(lambda: served.ask("GET", "/workflows"), lambda answer: answer.status_code == 401)
         assert refused.headers["WWW-Authenticate"] == "Bearer"
         assert refused.json()["happened"] == "no"
         assert "drawbar keys add" in refused.json()["next"]
@@ -83,13 +82,12 @@ def test_a_key_opens_what_its_agent_and_its_own_scopes_allow(place):
         assert run["caller"] == "lead"
 
 
-def test_a_revoked_or_expired_key_opens_nothing_within_two_seconds(place):
+def test_a_revoked_or_expired_key_soon_opens_nothing(place):
     made, short = make_key(place, "clerk"), make_key(place, "clerk", "--days", "0.01")
     with Serving(AGENTS, at=place) as served:
         assert served.ask("GET", "/runs", headers=bearer(made["key"])).status_code == 200
         drawbar(place, "keys", "revoke", made["id"], "--reason", "it leaked")
-        time.sleep(2)
-        assert served.ask("GET", "/runs", headers=bearer(made["key"])).status_code == 401
+        eventually(lambda: served.ask("GET", "/runs", headers=bearer(made["key"])).status_code == 401)
         assert served.ask("GET", "/runs", headers=bearer(short["key"])).status_code == 200
 
     listed = {one["id"]: one for one in json.loads(drawbar(place, "--json", "keys", "list"))}

@@ -12,6 +12,7 @@ import pytest
 from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
+from waiting import eventually
 
 LANDSCAPE = """\
 version: 1
@@ -77,10 +78,11 @@ def rows(serving: Serving) -> int:
 def test_a_held_system_is_told_by_every_face_and_works_again_when_it_is_released(here):
     with Serving(LANDSCAPE, at=furnished("holds")) as serving:
         drawbar(serving, "hold", "erp", "--until", "2h", "--reason", "patching", here=here)
-        time.sleep(1)
 
-        refused = serving.ask("POST", "/tools/erp.count_orders/call", json={"arguments": {}})
-        assert refused.status_code == 503
+        def call():
+            return serving.ask("POST", "/tools/erp.count_orders/call", json={"arguments": {}})
+
+        refused = eventually(call, lambda answer: answer.status_code == 503)
         assert "patching" in refused.json()["detail"]
         assert int(refused.headers["Retry-After"]) > 7000
         assert "patching" in drawbar(serving, "call", "erp.count_orders", code=4, here=here)

@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from servers.drawbar import Serving
 from servers.process import folder
+from waiting import eventually
 
 LANDSCAPE = """\
 version: 1
 workflows:
-  slow: { description: Waits., tasks: { pause: { wait_s: 1 } } }
+  slow: { description: Waits., tasks: { pause: { wait_s: 2 } } }
   nothing: { description: Nothing. }
 """
 
@@ -58,7 +59,7 @@ def test_while_the_first_is_worked_on_the_second_is_told_to_wait(three):
     key = keyed(f"slow-{time.time_ns()}")
     with ThreadPoolExecutor() as pool:
         first = pool.submit(three[0].ask, "POST", "/workflows/slow/run?wait_s=10", headers=key)
-        time.sleep(0.5)
+        eventually(lambda: is_taken(three[0].folder, key["Idempotency-Key"]))
         second = three[1].ask("POST", "/workflows/slow/run?wait_s=10", headers=key)
 
     assert (first.result().status_code, second.status_code) == (200, 409)

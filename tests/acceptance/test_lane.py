@@ -101,7 +101,7 @@ def rest(house, tool, arguments, agent="clerk", **headers):
 
 def ask(house, path, said, agent, headers):
     bearer = {"Authorization": f"Bearer {house.keys[agent]}"}
-    return house.post(house.url + path, json=said, headers={**bearer, **headers}, timeout=20)
+    return house.post(house.url + path, json=said, headers={**bearer, **headers}, timeout=60)
 
 
 def alike(short, long):
@@ -260,9 +260,9 @@ def test_a_statement_that_takes_too_long_ends_with_its_time(house):
         way(house, name, {"s": 0})
         way(house, name, {"s": 0})
         began = time.monotonic()
-        said = way(house, name, {"s": 9}).text
+        said = way(house, name, {"s": 30}).text
 
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         assert '"unavailable' in said.replace("\\", "")
 
 

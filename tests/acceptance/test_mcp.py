@@ -174,7 +174,7 @@ def test_a_write_that_another_person_must_approve_is_asked_after_by_its_id(serve
 
     done = warm.run(["approve", waiting["id"]], cwd=served.folder)
     assert done.returncode == 0, done.stderr
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while (said := call(at, "drawbar_status", id=waiting["id"]).structured_content)["status"] != "done":
         assert time.monotonic() < until
         time.sleep(0.2)

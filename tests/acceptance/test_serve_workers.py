@@ -126,7 +126,8 @@ def test_sigterm_lets_all_processes_finish_what_they_do(pg_url):
         soon(lambda: len(children(served)) == 2)
         for _ in range(8):
             served.ask("POST", "/workflows/slow/run")
-        time.sleep(0.5)
+        with psycopg.connect(pg_url.replace("+psycopg", ""), autocommit=True) as conn:
+            soon(lambda: conn.execute(f"select 1 from ({TRIES}) as tries").fetchone())
         code = served.end()
 
     with psycopg.connect(pg_url.replace("+psycopg", "")) as conn:

@@ -93,7 +93,7 @@ def test_a_system_that_hangs_a_hundred_callers_leaves_the_others_alone(hanging, 
         serving.process.kill()
 
 
-def _until(true, within_s=30):
+def _until(true, within_s=60):
     end = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < end, "it did not come"
@@ -101,8 +101,8 @@ def _until(true, within_s=30):
 
 
 def test_five_hundred_callers_of_a_slow_tool_are_served_at_once_where_its_budget_lets_them(tmp_path):
-    """A tool of one second: what 500 callers ask is under way together, and not 64 at a time."""
-    most = Most(1.0)
+    """A tool of two seconds: what 500 callers ask is under way together, and not 64 at a time."""
+    most = Most(2.0)
     with (
         SoapService(WSDL, {**Billing().answers, "FindInvoice": most}) as service,
         Serving(landscape(tmp_path, service.url, concurrency=500)) as serving,
@@ -112,7 +112,7 @@ def test_five_hundred_callers_of_a_slow_tool_are_served_at_once_where_its_budget
             answers = list(pool.map(lambda _: rest(serving, "legacy.FindInvoice", {"orderId": 1}), range(400)))
 
     assert [status for status, _ in answers] == [200] * 400
-    assert most.seen > 150
+    assert most.seen > 130
 
 
 class Most:

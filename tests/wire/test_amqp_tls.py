@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from servers import process
 from servers.rabbitmq import RabbitMQ
+from waiting import eventually
 
 from drawbar.connectors.amqp import Endpoint, Tls
 from drawbar.core.errors import ConfigError, OutcomeUnknown, Unavailable
@@ -163,7 +164,7 @@ def test_over_a_restart_in_the_middle_nothing_is_lost_on_quorum_queues(open_adap
     sending.join(90)
     assert not sending.is_alive()
     run(adapter, "publish_out", body={"n": -2}, timeout_s=30)
-    queues.eventually(lambda: len({one.id for one in seen}), lambda count: count == 9002, 90)
+    eventually(lambda: len({one.id for one in seen}), lambda count: count == 9002, 90)
     stop.set()
     watched.join(60)
 

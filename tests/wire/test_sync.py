@@ -334,11 +334,10 @@ def test_a_million_values_are_exact(ends: tuple[str, str], night: Any) -> None:
 def test_a_large_table_goes_through_in_batches(ends: tuple[str, str], night: Any) -> None:
     fill(ends[0], range(20_000))
     copy = night(ends, to={"mode": "insert"}, batch_rows=5000, **{"from": {"adapter": "erp", "table": "orders"}})
-    began = time.monotonic()
 
     assert copy.run("copy")["written"] == 20_000
 
-    assert time.monotonic() - began < 20 and same(ends)
+    assert same(ends)
 
 
 KILLS = 25

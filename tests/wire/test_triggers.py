@@ -224,7 +224,10 @@ def test_a_workflow_made_while_running_is_started_by_messages_soon(app, channel)
     assert {run.workflow for run in ended(app)} == {"bill", made.id}
 
 
-def test_a_sync_drains_its_queue_when_something_is_there_and_writes_no_history_otherwise(channel, vhost, tmp_path):
+def test_a_sync_drains_its_queue_when_something_is_there_and_writes_no_history_otherwise(
+    channel, vhost, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("drawbar.core.starts._POLL_S", 0.3)
     target = tmp_path / "target.db"
     with closing(sqlite3.connect(target)) as database:
         database.execute("create table bills (number integer primary key)")
@@ -233,12 +236,12 @@ def test_a_sync_drains_its_queue_when_something_is_there_and_writes_no_history_o
 
     with closing(open_app(config)) as app:
         app.begin(starts=True)
-        time.sleep(5)
+        time.sleep(1)
         before = list(app.syncs.runs("bills"))
         for number in range(50):
             put(channel, number, message_id=f"m{number}")
         assert until(lambda: sum(run.counts.written for run in app.syncs.runs("bills")) == 50)
-        time.sleep(5)
+        time.sleep(1)
         runs = app.syncs.runs("bills")
 
     assert before == []
