@@ -48,6 +48,8 @@ _PYTHON: dict[type, Kind] = {
     bool: "boolean", int: "integer", float: "float", Decimal: "decimal", str: "text", bytes: "bytes", bytearray: "bytes",
     date: "date", time: "time", datetime: "timestamp", UUID: "uuid",
 }  # fmt: skip
+_FEW = 8
+"""Of so few values each is looked at by itself: a row by its key is one."""
 _SIZED = frozenset({str, bytes})
 _BIGINT_BYTES = 8
 _INTEGER_DIGITS = 11
@@ -373,6 +375,8 @@ def row_bytes(values: Sequence[Any]) -> int:
 
 def more_bytes(column: Sequence[Any]) -> int:
     """Give by how much the values of one column are larger in `row_bytes` than as many numbers."""
+    if len(column) < _FEW:
+        return sum([len(value) - 16 for value in column if type(value) in _SIZED])
     more, kinds = 0, set(map(type, column))
     for kind in kinds & _SIZED:
         found = column if len(kinds) == 1 else [value for value in column if type(value) is kind]

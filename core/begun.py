@@ -68,7 +68,7 @@ class Begun:
         if self.later is None or outcome.state != "done":
             return self._shown(self._ended(outcome))
         self.later.append(partial(self._noted, outcome, time.perf_counter() - self._began))
-        return self._shown(Answer(outcome.result, self._call_id))
+        return self._shown(Answer(outcome.result, self._call_id, text=outcome.text))
 
     def rest(self) -> Answer:
         """Do what is left, on a thread; raises one of the five."""
@@ -132,4 +132,4 @@ class Begun:
         prepared = self._prepared
         if not prepared.tool.rules.hides:
             return answer
-        return replace(answer, result=self._guard.shown(prepared.tool.name, answer.result, prepared.caller))
+        return replace(answer, result=self._guard.shown(prepared.tool.name, answer.result, prepared.caller), text=None)

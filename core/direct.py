@@ -61,7 +61,9 @@ class Direct:
             self._limits.step(caller)
             with self._limits.at_work(caller):
                 answer = self.made(prepared, key, code, asker)
-        return replace(answer, result=self._guard.shown(tool, answer.result, caller)) if rules.hides else answer
+        if rules.hides:
+            return replace(answer, result=self._guard.shown(tool, answer.result, caller), text=None)
+        return answer
 
     def standing(self, tool: str, caller: Caller) -> bool | None:
         """Tell whether a call could be begun: at once, or (False) when a place comes free. None: it is for a thread."""
@@ -69,7 +71,9 @@ class Direct:
         bound = guard.landscape.known(tool)
         if bound is None or bound.tool.begin is None or bound.tenant is not None or caller.is_limited:
             return None
-        if guard.witness.spans is not None or not guard.holds.is_known or guard.queues.of_tool(tool) is not None:
+        if guard.witness.spans is not None or not guard.holds.is_known:
+            return None
+        if guard.queues.of_adapter(bound.adapter) is not None:
             return None
         return bound.share.begins(bound.effect, bound.timeout_s)
 

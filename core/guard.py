@@ -16,8 +16,6 @@ from functools import partial
 from typing import Any, Literal
 
 import structlog
-from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt, stop_after_delay
-from tenacity.wait import wait_exponential_jitter
 
 from .access import Caller
 from .aside import Aside, Kept
@@ -31,29 +29,28 @@ from .holds import Holds
 from .landscape import Bound, Landscape
 from .masking import Vault, masked, texts_at, told_by, without
 from .outcome import Outcome, by_rules, defect, filled, storable, veiled
-from .policy import verdict
 from .prepared import Prepared, approval_of, busy_with, forbidden, value_of
 from .queues import Queues
 from .store import codes, events, ledger
 from .store.ids import new_id
 from .store.journal import Connection, Journal
 from .tool import PATIENT, Asker, Call, Progress, Seen, no_progress
+from .tries import TRIES, tried
 from .values import ClaimCheck, dump, load, moment
 from .witness import Witness
 
 log = structlog.get_logger("drawbar.guard")
-_TRIES = 3
 _CODE_S = 600
 _NEXT = "next"
 _MARGIN_S = 60  # a lease and some more: after that, who recorded an intent has surely given up
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """
     What a direct call gives. `waiting`: another person must approve, `id` is the question's.
 
-    `repeated` says that it is the first answer of the same key.
+    `repeated` says that it is the first answer of the same key; `text` is the result's outward form, where that is at hand.
     """
 
     result: Any
@@ -61,6 +58,7 @@ class Answer:
     repeated: bool = False
     state: Literal["done", "waiting"] = "done"
     run_id: str | None = None
+    text: bytes | None = None
 
 
 class Guard:
@@ -103,7 +101,8 @@ class Guard:
     def _prepared(self, tool: str, arguments: Any, caller: Caller, *, outside: bool, once: str | None) -> Prepared:
         bound = self._free(tool, caller.tenant)
         caller = self._permit(bound, caller)
-        arguments = self._with_token(bound, arguments)
+        if bound.rules.hides:
+            arguments = self._with_token(arguments, bound)
         try:
             checked = bound.arguments.arguments({} if arguments is None else arguments, outside=outside)
         except InputError as error:
@@ -130,6 +129,8 @@ class Guard:
 
     def _free(self, tool: str, tenant: str | None = None) -> Bound:
         """Find a tool whose system, and whose feed, nobody holds."""
+        if not self.holds.live():
+            return self.landscape.tool(tool, tenant)
         self.holds.require_tool(tool.partition(".")[0])
         bound = self.landscape.tool(tool, tenant)
         self._unheld(bound)
@@ -264,11 +265,9 @@ class Guard:
                 shown = {**shown, _NEXT: self.vault.seal(following)}
         return shown
 
-    def _with_token(self, bound: Bound, arguments: Any) -> Any:
+    def _with_token(self, arguments: Any, bound: Bound) -> Any:
         """Open the token of a page that `shown` sealed."""
-        if not bound.rules.hides or not isinstance(arguments, Mapping):
-            return arguments
-        following = arguments.get(_NEXT)
+        following = arguments.get(_NEXT) if isinstance(arguments, Mapping) else None
         if not isinstance(following, str) or not self.vault.sealed(following):
             return arguments
         try:
@@ -345,7 +344,7 @@ class Guard:
             caller=prepared.caller.name,
             hash=prepared.hash,
             arguments=self.to_keep(prepared.arguments, (*rules.personal, *rules.secret), entry_id),
-            expires_at=now + min(prepared.tool.timeout_s, timeout_s or prepared.tool.timeout_s) * _TRIES + _MARGIN_S,
+            expires_at=now + min(prepared.tool.timeout_s, timeout_s or prepared.tool.timeout_s) * TRIES + _MARGIN_S,
             key=prepared.key,
             key_s=rules.key_h * 3600,
             run_id=run_id,
@@ -389,7 +388,7 @@ class Guard:
         else:
             self.witness.called(prepared, call_id, outcome)
         if outcome.state == "done":
-            return Answer(outcome.result, call_id)
+            return Answer(outcome.result, call_id, text=outcome.text)
         error = outcome.raised()
         if outcome.state == "unknown" and prepared.tool.effect == "write":
             error.id = call_id
@@ -460,26 +459,11 @@ class Guard:
     def _tried(
         self, prepared: Prepared, call_id: str, timeout_s: float | None, asker: Asker, *, batch: bool = False
     ) -> Outcome:
-        limit = min(prepared.tool.timeout_s, timeout_s or prepared.tool.timeout_s)
-        until = time.monotonic() + limit
-
-        def again(outcome: Outcome) -> bool:
-            if (
-                outcome.recovery is None
-                or outcome.at_once
-                or verdict(outcome.recovery, prepared.tool.effect) != "again"
-            ):
-                return False
-            return time.monotonic() + (outcome.retry_after_s or 0) < until
-
-        def tried() -> Outcome:
-            left_s = max(until - time.monotonic(), 0.001)
-            return self.perform(
-                prepared, call_id=call_id, timeout_s=left_s, leaving=asker.leaving, batch=batch, progress=asker.progress
-            )
-
-        outcome = tried()
-        return _retried(outcome, again, tried, limit) if again(outcome) else outcome
+        limit_s = min(prepared.tool.timeout_s, timeout_s or prepared.tool.timeout_s)
+        perform = partial(
+            self.perform, prepared, call_id=call_id, leaving=asker.leaving, batch=batch, progress=asker.progress
+        )
+        return tried(prepared.tool.effect, limit_s, lambda left_s: perform(timeout_s=left_s))
 
     def conclude(
         self, conn: Any, prepared: Prepared, entry_id: str, outcome: Outcome, kept: Kept | None = None
@@ -557,25 +541,6 @@ class Guard:
         env["result"] = outcome.result
         done = rule.done.fill(env)
         return Seen(done is True, filled(rule.result, env) if done is True else None)
-
-
-def _retried(first: Outcome, again: Callable[[Outcome], bool], tried: Callable[[], Outcome], limit: float) -> Outcome:
-    """Try again what failed once; `first` is the outcome of the first try."""
-    backoff = wait_exponential_jitter(multiplier=0.1, max=2)
-    known = [first]
-
-    def wait_s(state: RetryCallState) -> float:
-        asked_s = state.outcome.result().retry_after_s if state.outcome else None
-        return max(backoff(state), asked_s or 0)
-
-    retrying = Retrying(
-        stop=stop_after_attempt(_TRIES) | stop_after_delay(limit),
-        wait=wait_s,
-        retry=retry_if_result(again),
-        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-    )
-    outcome: Outcome = retrying(lambda: known.pop() if known else tried())
-    return outcome
 
 
 def _would(prepared: Prepared) -> Any:

@@ -91,7 +91,7 @@ class Holds:
 
     def refresh(self) -> None:
         """Look again when it is time, where that is a look at our own file: whoever calls here must not wait for a line."""
-        if self._journal.is_sqlite and time.monotonic() >= self._until:
+        if time.monotonic() >= self._until and self._journal.is_sqlite:
             self.renew()
 
     def live(self) -> Mapping[str, dict[str, Any]]:

@@ -34,7 +34,7 @@ _ROOM_S = 1.0
 _SWEEP_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Standing:
     """How an agent stands with its minute: what is left of the limit, and when more is."""
 

@@ -91,15 +91,26 @@ class Meter:
             series[labels] = series.get(labels, 0) + by
 
     def time(self, metric: Metric, seconds: float, *labels: str) -> None:
-        series = self._times[metric.name]
-        at = bisect_left(SHORT_S, seconds)
         with self._lock:
-            times = series.get(labels)
-            if times is None:
-                labels = labels if len(series) < MAX_SERIES else ("other",) * len(labels)
-                times = series.setdefault(labels, _Times())
-            times.counts[at] += 1
-            times.sum += seconds
+            self._time(metric, seconds, labels)
+
+    def attempt(self, seconds: float, labels: Labels, outcome: str) -> None:
+        """Time and count an attempt to call a tool, under one lock: every call has one."""
+        counts, called = self._counts[TOOL_CALLS.name], (*labels, outcome)
+        with self._lock:
+            self._time(TOOL_SECONDS, seconds, labels)
+            if called not in counts and len(counts) >= MAX_SERIES:
+                called = ("other",) * len(called)
+            counts[called] = counts.get(called, 0) + 1
+
+    def _time(self, metric: Metric, seconds: float, labels: Labels) -> None:
+        series = self._times[metric.name]
+        times = series.get(labels)
+        if times is None:
+            labels = labels if len(series) < MAX_SERIES else ("other",) * len(labels)
+            times = series.setdefault(labels, _Times())
+        times.counts[bisect_left(SHORT_S, seconds)] += 1
+        times.sum += seconds
 
     def snapshot(self) -> dict[str, list[list[Any]]]:
         """Give all series as plain JSON: by metric, labels with a number, or with a histogram's counts and sum."""

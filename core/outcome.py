@@ -26,6 +26,7 @@ from .prepared import Prepared
 from .values import write_json
 
 log = structlog.get_logger("drawbar.guard")
+_SHORT_BYTES = 65_536
 State = Literal["done", "rejected", "unavailable", "unknown", "failed"]
 _STATES: dict[str, State] = {"rejected": "rejected", "unavailable": "unavailable", "unknown": "unknown"}
 
@@ -47,6 +48,8 @@ class Outcome:
     """Nothing left us, and a direct caller is told so at once."""
     is_json: bool = field(default=False, compare=False)
     """Its result was seen to be JSON."""
+    text: bytes | None = field(default=None, compare=False, repr=False)
+    """The outward form of its result as it was written to be compared, where that is short."""
 
     @classmethod
     def of_error(cls, error: DrawbarError, notes: dict[str, Any]) -> Outcome:
@@ -124,13 +127,15 @@ def defect(bound: Bound, error: Exception) -> DrawbarError:
 
 def _compared(bound: Bound, outcome: Outcome) -> Outcome:
     """Compare an answer with its tool's schema."""
-    is_json = True
+    is_json, text = True, b""
     try:
-        deviation = bound.answer.deviation(outcome.result)
+        text = write_json(outcome.result)
+        deviation = bound.answer.deviation(outcome.result, text)
     except (TypeError, ValueError, RecursionError) as error:
         is_json, deviation = False, f"the answer is no JSON: {error}"
     if deviation is None:
         outcome.is_json = True
+        outcome.text = text if len(text) <= _SHORT_BYTES else None
         return outcome
     log.warning("answer.deviates", tool=bound.name, deviation=deviation)
     notes = {**outcome.notes, "deviation": deviation}
@@ -143,6 +148,8 @@ def _compared(bound: Bound, outcome: Outcome) -> Outcome:
 
 def storable(bound: Bound, outcome: Outcome) -> Outcome:
     """Make sure that an outcome can be recorded: what happened is not forgotten because of what was said about it."""
+    if outcome.is_json and outcome.error is None and not outcome.notes:
+        return outcome
     try:
         write_json([None if outcome.is_json else outcome.result, outcome.error, outcome.notes])
         return outcome
@@ -161,9 +168,9 @@ def storable(bound: Bound, outcome: Outcome) -> Outcome:
 def veiled(prepared: Prepared, outcome: Outcome) -> Outcome:
     """Take out of an error, and out of what was noted, what must not be seen of the arguments and of a fault."""
     rules = prepared.tool.rules
-    hidden = (*rules.personal, *rules.secret)
-    if not hidden or (outcome.error is None and not outcome.notes):
+    if (outcome.error is None and not outcome.notes) or not rules.hides:
         return outcome
+    hidden = (*rules.personal, *rules.secret)
     detail = (outcome.error or {}).get("detail")
     texts = texts_at(prepared.arguments, hidden) | texts_at(detail, hidden) | texts_at(outcome.result, hidden)
     said = outcome.error

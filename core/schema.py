@@ -18,6 +18,7 @@ from itertools import islice
 from typing import Any
 
 import jsonschema_rs
+import orjson
 
 from .errors import ConfigError, InputError
 from .values import json_form, to_json
@@ -76,9 +77,13 @@ class Checker:
         except UnicodeEncodeError as error:  # JSON can spell what UTF-8 cannot
             raise InputError(f"{what}: a text holds half a character (a lone surrogate)") from error
 
-    def deviation(self, answer: Any) -> str | None:
-        """Say in which ways an answer breaks the schema, the first of them at least; None when it does not."""
-        if self._validator.is_valid(json_form(answer)):
+    def deviation(self, answer: Any, text: bytes | None = None) -> str | None:
+        """
+        Say in which ways an answer breaks the schema, the first of them at least; None when it does not.
+
+        `text` is its outward form, where that is written already.
+        """
+        if self._validator.is_valid(json_form(answer) if text is None else orjson.loads(text)):
             return None
         said, form = [], to_json(answer)
         for problem in islice(self._validator.iter_errors(form), _MOST_SAID):
@@ -101,8 +106,11 @@ def _json_form(value: Any) -> Any:
     kind = type(value)
     if kind in _SAME:
         return value
-    if kind is dict and all(type(name) is str for name in value):
-        return {name: _json_form(item) for name, item in value.items()}
+    if kind is dict:
+        return {
+            name if type(name) is str else str(name): item if type(item) in _SAME else _json_form(item)
+            for name, item in value.items()
+        }
     if isinstance(value, Decimal):
         return value
     if isinstance(value, Mapping):

@@ -11,7 +11,7 @@ from .access import Caller
 from .audit.audit import Audit
 from .errors import DrawbarError, InputError
 from .landscape import Bound
-from .measure import BUDGET_SECONDS, METER, REFUSALS, TOOL_CALLS, TOOL_ERRORS, TOOL_SECONDS
+from .measure import BUDGET_SECONDS, METER, REFUSALS, TOOL_ERRORS
 from .outcome import Outcome
 from .prepared import Prepared
 from .store.journal import Connection
@@ -43,8 +43,7 @@ class Witness:
         """Count an attempt that was made."""
         bound = prepared.tool
         labels = (bound.adapter, bound.name, bound.effect)
-        METER.time(TOOL_SECONDS, seconds, *labels)
-        METER.count(TOOL_CALLS, *labels, outcome.state)
+        METER.attempt(seconds, labels, outcome.state)
         if outcome.error is not None:
             METER.count(TOOL_ERRORS, *labels, str(outcome.error.get("kind")))
 
@@ -142,7 +141,8 @@ class Witness:
 
 def _about(prepared: Prepared) -> dict[str, Any]:
     rules = prepared.tool.rules
-    return {"effect": prepared.tool.effect, "hidden": (*rules.personal, *rules.secret)}
+    hidden = (*rules.personal, *rules.secret) if rules.hides else ()
+    return {"effect": prepared.tool.effect, "hidden": hidden}
 
 
 def _payload(prepared: Prepared, error: Any, task: str | None = None) -> dict[str, Any]:

@@ -29,7 +29,7 @@ _AT_ONCE = 32
 log = structlog.get_logger("drawbar.facade")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Turn:
     """One call, the system that it is for, and who hears its answer."""
 
@@ -59,13 +59,14 @@ class Turns:
         self._asks: set[str] = set()
         self._ears: Ears[tuple[Turn, Begun]] = Ears()
         self._ears.also(client)
+        self._is_deaf = self._ears.are_deaf
 
     def __bool__(self) -> bool:
         return bool(self._ears or self._waiting)
 
     def wait(self) -> tuple[bool, list[_Under]]:
         """Wait until the client says something, True, or calls can go on; give those for `go_on`."""
-        if self._ears.are_deaf:
+        if self._is_deaf:
             return True, []
         hears, calls = False, list[_Under]()
         wait_s = TICK_S if self._waiting else LOOK_S if self._ears else None
@@ -84,19 +85,21 @@ class Turns:
         works = list[Work]()
         for call in calls:
             works += self._heard(*call)
-        for system in list(self._waiting):
-            works += self._serve(system)
+        if self._waiting:
+            for system in list(self._waiting):
+                works += self._serve(system)
         return works
 
     def note(self) -> None:
         """Count and note the calls whose answers have left."""
-        for note in self._later:
-            note()
-        self._later.clear()
+        if self._later:
+            for note in self._later:
+                note()
+            self._later.clear()
 
     def take(self, turn: Turn) -> Work | None:
         """Begin a call, now or when there is a place; give it back where it needs a thread."""
-        if self._ears.are_deaf:
+        if self._is_deaf:
             return turn.system, turn.whole
         if (line := self._waiting.get(turn.system)) is not None:
             line.append((time.monotonic(), turn))  # those before it come first: `go_on` sees to it
@@ -139,17 +142,17 @@ class Turns:
             self._ears.listen(fileno, (turn, begun), begun.until)
         return None
 
-    def _heard(self, fileno: int, turn: Turn, begun: Begun) -> list[Work]:
+    def _heard(self, fileno: int, turn: Turn, begun: Begun) -> Sequence[Work]:
         """Go on with a call whose line has something to say."""
         state = begun.step()
         if state == "waits":
             self._ears.listen(fileno, (turn, begun), begun.until)
-            return []
+            return ()
         said = turn.errand.answer(begun) if state == "ended" else None
         if said is None:
             return [(turn.system, partial(turn.rest, begun))]
         turn.say(said[2])
-        return []
+        return ()
 
     def _serve(self, system: str) -> list[Work]:
         """Begin what there is a place for; who has waited for long needs a thread."""

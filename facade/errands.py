@@ -84,34 +84,34 @@ class ToolByMcp:
                 return None
             return self._app.direct.begin(self.tool, self._arguments, caller=self._caller, asker=self._waiting.asker())
         except DrawbarError as error:
-            return self._said(lambda error=error: failed(error))  # type: ignore[misc]  # mypy cannot see through the default
+            return self._written(failed(error))
         except Exception as error:  # the others go on
             return self._unexpected(error)
 
     def answer(self, begun: Begun) -> Said | None:
         try:
             self._given = begun.answer()
-            short = self._toolbox.short(self._given.result)
+            short = self._toolbox.short(self._given)
         except DrawbarError as error:
             short = failed(error)
         except Exception as error:  # the others go on
             return self._unexpected(error)
-        return None if short is None else self._said(lambda: short)
+        return None if short is None else self._written(short)
 
     def rest(self, begun: Begun) -> Said:
-        return self._said(lambda: self._rest(begun))
-
-    def _rest(self, begun: Begun) -> Json:
         assert self.tool is not None
         try:
             given = self._given or begun.rest()
-            return self._toolbox.long(given, self._caller, self.tool)
+            answer = self._toolbox.long(given, self._caller, self.tool)
         except DrawbarError as error:
-            return failed(error)
+            answer = failed(error)
+        except Exception as error:  # the outermost loop of a call
+            return self._unexpected(error)
+        return self._written(answer)
 
-    def _said(self, make: Callable[[], Json]) -> Said:
+    def _written(self, answer: Json) -> Said:
         try:
-            return coded(200, _JSON, orjson.dumps(self._asked.answer(make())), gzips=self._gzips)
+            return coded(200, _JSON, orjson.dumps(self._asked.answer(answer)), gzips=self._gzips)
         except Exception as error:  # the outermost loop of a call
             return self._unexpected(error)
 

@@ -27,6 +27,8 @@ class Heard:
             rest, self._rest = self._rest, b""
             return [rest] if rest else None
         *whole, self._rest = (self._rest + heard).split(b"\n")
+        if len(whole) == 1 and not self._rest and not self._is_skipping and len(whole[0]) <= self._most:
+            return whole
         return list(self._measured(whole))
 
     def _measured(self, whole: Sequence[bytes]) -> Iterator[bytes | None]:

@@ -35,10 +35,12 @@ class Results:
         self._aside = Aside(app.guard.vault, over_bytes=0)
         self._most = app.config.mcp.max_result_bytes
 
-    def short(self, result: Any) -> Json | None:
-        """Write what a tool gave, where nothing of it has to be kept; None where something might."""
-        text = b"" if _has_files(result) else write_json(result)
-        return done(b'"result":' + text) if 0 < len(text) <= self._most else None
+    def short(self, result: Any, text: bytes | None) -> Json | None:
+        """Write what a tool gave, where nothing of it has to be kept; None where something might. See `Answer.text`."""
+        if _has_files(result):
+            return None
+        text = text or write_json(result)
+        return done(b'"result":' + text) if len(text) <= self._most else None
 
     def of_call(self, result: Any, caller: Caller, tool: str) -> Json:
         """Write what a tool gave."""
@@ -128,11 +130,8 @@ def told(answer: Mapping[str, Any]) -> Json:
 
 
 def answered(text: bytes, blocks: Sequence[Json] = ()) -> Json:
-    text = _scrubbed(text)
-    return {
-        "content": [{"type": "text", "text": text.decode()}, *blocks],
-        "structuredContent": orjson.Fragment(text),
-    }
+    text, plain = _scrubbed(text)
+    return {"content": [{"type": "text", "text": plain}, *blocks], "structuredContent": orjson.Fragment(text)}
 
 
 def failed(error: DrawbarError) -> Json:
@@ -160,11 +159,12 @@ def _block(content_type: str, body: bytes) -> Json:
     }
 
 
-def _scrubbed(text: bytes) -> bytes:
+def _scrubbed(text: bytes) -> tuple[bytes, str]:
     plain = text.decode()
-    if scrub(plain) == plain:
-        return text
-    return orjson.dumps(scrub_values(orjson.loads(text)))  # a secret may be a number, or lie across two texts
+    if scrub(plain) != plain:
+        text = orjson.dumps(scrub_values(orjson.loads(text)))  # a secret may be a number, or lie across two texts
+        plain = text.decode()
+    return text, plain
 
 
 def _longest_list(result: Any) -> str | None:

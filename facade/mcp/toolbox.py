@@ -63,13 +63,14 @@ class Toolbox:
         """Name the tool that a call is for, where it has been called before, and the call is nothing else."""
         if self._only_preview or CODE in arguments or self._app.landscape.names() != self._known_for:
             return None
-        if name in self._own or any(name == one.name for one in documents_for(caller)):
+        known = self._names.get(name)
+        if known is None or name in self._own or (caller.context is not None and _is_document(name, caller)):
             return None
-        return self._names.get(name)
+        return known
 
-    def short(self, result: Any) -> Json | None:
+    def short(self, answer: Answer) -> Json | None:
         """Write what a tool gave, where that takes no more than writing it; None: it is for `long`."""
-        return self._results.short(result)
+        return self._results.short(answer.result, answer.text)
 
     def long(self, answer: Answer, caller: Caller, tool: str) -> Json:
         """Write what became of a call of a tool, whatever that takes."""
@@ -83,7 +84,7 @@ class Toolbox:
         try:
             if (minute := self._app.limits.minute(caller)) is not None:
                 waiting.counts(partial(self._app.limits.counted, minute), minute.total)
-            if any(name == one.name for one in documents_for(caller)):
+            if caller.context is not None and _is_document(name, caller):
                 return self._document(name, arguments, caller)
             if own is not None:
                 return own(_CHECKS[name].arguments(arguments), caller, waiting)
@@ -178,6 +179,10 @@ class Toolbox:
             return self._tool(arguments["name"])
         except KeyError:
             raise _no_tool(arguments["name"]) from None
+
+
+def _is_document(name: str, caller: Caller) -> bool:
+    return any(name == one.name for one in documents_for(caller))
 
 
 def _no_tool(name: str) -> InputError:

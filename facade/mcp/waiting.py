@@ -68,7 +68,8 @@ class Waiting:
             raise NotNow("its caller took this call back; nothing was sent", next="call it again if it is still wanted")
         if not self._left:
             self._left = True
-            self._progress(0.0, None, "sent")
+            if self._tell is not None:
+                self._progress(0.0, None, "sent")
 
     def _progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
         if self._tell is None:

@@ -55,7 +55,7 @@ class Refused(Exception):
         return {"jsonrpc": "2.0", "id": self.id, "error": said if self.data is None else {**said, "data": self.data}}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Question:
     """One request; `id` None is a notification. `is_modern` says which era's answer it expects."""
 
@@ -95,6 +95,8 @@ def question_of(body: Any, headers: Mapping[str, str] | None = None) -> Question
     params = body.get("params", {})
     if not isinstance(params, dict):
         raise Refused(INVALID_PARAMS, "params must be an object", id=known_as)
+    if not headers and "_meta" not in params:  # nothing says a version
+        return Question(known_as, body["method"], params, is_modern=False)
     meta = params.get("_meta")
     meta = meta if isinstance(meta, dict) else {}
     version = (headers or {}).get("mcp-protocol-version") or meta.get(f"{_META}protocolVersion")
