@@ -133,7 +133,11 @@ def _report(name: str, run: Json) -> None:
     facts(shown)
     for portion in run.get("files") or ():
         if portion.get("rejected"):
-            say(f"  {portion['rejected']:,} rejected of {portion.get('id') or portion.get('name')}", style="yellow")
+            where = f": {portion['rejects']}" if portion.get("rejects") else ""
+            say(
+                f"  {portion['rejected']:,} rejected of {portion.get('name') or portion.get('id')}{where}",
+                style="yellow",
+            )
     if run.get("parked"):
         say(f"  nobody knows what became of {run['parked']:,} calls: drawbar dead", style="yellow")
     if (earlier := (run.get("unsettled") or 0) - (run.get("parked") or 0)) > 0:

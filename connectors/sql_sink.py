@@ -206,6 +206,9 @@ class TableSink:
         add_columns(self._database, self._table, fields)
         self._table = widened(self._table, fields)
 
+    def foresee(self, fields: Sequence[Field]) -> None:
+        self._ignore = True
+
     def ddl(self) -> str:
         return self._marks.ddl()
 

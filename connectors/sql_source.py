@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, CursorResult
 
 from ..core.batch import Batch, Columns, Cursor, Flow, Lane, Made, Portion, Reject, Row, as_json
-from ..core.errors import ConfigError, DrawbarError
+from ..core.errors import ConfigError, DrawbarError, InputError
 from ..core.store.ids import new_id
 from ..core.syncs.drift import Field
 from ..core.values import canonical
@@ -405,7 +405,18 @@ class TableSource:
 
     def only(self, since: Any, until: Any) -> None:
         """Read from one stamp to another, both included, whatever the cursor says."""
-        self._range = self._as_driver(self._order[0], since), self._as_driver(self._order[0], until)
+        begin, end = self._stamp(since), self._stamp(until)
+        if begin is not None and end is not None and begin > end:
+            raise InputError(f"since {since} is after until {until}: nothing lies between them", field="since")
+        self._range = begin, end
+
+    def _stamp(self, value: Any) -> Any:
+        """Take a stamp that a person wrote; one without a zone has that of the cursor."""
+        stamp = self._as_driver(self._order[0], value)
+        is_bare = isinstance(stamp, datetime) and stamp.tzinfo is None
+        if is_bare and self._table.column(self._order[0]).kind == "timestamptz":
+            return stamp.replace(tzinfo=self._zone)
+        return stamp
 
     def _as_driver(self, name: str, value: Any) -> Any:
         """Take a value that a person wrote; what SQLite keeps as text is compared as text, as it is given."""

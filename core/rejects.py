@@ -26,7 +26,8 @@ class RejectFile:
     """
 
     def __init__(self, folder: Path, sync: str, portion: str, name: str) -> None:
-        safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[-80:] or "portion"
+        own = re.sub(r"(\.[0-9a-f]{12}\.jsonl)+$", "", name)  # of one that was corrected and sent again
+        safe = re.sub(r"[^A-Za-z0-9._-]+", "_", own)[-80:] or "portion"
         digest = hashlib.sha256(portion.encode()).hexdigest()[:12]
         self.path = folder / sync / f"{safe}.{digest}.jsonl"
         self._temporary = self.path.with_name(f".{self.path.name}.tmp")

@@ -59,6 +59,9 @@ class Widening(Protocol):
 
     def add_fields(self, fields: Sequence[Field]) -> None: ...
 
+    def foresee(self, fields: Sequence[Field]) -> None:
+        """Compare as if it had been given them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

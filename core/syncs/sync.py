@@ -28,6 +28,7 @@ from ..batch import (
     Pourable,
     Pouring,
     Promising,
+    Reject,
     Row,
     Sink,
     Source,
@@ -51,6 +52,7 @@ from .writes import Fanning
 
 log = structlog.get_logger("drawbar.sync")
 _BEAT_S = 0.2
+_SAID_REJECTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +268,8 @@ class Carrier:
                 totals = None if balance is None or self.dry_run else balance.prove(writing)
                 if self.dry_run:  # before its transaction is over
                     would = writing.would() if hasattr(writing, "would") else Would(Written(inserted=counts.written))
+                    refused = [_refused(one) for one in rejects.first[:_SAID_REJECTS]]
+                    would = replace(would, samples=[*refused, *would.samples])
                 else:
                     where = rejects.keep()
                     reached = stays if self.again else portion.cursor
@@ -495,6 +499,10 @@ class Carrier:
 def _left(portion: Portion) -> str:
     """Say what a portion that fails leaves behind."""
     return getattr(portion, "left", None) or "nothing was changed"
+
+
+def _refused(one: Reject) -> dict[str, Any]:
+    return {"would": "reject", "record_no": one.record_no, "reason": one.reason}
 
 
 def _named(counts: Counts) -> dict[str, int]:

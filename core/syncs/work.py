@@ -217,6 +217,8 @@ class SyncWork:
         if held.asked.dry_run:
             if stopped is not None:
                 raise stopped
+            if wanted and isinstance(sink, Widening):
+                sink.foresee(wanted)
             return
         if wanted and isinstance(sink, Widening):
             sink.add_fields(wanted)
