@@ -22,6 +22,7 @@ from cryptography.x509.oid import NameOID
 from servers.billing_service import BillingService
 from servers.process import free_port
 from servers.soap_node import SoapNode
+from spending import at_most
 from structlog.testing import capture_logs
 
 from drawbar.adapters.soap import SoapAdapter, SoapConfig
@@ -477,7 +478,7 @@ def test_a_hostile_answer_is_one_clear_error(tmp_path: Path, what: str, body: by
             ("CreateInvoice", {"orderId": 1, "customer": "x", "amount": 1}),
             ("FindInvoice", {"orderId": 1}),
         ):
-            with pytest.raises((OutcomeUnknown, Unavailable)) as failed:
+            with at_most(cpu_s=5, megabytes=60), pytest.raises((OutcomeUnknown, Unavailable)) as failed:
                 tools[name].run(arguments, Call("1", "test", time.monotonic() + 10))
             assert isinstance(failed.value, OutcomeUnknown) or name == "FindInvoice"
             assert "root:" not in str(failed.value)
@@ -620,7 +621,7 @@ NO_WSDL: list[tuple[str, bytes, type[DrawbarError], str]] = [
 def test_what_is_no_wsdl_is_refused_by_name(
     tmp_path: Path, what: str, answer: bytes, kind: type[DrawbarError], said: str
 ) -> None:
-    with answering(answer) as url, pytest.raises(DrawbarError) as failed:
+    with answering(answer) as url, at_most(cpu_s=5, megabytes=60), pytest.raises(DrawbarError) as failed:
         list(adapter(tmp_path, url, max_answer_mb=2, call_timeout_s=5).tools())
 
     assert isinstance(failed.value, kind if kind is not OutcomeUnknown else (OutcomeUnknown, Unavailable))
