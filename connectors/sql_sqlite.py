@@ -20,7 +20,7 @@ from .sql_model import Column, Table
 from .sql_shapes import shape
 
 _BUSY_MS = 5000
-_ROWS = 4096
+_ROWS = 2048
 _FIRST = {
     "integer": "0",
     "bigint": "0",
