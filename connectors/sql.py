@@ -300,7 +300,7 @@ def parse_url(text: str, base: Path) -> URL:
         ) from None
     if url.drivername in _DRIVERS:
         url = url.set(drivername=_DRIVERS[url.drivername])
-    if url.get_driver_name() == "pyodbc" and url.get_backend_name() != "mssql" and url.port:
+    if url.drivername.endswith("+pyodbc") and url.get_backend_name() != "mssql" and url.port:
         url = url.set(port=None).update_query_dict({"port": str(url.port)})  # SQLAlchemy writes it as SQL Server has it
     if url.get_backend_name() == "sqlite":
         if not url.database or url.database == ":memory:":

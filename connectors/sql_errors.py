@@ -111,6 +111,11 @@ def connecting(name: str) -> Iterator[None]:
         text = _connection_text(text)
         if kind is ConfigError or "password authentication failed" in text or "no password supplied" in text:
             raise ConfigError(f"{name}: {text}", next="correct the url of this adapter", detail=detail) from error
+        if "Can't open lib" in text or "no default driver specified" in text:
+            there = (
+                "install the ODBC driver that the url names, or correct it; odbcinst -q -d lists those that are there"
+            )
+            raise ConfigError(f"{name}: {text}", next=there, detail=detail) from error
         if '" does not exist' in text and "database" in text:
             raise ConfigError(f"{name}: {text}", next="correct the url of this adapter", detail=detail) from error
         raise Unavailable(f"{name}: {text}", detail=detail) from error

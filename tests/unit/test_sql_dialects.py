@@ -175,6 +175,9 @@ def dialect_of(name, monkeypatch):
         ("oracle://u:s3cret@h:1521/?service_name=x", "oracledb", "drawbar[oracle]"),
         ("mssql://u:s3cret@h/x?driver=y", "pyodbc", "drawbar[odbc]"),
         ("db2://u:s3cret@h:50000/x", "ibm_db_sa", "ibm_db_sa"),
+        ("ibm_db_sa://u:s3cret@h:50000/x", "ibm_db_sa", "ibm_db_sa"),
+        ("ibm_db_sa+pyodbc400://u:s3cret@h/x", "ibm_db_sa", "ibm_db_sa"),
+        ("mssql+pymssql://u:s3cret@h/x", "pymssql", "pymssql"),
         ("firebird://u:s3cret@h/x.fdb", "sqlalchemy_firebird", "drawbar[firebird]"),
         ("mysql+pyodbc://u:s3cret@h/x?driver=y", "pyodbc", "drawbar[odbc]"),
     ],
@@ -188,3 +191,24 @@ def test_the_check_says_what_to_install(url, module, hint, monkeypatch, tmp_path
     finding = next(iter(adapter.check()))
 
     assert not finding.ok and hint in finding.next and "s3cret" not in repr(finding)
+
+
+@pytest.mark.parametrize(
+    "url", ["mssql://u:s3cret@h/x?driver=Nope", "mysql+pyodbc://u:s3cret@h:1/x?driver=Nope", "mssql://u:s3cret@nowhere"]
+)
+def test_the_check_says_that_unixodbc_lacks_the_driver(url, tmp_path):
+    pytest.importorskip("pyodbc")
+    adapter = SqlAdapter("db", SqlConfig.model_validate({"kind": "sql", "url": url}), Place(Path(tmp_path), tmp_path))
+
+    finding = next(iter(adapter.check()))
+
+    assert not finding.ok and "odbcinst" in finding.next and "s3cret" not in repr(finding)
+
+
+@pytest.mark.parametrize("url", ["nosuch://h/x", "mysql+nope://h/x", "db2+nope://h/x"])
+def test_a_database_that_nobody_knows_is_a_configuration_error(url, tmp_path):
+    adapter = SqlAdapter("db", SqlConfig.model_validate({"kind": "sql", "url": url}), Place(Path(tmp_path), tmp_path))
+
+    finding = next(iter(adapter.check()))
+
+    assert not finding.ok and finding.next
