@@ -222,6 +222,13 @@ def fastapi(workers: int = 1) -> Iterator[Server]:
 
 
 @contextmanager
+def bare(workers: int) -> Iterator[Server]:
+    """Run an ASGI application that does nothing, on the same uvicorn."""
+    with _uvicorn(python_with("fastapi", "fastapi", "uvicorn[standard]"), "_bare_api", workers) as server:
+        yield server
+
+
+@contextmanager
 def fastapi_zeep(url: str, workers: int) -> Iterator[Server]:
     """Run FastAPI over plain zeep."""
     python = python_with("zeep", "fastapi", "uvicorn[standard]", "zeep==4.3.3")

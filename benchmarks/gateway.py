@@ -20,6 +20,7 @@ from typing import Any
 from _callers import NUMBER
 from _doors import (
     Server,
+    bare,
     configured,
     environment,
     family_mb,
@@ -105,7 +106,9 @@ def compared(
     return Row(work, ours_s, "calls/s", peer_s, peer_name, round(ratio, 2), goal, round(memory_mb, 1), p50, p99)
 
 
-def p99_row(work: str, ours: list[Round], peer: list[Round], peer_name: str, goal: float, memory_mb: float) -> Row:
+def p99_row(
+    work: str, ours: list[Round], peer: list[Round], peer_name: str, goal: float | None, memory_mb: float
+) -> Row:
     """Compare what the slowest of a hundred wait for, round by round."""
     tails = [[percentiles(times)[1] or 0.0 for _, times in side] for side in (ours, peer)]
     ratio = statistics.median(b / a for a, b in zip(*tails, strict=True))
@@ -221,50 +224,74 @@ def rest(rounds: int) -> list[Row]:
 
 
 def slow(rounds: int) -> list[Row]:
-    """Call what takes a second elsewhere, and beside it what takes none, at a measured pace."""
+    """
+    Call what takes a second elsewhere, and beside it what takes none, at a measured pace.
+
+    Two cores serve, call and are called, so that even a door that does nothing is heard later beside so many: it is measured
+    in the same way, with a timer for a slow tool, and says how much of that is the machine's.
+    """
     with ExitStack() as stack:
         folder = stack.enter_context(scratch())
         far = stack.enter_context(host("slow"))["url"]
-        adapters = {
-            "far": {
-                "kind": "soap",
-                "wsdl": str(WSDL),
-                "endpoints": far,
-                "effects": {"FindInvoice": "read"},
-                "budget": {"concurrency": 500},
-            },
-            "sys": {"kind": "idle", "budget": {"concurrency": 64}},
+        mine = stack.enter_context(ours(folder, _far_and_near(far), WORKERS))
+        least = stack.enter_context(bare(WORKERS))
+        order = '{"id":0000,"customer":"ACME"}'
+        sides = {
+            "ours": _Beside(
+                callers(stack, mine, "/mcp", called("sys_echo", order)),
+                callers(stack, mine, "/mcp", called("far_FindInvoice", '{"orderId":0000}'), "INV-7"),
+            ),
+            "bare": _Beside(callers(stack, least, "/near", order), callers(stack, least, "/slow", order)),
         }
-        mine = stack.enter_context(ours(folder, adapters, WORKERS))
-        near = callers(stack, mine, "/mcp", called("sys_echo", '{"id":0000,"customer":"ACME"}'))
-        crowd = stack.enter_context(
-            contestant(
-                sys.executable,
-                "_callers.py",
-                "http",
-                f"{mine.url}/mcp",
-                mine.key,
-                called("far_FindInvoice", '{"orderId":0000}'),
-                "INV-7",
-            )
-        )
-        near(500, 8, 20)
-        crowd(1000, 500)
-        alone, beside, many = list[Round](), list[Round](), list[Round]()
-        for _ in range(rounds):
-            alone.append(near(1000, 8, 20))
-            with _meanwhile(lambda: crowd(4000, 500)) as ended:
-                time.sleep(1)
-                beside.append(near(1000, 8, 20))
-            many.append(ended[0])
+        for turn in range(rounds):
+            for name in list(sides)[:: 1 if turn % 2 == 0 else -1]:
+                sides[name].round()
         memory_mb = family_mb(mine.pid)
-    rate = statistics.median(rate for rate, _ in many)
-    p50, p99 = percentiles([one for _, times in many for one in times])
     said = f"500 callers of a tool that takes a second, {WORKERS} processes"
+    ours_, bare_ = sides["ours"], sides["bare"]
+    rate = statistics.median(rate for rate, _ in ours_.many)
+    p50, p99 = percentiles([one for _, times in ours_.many for one in times])
+    longer, least_longer = ours_.longer, bare_.longer
+    tail, floor = (round(statistics.median(side), 2) for side in (longer, least_longer))
+    ratio = statistics.median(b / a for a, b in zip(longer, least_longer, strict=True))
+    work, peer = "so many times as long as alone", f"{_BARE}: so many times"
     return [
         Row(said, round(rate, 1), "calls/s", 450, "at least", round(rate / 450, 2), 1, round(memory_mb, 1), p50, p99),
-        p99_row("p99 of another tool beside them", beside, alone, "alone", 1, memory_mb),
+        p99_row("p99 of another tool beside them", ours_.beside, ours_.alone, "alone", 1, memory_mb),
+        p99_row(f"{_BARE}, the same", bare_.beside, bare_.alone, "alone", None, 0),
+        Row(f"p99 beside them, {work}", tail, "", floor, peer, round(ratio, 2), 1, 0),
     ]
+
+
+_BARE = "uvicorn that does nothing"
+
+
+class _Beside:
+    """What a door answers at a measured pace, alone and beside those who wait for a second."""
+
+    def __init__(self, near: Ask, crowd: Ask) -> None:
+        self._near, self._crowd = near, crowd
+        self.alone, self.beside, self.many = list[Round](), list[Round](), list[Round]()
+        near(500, 8, 20)
+        crowd(1000, 500)
+
+    def round(self) -> None:
+        self.alone.append(self._near(1500, 8, 20))
+        with _meanwhile(lambda: self._crowd(4000, 500)) as ended:
+            time.sleep(1)
+            self.beside.append(self._near(1500, 8, 20))
+        self.many.append(ended[0])
+
+    @property
+    def longer(self) -> list[float]:
+        """Say how many times as long the slowest of a hundred took beside the others, round by round."""
+        tails = ([percentiles(times)[1] or 0.0 for _, times in side] for side in (self.beside, self.alone))
+        return [a / b for a, b in zip(*tails, strict=True)]
+
+
+def _far_and_near(far: str) -> dict[str, Any]:
+    slow_ = {**billing(far), "budget": {"concurrency": 500}}
+    return {"far": slow_, "sys": {"kind": "idle", "budget": {"concurrency": 64}}}
 
 
 @contextmanager

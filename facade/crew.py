@@ -109,6 +109,11 @@ class Crew:
             except RuntimeError:  # the loop is closed: nobody waits any longer
                 self._done.clear()
 
+    def settle(self) -> None:
+        """Tell what has ended by now, before the loop comes to it by itself; on its thread."""
+        if self._done:
+            self._settle()
+
     def _settle(self) -> None:
         self._woken = False
         while self._done:

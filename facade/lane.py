@@ -138,7 +138,7 @@ class Lane:
         self._heads: dict[Any, Head | None] = {}
         self._learned: dict[tuple[bytes, int, str | None], Head] = {}
         self._looks = False
-        self._turns = Turns(self, app.direct)
+        self._turns = Turns(self, app.direct, threads)
 
     def head(self, url: bytes, headers: list[Header], peer: str | None) -> Head | None:
         """Look at the head of a POST; None where the long way is to be gone."""
@@ -231,7 +231,12 @@ class Lane:
 
     def by_thread(self, passage: Passage, work: Callable[[], Said]) -> None:
         """Have a request answered on a thread of the system that it calls."""
-        passage.crew.give(work, partial(self.ended, passage), passage.context)
+        passage.crew.give(work, partial(self._back, passage), passage.context)
+        self._turns.left()
+
+    def _back(self, passage: Passage, said: Said | None, error: BaseException | None) -> None:
+        self._turns.back()
+        self.ended(passage, said, error)
 
     def _mcp(self, passage: Passage, body: bytes) -> Errand | None:
         head, caller = passage.head, passage.caller

@@ -44,6 +44,11 @@ class Threads:
             crew.most = max(landscape.config(name).budget.concurrency, SYSTEM_THREADS)
         return crew
 
+    def settle(self) -> None:
+        """Tell what the threads have ended by now; on the loop's own."""
+        for crew in list(self._crews.values()):
+            crew.settle()
+
     def system(self, name: str, landscape: Landscape) -> anyio.CapacityLimiter:
         """Give the threads of one system; a name that nobody registered gets those of short work."""
         if not landscape.is_system(name):

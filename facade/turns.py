@@ -16,10 +16,15 @@ if TYPE_CHECKING:
     from ..core.budget import Share
     from ..core.direct import Direct
     from .lane import Lane, Passage
+    from .threads import Threads
 
 
 _BESIDE_S = 0.1
 """So long after a call of another system there are others beside those of a system."""
+_WAY_S = 0.00005
+"""A pause in which a thread has the interpreter; it keeps it until its work is done, or for a switch."""
+_WAYS = 4
+"""So many pauses for a thread that was given work: its system may let it wait."""
 
 
 class _Turn:
@@ -44,12 +49,26 @@ _Call = tuple["Passage", "Begun"]
 class Turns:
     """Follows the calls of one event loop."""
 
-    def __init__(self, lane: Lane, direct: Direct) -> None:
+    def __init__(self, lane: Lane, direct: Direct, threads: Threads) -> None:
         self._lane = lane
         self._direct = direct
+        self._threads = threads
         self._systems: dict[str, _Turn] = {}
         self._called = ""
         self._beside_until = 0.0
+        self._away = 0
+        """So many calls are at threads."""
+        self._ways = 0
+        self._makes_way = False
+
+    def left(self) -> None:
+        """Hear that a call was given to a thread."""
+        self._away += 1
+        self._ways = _WAYS
+
+    def back(self) -> None:
+        """Hear that a thread ended a call."""
+        self._away -= 1
 
     def take(self, passage: Passage) -> bool:
         """Take a call that needs no thread; False where it needs one."""
@@ -98,6 +117,24 @@ class Turns:
         turn.asks = False
         self._serve(turn)
 
+    def _make_way(self) -> None:
+        """
+        Let threads work that were given calls lately, and write their answers: the loop has more to do, and would keep the
+        interpreter from them.
+
+        Those that wait for their systems all the same cost the others little: the pauses are few.
+        """
+        if not self._away or self._makes_way or time.monotonic() >= self._beside_until:
+            return
+        self._makes_way = True  # what is written may let the next request of its line in
+        try:
+            if self._ways:
+                self._ways -= 1
+                time.sleep(_WAY_S)
+            self._threads.settle()
+        finally:
+            self._makes_way = False
+
     def _begin(self, passage: Passage, turn: _Turn) -> None:
         errand = passage.errand
         begun = passage.context.run(errand.begin)
@@ -127,6 +164,7 @@ class Turns:
 
     def _heard(self, fileno: int, turn: _Turn, passage: Passage, begun: Begun) -> None:
         """Go on with a call whose line has something to say."""
+        self._make_way()
         state = begun.step()
         if state == "waits":
             turn.ears.listen(fileno, (passage, begun), begun.until)
@@ -148,6 +186,9 @@ class Turns:
     def _serve(self, turn: _Turn, most: int | None = None) -> None:
         """Begin what there is a place for, so many at most; more when the loop has had a turn."""
         for _ in range(min(most or self._at_once(), len(turn.waiting))):
+            self._make_way()
+            if not turn.waiting:  # those who were made way for may have begun them
+                return
             passage = turn.waiting[0][1]
             standing = self._direct.standing(passage.errand.tool or "", passage.caller)
             if standing is False:
