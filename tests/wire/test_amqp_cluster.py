@@ -76,7 +76,7 @@ def sent(adapter, number):
             return run(adapter, "publish_out", timeout_s=5, body={"n": number}, message_id=f"m-{number}")
         return None
 
-    eventually(tried, within_s=60)
+    eventually(tried, within_s=90)
 
 
 def ids_in(cluster, queue):
@@ -126,7 +126,7 @@ def test_a_portion_that_a_killed_node_breaks_off_is_sent_again_under_its_ids(clu
                 return True
         return False
 
-    eventually(send, within_s=60)
+    eventually(send, within_s=90)
     killer.join()
     node.start()
 
@@ -141,7 +141,7 @@ def test_a_portion_that_a_killed_node_breaks_off_is_sent_again_under_its_ids(clu
 
 def twenty_more(begun):
     had = len(begun())
-    eventually(begun, lambda found: len(found) > had + 20, within_s=60)
+    eventually(begun, lambda found: len(found) > had + 20, within_s=90)
 
 
 @pytest.mark.parametrize("more", ["prefetch: 20", "settle: finished, prefetch: 20"])
@@ -170,7 +170,7 @@ def test_each_message_starts_one_run_while_nodes_are_killed(cluster, queue, adap
         enough.set()
         sending.join(60)
 
-        eventually(begun, lambda found: sorted(one.input["n"] for one in found) == numbers, within_s=60)
-        eventually(begun, lambda found: {one.state for one in found} == {"succeeded"}, within_s=30)
-        eventually(events.depths, lambda found: found == {queue: 0}, within_s=30)
+        eventually(begun, lambda found: sorted(one.input["n"] for one in found) == numbers, within_s=90)
+        eventually(begun, lambda found: {one.state for one in found} == {"succeeded"}, within_s=90)
+        eventually(events.depths, lambda found: found == {queue: 0}, within_s=90)
     assert ids_in(cluster, queue) == []

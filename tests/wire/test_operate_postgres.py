@@ -67,11 +67,10 @@ def test_events_are_told_once_each_by_two_processes(journals):
     for number in range(100):
         body = {"sync": f"s{number}", "error": {"message": "x"}}
         journals[number % 2].write(lambda conn, body=body: events.add(conn, "sync.failed", body=body))
-    end = time.monotonic() + 8
-    failures = []
+    over, failures = threading.Event(), []
 
     def work(one):
-        while time.monotonic() < end:
+        while not over.is_set():
             try:
                 one.beat()
             except Unavailable as error:
@@ -80,6 +79,9 @@ def test_events_are_told_once_each_by_two_processes(journals):
     threads = [threading.Thread(target=work, args=(one,)) for one in everybody]
     for thread in threads:
         thread.start()
+    eventually(lambda: len(sent) >= 100 and len(told) >= 100)
+    time.sleep(0.5)
+    over.set()
     for thread in threads:
         thread.join()
 

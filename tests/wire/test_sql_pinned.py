@@ -52,7 +52,7 @@ def adapter(postgres, pg_url, tmp_path):
     statements["repeated"]["max_bytes"] = 10_000
     statements["growing"] |= {"max_rows": 1000, "max_bytes": sum(range(600)) + 16 * 601}
     config = SqlConfig.model_validate(
-        {"kind": "sql", "url": pg_url, "statements": statements, "budget": {"concurrency": 4}, "call_timeout_s": 2}
+        {"kind": "sql", "url": pg_url, "statements": statements, "budget": {"concurrency": 4}, "call_timeout_s": 20}
     )
     adapter = SqlAdapter("db", config, Place(tmp_path, tmp_path))
     yield adapter

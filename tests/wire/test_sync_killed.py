@@ -297,7 +297,7 @@ def test_kill_9_at_random_moments_leaves_source_and_target_equal(
         said = (pair.folder, pair.adapters, {"copy": pair.sync}, "copy", begun)
         child = context.Process(target=carry, args=said)
         child.start()
-        assert begun.wait(30)
+        assert begun.wait(60)
         since = time.monotonic()
         child.join(dice.uniform(0, span_s))
         if child.is_alive():
@@ -306,7 +306,7 @@ def test_kill_9_at_random_moments_leaves_source_and_target_equal(
             child.join()
         else:  # it was done before its death came: come sooner
             span_s = max(0.05, time.monotonic() - since)
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while True:
         time.sleep(0.25)  # the last one's lease
         carry(pair.folder, pair.adapters, {"copy": pair.sync}, "copy")
@@ -384,7 +384,7 @@ def test_kill_9_of_a_load_in_ranges_leaves_each_load_complete_and_no_row_twice(
         begun = context.Event()
         child = context.Process(target=carry_once, args=(tmp_path, adapters, {"copy": sync}, "copy", begun))
         child.start()
-        assert begun.wait(30)
+        assert begun.wait(60)
         child.join(dice.uniform(0, 0.5))
         if child.is_alive():
             alive += 1
@@ -395,7 +395,7 @@ def test_kill_9_of_a_load_in_ranges_leaves_each_load_complete_and_no_row_twice(
         if complete():
             loads += 1
             check()
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while not complete():
         assert time.monotonic() < until, "the load does not end"
         time.sleep(0.25)
