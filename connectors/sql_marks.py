@@ -77,7 +77,7 @@ class Marks:
         """Name the first right to write that we have not, with what the database says; statements that change nothing tell."""
         columns = self._table.c
         same = sa.select(columns.sync, columns.portion_id, columns.version).where(sa.false())
-        tried = {
+        tried: dict[str, sa.Executable] = {
             "INSERT": sa.insert(self._table).from_select(
                 ["sync", "portion_id", "version"], same, include_defaults=False
             ),

@@ -125,6 +125,8 @@ def test_a_range_is_read_again_and_the_cursor_stays(night: Callable[..., Any]) -
     assert "no cursor column" in json.dumps(night("sync", "load", "--since", "2026-01-01", code=2))
     assert "do not go together" in json.dumps(night("sync", "copy", "--full", "--since", "2026-01-01", code=2))
     assert "is no timestamp" in json.dumps(night("sync", "copy", "--since", "yesterday", code=2))
+    backward = night("sync", "copy", "--since", "2026-01-02", "--until", "2026-01-01", code=2)
+    assert "nothing lies between" in json.dumps(backward)
 
 
 def test_what_an_earlier_run_read_is_read_again(night: Callable[..., Any]) -> None:
@@ -250,9 +252,10 @@ def test_drift_is_reported_and_done_about_as_the_sync_says(night: Callable[..., 
     assert "no column total" in refused and "does not fit the target's text(20)" in refused
     assert rows(night.house, "select changed from orders where id = 5")[0][0].month == 1
     execute(night.house, "alter table orders alter column name type varchar(40)")
+    foreseen = night("sync", "grow", "--dry-run")
     grown = night("sync", "grow")
 
-    assert [one["change"] for one in grown["drift"]] == ["new", "changed"]
+    assert [one["change"] for one in grown["drift"]] == ["new", "changed"] and foreseen["drift"] == grown["drift"]
     assert str(rows(night.house, "select total from orders where id = 5")[0][0]) == "5.0005"
     assert night("sync", "copy")["read"] == 1
     execute(night.erp, "alter table orders drop column total")
