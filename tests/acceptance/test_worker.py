@@ -10,6 +10,7 @@ import pytest
 from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
+from waiting import eventually
 
 from drawbar.core.store.history import TRIES
 
@@ -75,10 +76,7 @@ def test_a_worker_takes_its_share_of_what_serve_started_and_drains_on_sigterm(en
     with Serving(config(0.1), at=at, environ=environ) as served, working(at, environ) as worker:
         body = {"input": {"list": list(range(300))}}
         run_id = served.ask("POST", "/workflows/many/run", json=body).json()["run_id"]
-        until = time.monotonic() + 60
-        while len(owned := dict(rows(environ, OWNED))) < 2 or min(owned.values()) < 10:
-            assert time.monotonic() < until, owned
-            time.sleep(0.05)
+        eventually(lambda: [*dict(rows(environ, OWNED)).values()], lambda each: len(each) == 2 and min(each) >= 10)
         worker.send_signal(signal.SIGTERM)
         code = worker.wait(60)
         run = ended(served, run_id)
@@ -94,7 +92,8 @@ def test_a_worker_that_is_killed_gives_its_tasks_to_the_others_when_their_leases
     with Serving(config(1), at=at, environ=environ) as served, working(at, environ) as worker:
         body = {"input": {"list": list(range(100))}}
         run_id = served.ask("POST", "/workflows/many/run", json=body).json()["run_id"]
-        time.sleep(1.5)
+        eventually(lambda: len(rows(environ, OWNED)) == 2)
+        time.sleep(0.5)
         worker.kill()
         run = ended(served, run_id, 120)
 

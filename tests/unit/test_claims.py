@@ -202,7 +202,7 @@ def test_killed_around_the_write_a_run_has_its_claim_whole_or_not_at_all(house, 
     """A process that makes large outputs is killed again and again; whatever a row refers to can be read."""
     with house({}, {}) as one:
         script = Path(__file__).parent.parent / "large_values.py"
-        for after_s in (0.02, 0.05, 0.1, 0.2, 0.3):
+        for after_s in (0.02, 0.05, 0.1, 0.2, 0.3, 2):
             child = subprocess.Popen([sys.executable, str(script), state], stdout=subprocess.PIPE)
             assert child.stdout is not None
             child.stdout.readline()

@@ -490,7 +490,7 @@ from drawbar.core.workflow import CronTrigger
 
 journal = Journal.open(sys.argv[1])
 schedules = Schedules(journal)
-every_second = CronTrigger.model_validate({"cron": "* * * * * *"})
+every_second = CronTrigger.model_validate({"cron": "* * * * * *", "missed": "all"})
 schedules.declare([Schedule("job", every_second, lambda tick: print(int(tick.timestamp()), flush=True))])
 until = time.monotonic() + 4
 while time.monotonic() < until:

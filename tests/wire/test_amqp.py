@@ -451,10 +451,11 @@ def test_a_message_that_fails_each_time_is_dead_lettered_after_its_attempts(open
 
 
 def test_while_nothing_can_start_a_message_is_held_and_then_starts(adapter, channel):
-    ends, started = time.monotonic() + 2, []
+    tries, started = [], []
 
     def away(occurrence):
-        if time.monotonic() < ends:
+        tries.append(occurrence)
+        if len(tries) < 5:
             raise Unavailable("the journal is away")
         started.append(occurrence)
 
@@ -463,7 +464,6 @@ def test_while_nothing_can_start_a_message_is_held_and_then_starts(adapter, chan
         eventually(lambda: started)
         time.sleep(0.2)
 
-    assert len(trigger.seen) > 2
     assert {one.id for one in trigger.seen} == {"bill_order:in:m-1"}
     assert depth(channel, "in") == depth(channel, "dead") == 0
 

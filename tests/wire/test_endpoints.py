@@ -182,22 +182,22 @@ def test_one_look_of_all_processes_finds_out_that_an_endpoint_is_back_and_no_wri
     for _ in range(2):
         asked_last_no_more(apps[0])
         with pytest.raises(OutcomeUnknown):
-            apps[0].landscape.tool("billing.CreateInvoice").tool.run(order(next(orders)), call(0.2))
+            apps[0].landscape.tool("billing.CreateInvoice").tool.run(order(next(orders)), call(1))
     for app in apps:
         app.holdings.lines.look()  # as each does twice a second
     pair.proxies[0].drop()
 
     # When
     before = pair.proxies[0].connections
-    end = time.monotonic() + 1.5
-    while time.monotonic() < end:
+    began = time.monotonic()
+    while time.monotonic() < began + 1.5:
         at_once(3, lambda: [create(app, next(orders)) for app in apps])
-    looks = pair.proxies[0].connections - before
+    looks, took_s = pair.proxies[0].connections - before, time.monotonic() - began
     pair.proxies[0].flow()
     written = len(pair.billing[0].invoices)
 
     # Then
-    assert looks in {1, 2, 3}
+    assert 1 <= looks <= 2 * took_s
     until(lambda: create(apps[1], next(orders)) and len(pair.billing[0].invoices) > written)
 
 
@@ -373,10 +373,10 @@ def test_places_of_a_service_are_asked_by_priority_and_weight(pair, dns):
 
 def test_a_resolver_that_is_silent_is_unavailable_and_soon_said_so(pair, dns):
     dns.silent = True
-    app = pair.app({"dns": "billing.test", "resolver": dns.address, "connect_timeout_s": 0.2})
+    app = pair.app({"dns": "billing.test", "resolver": dns.address, "connect_timeout_s": 0.5})
 
     with pytest.raises(Unavailable, match=r"DNS did not answer in time for billing\.test"):
-        app.landscape.tool("billing.FindInvoice").tool.run({"orderId": 1}, call(5))
+        app.landscape.tool("billing.FindInvoice").tool.run({"orderId": 1}, call(20))
     findings = app.catalogue.check("billing")
 
     assert [one.what for one in findings if not one.ok] == ["find the endpoints"]

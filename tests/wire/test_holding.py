@@ -10,7 +10,6 @@ from pathlib import Path
 
 import holding
 import pytest
-from servers.postgres import Postgres
 from waiting import eventually
 
 from drawbar.core.budget import Share
@@ -19,13 +18,6 @@ from drawbar.core.policy import Budget
 from drawbar.core.slices import LEASE_S, Holdings
 from drawbar.core.store.budgets import Budgets
 from drawbar.core.store.journal import Journal
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    server = Postgres().start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

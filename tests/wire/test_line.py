@@ -179,13 +179,13 @@ def test_a_start_whose_commit_had_no_answer_is_one_run_and_is_said_to_be(
     between.stall("down")
     with ThreadPoolExecutor(1) as thread:
         starting = thread.submit(house.engine.start, "w", {}, caller=ME)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while runs() == {first}:
             assert time.monotonic() < until
             time.sleep(0.05)
         between.drop()
         between.flow()
-        second = starting.result(30).id
+        second = starting.result(60).id
     assert runs() == {first, second}
     house.end()
 

@@ -423,7 +423,7 @@ def test_an_idle_connection_gives_signs_of_life(sshd, drop_folder, adapters, pro
     assert findings(adapter)[0].ok
     before = between.passed["up"]
 
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while between.passed["up"] == before and time.monotonic() < until:
         time.sleep(0.05)
 
@@ -451,7 +451,7 @@ def test_the_agent_holds_the_key(sshd, drop_folder, adapters, tmp_path, monkeypa
     try:
         monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
         given = {**config(sshd, drop_folder), "private_key_file": None, "agent": True}
-        until = time.monotonic() + 5
+        until = time.monotonic() + 60
         while not (tmp_path / "agent").exists() and time.monotonic() < until:
             time.sleep(0.01)
         (empty,) = findings(adapters(given))
