@@ -111,7 +111,7 @@ def _page(name: str, changes: list[Change]) -> None:
         say(f"{name}: as it was pinned", style="green")
         return
     count = sum(change.breaking for change in changes)
-    say(f"{name}: {len(changes)} changes, {count} of them breaking")
+    say(f"{name}: {len(changes)} change{'s' * (len(changes) > 1)}, {count} of them breaking")
     for change in changes:
         mark = Text("breaking  " if change.breaking else "fine      ", style="red" if change.breaking else "green")
         console().print(Text("  ") + mark + Text(change.where, style="bold") + Text(f"  {change.what}"), soft_wrap=True)

@@ -18,7 +18,7 @@ from .config import SqlConfig, StatementConfig, procedure_tools, table_tools
 from .procedures import known, looked_up, procedure_tool
 from .statements import bound, prepared, statement_tool
 from .survey import part_of_procedure, part_of_statement, part_of_table
-from .tables import TableTools, narrowed
+from .tables import TableTools, as_far_as_there, narrowed
 
 if TYPE_CHECKING:
     from ...connectors.sql import Database
@@ -143,17 +143,20 @@ class SqlAdapter(Adapter[SqlConfig]):
             )
 
     def survey(self) -> Survey:
-        """Read the catalogue: tables and procedures that are gone are left out, statements are planned and described."""
+        """Read the catalogue: what is gone is left out, columns too; statements are planned and described."""
+        from ...connectors.sql_reflect import reflect
         from ...connectors.sql_statements import describe
 
         self._connect()
         parts: dict[str, Part] = {}
-        for name in self.config.tables:
+        for name, config in self.config.tables.items():
             with suppress(ConfigError):
-                parts[f"table {name}"] = part_of_table(self.table(name))
+                there = reflect(self.database, config.table or name)
+                left = as_far_as_there(there, config)
+                parts[f"table {name}"] = part_of_table(narrowed(there, left, self.config.quirks, name))
         for name, procedure in self.config.procedures.items():
             with suppress(ConfigError):
-                found = known(self.database, name, procedure, self.config.quirks)
+                found = known(self.database, name, procedure, self.config.quirks, whole=False)
                 parts[f"procedure {name}"] = part_of_procedure(found)
         for name, statement in self.config.statements.items():
             planned = self._tried(name, partial(self._plan, statement))

@@ -42,8 +42,12 @@ def procedure_tool(database: Database, tool: str, name: str, config: ProcedureCo
     return Tool(tool, about, config.effect, form, output, run, preview, timeout_s=config.timeout_s)
 
 
-def known(database: Database, name: str, config: ProcedureConfig, every: Quirks) -> Procedure:
-    """Read what the catalogue knows of a procedure, with what is declared of it; ConfigError names what it does not have."""
+def known(database: Database, name: str, config: ProcedureConfig, every: Quirks, *, whole: bool = True) -> Procedure:
+    """
+    Read what the catalogue knows of a procedure, with what is declared of it.
+
+    ConfigError names what is declared and not there, if the `whole` declaration has to hold.
+    """
     from ...connectors.sql_procedures import reflect_procedure
     from ...connectors.sql_statements import EVERY
 
@@ -51,7 +55,7 @@ def known(database: Database, name: str, config: ProcedureConfig, every: Quirks)
     common, named = quirks_of(every, config.quirks)
     result = (found.result,) if found.result is not None else ()
     there = {column.name for column in (*found.rows, *result, *(argument.column for argument in found.arguments))}
-    if found.gives != "sets" and (strange := sorted(named.keys() - there)):
+    if whole and found.gives != "sets" and (strange := sorted(named.keys() - there)):
         said = f"procedures.{name}: {found.full_name} has no parameter or column {strange[0]!r}"
         raise ConfigError(said, field="quirks")
 

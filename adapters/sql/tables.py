@@ -155,6 +155,18 @@ def narrowed(table: Table, config: TableConfig, every: Quirks, where: str) -> Ta
     return replace(table, columns=columns, key=key)
 
 
+def as_far_as_there(table: Table, config: TableConfig) -> TableConfig:
+    """Leave out of the configuration the columns that the table does not have (any more)."""
+    known = {column.name for column in table.columns}
+    quirks = {name: quirk for name, quirk in config.quirks.columns.items() if name in known}
+    said = {
+        "key": [name for name in config.key if name in known],
+        "columns": config.columns and [name for name in config.columns if name in known],
+        "quirks": config.quirks.model_copy(update={"columns": quirks}),
+    }
+    return config.model_copy(update=said)
+
+
 def keyed(table: Table, tool: str) -> None:
     if not table.key:
         raise ConfigError(f"{tool}: {table.full_name} has no primary key; name one with key:", field="key")

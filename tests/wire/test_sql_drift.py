@@ -68,3 +68,17 @@ def test_each_change_is_breaking_or_not(adapter):
             wrong.append((change, found))
 
     assert wrong == []
+
+
+def test_a_column_that_is_configured_and_gone_is_what_is_said(pg_url, tmp_path):
+    run(pg_url, *MADE)
+    columns = {"columns": {"note": {"trailing_blanks": "strip"}}}
+    config = {"url": pg_url, "tables": {"orders": {"read": True, "quirks": columns, "columns": ["id", "note"]}}}
+    adapter = SqlAdapter("db", SqlConfig.model_validate({"kind": "sql", **config}), Place(tmp_path, tmp_path))
+    adapter.pin(adapter.survey())
+    run(pg_url, "alter table orders drop column note")
+
+    found = compare(adapter.pinned(), adapter.survey())
+
+    assert found and all("note" in change.where for change in found) and any(change.breaking for change in found)
+    adapter.close()
