@@ -264,6 +264,16 @@ class _Watched:
     watch: Watch | Poll
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A run of a sync that has ended."""
+
+    said: str
+
+    def ended(self) -> str:
+        return self.said
+
+
 @dataclass(slots=True)
 class Carry:
     """
@@ -281,8 +291,8 @@ class Carry:
     _not_before: float = 0
     _refused: str = ""
 
-    def __call__(self, occurrence: Occurrence) -> bool:
-        return self.run()
+    def __call__(self, occurrence: Occurrence) -> Carried:
+        return Carried(self.run())
 
     def poll(self) -> None:
         """Run the sync when its source says that something is there."""
@@ -301,12 +311,8 @@ class Carry:
         if waiting is None or waiting > 0:
             self.run()
 
-    def run(self) -> bool:
-        """
-        Run it to its end; first wait until it may run again, and for the end of a run that is under way.
-
-        False when it failed, and what is there is to be told again.
-        """
+    def run(self) -> str:
+        """Run it to its end, and say why it failed; first wait until it may run again, and for the end of one that is under way."""
         while not self.stop.wait(max(0.0, self._not_before - time.monotonic())):
             try:
                 run = self.syncs.start(self.sync, caller=_caller_of_sync(self.sync))
@@ -323,11 +329,11 @@ class Carry:
             if run.state == "failed":
                 self._got_on(run.error)
                 self._wait()
-                return False
+                return str((run.error or {}).get("message", "failed"))
             if run.is_final:
                 self._pauses.reset()
-            return True
-        return True
+            return ""
+        return ""
 
     def _got_on(self, error: Mapping[str, Any] | None) -> None:
         """Tell one file after the other that is wrong from one thing that stays so."""

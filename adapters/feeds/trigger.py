@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
-from ...core.adapter import Occurrence
+from ...core.adapter import Begun, Occurrence
 from ...core.errors import InputError
 from ..formats import IncompleteFile, WrongFile
 from .feed import Feed
@@ -16,7 +16,7 @@ from .found import Found, Taken
 from .totals import prove
 
 _AGAIN_S = 60.0
-Start = Callable[[Occurrence], object]
+Start = Callable[[Occurrence], Begun | None]
 
 
 class _Polling:
@@ -94,7 +94,8 @@ class ReadyTrigger(_Polling):
         if not fresh:
             return
         identity = hashlib.sha256("\n".join(sorted([*fresh, str(time.time_ns())])).encode()).hexdigest()
-        if start(Occurrence(f"{self._feed.full_name}/{identity}", {"file": marks[fresh[0]].env()})) is False:
+        begun = start(Occurrence(f"{self._feed.full_name}/{identity}", {"file": marks[fresh[0]].env()}))
+        if begun is not None and begun.ended():
             self._said.clear()
         else:
             self._said.update(dict.fromkeys(fresh, now))

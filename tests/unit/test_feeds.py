@@ -8,6 +8,7 @@ import threading
 import time
 from datetime import date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from competing import taken_by
@@ -606,10 +607,10 @@ def test_files_behind_a_wrong_one_do_not_wait_a_minute_for_it(adapters, root):
         (root / name).write_bytes(b"id,amount\n")
     stop, told = threading.Event(), []
 
-    def refused(occurrence: Occurrence) -> bool:
+    def refused(occurrence: Occurrence) -> SimpleNamespace:
         told.append(occurrence)
         min(root.glob("*.csv")).unlink()
-        return not list(root.glob("*.csv"))
+        return SimpleNamespace(ended=lambda: "1.csv is wrong")
 
     trigger = adapter.trigger({"feed": "orders", "for": "sync"}, name="t")
     watching = threading.Thread(target=trigger.run, args=(refused, stop))
