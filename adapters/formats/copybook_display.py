@@ -132,6 +132,8 @@ def printed_field(picture: Picture, alphabet: Alphabet) -> Codec:
         text = text.replace(" ", "")
         try:
             units = unscaled(text, scale)
+            if abs(units) >= 10**picture.digits:
+                raise ValueError  # a digit where the sign stands
         except ValueError:
             raise ValueError(f"{raw.decode(encoding)!r} is no number as PIC {picture.text}") from None
         return scaled(units, scale) if scale else units

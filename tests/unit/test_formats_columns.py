@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from drawbar.adapters.formats import CopybookConfig, IncompleteFile, Record, Reject, bulks
@@ -98,6 +98,7 @@ SPOILT = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(spoilt=st.lists(SPOILT, min_size=1, max_size=20), key=st.sampled_from(["cp037", "cp273", "ascii", "nulls"]))
+@example(spoilt=[[(85, 0xF1)]], key="cp037")  # a digit where PIC -9(5).99 has its sign
 def test_any_bytes_give_the_same_by_columns_as_by_rows(forms, spoilt, key):
     form = forms[key]
     plain = written(form, [{"T": "a ä"[: 3 if key == "cp273" else 1], "P_LONG": "-12345678901234567890.12", "B2": -1}])
