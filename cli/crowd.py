@@ -25,6 +25,8 @@ from pathlib import Path
 
 import structlog
 
+from .signals import Flag
+
 log = structlog.get_logger("drawbar.crowd")
 _LOOK_S = 0.2
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
@@ -113,7 +115,7 @@ class Crowd:
         self._ready = ready
         self._said = False
         self._reload_asked = False
-        self._stop = threading.Event()
+        self._stop = Flag()
         self._code = 0
         self._folder = tempfile.TemporaryDirectory(prefix="drawbar-")
         self._places: list[_Child | None] = [None] * count
@@ -122,8 +124,7 @@ class Crowd:
 
     def run(self) -> int:
         """Keep the children until SIGTERM or SIGINT; give the exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stop.set())
+        self._stop.raised_by(signal.SIGTERM, signal.SIGINT)
         signal.signal(signal.SIGHUP, lambda *_: setattr(self, "_reload_asked", True))
         try:
             while not self._stop.wait(_LOOK_S if self._said else 0.02):
@@ -172,7 +173,7 @@ class Crowd:
         code = child.process.returncode
         if not self._said and code == _USAGE:  # it has said what is wrong, and so would the next one
             self._code = code
-            self._stop.set()
+            self._stop.raise_()
             return
         lived_s = time.monotonic() - child.born
         self._pauses[place] = (

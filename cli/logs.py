@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -39,13 +40,25 @@ def _configure(level: int) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_Stderr()),  # type: ignore[arg-type]  # it writes and flushes
         cache_logger_on_first_use=False,
     )
     # the libraries' own lines carry what their peers sent: only what is dire, and scrubbed
     root = logging.getLogger()
     root.handlers = [_Scrubbing()]
     root.setLevel(max(level, logging.WARNING))
+
+
+class _Stderr:
+    """Standard error, and nothing where it cannot be written to (its reader is gone): work does not end for that."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 def _on_terminal() -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +14,7 @@ from .loading import ends
 from .output import say
 from .reloading import Reloader
 from .session import Queues, session
+from .signals import Flag
 
 if TYPE_CHECKING:
     from ..app import App
@@ -44,9 +44,7 @@ def worker(
 
     session(ctx).here_only("worker")
     talkative()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = Flag().raised_by(signal.SIGTERM, signal.SIGINT)
     app = open_app(session(ctx).config, queues=session(ctx).queues(queues))
     reloader = Reloader(app)
     try:
