@@ -1,12 +1,15 @@
 """
 The same request again gives the first answer: Idempotency-Key as the IETF draft says it (draft-ietf-httpapi-idempotency-key).
 
-Held in the state, so that it is true for every process. A tool's call is not among these: the ledger knows more about it.
+Held in the state, so that it is true for every process. Of a tool's call only what was rejected is here: the ledger has what was
+done and what is unknown.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .errors import InputError
 from .store import answers as stored
@@ -39,23 +42,18 @@ class Answers:
         found = self._journal.write(
             lambda conn: stored.begin(conn, caller, key, hash_, now=now, until=now + _WORKED_ON_S)
         )
-        if found is None:
-            return None
-        if found["hash"] != hash_:
-            raise InputError(
-                "this Idempotency-Key was used for another request",
-                field="Idempotency-Key",
-                next="use another key, or send the first request again",
-            )
-        if found["status"] is None:
-            raise InputError(
-                "the first request with this Idempotency-Key is still worked on",
-                reason="conflict",
-                field="Idempotency-Key",
-                retry_after_s=1,
-                next="send it again in a moment",
-            )
-        return FirstAnswer(found["status"], found["headers"], bytes(found["body"]))
+        return None if found is None else _first(found, hash_)
+
+    def rejection(self, caller: str, key: str, hash_: str) -> FirstAnswer | None:
+        """Give the answer to the same call of a tool when it was rejected; InputError for another call under this key."""
+        with self._journal.read() as conn:
+            found = stored.find(conn, caller, key, now=self._journal.now())
+        return None if found is None else _first(found, hash_)
+
+    def rejected(self, caller: str, key: str, hash_: str, answer: FirstAnswer) -> None:
+        """Keep that a call of a tool was rejected."""
+        if self.begin(caller, key, hash_) is None:
+            self.end(caller, key, answer)
 
     def end(self, caller: str, key: str, answer: FirstAnswer) -> None:
         """Keep a final answer for a day; any other frees the key."""
@@ -69,3 +67,21 @@ class Answers:
 
     def free(self, caller: str, key: str) -> None:
         self._journal.write(lambda conn: stored.free(conn, caller, key))
+
+
+def _first(found: Mapping[str, Any], hash_: str) -> FirstAnswer:
+    if found["hash"] != hash_:
+        raise InputError(
+            "this Idempotency-Key was used for another request",
+            field="Idempotency-Key",
+            next="use another key, or send the first request again",
+        )
+    if found["status"] is None:
+        raise InputError(
+            "the first request with this Idempotency-Key is still worked on",
+            reason="conflict",
+            field="Idempotency-Key",
+            retry_after_s=1,
+            next="send it again in a moment",
+        )
+    return FirstAnswer(found["status"], found["headers"], bytes(found["body"]))

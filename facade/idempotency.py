@@ -12,17 +12,17 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from ..core.answers import FirstAnswer
-from ..core.errors import DrawbarError, InputError
+from ..core.errors import DrawbarError, InputError, Rejected
 from . import problems
 from .identity import caller_of
 
 HEADER = "idempotency-key"
 _KEY = re.compile(r"[!-~]{1,200}")
-_KEPT = ("content-type", "location", "etag", "preference-applied")
+_HEADERS = ("content-type", "location", "etag", "preference-applied")
 
 
 class Route(APIRoute):
-    """A route of the facade. Calls of tools are left to the ledger, which holds a key even through a crash."""
+    """A route of the facade. Of calls of tools the ledger holds the key, even through a crash; what was rejected is kept here."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -37,7 +37,7 @@ class Route(APIRoute):
                 raise InputError(
                     "Idempotency-Key is 1 to 200 printable letters without spaces", field="Idempotency-Key"
                 )
-            return await handle(request) if self.operation_id == "callTool" else await _once(request, key, handle)
+            return await (_called if self.operation_id == "callTool" else _once)(request, key, handle)
 
         return once
 
@@ -45,22 +45,51 @@ class Route(APIRoute):
 async def _once(request: Request, key: str, handle: Callable[[Request], Awaitable[Response]]) -> Response:
     state = request.app.state
     answers, work = state.drawbar.answers, state.threads.work
-    who = await caller_of(request)
-    caller, of = who.name, f"tenant {who.tenant}\n" if who.tenant is not None else ""
-    said = f"{of}{request.method} {request.scope['path']}?{request.url.query}\n".encode() + await request.body()
-    first = await anyio.to_thread.run_sync(answers.begin, caller, key, hashlib.sha256(said).hexdigest(), limiter=work)
+    caller, said = await _asked(request)
+    first = await anyio.to_thread.run_sync(answers.begin, caller, key, said, limiter=work)
     if first is not None:
-        return Response(first.body, first.status, {**first.headers, "Idempotent-Replayed": "true"})
+        return _again(first)
     try:
         answer = await _answered(request, handle)
     except BaseException:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(answers.free, caller, key, limiter=work)
         raise
-    headers = {name: value for name, value in answer.headers.items() if name in _KEPT}
-    kept = FirstAnswer(answer.status_code, headers, bytes(answer.body))
-    await anyio.to_thread.run_sync(answers.end, caller, key, kept, limiter=work)
+    await anyio.to_thread.run_sync(answers.end, caller, key, _kept(answer), limiter=work)
     return answer
+
+
+async def _called(request: Request, key: str, handle: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Call a tool; what its system rejected under this key is not sent again."""
+    state = request.app.state
+    answers, work = state.drawbar.answers, state.threads.work
+    caller, said = await _asked(request)
+    first = await anyio.to_thread.run_sync(answers.rejection, caller, key, said, limiter=work)
+    if first is not None:
+        return _again(first)
+    try:
+        return await handle(request)
+    except Rejected as error:
+        answer = problems.respond(*problems.of_error(error))
+        await anyio.to_thread.run_sync(answers.rejected, caller, key, said, _kept(answer), limiter=work)
+        return answer
+
+
+async def _asked(request: Request) -> tuple[str, str]:
+    """Give who asks, and a hash of what is asked."""
+    who = await caller_of(request)
+    of = f"tenant {who.tenant}\n" if who.tenant is not None else ""
+    said = f"{of}{request.method} {request.scope['path']}?{request.url.query}\n".encode() + await request.body()
+    return who.name, hashlib.sha256(said).hexdigest()
+
+
+def _again(first: FirstAnswer) -> Response:
+    return Response(first.body, first.status, {**first.headers, "Idempotent-Replayed": "true"})
+
+
+def _kept(answer: Response) -> FirstAnswer:
+    headers = {name: value for name, value in answer.headers.items() if name in _HEADERS}
+    return FirstAnswer(answer.status_code, headers, bytes(answer.body))
 
 
 async def _answered(request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:

@@ -49,6 +49,13 @@ def begin(conn: Connection, caller: str, key: str, hash_: str, *, now: float, un
     return None
 
 
+def find(conn: Connection, caller: str, key: str, *, now: float) -> dict[str, Any] | None:
+    """Give what a key was taken for, without taking it."""
+    mine = (http_answers.c.caller == caller, http_answers.c.key == key, http_answers.c.until >= now)
+    row = conn.execute(select(http_answers).where(*mine)).mappings().first()
+    return None if row is None else {**row, "headers": load(row["headers"])}
+
+
 def keep(
     conn: Connection, caller: str, key: str, *, status: int, headers: dict[str, str], body: bytes, until: float
 ) -> None:

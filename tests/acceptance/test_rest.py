@@ -253,6 +253,26 @@ def test_a_write_shows_what_it_would_send_and_happens_once_a_key(served):
     assert served.ask("POST", "/tools/erp.set_customer/call", json=other, headers=headers).status_code == 422
 
 
+def test_what_the_system_rejected_is_not_sent_to_it_again_under_its_key(served):
+    erp = sqlite3.connect(served.folder / "erp.db", isolation_level=None)
+    erp.execute("create unique index one_at_most on orders (customer) where customer like 'one of%'")
+    erp.execute("insert into orders (id, customer) values (100, 'one of them')")
+
+    def call(key, customer="one of them"):
+        body = {"arguments": {"id": 4, "customer": customer}}
+        return served.ask("POST", "/tools/erp.set_customer/call", json=body, headers={"Idempotency-Key": key})
+
+    first = call("taken")
+    erp.execute("delete from orders where id = 100")
+    again = call("taken")
+
+    assert problem(first, 409)["kind"] == "rejected" and "Idempotent-Replayed" not in first.headers
+    assert problem(again, 409) == first.json() and again.headers["Idempotent-Replayed"] == "true"
+    problem(call("taken", "somebody"), 422)
+    assert call("another").status_code == 200
+    assert call("another").json() == call("another").json()
+
+
 def test_a_call_that_needs_another_person_waits_and_its_caller_cannot_approve_it(served):
     waiting = served.ask("POST", "/tools/erp.forget_order/call", json={"arguments": {"id": 1}})
 
