@@ -151,7 +151,7 @@ def _tag(value: Any) -> Any:
         return {_TAG: "map", "v": body} if _TAG in body else body
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_tag(item) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
+    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**64:
         return {_TAG: "int", "v": str(int(value))}
     if kind in _SAME:
         return value

@@ -5,7 +5,7 @@ import json
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from drawbar.core.errors import InputError
@@ -34,6 +34,9 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
+@example({"$t": 2**63})
+@example({"$t": 2**64})
+@example({"$t": -(2**63) - 1})
 def test_the_journal_gives_back_what_it_was_given(value):
     """Also maps that look like our own tags: nobody can smuggle a type in."""
     found = load(dump(value))
