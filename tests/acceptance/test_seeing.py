@@ -7,6 +7,7 @@ import pytest
 import requests
 from servers.drawbar import Serving
 from servers.process import folder
+from waiting import eventually
 
 from drawbar.core.gauges import STATED
 from drawbar.core.measure import measured_names
@@ -85,18 +86,17 @@ def test_only_who_has_the_scope_sees_it_and_nonsense_is_refused(served, path, wh
 
 
 def test_the_audit_of_all_processes_is_read_and_verified_over_rest(served):
-    import time
+    def audited(**asked):
+        return served.ask("GET", "/audit", params=asked, headers=served.boss).json()["items"]
 
-    until = time.monotonic() + 60
-    asked = {"what": "drop.list_orders", "limit": 1000}
-    while len(found := served.ask("GET", "/audit", params=asked, headers=served.boss).json()["items"]) < 6:
-        assert time.monotonic() < until, found
-        time.sleep(0.2)
+    found = eventually(lambda: audited(what="drop.list_orders", limit=1000), lambda found: len(found) >= 6)
 
     assert {one["request"] for one in found} == {f"asked-{number}" for number in range(6)}
     assert {(one["who"], one["outcome"]) for one in found} == {("reader", "done")}
-    refused = served.ask("GET", "/audit", params={"outcome": "refused"}, headers=served.boss).json()["items"]
-    assert {(one["kind"], one["who"]) for one in refused} >= {("call", "reader"), ("login", "nobody")}
+    expected = {("call", "reader"), ("login", "nobody")}
+    refused = eventually(
+        lambda: audited(outcome="refused"), lambda found: {(one["kind"], one["who"]) for one in found} >= expected
+    )
     assert not any("drawbar_wrong_key" in str(one) for one in refused)
     verified = served.ask("GET", "/audit/verify", headers=served.boss).json()
     assert verified["sound"], verified
