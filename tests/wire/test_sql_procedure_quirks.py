@@ -1,17 +1,15 @@
 """What old procedures take and give otherwise than their types say, on the databases that have procedures."""
 
-import time
 from datetime import date
 from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
+from checked import call
 
 from drawbar.adapters.sql import SqlAdapter, SqlConfig
 from drawbar.core.adapter import Place
 from drawbar.core.errors import ConfigError, InputError
-from drawbar.core.schema import Checker
-from drawbar.core.tool import Call
 
 TABLE = "create table entries (active char(1), born varchar(6), amount varchar(12), city varchar(40), name char(10))"
 SQL = {
@@ -82,14 +80,6 @@ def opened(request, tmp_path):
     yield made, adapter, query
     made.close()
     engine.dispose()
-
-
-def call(adapter, name, /, **arguments):
-    tool = {tool.name: tool for tool in adapter.tools()}[name]
-    checked = Checker.of(tool.input_schema).arguments(arguments)
-    answer = tool.run(checked, Call("c", "me", time.monotonic() + 20))
-    assert Checker.of(tool.output_schema).deviation(answer) is None
-    return answer
 
 
 GIVEN = {"active": True, "born": "2029-12-31", "amount": "2.5", "city": "Köln"}

@@ -1,19 +1,17 @@
 """What old databases keep otherwise than their types say, on the databases that keep it so."""
 
 import sqlite3
-import time
 from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
+from checked import call
 from pydantic import ValidationError
 
 from drawbar.adapters.sql import SqlAdapter, SqlConfig
 from drawbar.core.adapter import Place
 from drawbar.core.errors import ConfigError, InputError, Rejected
-from drawbar.core.schema import Checker
-from drawbar.core.tool import Call
 
 QUIRKS = {
     "trailing_blanks": "strip",
@@ -60,14 +58,6 @@ def query(url, sql):
 def open_adapter(url, folder, **config):
     config = SqlConfig.model_validate({"kind": "sql", "url": url, "call_timeout_s": 10, **config})
     return SqlAdapter("db", config, Place(folder, folder))
-
-
-def call(adapter, name, /, **arguments):
-    tool = {tool.name: tool for tool in adapter.tools()}[name]
-    checked = Checker.of(tool.input_schema).arguments(arguments)
-    answer = tool.run(checked, Call("c", "me", time.monotonic() + 20))
-    assert Checker.of(tool.output_schema).deviation(answer) is None
-    return answer
 
 
 @pytest.fixture(params=[*URLS, "sqlite"])
