@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import structlog
@@ -31,7 +32,7 @@ class Reloader:
     def __init__(self, app: App, *, watch: bool = False) -> None:
         self._app = app
         self._watch = watch
-        self._asked = threading.Event()
+        self._asked = False
         self._stop = threading.Event()
         self._seen: Look = (
             frozenset()
@@ -42,22 +43,23 @@ class Reloader:
     def start(self) -> Reloader:
         """Begin to listen; signals are heard where this is called on the main thread."""
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGHUP, lambda *_: self._asked.set())
+            signal.signal(signal.SIGHUP, self._hear)
         self._thread.start()
         return self
 
     def stop(self) -> None:
         self._stop.set()
-        self._asked.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            asked = self._asked.wait(_LOOK_S)
-            self._asked.clear()
-            if not self._stop.is_set() and (asked or (self._watch and self._has_changed())):
+        while not self._stop.wait(_LOOK_S):
+            asked, self._asked = self._asked, False
+            if asked or (self._watch and self._has_changed()):
                 self._reload(tell=asked)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        self._asked = True  # no Event: the thread that is interrupted may hold its lock
 
     def _has_changed(self) -> bool:
         now = look_at(self._app.config.files)
