@@ -13,7 +13,7 @@ from typing import Any
 
 from .errors import InputError
 from .store import answers as stored
-from .store.journal import Journal
+from .store.journal import Connection, Journal
 
 _KEPT_S = 86_400.0
 _WORKED_ON_S = 120.0
@@ -51,22 +51,36 @@ class Answers:
         return None if found is None else _first(found, hash_)
 
     def rejected(self, caller: str, key: str, hash_: str, answer: FirstAnswer) -> None:
-        """Keep that a call of a tool was rejected."""
-        if self.begin(caller, key, hash_) is None:
-            self.end(caller, key, answer)
+        """Keep that a call of a tool was rejected; what another request has kept under this key meanwhile stays."""
+        if not _is_final(answer):
+            return
+        now = self._journal.now()
+        until = now + _KEPT_S
+
+        def unit(conn: Connection) -> None:
+            if stored.begin(conn, caller, key, hash_, now=now, until=until) is None:
+                _keep(conn, caller, key, answer, until)
+
+        self._journal.write(unit)
 
     def end(self, caller: str, key: str, answer: FirstAnswer) -> None:
         """Keep a final answer for a day; any other frees the key."""
-        is_final = answer.status < 500 and answer.status not in _NOT_FINAL and len(answer.body) <= _MAX_BYTES
-        if not is_final:
+        if not _is_final(answer):
             self.free(caller, key)
             return
         until = self._journal.now() + _KEPT_S
-        said = {"status": answer.status, "headers": answer.headers, "body": answer.body}
-        self._journal.write(lambda conn: stored.keep(conn, caller, key, until=until, **said))  # type: ignore[arg-type]  # as it is written above
+        self._journal.write(lambda conn: _keep(conn, caller, key, answer, until))
 
     def free(self, caller: str, key: str) -> None:
         self._journal.write(lambda conn: stored.free(conn, caller, key))
+
+
+def _is_final(answer: FirstAnswer) -> bool:
+    return answer.status < 500 and answer.status not in _NOT_FINAL and len(answer.body) <= _MAX_BYTES
+
+
+def _keep(conn: Connection, caller: str, key: str, answer: FirstAnswer, until: float) -> None:
+    stored.keep(conn, caller, key, status=answer.status, headers=answer.headers, body=answer.body, until=until)
 
 
 def _first(found: Mapping[str, Any], hash_: str) -> FirstAnswer:

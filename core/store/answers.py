@@ -41,18 +41,17 @@ Index("http_answers_until", http_answers.c.until)
 def begin(conn: Connection, caller: str, key: str, hash_: str, *, now: float, until: float) -> dict[str, Any] | None:
     """Take the key, and give None; or give what it was taken for."""
     conn.execute(delete(http_answers).where(http_answers.c.until < now))
-    mine = (http_answers.c.caller == caller, http_answers.c.key == key)
-    row = conn.execute(select(http_answers).where(*mine).with_for_update()).mappings().first()
-    if row is not None:
-        return {**row, "headers": load(row["headers"])}
+    if (found := find(conn, caller, key, now=now, to_change=True)) is not None:
+        return found
     conn.execute(insert(http_answers).values(caller=caller, key=key, hash=hash_, began_at=now, until=until))
     return None
 
 
-def find(conn: Connection, caller: str, key: str, *, now: float) -> dict[str, Any] | None:
+def find(conn: Connection, caller: str, key: str, *, now: float, to_change: bool = False) -> dict[str, Any] | None:
     """Give what a key was taken for, without taking it."""
     mine = (http_answers.c.caller == caller, http_answers.c.key == key, http_answers.c.until >= now)
-    row = conn.execute(select(http_answers).where(*mine)).mappings().first()
+    asked = select(http_answers).where(*mine)
+    row = conn.execute(asked.with_for_update() if to_change else asked).mappings().first()
     return None if row is None else {**row, "headers": load(row["headers"])}
 
 
