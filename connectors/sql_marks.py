@@ -75,6 +75,8 @@ class Marks:
 
     def refused(self) -> tuple[str, str] | None:
         """Name the first right to write that we have not, with what the database says; statements that change nothing tell."""
+        if self._database.dialect == "sqlite":  # it has no rights, and one writer at a time
+            return None
         columns = self._table.c
         same = sa.select(columns.sync, columns.portion_id, columns.version).where(sa.false())
         tried: dict[str, sa.Executable] = {
@@ -84,8 +86,6 @@ class Marks:
             "UPDATE": sa.update(self._table).where(sa.false()).values(version=columns.version),
             "DELETE": sa.delete(self._table).where(sa.false()),
         }
-        if self._database.dialect == "sqlite":  # it has no rights, and one writer at a time
-            return None
         for right, statement in tried.items():
             try:
                 with self._database.unit("write") as connection:

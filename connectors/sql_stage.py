@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.schema import CreateTable
 
-from ..core.batch import Cursor
 from ..core.errors import ConfigError, Rejected
 from .sql import Database, step
 from .sql_errors import committing
@@ -59,7 +58,7 @@ class Stage:
                 field="partitions",
                 next="let somebody grant CREATE there; or put cursor_table into a schema where tables may be made; or leave partitions out",
             ) from refused
-        self._note(marks, None)
+        self._note(marks)
 
     def clear(self) -> None:
         """Drop the stages of this sync, whichever load they were of."""
@@ -78,9 +77,9 @@ class Stage:
     def _mark(self) -> str:
         return f"stage:{self._load}"
 
-    def _note(self, marks: Marks, cursor: Cursor) -> None:
+    def _note(self, marks: Marks) -> None:
         with self._database.unit("write") as connection:
-            marks.put(connection, self._mark, cursor)
+            marks.put(connection, self._mark, None)
             with committing():
                 connection.commit()
         marks.moved()

@@ -81,9 +81,7 @@ class Share:
 
     def begins(self, effect: Effect, needed_s: float) -> bool | None:
         """Tell whether a call would find a place by `take`; None where more than a place is asked of it."""
-        if self._rate is not None or self.endpoints:
-            return None
-        if (self.reads if effect == "read" else self.writes).error is not None:
+        if self._rate is not None or self.endpoints or self.line(effect).error is not None:
             return None
         if self._calendar is not None and self.refusal(needed_s) is not None:
             return None

@@ -98,16 +98,15 @@ class Loads:
             stack.callback(whole.close)
             source = plan.source(whole, at)
             part = parts_of(held.name, at)
-            if is_collected(held.config):
+            load = plan.id if is_collected(held.config) else None
+            if load is not None:
                 target = self._work.ends.sink(held)
                 stack.callback(target.close)
-                sink = staging(target).staged(plan.id, part)
+                sink = staging(target).staged(load, part)
             else:
                 sink = self._work.ends.sink(replace(held, name=part))
             stack.callback(sink.close)
-            carrier = self._work.carrier(held, source, sink, told)
-            if is_collected(held.config):
-                carrier = replace(carrier, load=plan.id)
+            carrier = replace(self._work.carrier(held, source, sink, told), load=load)
             done = next(carrier.carry(None, lambda cursor: None), None)
         self.tick(held.name, plan.id, at)
         return done

@@ -64,7 +64,7 @@ class Toolbox:
         if self._only_preview or CODE in arguments or self._app.landscape.names() != self._known_for:
             return None
         known = self._names.get(name)
-        if known is None or name in self._own or (caller.context is not None and _is_document(name, caller)):
+        if known is None or name in self._own or _is_document(name, caller):
             return None
         return known
 
@@ -84,7 +84,7 @@ class Toolbox:
         try:
             if (minute := self._app.limits.minute(caller)) is not None:
                 waiting.counts(partial(self._app.limits.counted, minute), minute.total)
-            if caller.context is not None and _is_document(name, caller):
+            if _is_document(name, caller):
                 return self._document(name, arguments, caller)
             if own is not None:
                 return own(_CHECKS[name].arguments(arguments), caller, waiting)
@@ -182,7 +182,7 @@ class Toolbox:
 
 
 def _is_document(name: str, caller: Caller) -> bool:
-    return any(name == one.name for one in documents_for(caller))
+    return caller.context is not None and any(name == one.name for one in documents_for(caller))
 
 
 def _no_tool(name: str) -> InputError:
