@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from . import asks
 from .access import Caller
 from .aside import Aside, Kept
 from .course import Course, Foresee
@@ -187,7 +188,7 @@ def reopen(record: Record, course: Course, given: Any, from_task: str | None, ag
     record.memory.forget(header.id)
     course.known.input = kept.value
     course.known.outputs.clear()
-    course.retry(again, from_task)
+    asks.retry(course, again, from_task)
     if header.parent is not None:
         children.told(course.conn, header.id)  # how it ended before is no news any more
 

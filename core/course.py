@@ -7,24 +7,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from . import results
+from . import asks, persons, results
 from .aside import Kept
 from .claim import Came, Claim
 from .context import Shelf
-from .errors import DrawbarError, InputError
+from .errors import InputError
 from .interpreter import (
     CHILD,
     WHOLE,
     Ask,
-    Counts,
     Decision,
     End,
     Fact,
-    Holds,
     Move,
-    Retry,
     State,
-    Undone,
     decide,
     fold,
     shown,
@@ -32,9 +28,8 @@ from .interpreter import (
 )
 from .known import Known
 from .measure import METER, RUNS_ENDED
-from .plan import Step
 from .queues import Queue, Queues
-from .store import agents, approvals, assignments, children, events, ledger, runs, undoing
+from .store import children, events, ledger, runs
 from .store.journal import Connection
 from .values import dump, has_claims, load
 from .veils import Veils, veils_of
@@ -148,7 +143,7 @@ class Course:
         if claim.item == WHOLE and final:
             self._remember(claim.task, output, came.error)
         if was_done:
-            self._did(claim.task, claim.item, own=came.own)
+            asks.did(self, claim.task, claim.item, own=came.own)
             results.save(self, saved, claim.task, claim.item)
         self.take(Move(claim.task, claim.item, came.state))  # type: ignore[arg-type]  # Came says one of them
         for kind, body in came.tells:
@@ -238,7 +233,7 @@ class Course:
         if state not in {"ready", "held", "open", *CHILD}:
             self.tell(self._type(task, state), task, item, None if error is None else {"error": error})
         if was_done:
-            self._did(task, item)
+            asks.did(self, task, item)
             results.save(self, saved, task, item)
         self.take(Move(task, item, state))  # type: ignore[arg-type]  # the callers pass literals
 
@@ -246,31 +241,6 @@ class Course:
         """Give the type of an event of a task."""
         is_undoing = self.known.plan.steps[task].undoes is not None
         return f"task.{_UNDOING.get(word, word) if is_undoing else word}"
-
-    def _did(self, task: str, item: int, *, own: bool = True) -> None:
-        """Remember what was done as what may have to be undone."""
-        step = self.known.plan.steps[task]
-        if item == WHOLE and step.task.for_each is not None:
-            return  # its items are what was done
-        if step.undoes is not None:
-            undoing.free_key(self.conn, self.run_id, step.undoes, item)
-        elif own and task in self.known.plan.graph.undo:
-            undoing.did(self.conn, self.run_id, task, item, self.version + 1)
-
-    def _undo(self) -> None:
-        """Begin to undo what was done last."""
-        last = undoing.last(self.conn, self.run_id)
-        if last is None:
-            self.take(Undone())
-            return
-        task, item = last
-        name = self.known.plan.graph.undo[task]
-        if item != WHOLE and name not in self.state.tasks:
-            total = undoing.count(self.conn, self.run_id, task)
-            self.moved(name, WHOLE, "open", total=total, cursor=0)
-            self.take(Counts(name, total))
-        undoing.begin(self.conn, self.run_id, task, item)
-        self._ready(name, item)
 
     @property
     def veils(self) -> Veils:
@@ -283,7 +253,7 @@ class Course:
         aside = self.known.aside
         return aside.veil(load(output), self.run_id, hidden) if hidden else aside.keep_text(output, self.run_id)
 
-    def _keep(self, text: str) -> str:
+    def keep(self, text: str) -> str:
         """Give what a row holds of a value: all of it, or the claim under which it is kept aside from now on."""
         return self.known.aside.keep_text(text, self.run_id).store(self.conn)
 
@@ -292,7 +262,7 @@ class Course:
         aside = self.known.aside
         for event in self._events:
             if event["body"] is not None and aside.is_large(event["body"]):
-                event["body"] = self._keep(event["body"])
+                event["body"] = self.keep(event["body"])
         events.add_many(self.conn, self._events)
         self._events = []
 
@@ -306,75 +276,34 @@ class Course:
     def _do(self, decision: Decision) -> None:
         match decision:
             case Ask(_, "undo"):
-                self._undo()
+                asks.undo(self)
             case Ask(task, "if"):
-                self._judge(task)
+                asks.judge(self, task)
             case Ask(task, _):
-                self._count(task)
+                asks.count(self, task)
             case Move(task, item, "ready"):
-                self._ready(task, item)
+                self.ready(task, item)
             case Move(task, -1, ("succeeded" | "failed") as state):
-                self._close(task, state)
+                results.close(self, task, state)
             case Move(task, item, state):
                 self.moved(task, item, state)
             case End():
                 self._end(decision)
 
-    def _judge(self, task: str) -> None:
-        condition = self.known.plan.steps[task].task.if_
-        assert condition is not None
-        try:
-            yes = condition.fill(self.env(condition.paths))
-            if not isinstance(yes, bool):
-                raise InputError(f"a condition is true or false, this is {type(yes).__name__}")
-        except InputError as error:
-            self.moved(task, WHOLE, "failed", error=_about(error, "if"))
-            return
-        if yes:
-            self.take(Holds(task, yes=True))
-        else:
-            self.moved(task, WHOLE, "skipped")
-
-    def _count(self, task: str) -> None:
-        each = self.known.plan.steps[task].task.for_each
-        assert each is not None
-        try:
-            values = each.in_.fill(self.env(each.in_.paths))
-            if not isinstance(values, list):
-                raise InputError(f"for_each goes over a list, this is {type(values).__name__}")
-        except InputError as error:
-            self.moved(task, WHOLE, "failed", error=_about(error, "for_each.in"))
-            return
-        hidden = self.veils.items.get(task, ())
-        if hidden:
-            kept = [self.known.aside.veil(value, self.run_id, hidden) for value in values]
-            self._keep_items(task, [one.store(self.conn) for one in kept])
-        else:
-            self._keep_items(task, [dump(value) for value in values])
-        self.moved(task, WHOLE, "open", total=len(values), cursor=0)
-        self.take(Counts(task, len(values)))
-        self.tell("task.started", task, WHOLE, {"items": len(values)})
-
-    def _keep_items(self, task: str, whole: list[str]) -> None:
-        """Keep the items of a for_each, the large ones aside; but not of a run that programs may do which cannot read that."""
-        values = whole
-        if any(map(self.known.aside.is_large, whole)) and not runs.is_of_version(self.conn, self.run_id, before=3):
-            values = [self._keep(text) for text in whole]
-        runs.keep_items(self.conn, self.run_id, task, whole, values)
-
     def env(self, paths: Any) -> dict[str, Any]:
         return self.known.env(lambda: self.conn, paths, self.state, self.fresh)
 
-    def _ready(self, task: str, item: int) -> None:
+    def ready(self, task: str, item: int) -> None:
+        """Let a task begin: on a thread of this process, with a person, at its time, or in the queue."""
         step = self.known.plan.steps[task]
         if item != WHOLE and (row := runs.current(self.conn, self.run_id, task, item)) and row[0] == "succeeded":
             self.take(Move(task, item, "succeeded"))  # done before a retry of the run
         elif step.task.wait_s is not None:
             self.moved(task, item, "waiting", due_at=self.now + step.task.wait_s)
         elif step.task.approval is not None:
-            self._ask_person(step)
+            persons.ask(self, step)
         elif step.task.agent is not None and not self.has_model(step.task.agent):
-            self._assign(step, item)
+            persons.assign(self, step, item)
         elif self.room > 0 and self._queues.serves(self._queue(task)):
             before = self.state.tasks.get(task)
             self.take(Move(task, item, "ready"))
@@ -389,47 +318,6 @@ class Course:
             self.claim(task, item)
         else:
             self.moved(task, item, "ready", due_at=self.now)
-
-    def _assign(self, step: Step, item: int) -> None:
-        """Hand a task to its agent."""
-        try:
-            env = results.with_item(self, self.env(step.arguments.paths), step.name, item)
-            given = dump(step.arguments.fill(env))
-        except InputError as error:
-            self.moved(step.name, item, "failed", error=_about(error, "with"))
-            return
-        within_h = step.task.within_h
-        due_at = None if within_h is None else self.now + within_h * 3600
-        assignment = assignments.assign(
-            self.conn,
-            agent=step.task.agent,
-            run_id=self.run_id,
-            task=step.name,
-            item=None if item == WHOLE else item,
-            description=step.task.description,
-            input=self._keep(given),
-            assigned_at=self.now,
-            due_at=due_at,
-        )
-        self.moved(step.name, item, "waiting", due_at=due_at)
-        self.tell("assignment.made", step.name, item, {"assignment": assignment, "agent": step.task.agent})
-
-    def _ask_person(self, step: Step) -> None:
-        rule = step.task.approval
-        assert rule is not None
-        within_s = rule.within_h * 3600
-        approval = approvals.ask(
-            self.conn,
-            asked_by=self.known.caller.name,
-            by=rule.by,
-            now=self.now,
-            within_s=within_s,
-            run_id=self.run_id,
-            task=step.name,
-            description=step.task.description or f"{self.known.header.workflow}: {step.name}",
-        )
-        self.moved(step.name, WHOLE, "waiting", due_at=self.now + within_s, approval=approval)
-        self.tell("approval.asked", step.name, WHOLE, {"approval": approval})
 
     def _queue(self, task: str) -> Queue:
         return self._queues.of(self.known.plan.steps[task].task)
@@ -477,26 +365,14 @@ class Course:
         self.tell(self._type(task, "started"), task, item, {"attempt": held.attempt + 1})
         self.take(Move(task, item, "running"))
 
-    def _close(self, task: str, state: str) -> None:
-        """End a for_each: its output is the list in order, null for an item that failed or never began."""
-        whole = self.state.tasks[task]
-        output = None
-        if self.known.plan.steps[task].undoes is None:
-            outputs = runs.item_outputs(self.conn, self.run_id, task)
-            output = f"[{','.join(outputs.get(item) or 'null' for item in range(whole.total))}]"
-        error = None
-        if state == "failed":
-            error = _of_items(runs.first_error(self.conn, self.run_id, task), whole.failed)
-        self.moved(task, WHOLE, state, outcome=output, error=error)
-
     def _end(self, end: End) -> None:
         output, error = None, None
         state = end.state
         if state == "succeeded":
             try:
-                output = self._output()
+                output = results.output(self)
             except InputError as wrong:
-                end, error = End("failed"), _about(wrong, "output")
+                end, error = End("failed"), results.about(wrong, "output")
         elif state == "failed":
             first = runs.first_error(self.conn, self.run_id)
             error = {**load(first[2]), "task": first[0]} if first else None
@@ -504,19 +380,6 @@ class Course:
         self.ended = {"output": output, "error": error}
         METER.count(RUNS_ENDED, self.known.header.workflow, self.state.ended or "")
         self.tell(f"run.{end.state}", body={"error": error} if error else None)
-
-    def _output(self) -> str | None:
-        """Fill the workflow's output; null when it looks into a task that was skipped."""
-        template = self.known.plan.workflow.output
-        if template is None:
-            return None
-        try:
-            value = template.fill(self.env(template.paths))
-            return self.known.aside.veil(value, self.run_id, self.veils.output).store(self.conn)
-        except InputError:
-            if any(task.state == "skipped" for task in self.state.tasks.values()):
-                return None
-            raise
 
     def _store(self) -> None:
         self._store_cursors()
@@ -559,39 +422,6 @@ class Course:
             ):
                 runs.advance(self.conn, self.run_id, name, task)
 
-    def retry(self, names: frozenset[str], from_task: str | None = None) -> None:
-        """Make tasks pending again; of a for_each that did not succeed, or was undone, only the items that are not done."""
-        graph = self.known.plan.graph
-        undone = undoing.compensated(self.conn, self.run_id) if graph.undo else set()
-        for name in sorted(names):
-            task = self.state.tasks.get(name)
-            is_each = self.known.plan.steps[name].task.for_each is not None
-            was_undone = graph.undo.get(name) in undone
-            partly = is_each and name != from_task and was_undone
-            wholly = task is not None and (task.state == "succeeded" or was_undone)
-            runs.reset(self.conn, self.run_id, name, wholly=wholly and not partly)
-            if wholly and not partly and self.known.plan.steps[name].task.agent is not None:
-                agents.forget(self.conn, self.run_id, name)
-            if partly:
-                undoing.reset_items(self.conn, self.run_id, name, graph.undo[name])
-        for name in graph.undo.values():
-            runs.reset(self.conn, self.run_id, name, wholly=True)
-        if graph.undo:
-            undoing.restore(self.conn, self.run_id)
-        self.take(Retry(names | set(graph.undo.values())))
-
 
 def _nobody(agent: str) -> bool:
     return False
-
-
-def _about(error: DrawbarError, field: str) -> dict[str, Any]:
-    error.field = error.field or field
-    return error.as_json()
-
-
-def _of_items(first: tuple[str, int, str] | None, failed: int) -> dict[str, Any] | None:
-    if first is None:
-        return None
-    error: dict[str, Any] = load(first[2])
-    return {**error, "message": f"item {first[1]}: {error.get('message', '')}", "failed": failed}

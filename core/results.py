@@ -1,8 +1,8 @@
 """
 What a task gives once it is done: the output that its `output` makes of the result, and the documents that it saves.
 
-Both are evaluated in the unit that stores the outcome, so a document is written once. What goes wrong here comes after the
-effect: the task fails, and what it did stays done.
+A for_each gives the list of its items, and a run what its workflow says. All are made in the unit that stores the outcome, so a
+document is written once. What goes wrong here comes after the effect: the task fails, and what it did stays done.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .errors import InputError
+from .errors import DrawbarError, InputError
 from .interpreter import WHOLE
 from .masking import masked
 from .store import runs
-from .values import dump
+from .values import dump, load
 
 if TYPE_CHECKING:
     from .course import Course
@@ -80,3 +80,42 @@ def save(course: Course, saved: Mapping[tuple[str, str], str], task: str, item: 
     for (scope, key), body in saved.items():
         version = course.shelf.write(course.conn, scope, key, body, by)
         course.tell("context.changed", task, item, {"scope": scope, "key": key, "version": version, "by": by})
+
+
+def close(course: Course, task: str, state: str) -> None:
+    """End a for_each: its output is the list in order, null for an item that failed or never began."""
+    whole = course.state.tasks[task]
+    output = None
+    if course.known.plan.steps[task].undoes is None:
+        outputs = runs.item_outputs(course.conn, course.run_id, task)
+        output = f"[{','.join(outputs.get(item) or 'null' for item in range(whole.total))}]"
+    error = None
+    if state == "failed":
+        error = _of_items(runs.first_error(course.conn, course.run_id, task), whole.failed)
+    course.moved(task, WHOLE, state, outcome=output, error=error)
+
+
+def output(course: Course) -> str | None:
+    """Fill the workflow's output; null when it looks into a task that was skipped."""
+    template = course.known.plan.workflow.output
+    if template is None:
+        return None
+    try:
+        value = template.fill(course.env(template.paths))
+        return course.known.aside.veil(value, course.run_id, course.veils.output).store(course.conn)
+    except InputError:
+        if any(task.state == "skipped" for task in course.state.tasks.values()):
+            return None
+        raise
+
+
+def about(error: DrawbarError, field: str) -> dict[str, Any]:
+    error.field = error.field or field
+    return error.as_json()
+
+
+def _of_items(first: tuple[str, int, str] | None, failed: int) -> dict[str, Any] | None:
+    if first is None:
+        return None
+    error: dict[str, Any] = load(first[2])
+    return {**error, "message": f"item {first[1]}: {error.get('message', '')}", "failed": failed}
