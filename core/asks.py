@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .errors import InputError
 from .interpreter import WHOLE, Counts, Holds, Retry, Undone
 from .results import about
-from .store import agents, runs, undoing
+from .store import agents, items, runs, undoing
 from .values import dump
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _keep_items(course: Course, task: str, whole: list[str]) -> None:
     values = whole
     if any(map(course.known.aside.is_large, whole)) and not runs.is_of_version(course.conn, course.run_id, before=3):
         values = [course.keep(text) for text in whole]
-    runs.keep_items(course.conn, course.run_id, task, whole, values)
+    items.keep(course.conn, course.run_id, task, whole, values)
 
 
 def did(course: Course, task: str, item: int, *, own: bool = True) -> None:

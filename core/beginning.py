@@ -17,7 +17,7 @@ from .interpreter import State
 from .known import Known
 from .plan import Plan
 from .record import held_key
-from .store import agents, children, ledger, retention, runs, undoing
+from .store import agents, children, keyed, ledger, retention, runs, undoing
 from .store.ids import new_id
 from .store.journal import Connection
 from .store.tables import VERSION
@@ -66,7 +66,7 @@ class Beginning:
         header = self.known.header
         if header.key is None:
             return False
-        return runs.key_is_held(conn, runs.lock_key(conn, held_key(header.workflow, header.key)))
+        return keyed.is_held(conn, keyed.lock_key(conn, held_key(header.workflow, header.key)))
 
     def begin(
         self,
@@ -170,8 +170,8 @@ def must_wait(course: Course) -> str | None:
     header = course.known.header
     if header.key is None:
         return None
-    held = runs.lock_key(course.conn, held_key(header.workflow, header.key))
-    return header.key if runs.key_is_held(course.conn, held) else None
+    held = keyed.lock_key(course.conn, held_key(header.workflow, header.key))
+    return header.key if keyed.is_held(course.conn, held) else None
 
 
 def reopen(record: Record, course: Course, given: Any, from_task: str | None, again: frozenset[str]) -> None:

@@ -29,7 +29,7 @@ from .interpreter import (
 from .known import Known
 from .measure import METER, RUNS_ENDED
 from .queues import Queue, Queues
-from .store import children, events, ledger, runs
+from .store import attempts, children, events, ledger, runs
 from .store.journal import Connection
 from .values import dump, has_claims, load
 from .veils import Veils, veils_of
@@ -157,7 +157,7 @@ class Course:
         """Keep how a claim ended; a first one that succeeds needs no row: its task's own and its entry in the ledger say it."""
         if accepted and came.state == "succeeded" and claim.fence == 1 and (came.entry is not None or not came.notes):
             return
-        runs.add_attempt(
+        attempts.add(
             self.conn,
             run_id=self.run_id,
             task=claim.task,

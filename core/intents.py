@@ -19,7 +19,7 @@ from .guard import Guard
 from .interpreter import WHOLE, State
 from .known import Reading
 from .prepared import Prepared
-from .store import ledger, runs
+from .store import items, ledger, runs
 from .store.ids import new_id
 from .store.journal import Connection
 
@@ -139,7 +139,7 @@ def env_of(conn: Reading, claim: Claim, state: State, fresh: Mapping[str, tuple[
     env = claim.known.env(conn, paths, state, fresh)
     if each is not None and claim.item != WHOLE:
         of = claim.step.undoes or claim.task
-        env[each.as_] = claim.known.aside.load(conn(), runs.item_value(conn(), claim.run_id, of, claim.item))
+        env[each.as_] = claim.known.aside.load(conn(), items.value(conn(), claim.run_id, of, claim.item))
         env["index"] = claim.item
     return env
 

@@ -16,7 +16,7 @@ from .errors import InputError
 from .expressions import Path
 from .interpreter import CHILD, FINAL, State, TaskState
 from .plan import Plan, plan_of_body, tasks_named
-from .store import runs
+from .store import documents, runs
 from .store.journal import Connection
 from .store.runs import Header
 from .values import has_claims, holds_claims, load
@@ -114,7 +114,7 @@ def _context(conn: Connection, paths: frozenset[Path], caller: Caller) -> dict[s
         if len(path) < 2:
             raise InputError("an expression names the scope of the context that it reads: context.SCOPE.KEY")
         caller.reads(path[1])
-        bodies = runs.context_of(conn, path[1], path[2] if len(path) > 2 else None)
+        bodies = documents.bodies(conn, path[1], path[2] if len(path) > 2 else None)
         found.setdefault(path[1], {}).update({key: load(body) for key, body in bodies.items()})
     return found
 

@@ -20,7 +20,7 @@ from .hearing import hear
 from .interpreter import State, Want, shown
 from .known import Known, Memory, read
 from .queues import Queue, Queues
-from .store import children, runs
+from .store import children, keyed, runs
 from .store.journal import Connection, Journal
 from .values import load
 from .views import Run
@@ -199,17 +199,17 @@ class Record:
         """Let the next run of the same key begin."""
         header = course.known.header
         assert header.key is not None
-        held = runs.lock_key(course.conn, held_key(header.workflow, header.key))
+        held = keyed.lock_key(course.conn, held_key(header.workflow, header.key))
         return self._next(course.conn, header.workflow, header.key, held, course.room)
 
     def _next(self, conn: Connection, workflow: str, key: str, held: str, room: int) -> Course | None:
         try:
-            run_id = runs.next_queued(conn, workflow, key)
+            run_id = keyed.next_run(conn, workflow, key)
         except runs.Newer:  # that program begins it, by its `begin_left`
             return None
         if run_id is None:
             return None
-        runs.hold_key(conn, run_id, held, time.time())
+        keyed.hold(conn, run_id, held, time.time())
         heir = self.open(conn, run_id, room)
         heir.stood = "queued"
         heir.tell("run.started")
@@ -221,8 +221,8 @@ class Record:
         """Let the next run of a key begin, where the program that freed it could not."""
 
         def unit(conn: Connection) -> list[Course]:
-            held = runs.lock_key(conn, held_key(workflow, key))
-            heir = None if runs.key_is_held(conn, held) else self._next(conn, workflow, key, held, 0)
+            held = keyed.lock_key(conn, held_key(workflow, key))
+            heir = None if keyed.is_held(conn, held) else self._next(conn, workflow, key, held, 0)
             return [] if heir is None else self.follow(heir, lambda course: None)
 
         self.committed(self.journal.write(unit))

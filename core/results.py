@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .errors import DrawbarError, InputError
 from .interpreter import WHOLE
 from .masking import masked
-from .store import runs
+from .store import items, runs
 from .values import dump, load
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def with_item(course: Course, env: dict[str, Any], task: str, item: int) -> dict
     """Add the item of a for_each, by the name that the task gives it."""
     each = course.known.plan.steps[task].task.for_each
     if each is not None and item != WHOLE:
-        text = runs.item_value(course.conn, course.run_id, task, item)
+        text = items.value(course.conn, course.run_id, task, item)
         env[each.as_] = course.known.aside.load(course.conn, text)
         env["index"] = item
     return env
@@ -87,7 +87,7 @@ def close(course: Course, task: str, state: str) -> None:
     whole = course.state.tasks[task]
     output = None
     if course.known.plan.steps[task].undoes is None:
-        outputs = runs.item_outputs(course.conn, course.run_id, task)
+        outputs = items.outputs(course.conn, course.run_id, task)
         output = f"[{','.join(outputs.get(item) or 'null' for item in range(whole.total))}]"
     error = None
     if state == "failed":

@@ -16,7 +16,7 @@ from .interpreter import WHOLE
 from .leases import Alive
 from .pulse import each_alone
 from .record import BETWEEN, Record
-from .store import approvals, assignments, children, claims, ledger, runs
+from .store import approvals, assignments, attempts, children, claims, keyed, ledger, runs
 from .store.claims import Lapsed
 from .store.journal import Connection
 from .values import dump
@@ -68,7 +68,7 @@ class Sweep:
         with self._journal.read() as conn:
             answered, settled = claims.answered(conn), claims.settled(conn)
             untold = children.untold(conn)
-            left = runs.left_queued(conn, BETWEEN)
+            left = keyed.left(conn, BETWEEN)
         each_alone(
             [partial(self.answered, approval) for approval in answered]
             + [partial(self.settled, entry) for entry in settled]
@@ -98,7 +98,7 @@ class Sweep:
             open_write = lost.effect == "write" and is_open
             state = "parked" if open_write else "ready"
             error = _LOST if open_write else None
-            runs.add_attempt(
+            attempts.add(
                 conn,
                 run_id=lost.run_id,
                 task=lost.task,

@@ -32,7 +32,7 @@ from .record import Record
 from .restored import Restored
 from .rooms import Rooms
 from .rules import ApprovalRule
-from .store import approvals, ledger, runs
+from .store import approvals, attempts, ledger, runs
 from .store.ids import new_id
 from .store.journal import Away, Connection
 from .tool import Effect
@@ -408,7 +408,7 @@ class Work:
             # A commit whose answer was lost may have been one; then what it began is still ours.
             if foresees and ahead is not None:
                 course.foresee = self.foreseen
-            if is_first or not runs.has_ended(course.conn, claim.place, claim.fence, self._record.owner):
+            if is_first or not attempts.has_ended(course.conn, claim.place, claim.fence, self._record.owner):
                 taken = course
                 course.came(claim, settle(course.conn))
             elif taken is not None and taken.claims:

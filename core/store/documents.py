@@ -49,6 +49,14 @@ def find(conn: Connection, scope: str, key: str, *, to_change: bool = False) -> 
     return None if row is None else _kept(row)
 
 
+def bodies(conn: Connection, scope: str, key: str | None) -> dict[str, str]:
+    """Give the bodies of the context's documents of a scope, or the one of a key."""
+    query = select(documents.c.key, documents.c.body).where(documents.c.scope == scope)
+    if key is not None:
+        query = query.where(documents.c.key == key)
+    return {row[0]: row[1] for row in conn.execute(query)}
+
+
 def add(conn: Connection, scope: str, key: str, body: str, *, by: str, now: float) -> int:
     """Make a document and give its version; InputError (stale) when there is one."""
     values = {"scope": scope, "key": key, "body": body, "version": 0, "created_at": now, "bytes": _bytes(body)}

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select, text
 
-from .runs import AT_ONCE, DONE_AT_ONCE
+from .attempts import AT_ONCE, DONE_AT_ONCE
 from .statement import Statement
 from .tables import attempts, definitions, events, runs, task_runs
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +10,9 @@ from sqlalchemy import Connection, bindparam, select
 from ..errors import InputError
 from ..interpreter import State, TaskState
 from . import line as lines
+from .attempts import keep_tries
 from .statement import Statement, insert, surely
-from .tables import LIVE_ITEMS, VERSION, definitions, documents, items, runs
+from .tables import LIVE_ITEMS, VERSION, definitions, runs
 
 LEASE_S = 30.0
 
@@ -304,66 +304,20 @@ _RESET = Statement(
     " done_no = NULL"
     " WHERE run_id = :run_id AND task = :task AND (item = -1 OR state <> 'succeeded' OR :wholly = 1)"
 )
-DONE_AT_ONCE = "fence = 1 AND state = 'succeeded' AND owner IS NOT NULL"
-"""Of a task's row: its first claim did it, and has no row among the attempts."""
-AT_ONCE = (
-    "SELECT run_id, task, item, fence, attempt, owner, state, error,"
-    " (SELECT notes FROM ledger WHERE ledger.id = task_runs.intent) AS notes, started_at, finished_at AS ended_at"
-    " FROM task_runs"
-)
-_ATTEMPT = Statement(
-    "INSERT INTO attempts (run_id, task, item, fence, attempt, owner, state, error, notes, started_at, ended_at)"
-    " VALUES (:run_id, :task, :item, :fence, :attempt, :owner, :state, :error, :notes, :started_at, :ended_at)"
-    " ON CONFLICT (run_id, task, item, fence) DO UPDATE SET state = :state, error = :error, notes = :notes"
-)
-_ENDED = Statement(
-    "SELECT 1 FROM attempts WHERE run_id = :run_id AND task = :task AND item = :item AND fence = :fence"
-    " AND owner = :owner AND state <> 'lost'"
-    " UNION ALL SELECT 1 FROM task_runs WHERE run_id = :run_id AND task = :task AND item = :item AND fence = :fence"
-    f" AND owner = :owner AND {DONE_AT_ONCE}"
-)
-# Before a task's own row begins anew.
-_KEEP_TRIES = Statement(
-    "INSERT INTO attempts (run_id, task, item, fence, attempt, owner, state, error, notes, started_at, ended_at)"
-    f" {AT_ONCE} WHERE run_id = :run_id AND task = :task AND {DONE_AT_ONCE} ON CONFLICT DO NOTHING"
-)
 _STATE = Statement(
     "SELECT state, fence, intent FROM task_runs WHERE run_id = :run_id AND task = :task AND item = :item"
 )
 _OUTPUT = Statement("SELECT outcome, error FROM task_runs WHERE run_id = :run_id AND task = :task AND item = -1")
-_OUTPUTS = Statement(
-    "SELECT item, outcome FROM task_runs WHERE run_id = :run_id AND task = :task AND item >= 0 AND state = 'succeeded'"
-)
 _OF_VERSION = Statement("SELECT 1 FROM runs WHERE id = :id AND journal_version < :before")
-_ITEM = Statement("SELECT value FROM items WHERE run_id = :run_id AND task = :task AND item = :item")
-_FORGET_ITEMS = Statement("DELETE FROM items WHERE run_id = :run_id AND task = :task")
-_ADD_ITEM = insert(items, "run_id", "task", "item", "value")
-_VALUES = Statement("SELECT item, value FROM items WHERE run_id = :run_id AND task = :task")
-_RESET_ITEM = Statement(
-    "UPDATE task_runs SET state = 'pending', outcome = NULL, intent = NULL, child = NULL, done_no = NULL"
-    " WHERE run_id = :run_id AND task = :task AND item = :item"
-)
 _FIRST_ERROR = Statement(
     "SELECT task, item, error FROM task_runs WHERE run_id = :run_id AND state = 'failed' AND error IS NOT NULL"
     " AND (task = :task OR (item = -1 AND kind <> 'compensation')) AND (:task = '' OR item >= 0)"
     " ORDER BY finished_at, item LIMIT 1"
 )
-_QUEUED = Statement(
-    "SELECT id FROM runs WHERE key = :key AND workflow = :workflow AND state = 'queued' AND finished_at IS NULL"
-    " ORDER BY id LIMIT 1"
-)
-_HOLD_KEY = Statement("UPDATE runs SET key_held = :held, state = 'running', started_at = :wall WHERE id = :id")
 _REOPEN = Statement(
     "UPDATE runs SET finished_at = NULL, error = NULL, output = NULL, key_held = :held, input = :input WHERE id = :id"
 )
 _REASON = Statement("UPDATE runs SET reason = :reason WHERE id = :id")
-_LOCK_KEY = Statement("SELECT pg_advisory_xact_lock(hashtextextended(:held, 0))")
-_LEFT_QUEUED = Statement(
-    "SELECT DISTINCT q.workflow, q.key FROM runs q WHERE q.state = 'queued' AND q.finished_at IS NULL"
-    f" AND q.journal_version <= {VERSION}"
-    " AND NOT EXISTS (SELECT 1 FROM runs h WHERE h.key_held = q.workflow || :between || q.key) LIMIT 100"
-)
-_KEY_IS_HELD = Statement("SELECT 1 FROM runs WHERE key_held = :held")
 _BY_TRIGGER = Statement("SELECT id FROM runs WHERE trigger_id = :trigger_id")
 _UNFINISHED = Statement(
     "SELECT count(*) FROM (SELECT 1 FROM runs WHERE finished_at IS NULL AND workflow = :workflow LIMIT :most) AS live"
@@ -453,19 +407,8 @@ def advance(conn: Connection, run_id: str, task: str, whole: TaskState) -> None:
 
 def reset(conn: Connection, run_id: str, task: str, *, wholly: bool) -> None:
     """Make a task pending again, its done items only when it is `wholly`; fences go on counting."""
-    _KEEP_TRIES(conn, run_id=run_id, task=task)
+    keep_tries(conn, run_id, task)
     _RESET(conn, run_id=run_id, task=task, wholly=int(wholly))
-
-
-def add_attempt(conn: Connection, **row: Any) -> None:
-    """Keep how a claim ended; what comes late replaces that it was lost."""
-    _ATTEMPT.many(conn, [row])
-
-
-def has_ended(conn: Connection, place: tuple[str, str, int], fence: int, owner: str) -> bool:
-    """Tell whether what came of a claim of ours is stored already."""
-    run_id, task, item = place
-    return _ENDED(conn, run_id=run_id, task=task, item=item, fence=fence, owner=owner).fetchone() is not None
 
 
 def current(conn: Connection, run_id: str, task: str, item: int) -> tuple[str, int, str | None] | None:
@@ -478,75 +421,15 @@ def output(conn: Connection, run_id: str, task: str) -> tuple[str | None, str | 
     return _OUTPUT(conn, run_id=run_id, task=task).fetchone() or (None, None)
 
 
-def item_outputs(conn: Connection, run_id: str, task: str) -> Mapping[int, str | None]:
-    return dict(_OUTPUTS(conn, run_id=run_id, task=task).fetchall())
-
-
 def is_of_version(conn: Connection, run_id: str, *, before: int) -> bool:
     """Tell whether a program of an earlier version began a run, so that such ones may go on with it."""
     return _OF_VERSION(conn, id=run_id, before=before).fetchone() is not None
-
-
-def item_value(conn: Connection, run_id: str, task: str, item: int) -> str | None:
-    row = _ITEM(conn, run_id=run_id, task=task, item=item).fetchone()
-    return row[0] if row else None
-
-
-def keep_items(conn: Connection, run_id: str, task: str, whole: Sequence[str], values: Sequence[str]) -> None:
-    """
-    Keep a for_each's list; an item whose value has changed since is begun anew, one that is done too.
-
-    `values` are what rows hold of the `whole` ones.
-    """
-    before = dict(_VALUES(conn, run_id=run_id, task=task).fetchall())
-    if before:
-        _KEEP_TRIES(conn, run_id=run_id, task=task)
-    _FORGET_ITEMS(conn, run_id=run_id, task=task)
-    rows = [{"run_id": run_id, "task": task, "item": item, "value": value} for item, value in enumerate(values)]
-    _ADD_ITEM.many(conn, rows)
-    for item, value in before.items():
-        if item >= len(values) or value not in (values[item], whole[item]):
-            _RESET_ITEM(conn, run_id=run_id, task=task, item=item)
 
 
 def first_error(conn: Connection, run_id: str, task: str = "") -> tuple[str, int, str] | None:
     """Give the task (or, of a for_each, the item) that failed first, with its error."""
     row: tuple[str, int, str] | None = _FIRST_ERROR(conn, run_id=run_id, task=task).fetchone()
     return row
-
-
-def next_queued(conn: Connection, workflow: str, key: str) -> str | None:
-    """Give the oldest run that waits for a key, locked."""
-    while (row := _QUEUED(conn, workflow=workflow, key=key).fetchone()) is not None:
-        found = lock(conn, row[0])
-        if found is not None and found[1] == "queued" and found[3] is None:
-            return str(row[0])  # else it was cancelled while we waited for its lock
-    return None
-
-
-def left_queued(conn: Connection, between: str) -> list[tuple[str, str]]:
-    """Give workflow and key of runs that wait for a key which nobody holds; `between` the two in a held key."""
-    rows: list[tuple[str, str]] = _LEFT_QUEUED(conn, between=between).fetchall()
-    return rows
-
-
-def lock_key(conn: Connection, held: str) -> str:
-    """
-    Let one unit at a time look who holds a key and change it; give the key.
-
-    Without it a run that queues behind one that is just ending would wait for ever.
-    """
-    if conn.dialect.name != "sqlite":
-        _LOCK_KEY(conn, held=held)
-    return held
-
-
-def hold_key(conn: Connection, run_id: str, held: str, wall: float) -> None:
-    _HOLD_KEY(conn, id=run_id, held=held, wall=wall)
-
-
-def key_is_held(conn: Connection, held: str) -> bool:
-    return _KEY_IS_HELD(conn, held=held).fetchone() is not None
 
 
 def of_trigger(conn: Connection, trigger_id: str) -> str | None:
@@ -565,11 +448,3 @@ def reopen(conn: Connection, run_id: str, *, held: str | None, given: str) -> No
 
 def give_reason(conn: Connection, run_id: str, reason: str) -> None:
     _REASON(conn, id=run_id, reason=reason)
-
-
-def context_of(conn: Connection, scope: str, key: str | None) -> dict[str, str]:
-    """Give the bodies of the context's documents of a scope, or the one of a key."""
-    query = select(documents.c.key, documents.c.body).where(documents.c.scope == scope)
-    if key is not None:
-        query = query.where(documents.c.key == key)
-    return {row[0]: row[1] for row in conn.execute(query)}
