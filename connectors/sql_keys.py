@@ -93,9 +93,9 @@ class TableKeys:
             text: Any = sa.literal_column(f"convert({self._quoted(name)} using utf8mb4)")
         else:
             text = sa.cast(column, sa.Text)
-        if kind == "text":
-            return sa.func.rtrim(text)
-        return sa.func.lower(text) if kind == "uuid" else text
+        if kind in ("text", "uuid"):
+            text = sa.func.rtrim(text) if kind == "text" else sa.func.lower(text)
+        return sa.func.coalesce(text, "")  # a part of a key that is NULL
 
     def _quoted(self, name: str) -> str:
         return self._database.engine.dialect.identifier_preparer.quote(name)
