@@ -26,8 +26,6 @@ from .config.references import Registered, check_one_workflow
 from .config.secrets import scrub_values
 from .core.access import AgentConfig, Caller, local
 from .core.adapter import AdapterConfig, Place, find
-from .core.agents_config import ModelConfig
-from .core.agents_model import Question, Said
 from .core.agents_runs import AgentRuns
 from .core.agents_staff import Staff
 from .core.agents_tools import AgentTools
@@ -43,9 +41,7 @@ from .core.depths import Depths
 from .core.desk import Desk
 from .core.direct import Direct
 from .core.disk import Floor, free_mb
-from .core.door import Door, ReadToken
-from .core.door_config import Authentication
-from .core.doorbell import Bell
+from .core.door import Door
 from .core.engine import Engine
 from .core.errors import ConfigError, DrawbarError, InputError
 from .core.events import told
@@ -78,11 +74,10 @@ from .core.store.journal import Journal
 from .core.store.taken import Taken
 from .core.syncs.syncs import Syncs
 from .core.tasks import Tasks
-from .core.trace import Spans
-from .core.trace_config import Traces
 from .core.views import Run
 from .core.witness import Witness
 from .core.workflow import Workflow
+from .lazy import Models, bell, post, reader, spans
 
 log = structlog.get_logger("drawbar.app")
 _RELOAD = "reload"
@@ -141,7 +136,7 @@ class App:
         self.guard = Guard(self.landscape, self.journal, vault, self.intake.holds, aside)
         self.audit_key = key_file(self.journal.path, config.base)
         self.audit = Audit(self.journal, partial(signer_of, vault, self.audit_key), scrub=scrub_values)
-        self.spans = _spans(config.traces)
+        self.spans = spans(config.traces)
         self.guard.witness = Witness(self.audit, self.spans)
         self.forgetting = Forgetting(self.journal, self.guard, self.audit)
         self.claims = Claims(self.journal, aside)
@@ -156,7 +151,7 @@ class App:
             self.workflows.find,
             run_sync=self.syncs.run_for_task,
             intake=self.intake,
-            bell=_bell(config.queue),
+            bell=bell(config.queue),
             queues=self.queues,
             shelf=self.context.shelf,
         )
@@ -168,7 +163,7 @@ class App:
         self.limits = Limits(self.holdings)
         self.direct = Direct(self.guard, self.engine, self.desk, self.limits)
         self.catalogue = Catalogue(self.landscape, self.adapters, self.definitions)
-        self.models = _Models()
+        self.models = Models()
         self.agent_tools = AgentTools(self.catalogue, self.guard, self.context)
         self.engine.employ(
             Staff(
@@ -200,7 +195,7 @@ class App:
         self.keys = Keys(self.journal)
         self.answers = Answers(self.journal)
         entrance = config.server.authentication
-        self.door = Door(entrance, self.keys, self._registered, self.local, _reader(entrance, config.base))
+        self.door = Door(entrance, self.keys, self._registered, self.local, reader(entrance, config.base))
         self.door.refused = self.audit.refused_login
         self.retention = self._retention()
         self._pulses: list[Pulse] = []
@@ -417,7 +412,7 @@ class App:
 
     def _outlets(self) -> list[Outlet]:
         told = [one for one in self.config.notify if one.to.webhook.get_secret_value()]
-        return [Outlet(self.journal, self.engine.history, one, _post, scrub_values) for one in told]
+        return [Outlet(self.journal, self.engine.history, one, post, scrub_values) for one in told]
 
     def _announcers(self) -> list[Announcer]:
         to = self.config.events.publish
@@ -426,7 +421,7 @@ class App:
 
         def send(id: str, kind: str, body: bytes) -> None:  # noqa: A002 - the word of CloudEvents
             if to.webhook is not None:
-                _post(to.webhook.get_secret_value(), body, {"Content-Type": MEDIA_TYPE, "User-Agent": "drawbar"})
+                post(to.webhook.get_secret_value(), body, {"Content-Type": MEDIA_TYPE, "User-Agent": "drawbar"})
             else:
                 self.intake.holds.require(f"adapter:{to.adapter}")
                 self.landscape.adapter(to.adapter or "").announce(to.exchange or "", kind, id, body, MEDIA_TYPE)
@@ -454,68 +449,11 @@ class App:
         return config_parts.adapter(name, body, base=self.config.base)
 
 
-class _Models:
-    """The models of this process; what speaks to them is loaded when one is asked."""
-
-    def __init__(self) -> None:
-        self._line: Any = None
-        self._lock = threading.Lock()
-
-    def ask(self, question: Question, config: ModelConfig) -> Said:
-        with self._lock:
-            if self._line is None:
-                from .connectors.models import Models  # loads the clients of all providers
-
-                self._line = Models()
-        said: Said = self._line.ask(question, config)
-        return said
-
-    def close(self) -> None:
-        if self._line is not None:
-            self._line.close()
-
-
-def _reader(config: Authentication, base: Path) -> ReadToken | None:
-    if not config.oidc:
-        return None
-    from .connectors.oidc import Providers  # loads what proves signatures
-
-    return Providers(config.oidc, base).read
-
-
-def _spans(config: Traces) -> Spans | None:
-    if not config.otlp:
-        return None
-    try:
-        from .connectors.tracing import Otel  # loads OpenTelemetry
-    except ImportError as error:
-        said = f"traces: {error}"
-        raise ConfigError(said, field="traces.otlp", next="pip install 'drawbar[otel]'") from error
-    return Otel(config)
-
-
-def _post(url: str, body: bytes, headers: dict[str, str]) -> None:
-    from .connectors.webhook import post  # its library is loaded by who tells somebody
-
-    post(url, body, headers)
-
-
 def _feeds(config: AdapterConfig) -> set[str]:
     try:
         return set(find(config.kind).endpoints(config).get("feed", ()))
     except ConfigError:  # its library is not installed: then it has no feed here
         return set()
-
-
-def _bell(queue: str) -> Bell | None:
-    if queue == "threads":
-        return None
-    try:
-        from .connectors.celery import bell_of  # loads Celery
-    except ImportError as error:
-        extra = "redis" if queue.startswith("redis") else "celery"
-        raise ConfigError(f"queue: {error}", field="queue", next=f"pip install 'drawbar[{extra}]'") from error
-    return bell_of(queue)
 
 
 def _workflow(name: str, body: dict[str, Any]) -> Workflow:
