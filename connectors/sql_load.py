@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from itertools import chain
 from typing import Any
 
@@ -26,15 +26,28 @@ _TWICE = "21000"
 
 
 class Load:
-    """Inserts or upserts columns of one table in the transaction of a connection."""
+    """
+    Inserts or upserts columns of one table in the transaction of a connection.
+
+    `rebuilds` says that its keys and indexes are built behind the rows, where that can be.
+    """
 
     def __init__(
-        self, connection: Connection, table: Table, mode: str, key: Sequence[str], names: Sequence[str]
+        self,
+        connection: Connection,
+        table: Table,
+        mode: str,
+        key: Sequence[str],
+        names: Sequence[str],
+        *,
+        rebuilds: bool = False,
     ) -> None:
         quote = connection.dialect.identifier_preparer.quote
         self.connection = connection
         self.table = table
         self._is_upsert = mode == "upsert"
+        self._if_empty = mode == "insert"
+        self._rebuilds = rebuilds
         self._target = quoted(connection, table)
         self._names = ", ".join(map(quote, names))
         self._key = ", ".join(map(quote, key))
@@ -49,9 +62,11 @@ class Load:
         step(self.connection)
         inside = self.connection.begin_nested()
         try:
-            written = self._upsert(chunks, send, whole=whole) if self._is_upsert else self._insert(chunks, send)
-            if written.rows != (count := sent()):  # a trigger of the target kept some out
-                raise LaneClosed(f"{count} rows were sent, and the target took {written.rows}")
+            begun = _begun(chunks) if self._rebuilds else chunks
+            with self._aside():
+                written = self._upsert(begun, send, whole=whole) if self._is_upsert else self._insert(begun, send)
+                if written.rows != (count := sent()):  # a trigger of the target kept some out
+                    raise LaneClosed(f"{count} rows were sent, and the target took {written.rows}")
         except exc.DBAPIError as error:
             if meaning(error) is not Rejected:
                 raise
@@ -62,6 +77,13 @@ class Load:
             raise
         inside.commit()
         return written
+
+    def _aside(self) -> AbstractContextManager[None]:
+        if not self._rebuilds:
+            return nullcontext()
+        from .sql_indexes import laid_aside
+
+        return laid_aside(self.connection, self.table, if_empty=self._if_empty)
 
     def _insert(self, chunks: Iterable[Chunk], send: Send) -> Written:
         return Written(inserted=send(self.connection, f"{self._target} ({self._names})", chunks))
@@ -109,6 +131,13 @@ class Load:
         return int(found[0]), int(found[1])
 
 
+def _begun(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """Begin to read: a source that reads the target itself has it then, and nobody locks it against that."""
+    left = iter(chunks)
+    first = next(left, b"")
+    return chain([first], left)
+
+
 def _portions(chunks: Iterable[Chunk]) -> Iterator[Iterator[Chunk]]:
     """Cut a stream of chunks into streams of bounded size."""
     left = iter(chunks)
@@ -145,11 +174,14 @@ def load_binary(load: Load, flow: Flow, beat: Callable[[], None]) -> Written:
 class RowLoad:
     """Loads batches of columns in the transaction of a connection, where COPY can print them."""
 
-    def __init__(self, connection: Connection, table: Table, mode: str, key: Sequence[str]) -> None:
+    def __init__(
+        self, connection: Connection, table: Table, mode: str, key: Sequence[str], *, rebuilds: bool = False
+    ) -> None:
         self._connection = connection
         self._table = table
         self._mode = mode
         self._key = key
+        self._rebuilds = rebuilds
 
     def write(self, rows: Columns, writes: Mapping[str, Callable[[Any], Any]]) -> Written | None:
         """Load all or none; None when they have to go one by one. RowRefused names what does not fit before it is sent."""
@@ -189,10 +221,12 @@ class RowLoad:
                 step(self._connection)
 
         unlimited(self._connection)
-        return self._loading(names).run(chunks(), copy_csv_in if known is None else copy_in, lambda: sent)
+        return self._loading(names, rebuilds=self._rebuilds).run(
+            chunks(), copy_csv_in if known is None else copy_in, lambda: sent
+        )
 
-    def _loading(self, names: Sequence[str]) -> Load:
-        return Load(self._connection, self._table, self._mode, self._key, names)
+    def _loading(self, names: Sequence[str], *, rebuilds: bool = False) -> Load:
+        return Load(self._connection, self._table, self._mode, self._key, names, rebuilds=rebuilds)
 
     def _binary_types(self, names: Sequence[str], found: Sequence[Arrow]) -> Sequence[str] | None:
         """Name the types of the target's columns where all of them can be sent in binary."""

@@ -23,7 +23,7 @@ from .sql_errors import committing, meaning, said
 from .sql_marks import Marking, Marks
 from .sql_model import Table
 from .sql_shapes import shape
-from .sql_steps import STEP_S
+from .sql_steps import BUILD_S, STEP_S
 from .sql_tables import change
 from .sql_upsert import upserting
 from .sql_values import writer
@@ -59,6 +59,7 @@ class TableSink:
         self._wanted: str | None = spec.get("cursor")
         self._marks = Marks(database, table.schema, sync, spec.get("cursor_table"))
         self._keeps: bool | None = None
+        self._rebuilds: bool = spec.get("indexes") == "rebuild"
         self._check()
 
     @property
@@ -95,7 +96,8 @@ class TableSink:
     @contextmanager
     def writing(self, *, portion: str, file_name: str | None = None, step_s: float = STEP_S) -> Iterator[TableWriting]:
         keeps = self.keeps_cursor
-        with self._database.unit("write", timeout_s=step_s, steps=True) as connection:
+        longest_s = max(step_s, BUILD_S) if self._rebuilds else step_s
+        with self._database.unit("write", timeout_s=longest_s, steps=True) as connection:
             self.clear(connection)
             writing = self.begun(connection, self._marks if keeps else None)
             yield writing
@@ -144,7 +146,16 @@ class TableSink:
 
     def begun(self, connection: Connection, marks: Marks | None) -> TableWriting:
         """Write in a transaction that somebody else has begun and, where there are no marks, ends."""
-        return TableWriting(connection, self._database, self._table, self._mode, self._key, marks, ignore=self._ignore)
+        return TableWriting(
+            connection,
+            self._database,
+            self._table,
+            self._mode,
+            self._key,
+            marks,
+            ignore=self._ignore,
+            rebuilds=self._rebuilds,
+        )
 
     @property
     def marks(self) -> Marks:
@@ -221,6 +232,8 @@ class TableSink:
     def close(self) -> None: ...
 
     def _check(self) -> None:
+        from .sql_copy import speaks_copy
+
         known = {column.name for column in self._table.columns}
         for name in self._key:
             if name not in known:
@@ -232,6 +245,12 @@ class TableSink:
                 raise ConfigError(f"{self._table.full_name} has no column {name!r}; {hint}", field="map")
         if self._mode == "upsert" and not self._key:
             raise ConfigError(f"{self._table.full_name} has no primary key; name one with key", field="key")
+        if self._rebuilds and not speaks_copy(self._database):
+            raise ConfigError(
+                f"{self._database.name}: only PostgreSQL, by the driver psycopg, builds indexes within the transaction of a load",
+                field="to.indexes",
+                next="leave indexes: rebuild out",
+            )
         if not self._table.transactional and self._mode != "upsert":
             raise ConfigError(
                 f"{self._table.full_name} is of an engine without transactions: only mode upsert can be repeated",
@@ -283,6 +302,7 @@ class TableWriting(Marking):
         marks: Marks | None,
         *,
         ignore: bool,
+        rebuilds: bool,
     ) -> None:
         self._connection = connection
         self._database = database
@@ -291,9 +311,10 @@ class TableWriting(Marking):
         self._key = key
         self._marks = marks
         self._ignore = ignore
+        self._rebuilds = rebuilds
         self._write_columns = {column.name: writer(column, database.dialect) for column in table.columns}
         self._statement = lru_cache(maxsize=64)(self._compose)
-        self._load = _bulk(connection, database, table, mode, key)
+        self._load = _bulk(connection, database, table, mode, key, rebuilds=rebuilds)
         self.committed = False
 
     @property
@@ -346,7 +367,8 @@ class TableWriting(Marking):
         """Load rows that come as bytes, all of them or none; LaneClosed when one has to be looked at."""
         from .sql_load import Load, load_binary
 
-        load = Load(self._connection, self._table, self._mode, self._key, [name for name, _, _ in lane.fields])
+        names = [name for name, _, _ in lane.fields]
+        load = Load(self._connection, self._table, self._mode, self._key, names, rebuilds=self._rebuilds)
         if lane.form == "csv":
             from .sql_csv import load_csv
 
@@ -440,14 +462,16 @@ class TableWriting(Marking):
                 self._connection.execute(sa.insert(shape(self._table)).values(row))
 
 
-def _bulk(connection: Connection, database: Database, table: Table, mode: str, key: tuple[str, ...]) -> RowLoad | None:
+def _bulk(
+    connection: Connection, database: Database, table: Table, mode: str, key: tuple[str, ...], *, rebuilds: bool
+) -> RowLoad | None:
     from .sql_copy import speaks_copy
 
     if not speaks_copy(database) or (mode == "upsert" and frozenset(key) not in table.unique):
         return None
     from .sql_load import RowLoad
 
-    return RowLoad(connection, table, mode, key)
+    return RowLoad(connection, table, mode, key, rebuilds=rebuilds)
 
 
 def _execute(connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:

@@ -156,6 +156,10 @@ class SyncTo(Strict):
         None,
         description="staged or whole: a portion is proven, then seen all at once; nothing is ever half loaded. batched: each batch_rows rows are committed for themselves; a file that is cut off is half loaded, and the next run goes on with it.",
     )
+    indexes: Literal["keep", "rebuild"] = Field(
+        "keep",
+        description="rebuild: drop the keys and indexes of a table of PostgreSQL before an insert into it while it is empty, or a replace, and build them behind the rows, in the same transaction. It is faster for many rows; nobody else reads the table meanwhile. What could not be built exactly as it was is kept.",
+    )
     cursor: Literal["target", "state"] | None = Field(
         None,
         description="Who keeps the cursor: the target, in the same transaction as the rows (the default where it can), or our state.",

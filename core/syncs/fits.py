@@ -40,6 +40,7 @@ def misfits(sync: SyncConfig) -> Iterator[Misfit]:
     yield from _proof(sync)
     yield from _batched(sync)
     yield from _partitions(sync)
+    yield from _rebuilt(sync)
 
 
 def effect_of(sync: SyncConfig, source: tuple[bool, str], sink: tuple[bool, str]) -> tuple[bool, str]:
@@ -152,3 +153,24 @@ def _partitions(sync: SyncConfig) -> Iterator[Misfit]:
         )
     elif to.load == "batched":
         yield "partitions", "partitions: a range is committed as a whole; leave load out"
+
+
+def _rebuilt(sync: SyncConfig) -> Iterator[Misfit]:
+    """Refuse to build indexes behind rows that are looked for by them, or that are not all there then."""
+    to = sync.to
+    if to.indexes == "keep":
+        return
+    if to.table is None:
+        yield "to", "indexes: rebuild is for the load of one table"
+    elif to.mode == "upsert":
+        yield "to", "indexes: rebuild is for mode insert or replace: an upsert finds its rows by the key"
+    elif sync.partitions is not None:
+        yield (
+            "to",
+            "indexes: rebuild locks the table for the time of its load, and partitions load several ranges at a time",
+        )
+    elif to.load == "batched":
+        yield (
+            "to",
+            "indexes: rebuild is for one load of everything; with load: batched only its first part finds the table empty",
+        )

@@ -36,7 +36,10 @@ SINKS: dict[str, dict[str, Any]] = {
     "tool": {"operation": "Create"},
     "tool by key": {"operation": "Create", "key": ["id"]},
 }
-BY_STATE = {"replace by state": {"table": "t", "mode": "replace", "cursor": "state"}}
+BY_STATE = {
+    "replace by state": {"table": "t", "mode": "replace", "cursor": "state"},
+    "rebuild": {"table": "t", "mode": "replace", "indexes": "rebuild"},
+}
 EVERYTHING = "everything at once"
 PAGES = "page by page already"
 UNNAMED = "no names for its rows"
@@ -96,6 +99,7 @@ def test_any_source_goes_into_any_sink_that_makes_sense_and_the_others_are_refus
         ("changes", "replace", {"partitions": {}}, "not a cursor"),
         ("table", "replace by state", {"partitions": {}}, "leave cursor: state out"),
         ("table", "batched upsert", {"partitions": {}}, "leave load out"),
+        ("table", "rebuild", {"partitions": {}}, "locks the table"),
         ("feed", "writes", {"map": PLAIN}, "a map of its own"),
         ("feed", "writes", {"schema": {"type": "object"}}, "one mapped row"),
         ("table", "tool by key", {"map": {"other": "1"}}, "id is not in the map"),
@@ -121,6 +125,9 @@ def test_an_option_that_makes_no_sense_there_is_refused(source: str, sink: str, 
         ({"writes": [{"table": "t", "map": {"id": "${{ item.x }}"}}]}, "only there with each"),
         ({"writes": [{"table": "t", "each": "lines", "map": PLAIN}]}, "such as row.LINES"),
         ({"writes": [{"table": "t", "mode": "replace", "map": PLAIN}, {"table": "u", "map": PLAIN}]}, "either all"),
+        ({"feed": "f", "indexes": "rebuild"}, "the load of one table"),
+        ({"table": "t", "mode": "upsert", "indexes": "rebuild"}, "finds its rows by the key"),
+        ({"table": "t", "load": "batched", "indexes": "rebuild"}, "finds the table empty"),
         ({"table": "t", "feed": "f"}, "exactly one of"),
         ({}, "none is given"),
     ],
