@@ -19,8 +19,9 @@ def main() -> None:
         for line in sys.stdin:
             idle = memory("VmRSS")
             Path("/proc/self/clear_refs").write_text("5")
-            run = app.syncs.run(line.strip(), {}, caller=caller).as_json()
-            said = {name: run[name] for name in ("status", "read", "written", "rejected", "seconds")}
+            name, options = json.loads(line)
+            run = app.syncs.run(name, options, caller=caller).as_json()
+            said = {name: run[name] for name in ("status", "read", "written", "rejected", "seconds", "error")}
             print(json.dumps({**said, "idle_mb": idle, "peak_mb": memory("VmHWM")}), flush=True)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -64,6 +65,15 @@ class Yard:
         hashed = "select count(*), sum(hashtextextended(t::text, 0)) from {} t"
         if (ours := self.one(hashed.format("dst"))) != (theirs := self.one(hashed.format(source))):
             raise SystemExit(f"fidelity: {ours} is not {theirs}")
+        if (keys := self.one("select array_agg(pg_get_constraintdef(oid)) from pg_constraint where conrelid = 'dst'::regclass")[0]) != ["PRIMARY KEY (id)"]:  # fmt: skip
+            raise SystemExit(f"fidelity: the keys are {keys}")
+
+    def fresh_folder(self, name: str) -> Path:
+        """Give an empty folder; what was in it is gone."""
+        path = self.folder / name
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir()
+        return path
 
     @contextmanager
     def service(self, adapters: Mapping[str, Any], syncs: Mapping[str, Any]) -> Iterator["Service"]:
@@ -127,38 +137,48 @@ class Service:
             raise SystemExit("our service ended")
         return dict(json.loads(line))
 
-    def sync(self, name: str, expected: int) -> float:
+    def sync(self, name: str, expected: int, rejected: int = 0, **options: Any) -> float:
         assert self.process.stdin is not None
         began = time.perf_counter()
-        self.process.stdin.write(f"{name}\n")
+        self.process.stdin.write(f"{json.dumps([name, options])}\n")
         self.process.stdin.flush()
         said = self.answer()
         seconds = time.perf_counter() - began
-        if (said["status"], said["written"], said["rejected"]) != ("succeeded", expected, 0):
+        if (said["status"], said["written"], said["rejected"]) != ("succeeded", expected, rejected):
             raise SystemExit(f"{name}: {said}")
         self.peak_mb = max(self.peak_mb, said["peak_mb"])
         self.over_idle_mb = max(self.over_idle_mb, said["peak_mb"] - said["idle_mb"])
         return seconds
 
 
+Goals = Mapping[str, float | None]
+
+
 def compete(
     yard: Yard, work: str, service: Service, ours: Contestant, peers: Mapping[str, tuple[Contestant, float | None]],
-    rows: int | None = None,
+    rows: int | None = None, also: Mapping[str, tuple[Contestant, Goals]] | None = None,
 ) -> list[Row]:  # fmt: skip
-    """Run all in turn; the ratio is the median of the rounds' ratios of rates."""
-    times: dict[str, list[float]] = {name: [] for name in ("ours", *peers)}
+    """
+    Run all in turn; the ratio is the median of the rounds' ratios of rates.
+
+    `also` are other ways of ours to do the work, with what each has to reach of which peer.
+    """
+    goals = {work: {name: goal for name, (_, goal) in peers.items()}}
+    goals |= {f"{work}, {way}": {one: goal for one, goal in said.items() if one in peers} for way, (_, said) in (also or {}).items()}  # fmt: skip
+    contestants = [ours, *(run for run, _ in (also or {}).values()), *(run for run, _ in peers.values())]
+    order = list(zip([*goals, *peers], contestants, strict=True))
+    times: dict[str, list[float]] = {name: [] for name, _ in order}
     for turn in range(yard.rounds):
-        order = [("ours", ours), *((name, run) for name, (run, _) in peers.items())]
         for name, run in order if turn % 2 == 0 else reversed(order):
             times[name].append(run())
     count = rows or yard.rows
     return [
         Row(
-            work, round(count / statistics.median(times["ours"])), "rows/s", round(count / statistics.median(times[name])), name,
-            round(statistics.median(b / a for a, b in zip(times["ours"], times[name], strict=True)), 2), goal,
+            way, round(count / statistics.median(times[way])), "rows/s", round(count / statistics.median(times[name])), name,
+            round(statistics.median(b / a for a, b in zip(times[way], times[name], strict=True)), 2), goal,
             round(service.over_idle_mb, 1),
         )
-        for name, (_, goal) in peers.items()
+        for way, said in goals.items() for name, goal in said.items()
     ]  # fmt: skip
 
 

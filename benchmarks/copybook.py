@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import psycopg
 from _hosts import ROOT
+from _sync_yard import Yard
 from _table import Row, arguments, at_most, peak_mb, show
-from sync import Yard
 
 from drawbar.adapters.formats import CopybookConfig, Format
 

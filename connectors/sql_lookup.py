@@ -11,8 +11,10 @@ import sqlalchemy as sa
 from ..core.errors import ConfigError, InputError
 from ..core.values import canonical
 from .sql import Database
-from .sql_model import Condition, Table
-from .sql_shapes import condition_with, readers, shape
+from .sql_among import among
+from .sql_model import Table
+from .sql_quirks import nulls
+from .sql_shapes import compared, compared_writer, readers, shape
 from .sql_values import converted
 
 _CHUNK = 300
@@ -45,26 +47,26 @@ class TableLookup:
     def _some(self, keys: Sequence[tuple[Any, ...]], found: dict[bytes, Mapping[str, Any]]) -> None:
         columns, dialect = shape(self._table).c, self._database.dialect
         kinds = [self._table.column(name) for name in self._key]
+        writes = [compared_writer(kind, dialect) for kind in kinds]
         asked: dict[bytes, list[bytes]] = {}
-        wanted = []
+        wanted: list[list[Any]] = []
         for key in keys:
             try:
                 ours = [converted(part, kind.kind, kind.name) for part, kind in zip(key, kinds, strict=True)]
-                same = [
-                    condition_with(self._table, Condition(kind.name, "=", part), dialect)
-                    for part, kind in zip(key, kinds, strict=True)
-                ]
+                bound = [write(part) for part, write in zip(key, writes, strict=True)]
             except InputError:  # a value that cannot be in this column is not there
                 continue
-            if any(part is None for part in ours):
+            if None in ours:
                 continue
             asked.setdefault(_name(ours), []).append(canonical(list(key)))
-            wanted.append(sa.and_(*same))
+            wanted.append(bound)
         if not wanted:
             return
         names = [*self._key, *self._columns]
         reads = readers(self._table, names, dialect)
-        query = sa.select(*(columns[name] for name in names)).where(sa.or_(*wanted))
+        same = among([compared(self._table, name, dialect) for name in self._key], wanted, dialect)
+        real = [columns[kind.name].not_in(words) for kind in kinds if (words := nulls(kind))]
+        query = sa.select(*(columns[name] for name in names)).where(same, *real)
         seen: set[bytes] = set()
         with self._database.unit("read") as connection:
             for raw in connection.execute(query):

@@ -90,6 +90,11 @@ def condition_on(
     return sa.and_(found, column.not_in(words)) if words else found
 
 
+def compared(table: Table, name: str, dialect: str) -> Any:
+    """Give a column as it is compared with a value."""
+    return _compared(shape(table).c[name], table.column(name), "=", dialect)
+
+
 def _compared(column: Any, known: Column, operator: str, dialect: str) -> Any:
     """Take away the blanks that callers do not see, where the database would compare them."""
     quirk = known.quirk

@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import compress
 from typing import Any, Protocol, TypeVar, overload, runtime_checkable
 
-from .values import write_json
+from .values import kept_json
 
 Row = Mapping[str, Any]
 Some = TypeVar("Some")
@@ -115,7 +115,7 @@ class Made(Sequence[Some]):
 
 def as_json(rows: Sequence[Row]) -> Made[bytes]:
     """Give rows as JSON, each made only when it is asked for: of those that are rejected."""
-    return Made(write_json, rows)
+    return Made(kept_json, rows)
 
 
 @dataclass(frozen=True, slots=True)

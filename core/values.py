@@ -229,11 +229,21 @@ def _as_outward(found: re.Match[str]) -> str:
 def canonical(value: Any) -> bytes:
     """Give equal values equal bytes: for hashes of arguments, which must not depend on the order of keys."""
     with suppress(TypeError):  # most have nothing that JSON does not know
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | _KEEP)
+        return _fitting(orjson.dumps(value, option=orjson.OPT_SORT_KEYS | _KEEP))
     try:
-        return orjson.dumps(to_json(value), option=orjson.OPT_SORT_KEYS)
+        return _fitting(orjson.dumps(to_json(value), option=orjson.OPT_SORT_KEYS))
     except TypeError as error:  # arguments of a command line may hold bytes that are no UTF-8
         raise InputError(f"this cannot be written as JSON: {error}") from error
+
+
+def kept_json(value: Any) -> bytes:
+    """Write the outward form of what is one of many that are kept."""
+    return _fitting(write_json(value))
+
+
+def _fitting(text: bytes) -> bytes:
+    """Copy a text: what orjson gives holds 4 KB as long as it is kept, however short it is."""
+    return bytes(memoryview(text))
 
 
 def parse_json(text: str | bytes, *, what: str = "body") -> Any:

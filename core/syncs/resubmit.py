@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..batch import Batch, Cursor, Portion, Reject, Row
+from ..batch import Batch, Cursor, Portion, Reject, Row, as_json
 from ..errors import InputError, Unavailable, raise_as
-from ..values import load, write_json
+from ..values import kept_json, load
 
 SENT = "sent"
 
@@ -52,8 +52,8 @@ class CorrectedFile:
 
     @classmethod
     def of(cls, path: Path, cursor: Cursor) -> CorrectedFile:
-        with raise_as(Unavailable, OSError, doing=f"reject file {path}"):
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with raise_as(Unavailable, OSError, doing=f"reject file {path}"), path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         return cls(f"corrected:{path.name}:{digest}", path.name, path, cursor)
 
     def batches(self, batch_rows: int) -> Iterator[Batch]:
@@ -93,7 +93,7 @@ def _batch(lines: Sequence[tuple[int, Mapping[str, Any]]]) -> Batch:
     rejects = []
     for number, line in lines:
         row = line.get("row")
-        raw = write_json({name: value for name, value in line.items() if name != "reason"})
+        raw = kept_json({name: value for name, value in line.items() if name != "reason"})
         if isinstance(row, Mapping):
             rows.append(row)
             numbers.append(number)
@@ -101,4 +101,4 @@ def _batch(lines: Sequence[tuple[int, Mapping[str, Any]]]) -> Batch:
         else:
             reason = "it has no row: correct the record in its file, or write the row"
             rejects.append(Reject(number, reason, raw))
-    return Batch(rows, numbers, rejects, raw=[write_json(row) for row in rows], each=each)
+    return Batch(rows, numbers, rejects, raw=as_json(rows), each=each)

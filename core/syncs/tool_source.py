@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..batch import Batch, Cursor, Portion, Reject, Row
+from ..batch import Batch, Cursor, Portion, Reject, Row, as_json
 from ..errors import ConfigError, Rejected
 from ..expressions import EvaluationError
 from ..store.ids import new_id
-from ..values import canonical, write_json
+from ..values import canonical
 from .calls import Call
 from .config import SyncFrom
 
@@ -28,7 +28,7 @@ class AnswerPage:
     def batches(self, batch_rows: int) -> Iterator[Batch]:
         for at in range(0, len(self.rows), batch_rows):
             rows = self.rows[at : at + batch_rows]
-            yield Batch(rows, range(at + 1, at + 1 + len(rows)), raw=[write_json(row) for row in rows])
+            yield Batch(rows, range(at + 1, at + 1 + len(rows)), raw=as_json(rows))
 
     def finished(self) -> None: ...
 
@@ -49,7 +49,7 @@ class AllPages:
         for rows in self.pages():
             for at in range(0, len(rows), batch_rows):
                 part = rows[at : at + batch_rows]
-                yield Batch(part, range(first, first + len(part)), raw=[write_json(row) for row in part])
+                yield Batch(part, range(first, first + len(part)), raw=as_json(part))
                 first += len(part)
 
     def finished(self) -> None: ...
