@@ -158,7 +158,7 @@ class App:
         self.syncs.employ(self.engine)
         self.agent_runs = AgentRuns(self.journal, self.engine, self.agents)
         self.desk = Desk(self.journal, self.guard, self.engine)
-        self.assignments = Assignments(self.journal, self.engine.take)
+        self.assignments = Assignments(self.journal, self.engine.take, self.guard.aside)
         self.letters = Letters(self.desk, self.journal)
         self.limits = Limits(self.holdings)
         self.direct = Direct(self.guard, self.engine, self.desk, self.limits)

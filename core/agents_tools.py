@@ -114,8 +114,14 @@ class AgentTools:
             listed.append(PREVIEW)
         return [*listed, MORE] if found else listed
 
-    def meant(self, name: str, arguments: str, caller: Caller, result: Result) -> Outside | Inside:
-        """Say what a call means. Raises InputError for what cannot be called, or is no object of JSON."""
+    def meant(
+        self, name: str, arguments: str, caller: Caller, result: Result, open_: Callable[[Any], Any]
+    ) -> Outside | Inside:
+        """
+        Say what a call means; `open_` takes out of a document what others must not see.
+
+        Raises InputError for what cannot be called, or is no object of JSON.
+        """
         given = _object(arguments)
         if name == "drawbar_call":
             inner = given.get("arguments") or {}
@@ -123,7 +129,11 @@ class AgentTools:
                 raise InputError("arguments must be an object", field="arguments")
             name, given = _text(given, "name"), {**inner, **{key: given[key] for key in (CODE,) if key in given}}
         if (own := self._own(caller).get(name)) is not None:
-            return own(given, caller, result)
+            return own(
+                {**given, "value": open_(given["value"])} if name == WRITES and "value" in given else given,
+                caller,
+                result,
+            )
         tool = self._named(name, caller)
         code = given.pop(CODE, None)
         return Outside(tool, given, str(code) if code is not None else None)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -37,7 +37,7 @@ from .guard import Guard
 from .holds import Held
 from .intents import Stale, call_of
 from .interpreter import standing
-from .masking import masked
+from .masking import masked, places, texts_at, without
 from .measure import METER, TOKENS
 from .plan import plan_of
 from .prepared import Prepared
@@ -46,7 +46,7 @@ from .store import agents as stored
 from .store import children, runs
 from .store.journal import Away, Connection
 from .values import dump, load, to_json
-from .veils import veils_of
+from .veils import opened
 
 MAX_STEPS = 25
 _MILLION = 1_000_000
@@ -62,6 +62,9 @@ class _Job:
     model: ModelConfig
     caller: Caller
     talk: Talk
+    env: Mapping[str, Any]
+    known: dict[str, frozenset[str]] = field(default_factory=dict)
+    """What it was shown that others must not see, by the call that showed it; "" is the task itself."""
     wanted: bool = False
     """Whether an operator wants something of its run: then nothing more begins."""
 
@@ -120,16 +123,36 @@ class AgentWork:
             for row in stored.steps(conn, *claim.place):
                 talk.take(self._read(row))
         caller = self._staff.caller(name).of_tenant(claim.known.caller.tenant, "tenant")
-        job = _Job(claim, config, config.model, caller, talk)
+        job = _Job(claim, config, config.model, caller, talk, env)
         if talk.last < 0:
-            given = claim.step.arguments.fill(env)
-            veils = veils_of(
-                claim.known.plan, partial(self._guard.landscape.hidden, sees=caller.sees), self._guard.aside.below
-            )
-            given = masked(given, veils.given.get(claim.task, ()))
+            given = masked(claim.known.fill(claim.step.arguments, env, claim.seen), self._unseen(job))
             text = told(claim.step.task.description, given)
             self._keep(job, "given", {"text": text, "agent": name})
         return job
+
+    def _unseen(self, job: _Job) -> list[str]:
+        """Name what of its task this agent must not see."""
+        known, task, aside = job.claim.known, job.claim.task, self._guard.aside
+        may = opened(known.plan, aside.hidden, aside.below, task, job.caller.sees)
+        return [path for path in known.veils(job.claim.seen).given.get(task, ()) if path not in may]
+
+    def _texts(self, job: _Job) -> frozenset[str]:
+        """Give what it was shown that others must not see."""
+        if not job.caller.sees or not self._guard.landscape.hides:
+            return frozenset()
+        claim = job.claim
+        if "" not in job.known:
+            hidden = claim.known.veils(claim.seen).given.get(claim.task, ())
+            job.known[""] = texts_at(claim.step.arguments.fill(job.env), hidden) if hidden else frozenset()
+        for key, (run_id, tool) in job.talk.runs.items():
+            if key not in job.known and (of_tool := self._guard.landscape.hidden(tool)):
+                job.known[key] = texts_at(self._whole(run_id), of_tool)
+        return frozenset().union(*job.known.values())
+
+    def _whole(self, run_id: str) -> Any:
+        with self._record.journal.read() as conn:
+            output, _ = runs.output(conn, run_id, TASK)
+            return self._record.aside.load(conn, output)
 
     def _read(self, row: stored.Row) -> Step:
         body = load(self._guard.vault.open(row.body))
@@ -225,11 +248,14 @@ class AgentWork:
             return self._failed(job, Rejected(f"{job.name} has made {most} calls and has no answer (max_steps)"))
         try:
             self._staff.count(job.caller)
-            meant = self._staff.tools.meant(make.wish.tool, make.wish.arguments, job.caller, self._result(job))
+            texts = self._texts(job)
+            meant = self._staff.tools.meant(
+                make.wish.tool, make.wish.arguments, job.caller, self._result(job), partial(without, texts=texts)
+            )
             if isinstance(meant, Inside):
                 self._keep_result(job, make, lambda conn: {"status": "done", **meant.do(conn)})
                 return None
-            prepared = self._prepared(job, meant)
+            prepared = self._prepared(job, meant, texts)
         except (Held, Away):
             raise
         except InputError as error:
@@ -243,8 +269,10 @@ class AgentWork:
             return None
         return self._begun(job, make, prepared)
 
-    def _prepared(self, job: _Job, meant: Outside) -> Prepared:
-        prepared = self._guard.prepare(meant.tool, meant.arguments, job.caller)
+    def _prepared(self, job: _Job, meant: Outside, texts: frozenset[str]) -> Prepared:
+        own = self._guard.landscape.hidden(meant.tool)
+        carried = tuple(path for path in places(meant.arguments, texts) if path not in own)
+        prepared = self._guard.prepare(meant.tool, meant.arguments, job.caller, carried=carried)
         if meant.code is not None or prepared.needs_code:
             self._record.journal.write(lambda conn: self._guard.spend(conn, prepared, meant.code))
         return prepared
@@ -261,6 +289,7 @@ class AgentWork:
             job.caller,
             date=claim.known.header.date,
             parent=claim.place,
+            carried=prepared.carried,
         )
         body = {"wish": make.key, "run_id": beginning.run_id, "tool": tool}
 
@@ -295,10 +324,7 @@ class AgentWork:
             if key not in job.talk.runs:
                 raise InputError("there is nothing by this `next`", reason="not_found", field="next")
             run_id, tool = job.talk.runs[key]
-            with self._record.journal.read() as conn:
-                output, _ = runs.output(conn, run_id, TASK)
-                whole = self._record.aside.load(conn, output)
-            return self._staff.scrub(to_json(self._guard.shown(tool, whole, job.caller)))
+            return self._staff.scrub(to_json(self._guard.shown(tool, self._whole(run_id), job.caller)))
 
         return result
 
@@ -328,13 +354,14 @@ class AgentWork:
             answer = answer_of(said, job.schema)
         except InputError as error:
             why = error.message if error.field is None else f"{error.field}: {error.message}"
+            why = without(why, self._texts(job))
             if refused < REPAIRS:
                 text = f"This is not what was asked for: {why}. Answer again, with nothing but the answer."
                 self._keep(job, "refused", {"text": text}, tells={"error": why})
                 return None
             self._keep(job, "refused", {"text": f"This is not what was asked for: {why}."}, tells={"error": why})
             return self._failed(job, Rejected(f"{job.name} gave no answer that fits, {refused + 1} times: {why}"))
-        kept = self._guard.aside.keep(answer, job.claim.run_id)
+        kept = self._guard.aside.veil(answer, job.claim.run_id, places(answer, self._texts(job)))
         usage = job.talk.usage.as_json()
         tells = (("agent.answered", {"agent": job.name, "model": job.model.name, "usage": usage}),)
         came = Came("succeeded", kept.text, notes={"usage": usage}, counts=False, kept=kept, tells=tells)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .errors import DrawbarError, InputError
-from .masking import Vault, masked, texts_at
+from .masking import ALL, Vault, masked, texts_at
 from .store import aside as stored
 from .store.aside import PIECE_BYTES, Row
 from .store.journal import Connection, Journal
@@ -57,8 +57,10 @@ class Aside:
     def __init__(self, vault: Vault, over_bytes: int = 65536) -> None:
         self._vault = vault
         self.over_bytes = over_bytes
-        self.hidden: Callable[[str], Collection[str]] = lambda tool: ()
+        self.hidden: Callable[..., Collection[str]] = lambda tool: ()
         """Name the fields of a tool that must not be seen."""
+        self.hides: Callable[[], bool] = lambda: False
+        """Tell whether any tool has fields that must not be seen."""
         self.below: Callable[[str], Any] = lambda workflow: None
         """Find the plan of a workflow."""
 
@@ -99,10 +101,28 @@ class Aside:
         return replace(kept, value=check, text=dump(check), row=row)
 
     def hidden_in(self, conn: Connection, text: str | None) -> tuple[str, ...]:
-        """Name the paths that are masked when what a row holds is shown."""
-        value = load(text) if text is not None and has_claims(text) else None
-        row = stored.find(conn, value.id) if isinstance(value, ClaimCheck) else None
-        return tuple(load(row.hidden)) if row is not None and row.hidden is not None else ()
+        """Name the paths that are masked when what a row holds is shown, of the claims that stand in a list or an object, too."""
+        if text is None or not has_claims(text) or not self.hides():
+            return ()
+        at = list(_claims_in(load(text), ()))
+        found = stored.hidden_of(conn, [claim for _, claim in at])
+        named = (
+            ".".join((*place, *([] if path == ALL else [path]))) or ALL
+            for place, claim in at
+            if claim in found
+            for path in load(found[claim])
+        )
+        return tuple(dict.fromkeys(named))
+
+    def shown(self, conn: Connection, check: ClaimCheck, but: Collection[str] = ()) -> Any:
+        """Give what is kept aside as it is shown where it is small, else the claim; `but` are paths that may be seen."""
+        row = stored.find(conn, check.id)
+        if row is None or row.hidden is None or row.removed_at is not None or row.bytes > self.over_bytes:
+            return check
+        try:
+            return masked(self._read(conn, row.id), [path for path in load(row.hidden) if path not in but])
+        except DrawbarError:  # it was sealed with another state_key
+            return check
 
     def is_large(self, text: str) -> bool:
         """Tell whether what `dump` wrote is too large for a row."""
@@ -262,6 +282,18 @@ class Claims:
             with self._lock:
                 self._last = (row.id, shown)
         return shown
+
+
+def _claims_in(value: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Find the claims in a value, each with the dotted path of its place."""
+    if isinstance(value, ClaimCheck):
+        yield place, value.id
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _claims_in(inner, place)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _claims_in(inner, (*place, name))
 
 
 def _claim_of(row: Row) -> Claim:

@@ -19,7 +19,7 @@ def judge(course: Course, task: str) -> None:
     condition = course.known.plan.steps[task].task.if_
     assert condition is not None
     try:
-        yes = condition.fill(course.env(condition.paths))
+        yes = course.known.fill(condition, course.env(condition.paths))
         if not isinstance(yes, bool):
             raise InputError(f"a condition is true or false, this is {type(yes).__name__}")
     except InputError as error:
@@ -36,7 +36,7 @@ def count(course: Course, task: str) -> None:
     each = course.known.plan.steps[task].task.for_each
     assert each is not None
     try:
-        values = each.in_.fill(course.env(each.in_.paths))
+        values = course.known.fill(each.in_, course.env(each.in_.paths))
         if not isinstance(values, list):
             raise InputError(f"for_each goes over a list, this is {type(values).__name__}")
     except InputError as error:

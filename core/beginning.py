@@ -48,14 +48,19 @@ class Beginning:
         key: str | None = None,
         date: str | None = None,
         parent: tuple[str, str, int] | None = None,
+        carried: tuple[str, ...] = (),
     ) -> Beginning:
-        """Make it of a checked input. `date` is the business date, today (UTC) when absent."""
+        """
+        Make it of a checked input. `date` is the business date, today (UTC) when absent.
+
+        `carried` are paths of the input that must not be seen, beside those that its own tools hide.
+        """
         caller = _tenanted(plan, given, caller)
         run_id, wall = new_id(), time.time()
         day = date or datetime.fromtimestamp(wall, UTC).date().isoformat()
         header = runs.Header(run_id, workflow, plan.hash, _caller(caller), key, day, wall, parent, PARENT.get())
-        kept = aside.veil(given, run_id, veils_of(plan, aside.hidden, aside.below).input)
-        return cls(Known(header, plan, kept.value, caller, aside, is_ours=True), kept)
+        kept = aside.veil(given, run_id, (*veils_of(plan, aside.hidden, aside.below).input, *carried))
+        return cls(Known(header, plan, kept.value, caller, aside, carried=carried, is_ours=True), kept)
 
     @property
     def run_id(self) -> str:
@@ -178,9 +183,7 @@ def reopen(record: Record, course: Course, given: Any, from_task: str | None, ag
     """Let a run that was over go on with this input, and do these tasks again."""
     header = course.known.header
     held = None if header.key is None else held_key(header.workflow, header.key)
-    kept = record.aside.veil(
-        given, header.id, veils_of(course.known.plan, record.aside.hidden, record.aside.below).input
-    )
+    kept = record.aside.veil(given, header.id, course.known.veils().input)
     if dump(kept.value) != dump(course.known.input):  # what an agent was told of the old input is no news of this one
         for name in again:
             agents.forget(course.conn, header.id, name)
@@ -188,6 +191,7 @@ def reopen(record: Record, course: Course, given: Any, from_task: str | None, ag
     record.memory.forget(header.id)
     course.known.input = kept.value
     course.known.outputs.clear()
+    course.known.veiled.clear()
     asks.retry(course, again, from_task)
     if header.parent is not None:
         children.told(course.conn, header.id)  # how it ended before is no news any more

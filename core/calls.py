@@ -11,14 +11,39 @@ from .prepared import Prepared
 from .workflow import Task, Workflow
 
 TASK = "call"
+_RESERVED = frozenset(
+    [
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "false",
+        "for",
+        "function",
+        "if",
+        "import",
+        "in",
+        "let",
+        "loop",
+        "namespace",
+        "null",
+        "package",
+        "return",
+        "true",
+        "var",
+        "void",
+        "while",
+    ]
+)
 
 
 def run_of_call(guard: Guard, prepared: Prepared) -> tuple[Workflow, dict[str, Any]]:
     """Give the workflow of one task that makes this call, and its input; sealed where it must not be seen."""
     name, given = prepared.tool.name, given_to(prepared)
-    kept = guard.kept(prepared.tool, given)
+    kept = "" if prepared.carried else guard.kept(prepared.tool, given)
     sent = {SEALED: kept} if guard.vault.sealed(kept) else given
-    asked = {field: f"${{{{ input[{_literal(field)}] }}}}" for field in sent}
+    asked = {field: f"${{{{ {_input(field, plain=bool(prepared.carried))} }}}}" for field in sent}
     task = Task.model_validate({"tool": name, "with": asked})
     return Workflow(description=f"One call of {name}.", tasks={TASK: task}), sent
 
@@ -29,6 +54,8 @@ def given_to(prepared: Prepared) -> dict[str, Any]:
     return {field: value for field, value in prepared.arguments.items() if field in shown}
 
 
-def _literal(text: str) -> str:
-    """Write a text as a literal of an expression, whatever is in it."""
-    return json.dumps(text, ensure_ascii=False)
+def _input(field: str, *, plain: bool) -> str:
+    """Name a field of the input, whatever is in it; `plain` where it is to be followed to that field alone."""
+    if plain and field.isidentifier() and field.isascii() and field not in _RESERVED:
+        return f"input.{field}"
+    return f"input[{json.dumps(field, ensure_ascii=False)}]"

@@ -20,6 +20,7 @@ from .course import Course
 from .errors import InputError
 from .holds import Holds
 from .interpreter import standing
+from .masking import texts_at, without
 from .plan import Plan, plan_of
 from .store import children as stored
 from .store.journal import Connection
@@ -50,7 +51,8 @@ class Children:
 
     def settle(self, claim: Claim, env: dict[str, Any]) -> Settle:
         """Look what is to be begun, and say how; Held while somebody holds the workflow."""
-        given = claim.step.arguments.fill(env)
+        given = claim.known.fill(claim.step.arguments, env, claim.seen)
+        carried = claim.known.veils(claim.seen).given.get(claim.task, ())
         name = claim.step.task.workflow
         assert name is not None
         child = claim.child
@@ -60,9 +62,9 @@ class Children:
             if stands is not None:
                 if stands.finished_at is not None and stands.state != "succeeded":
                     self._holds.require(f"workflow:{name}")
-                return lambda conn: self._again(conn, child, given, claim.known.caller)
+                return lambda conn: self._again(conn, child, given, carried, claim.known.caller)
         self._holds.require(f"workflow:{name}")
-        beginning = self._beginning(name, given, claim)
+        beginning = self._beginning(name, given, carried, claim)
 
         def settle(conn: Connection) -> Came:
             state = "child_waits" if beginning.must_queue(conn) else "child"
@@ -74,7 +76,7 @@ class Children:
 
         return settle
 
-    def _beginning(self, name: str, given: Any, claim: Claim) -> Beginning:
+    def _beginning(self, name: str, given: Any, carried: tuple[str, ...], claim: Claim) -> Beginning:
         definition = self._definitions(name)
         if definition is None:
             raise InputError(f"there is no workflow {name!r}", reason="not_found", next="see drawbar validate")
@@ -90,15 +92,23 @@ class Children:
             given = checked(plan, given)
             key = key_of(plan, given)
         except InputError as error:
-            error.message = f"workflow {name}: {error.message}"
+            error.message = f"workflow {name}: {without(error.message, texts_at(given, carried))}"
             raise
         known = claim.known
         caller = _caller(known.caller, definition)
         return Beginning.of(
-            self._record.aside, name, plan, given, caller, key=key, date=known.header.date, parent=claim.place
+            self._record.aside,
+            name,
+            plan,
+            given,
+            caller,
+            key=key,
+            date=known.header.date,
+            parent=claim.place,
+            carried=carried,
         )
 
-    def _again(self, conn: Connection, child: str, given: Any, caller: Caller) -> Came:
+    def _again(self, conn: Connection, child: str, given: Any, carried: tuple[str, ...], caller: Caller) -> Came:
         """Go on with the child of an earlier attempt: what is finished in it is not done again."""
         try:
             course = self._record.open(conn, child)
@@ -114,6 +124,7 @@ class Children:
         except Newer as error:
             return Came("delayed", error=error.as_json(), due_at=self._record.journal.now() + _KEY_S, counts=False)
         except InputError as error:
+            error.message = without(error.message, texts_at(given, carried))
             return Came("failed", error={**error.as_json(), "run_id": child})
         if (key := must_wait(course)) is not None:
             said = InputError(f"another run of the key {key!r} is under way", reason="conflict").as_json()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .aside import Kept
+from .expressions import Path
 from .known import Known
 from .plan import Step
 
@@ -34,6 +35,10 @@ class Claim:
     started_at: float
     arguments: Any = None
     """What the tool is called with, as soon as that is known."""
+    carried: tuple[str, ...] = ()
+    """Paths of it that were taken from what other tools hide."""
+    seen: frozenset[Path] = frozenset()
+    """What must not be seen of its item, and of what it undoes, as its expressions name it."""
     begun: Begun | None = None
     """The call whose intent is recorded already: it is made at once, by the thread that made this claim."""
 

@@ -17,6 +17,7 @@ from .interpreter import WHOLE
 from .store import ledger, runs, undoing
 from .store.ids import new_id
 from .store.journal import Connection
+from .veils import split
 
 Settle = Callable[[Connection], Came]
 
@@ -26,9 +27,12 @@ def seen(conn: Connection, guard: Guard, claim: Claim) -> dict[str, Any]:
     assert claim.step.undoes is not None
     run_id, _, item = claim.place
     done = undoing.done(conn, run_id, claim.step.undoes, item)
+    result = done.output if done.arguments is None else done.result
+    claim.seen |= {("result", *split(path)) for path in guard.aside.hidden_in(conn, result)}
     if done.arguments is None:
-        return {"arguments": {}, "result": guard.aside.load(conn, done.output)}
-    return {"arguments": guard.arguments_of(done.arguments, conn), "result": guard.aside.load(conn, done.result)}
+        return {"arguments": {}, "result": guard.aside.load(conn, result)}
+    claim.seen |= {("arguments", *split(path)) for path in guard.carried(done.arguments, conn)}
+    return {"arguments": guard.arguments_of(done.arguments, conn), "result": guard.aside.load(conn, result)}
 
 
 def lettered(guard: Guard, claim: Claim, settle: Settle) -> Settle:
@@ -54,7 +58,7 @@ def _unsent(guard: Guard, claim: Claim, entry: str) -> ledger.Intent:
     assert claim.step.task.tool is not None
     hidden = guard.landscape.hidden(claim.step.task.tool) if claim.arguments else ()
     try:
-        kept = guard.to_keep(claim.arguments, hidden, entry)
+        kept = guard.to_keep(claim.arguments, hidden, entry, carried=claim.carried)
     except ConfigError:  # without a state_key it can be neither sealed nor kept
         kept = guard.to_keep(None, (), entry)
     return ledger.Intent(

@@ -12,6 +12,7 @@ from .aside import Kept
 from .claim import Came, Claim
 from .context import Shelf
 from .errors import InputError
+from .expressions import Path
 from .interpreter import (
     CHILD,
     WHOLE,
@@ -32,7 +33,7 @@ from .queues import Queue, Queues
 from .store import attempts, children, events, ledger, runs
 from .store.journal import Connection
 from .values import dump, has_claims, load
-from .veils import Veils, veils_of
+from .veils import Veils
 
 if TYPE_CHECKING:
     from .intents import Begun
@@ -90,6 +91,8 @@ class Course:
         self.freed_key = False
         self.left_ready: list[tuple[str, str, int, Queue]] = []
         self.set_timer = False
+        self.seen: set[Path] = set()
+        """What must not be seen of the items that were read, as expressions name it."""
         self._queues = queues
         self.wall = time.time()
         self._events: list[dict[str, Any]] = []
@@ -177,11 +180,11 @@ class Course:
         whole = came.output if came.kept is None else came.kept.text
         if came.kept is not None and results.looks(self, task):
             came.kept.store(self.conn)  # what is kept aside is read from there
-        given = results.given(self, task, item, whole)
+        given = results.given(self, task, item, whole, came.hidden)
         if given.error is not None:
             return replace(came, state="failed", output=None, kept=None, error=given.error), {}
         same = given.output is whole
-        return (came if same else replace(came, output=given.output, kept=None)), given.saved
+        return (came if same else replace(came, output=given.output, kept=None, hidden=given.hidden)), given.saved
 
     def _remember(self, task: str, output: str | None, error: Any) -> None:
         if len(output or "") <= _KEPT_BYTES and not has_claims(output):
@@ -210,8 +213,8 @@ class Course:
         was_done = state == "succeeded"
         saved: Mapping[tuple[str, str], str] = {}
         if was_done:
-            given = results.given(self, task, item, said.get("outcome"))
-            said["outcome"], saved = given.output, given.saved
+            given = results.given(self, task, item, said.get("outcome"), hidden)
+            said["outcome"], saved, hidden = given.output, given.saved, given.hidden
             if given.error is not None:
                 state, said["error"] = "failed", given.error
         if state in {"succeeded", "failed", "skipped", "cancelled"}:
@@ -245,7 +248,7 @@ class Course:
     @property
     def veils(self) -> Veils:
         """What must not be seen of what this run keeps."""
-        return veils_of(self.known.plan, self.known.aside.hidden, self.known.aside.below)
+        return self.known.veils(self.seen)
 
     def _kept(self, task: str, output: str, more: tuple[str, ...]) -> Kept:
         """Make an output ready for its row: what its tool hides of it is hidden, and what a run below has hidden."""

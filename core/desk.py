@@ -99,7 +99,8 @@ class Desk:
         except ConfigError:  # state_key is not the one that it was sealed with: the rest can be read all the same
             return MASK
         if isinstance(arguments, ClaimCheck):
-            return arguments  # what it shows of itself is masked
+            with self._journal.read() as conn:
+                return self._guard.aside.shown(conn, arguments)
         hidden = self._guard.landscape.hidden(tool)
         if self._guard.vault.sealed(kept) and not hidden:
             return masked(arguments, list(arguments))

@@ -11,6 +11,7 @@ import secrets
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
@@ -27,7 +28,7 @@ from .errors import (
 )
 from .holds import Holds
 from .landscape import Bound, Landscape
-from .masking import Vault, masked, texts_at, told_by, without
+from .masking import Vault, masked, places, texts_at, told_by, without
 from .outcome import Outcome, by_rules, defect, filled, storable, veiled
 from .prepared import Prepared, approval_of, busy_with, forbidden, value_of
 from .queues import Queues
@@ -75,28 +76,39 @@ class Guard:
         self.vault = vault
         self.aside = aside or Aside(vault)
         self.aside.hidden = self.landscape.hidden
+        self.aside.hides = lambda: self.landscape.hides
         self.holds = holds or Holds(journal)
         self.queues = Queues()
         self.witness = Witness()
 
     def prepare(
-        self, tool: str, arguments: Any, caller: Caller, *, outside: bool = True, once: str | None = None
+        self,
+        tool: str,
+        arguments: Any,
+        caller: Caller,
+        *,
+        outside: bool = True,
+        once: str | None = None,
+        carried: tuple[str, ...] = (),
     ) -> Prepared:
         """
         Decide whether this call may be made, without touching the system.
 
-        `once` is the caller's own Idempotency-Key; a tool's business key goes before it.
+        `once` is the caller's own Idempotency-Key; a tool's business key goes before it. `carried` are paths of arguments that
+        were taken from what other tools hide.
 
         Raises InputError (unknown tool, forbidden, arguments against the schema), ConfigError, Unavailable.
         """
         try:
-            return self._prepared(tool, arguments, caller, outside=outside, once=once)
+            prepared = self._prepared(tool, arguments, caller, outside=outside, once=once)
         except DrawbarError as error:
-            texts = texts_at(arguments, self.landscape.hidden(tool))
+            texts = texts_at(arguments, (*self.landscape.hidden(tool), *carried))
             error.message, error.detail = without(error.message, texts), without(error.detail, texts)
             if outside:
-                self.witness.refused(tool, caller, arguments, error, self.landscape.hidden)
+                self.witness.refused(tool, caller, arguments, error, (*self.landscape.hidden(tool), *carried))
             raise
+        prepared.carried = carried
+        return prepared
 
     def _prepared(self, tool: str, arguments: Any, caller: Caller, *, outside: bool, once: str | None) -> Prepared:
         bound = self._free(tool, caller.tenant)
@@ -237,10 +249,19 @@ class Guard:
         text = dump(arguments)
         return self.vault.seal(text) if bound.rules.personal or bound.rules.secret else text
 
-    def to_keep(self, arguments: Any, hidden: Iterable[str], owner: str, *, of_run: bool = False) -> Kept:
-        """Make arguments ready for the ledger's entry that they go with, or for a question of a run; a large body goes aside."""
+    def to_keep(
+        self, arguments: Any, hidden: Iterable[str], owner: str, *, of_run: bool = False, carried: tuple[str, ...] = ()
+    ) -> Kept:
+        """
+        Make arguments ready for the ledger's entry that they go with, or for a question of a run; a large body goes aside.
+
+        So does one with `carried` paths, which nobody could find in the configuration later.
+        """
         paths = tuple(hidden)
-        kept = self.aside.keep(arguments, owner, of_run=of_run, of_entry=not of_run, hidden=paths)
+        if carried:
+            kept = self.aside.veil(arguments, owner, (*paths, *carried), of_run=of_run, of_entry=not of_run)
+        else:
+            kept = self.aside.keep(arguments, owner, of_run=of_run, of_entry=not of_run, hidden=paths)
         return replace(kept, text=self.vault.seal(kept.text)) if paths else kept
 
     def arguments_of(self, kept: str, conn: Connection | None = None) -> Any:
@@ -250,9 +271,13 @@ class Guard:
             return self.whole(arguments)
         return self.aside.whole(conn, arguments)
 
-    def keep(self, bound: Bound, result: Any, owner: str, *, of_run: bool) -> Kept:
-        """Make an answer ready to be kept by its run, or by the ledger's entry of a direct call; a large one goes aside."""
-        hidden = (*bound.rules.personal, *bound.rules.secret)
+    def keep(self, bound: Bound, result: Any, owner: str, *, of_run: bool, repeated: tuple[str, ...] = ()) -> Kept:
+        """
+        Make an answer ready to be kept by its run, or by the ledger's entry of a direct call; a large one goes aside.
+
+        `repeated` are paths where it says what must not be seen of the arguments.
+        """
+        hidden = (*bound.rules.personal, *bound.rules.secret, *repeated)
         return self.aside.veil(result, owner, hidden, of_run=of_run)
 
     def shown(self, tool: str, value: Any, caller: Caller) -> Any:
@@ -279,7 +304,22 @@ class Guard:
     def settled(self, row: Mapping[str, Any], result: Any) -> Kept:
         """Make an answer ready that was found out later, for the ledger's entry that it belongs to."""
         hidden = self.landscape.hidden(row["tool"])
+        if self.landscape.hides:
+            with suppress(
+                ConfigError, InputError
+            ):  # what was sent cannot be opened: what came of it is kept all the same
+                sent = texts_at(self.arguments_of(row["arguments"]), (*hidden, *self.carried(row["arguments"])))
+                hidden = [*hidden, *places(result, sent)]
         return self.aside.veil(result, row["run_id"] or row["id"], hidden, of_run=row["run_id"] is not None)
+
+    def carried(self, kept: str, conn: Connection | None = None) -> tuple[str, ...]:
+        """Name the paths of kept arguments that were taken from what other tools hide; on the caller's own connection."""
+        if not self.landscape.hides:
+            return ()
+        if conn is not None:
+            return self.aside.hidden_in(conn, self.vault.open(kept))
+        with self.journal.read() as own:
+            return self.aside.hidden_in(own, self.vault.open(kept))
 
     def whole(self, result: Any) -> Any:
         """Give an answer that the ledger keeps, with what is kept aside of it."""
@@ -310,7 +350,15 @@ class Guard:
         return (
             replace(unsent, needs_code=False)
             if unsent
-            else Prepared(bound, arguments, entry["args_hash"], entry["key"], caller, None)
+            else Prepared(
+                bound,
+                arguments,
+                entry["args_hash"],
+                entry["key"],
+                caller,
+                None,
+                carried=self.carried(entry["arguments"]),
+            )
         )
 
     def _unsent(self, entry: Mapping[str, Any], arguments: Any, caller: Caller) -> Prepared:
@@ -343,7 +391,9 @@ class Guard:
             effect=prepared.tool.effect,
             caller=prepared.caller.name,
             hash=prepared.hash,
-            arguments=self.to_keep(prepared.arguments, (*rules.personal, *rules.secret), entry_id),
+            arguments=self.to_keep(
+                prepared.arguments, (*rules.personal, *rules.secret), entry_id, carried=prepared.carried
+            ),
             expires_at=now + min(prepared.tool.timeout_s, timeout_s or prepared.tool.timeout_s) * TRIES + _MARGIN_S,
             key=prepared.key,
             key_s=rules.key_h * 3600,
@@ -442,7 +492,8 @@ class Guard:
     def _record(self, prepared: Prepared, call_id: str, outcome: Outcome) -> None:
         """Keep the outcome. Where that fails the caller hears it all the same, and the ledger finds out that it knows nothing."""
         done = outcome.state == "done"
-        kept = self.keep(prepared.tool, outcome.result, call_id, of_run=False) if done else None
+        said = outcome.hidden
+        kept = self.keep(prepared.tool, outcome.result, call_id, of_run=False, repeated=said) if done else None
         audited = self.witness.entry(prepared, call_id, outcome)
 
         def unit(conn: Any) -> None:
@@ -564,8 +615,7 @@ def _would(prepared: Prepared) -> Any:
 
 def _trace(prepared: Prepared, error: Exception) -> dict[str, Any]:
     """Give a log line the traceback of a defect, without the arguments that must not be seen."""
-    rules = prepared.tool.rules
-    if not rules.hides:
+    if not prepared.hides:
         return {"exc_info": error}
     text = "".join(traceback.format_exception(error))
-    return {"exception": without(text, texts_at(prepared.arguments, (*rules.personal, *rules.secret)))}
+    return {"exception": without(text, texts_at(prepared.arguments, prepared.hidden))}

@@ -22,6 +22,7 @@ from .prepared import Prepared
 from .store import items, ledger, runs
 from .store.ids import new_id
 from .store.journal import Connection
+from .veils import split
 
 SEALED = "sealed"
 """The one field of a run's input that stands for all arguments of a call, where they must not be seen."""
@@ -53,11 +54,14 @@ class Intents:
         """Fill `with`, and look whether the call may be made. Raises one of the five."""
         name = claim.step.task.tool
         assert name is not None
-        arguments = claim.step.arguments.fill(env)
+        arguments = claim.known.fill(claim.step.arguments, env, claim.seen)
         if claim.known.header.workflow == call_of(name) and arguments.keys() == {SEALED}:
             arguments = self._guard.opened(arguments[SEALED])
         claim.arguments = arguments
-        return self._guard.prepare(name, arguments, claim.known.caller, outside=False)
+        if carried := claim.known.veils(claim.seen).given.get(claim.task):
+            own = self._guard.landscape.hidden(name)
+            claim.carried = tuple(path for path in carried if path not in own)
+        return self._guard.prepare(name, arguments, claim.known.caller, outside=False, carried=claim.carried)
 
     def intent(self, claim: Claim, prepared: Prepared, entry: str, now: float) -> ledger.Intent:
         item = None if claim.item == WHOLE else claim.item
@@ -139,8 +143,10 @@ def env_of(conn: Reading, claim: Claim, state: State, fresh: Mapping[str, tuple[
     env = claim.known.env(conn, paths, state, fresh)
     if each is not None and claim.item != WHOLE:
         of = claim.step.undoes or claim.task
-        env[each.as_] = claim.known.aside.load(conn(), items.value(conn(), claim.run_id, of, claim.item))
+        text = items.value(conn(), claim.run_id, of, claim.item)
+        env[each.as_] = claim.known.aside.load(conn(), text)
         env["index"] = claim.item
+        claim.seen |= {(each.as_, *split(path)) for path in claim.known.aside.hidden_in(conn(), text)}
     return env
 
 

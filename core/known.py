@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -13,13 +13,15 @@ from .access import Caller
 from .agents_config import ContextRights
 from .aside import Aside
 from .errors import InputError
-from .expressions import Path
+from .expressions import Path, Template
 from .interpreter import CHILD, FINAL, State, TaskState
+from .masking import texts_at, without
 from .plan import Plan, plan_of_body, tasks_named
 from .store import documents, runs
 from .store.journal import Connection
 from .store.runs import Header
 from .values import has_claims, holds_claims, load
+from .veils import NONE, Veils, split, veils_of
 
 Reading = Callable[[], Connection]
 """Gives a connection to read by, when one is needed."""
@@ -44,6 +46,10 @@ class Known:
     aside: Aside
     point: tuple[int, State] = (-1, State())
     outputs: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    carried: tuple[str, ...] = ()
+    """Paths of the input that must not be seen, as who began the run knew, or its row says."""
+    veiled: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Paths that must not be seen of the outputs that were read last."""
     is_ours: bool = False
     """All that ever happened to it happened here, and no operator had a hand in it."""
     is_shared: bool = False
@@ -76,6 +82,32 @@ class Known:
             env["context"] = _context(conn(), paths, self.caller)
         return env
 
+    def veils(self, more: Iterable[Path] = ()) -> Veils:
+        """Say what must not be seen of what this run keeps: by its tools, by what it was given, and by what came of its tasks."""
+        aside = self.aside
+        if not aside.hides():
+            return NONE
+        own = veils_of(self.plan, aside.hidden, aside.below)
+        seen = {("input", *split(path)) for path in self.carried if path not in own.input}
+        for name, paths in list(self.veiled.items()):
+            known = own.tasks.get(name, ())
+            seen |= {("tasks", name, "output", *split(path)) for path in paths if path not in known}
+        seen |= set(more)
+        return own if not seen else veils_of(self.plan, aside.hidden, aside.below, more=frozenset(seen))
+
+    def fill(self, template: Template, env: Mapping[str, Any], more: Iterable[Path] = ()) -> Any:
+        """Fill a template of this run; what goes wrong is said without what must not be seen."""
+        try:
+            return template.fill(env)
+        except InputError as error:
+            error.message = self.told(error.message, env, more)
+            raise
+
+    def told(self, said: Any, env: Mapping[str, Any], more: Iterable[Path] = ()) -> Any:
+        """Take out of what is said what must not be seen of what an expression sees."""
+        named = self.veils(more).named
+        return without(said, texts_at(env, named)) if named else said
+
     def _task(
         self,
         conn: Reading,
@@ -86,10 +118,13 @@ class Known:
     ) -> dict[str, Any]:
         task = state.tasks.get(name, TaskState())
         found = fresh.get(name) or self.outputs.get(name)
-        if found is None:
+        if found is not None:
+            self.veiled.pop(name, None)
+        else:
             found = (None, None)
             if task.state in FINAL:
                 output, error = runs.output(conn(), self.header.id, name)
+                self.veiled[name] = self.aside.hidden_in(conn(), output)
                 if has_claims(output):  # what is large is read when it is named, and held by nobody
                     whole = self.aside.load(conn(), output) if _names_output(paths, name) else None
                     return {"output": whole, "status": shown_task(task.state), "error": load(error)}
@@ -142,6 +177,7 @@ def read(conn: Connection, run_id: str, aside: Aside) -> Known | None:
             tenants=frozenset(caller["tenants"]) if "tenants" in caller else None,
         ),
         aside,
+        carried=aside.hidden_in(conn, given),
     )
 
 

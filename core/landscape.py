@@ -323,6 +323,11 @@ class Landscape:
         found = entry.tools.get(name) if entry is not None and entry.tools is not None else None
         return None if found is None else self._changed(found)
 
+    @property
+    def hides(self) -> bool:
+        """Tell whether any tool has fields that must not be shown."""
+        return bool(self._hiding)
+
     def hidden(self, tool: str, sees: Collection[str] = ()) -> list[str]:
         """Name the fields of a tool that must not be shown, from the configuration alone: its system may be away."""
         if not self._hiding:  # each task of each run asks

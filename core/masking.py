@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -28,6 +28,24 @@ def masked(value: Any, paths: Iterable[str]) -> Any:
 def texts_at(value: Any, paths: Iterable[str]) -> frozenset[str]:
     """Give the texts and numbers that stand at the dotted paths, as texts."""
     return frozenset(text for path in paths for text in _at(value, [] if path == ALL else path.split(".")))
+
+
+def places(value: Any, texts: Iterable[str]) -> tuple[str, ...]:
+    """
+    Name the fields of a value that repeat one of these texts: inside of a longer text, or, of a short one, as a whole.
+
+    Numbers of fewer than four digits are not looked for: half of all counts are one of them.
+    """
+    followed = {text for text in texts if len(text) > 1 and (len(text) >= _SHORT or not text.isdigit())}
+    if not followed:
+        return ()
+    long = [re.escape(text) for text in followed if len(text) >= _SHORT]
+    inside = re.compile("|".join(long)) if long else None
+
+    def repeats(text: str) -> bool:
+        return text in followed or (inside is not None and inside.search(text) is not None)
+
+    return tuple(dict.fromkeys(".".join(path) or ALL for path in _places(value, repeats, ())))
 
 
 def without(value: Any, texts: Iterable[str]) -> Any:
@@ -59,6 +77,21 @@ def _without(value: Any, pattern: re.Pattern[str]) -> Any:
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool) and pattern.fullmatch(str(value)):
         return MASK
     return value
+
+
+def _places(value: Any, repeats: Callable[[str], bool], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            found = _places(inner, repeats, (*path, str(name)))
+            if "." not in str(name) and not repeats(str(name)):
+                yield from found
+            elif repeats(str(name)) or next(found, None) is not None:
+                yield path  # a field that cannot be named is hidden with what it is in
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _places(inner, repeats, path)
+    elif value is not None and not isinstance(value, bool | bytes) and repeats(str(value)):
+        yield path
 
 
 def _at(value: Any, path: list[str]) -> Iterator[str]:

@@ -21,7 +21,7 @@ from .errors import (
 )
 from .expressions import EvaluationError, Template
 from .landscape import Bound, explained_by
-from .masking import masked, texts_at, without
+from .masking import masked, places, texts_at, without
 from .prepared import Prepared
 from .values import write_json
 
@@ -48,6 +48,8 @@ class Outcome:
     """Nothing left us, and a direct caller is told so at once."""
     is_json: bool = field(default=False, compare=False)
     """Its result was seen to be JSON."""
+    hidden: tuple[str, ...] = ()
+    """Paths of its result that repeat what must not be seen of the arguments."""
     text: bytes | None = field(default=None, compare=False, repr=False)
     """The outward form of its result as it was written to be compared, where that is short."""
 
@@ -83,7 +85,7 @@ def by_rules(prepared: Prepared, outcome: Outcome) -> Outcome:
             outcome = Outcome.of_error(kind(str(message), tool=bound.name, detail=detail), outcome.notes)
         break
     if outcome.state == "done":
-        return _compared(bound, outcome)
+        return _compared(prepared, outcome)
     if outcome.error is None:
         return outcome
     asks = {"next": explained_by(bound.adapter)} if outcome.error["kind"] in {"config", "unavailable"} else {}
@@ -125,9 +127,9 @@ def defect(bound: Bound, error: Exception) -> DrawbarError:
     return ConfigError(said) if bound.effect == "read" else OutcomeUnknown(said)
 
 
-def _compared(bound: Bound, outcome: Outcome) -> Outcome:
+def _compared(prepared: Prepared, outcome: Outcome) -> Outcome:
     """Compare an answer with its tool's schema."""
-    is_json, text = True, b""
+    bound, is_json, text = prepared.tool, True, b""
     try:
         text = write_json(outcome.result)
         deviation = bound.answer.deviation(outcome.result, text)
@@ -137,6 +139,8 @@ def _compared(bound: Bound, outcome: Outcome) -> Outcome:
         outcome.is_json = True
         outcome.text = text if len(text) <= _SHORT_BYTES else None
         return outcome
+    if prepared.hides:
+        deviation = without(deviation, _texts(prepared, outcome))
     log.warning("answer.deviates", tool=bound.name, deviation=deviation)
     notes = {**outcome.notes, "deviation": deviation}
     if bound.tool.strict and bound.effect == "read":
@@ -167,15 +171,16 @@ def storable(bound: Bound, outcome: Outcome) -> Outcome:
 
 def veiled(prepared: Prepared, outcome: Outcome) -> Outcome:
     """Take out of an error, and out of what was noted, what must not be seen of the arguments and of a fault."""
-    rules = prepared.tool.rules
-    if (outcome.error is None and not outcome.notes) or not rules.hides:
+    if not prepared.hides:
         return outcome
-    hidden = (*rules.personal, *rules.secret)
-    detail = (outcome.error or {}).get("detail")
-    texts = texts_at(prepared.arguments, hidden) | texts_at(detail, hidden) | texts_at(outcome.result, hidden)
+    if outcome.state == "done" and (sent := texts_at(prepared.arguments, prepared.hidden)):
+        outcome.hidden = places(outcome.result, sent)
+    if outcome.error is None and not outcome.notes:
+        return outcome
+    texts = _texts(prepared, outcome)
     said = outcome.error
     if said is not None and "detail" in said:
-        said = {**said, "detail": masked(detail, hidden)}
+        said = {**said, "detail": masked(said["detail"], prepared.hidden)}
     if said is not None:
         kept: dict[str, Any] = {
             name: said[name] for name in ("kind", "happened", "tool", "retry_after_s") if name in said
@@ -183,3 +188,9 @@ def veiled(prepared: Prepared, outcome: Outcome) -> Outcome:
         said = {**without(said, texts), **kept}
     left = {name: value for name, value in outcome.notes.items() if name == "left_at"}
     return replace(outcome, error=said, notes={**without(outcome.notes, texts), **left})
+
+
+def _texts(prepared: Prepared, outcome: Outcome) -> frozenset[str]:
+    """Give what must not be seen of the arguments, of a fault and of a result."""
+    hidden, detail = prepared.hidden, (outcome.error or {}).get("detail")
+    return texts_at(prepared.arguments, hidden) | texts_at(detail, hidden) | texts_at(outcome.result, hidden)

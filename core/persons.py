@@ -9,7 +9,6 @@ from .errors import InputError
 from .interpreter import WHOLE
 from .plan import Step
 from .store import approvals, assignments
-from .values import dump
 
 if TYPE_CHECKING:
     from .course import Course
@@ -19,10 +18,11 @@ def assign(course: Course, step: Step, item: int) -> None:
     """Hand a task to its agent."""
     try:
         env = results.with_item(course, course.env(step.arguments.paths), step.name, item)
-        given = dump(step.arguments.fill(env))
+        given = course.known.fill(step.arguments, env, course.seen)
     except InputError as error:
         course.moved(step.name, item, "failed", error=results.about(error, "with"))
         return
+    hidden = course.veils.given.get(step.name, ())
     within_h = step.task.within_h
     due_at = None if within_h is None else course.now + within_h * 3600
     assignment = assignments.assign(
@@ -32,7 +32,7 @@ def assign(course: Course, step: Step, item: int) -> None:
         task=step.name,
         item=None if item == WHOLE else item,
         description=step.task.description,
-        input=course.keep(given),
+        input=course.known.aside.veil(given, course.run_id, hidden).store(course.conn),
         assigned_at=course.now,
         due_at=due_at,
     )

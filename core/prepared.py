@@ -29,6 +29,19 @@ class Prepared:
     approval: ApprovalRule | None
     needs_code: bool = False
     """Whether a direct call needs the code of its preview: a slip of this caller would have this effect."""
+    carried: tuple[str, ...] = ()
+    """Paths of the arguments that were taken from what other tools hide."""
+
+    @property
+    def hides(self) -> bool:
+        """Tell whether anything of this call must not be seen."""
+        return self.tool.rules.hides or bool(self.carried)
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Name what must not be seen of the arguments."""
+        rules = self.tool.rules
+        return (*rules.personal, *rules.secret, *self.carried)
 
     @property
     def hash(self) -> str:

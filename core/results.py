@@ -15,6 +15,7 @@ from .interpreter import WHOLE
 from .masking import masked
 from .store import items, runs
 from .values import dump, load
+from .veils import split
 
 if TYPE_CHECKING:
     from .course import Course
@@ -26,6 +27,8 @@ class Given(NamedTuple):
     output: str | None
     error: dict[str, Any] | None = None
     saved: Mapping[tuple[str, str], str] = {}
+    hidden: tuple[str, ...] = ()
+    """Paths of the output that must not be seen, beside those that the task's own tool hides."""
 
 
 def looks(course: Course, task: str) -> bool:
@@ -34,34 +37,36 @@ def looks(course: Course, task: str) -> bool:
     return bool(said.save) or (said.output is not None and said.agent is None)
 
 
-def given(course: Course, task: str, item: int, output: str | None) -> Given:
-    """Make what a task gives of the result of its work."""
+def given(course: Course, task: str, item: int, output: str | None, hidden: tuple[str, ...] = ()) -> Given:
+    """Make what a task gives of the result of its work, of which `hidden` must not be seen."""
     said = course.known.plan.steps[task].task
     template = None if said.agent is not None else said.output
     if not looks(course, task) or (item == WHOLE and said.for_each is not None):
-        return Given(output)
+        return Given(output, hidden=hidden)
     field = "output"
+    known = course.known
     try:
         paths = frozenset(path for one in (template, *said.save.values()) if one is not None for path in one.paths)
         env = with_item(course, course.env(paths), task, item)
-        env["result"] = course.known.aside.load(course.conn, output)
+        env["result"] = known.aside.load(course.conn, output)
+        result = (*hidden, *known.aside.hidden_in(course.conn, output))
+        seen = course.seen | {("result", *split(path)) for path in result}
+        veils = known.veils(seen)
         if template is not None:
-            output = dump(template.fill(env))
+            output, hidden = dump(known.fill(template, env, seen)), veils.tasks.get(task, ())
         saved = {}
         for name, value in said.save.items():
             field = f"save.{name}"
             scope, _, key = name.partition(".")
-            course.known.caller.writes(scope)
-            hidden = course.veils.saved.get(task, {}).get(
-                name, ()
-            )  # a document is read by others, and is kept in the clear
-            saved[scope, key] = course.shelf.body(masked(value.fill(env), hidden))
+            known.caller.writes(scope)
+            unseen = veils.saved.get(task, {}).get(name, ())  # a document is read by others, and is kept in the clear
+            saved[scope, key] = course.shelf.body(masked(known.fill(value, env, seen), unseen))
             course.shelf.room(course.conn, scope, key, saved[scope, key])
     except InputError as error:
         error.message = f"it was done, but its {field} cannot be made: {error.message}"
         error.field = field
         return Given(None, {**error.as_json(), "happened": "yes"})
-    return Given(output, saved=saved)
+    return Given(output, saved=saved, hidden=hidden)
 
 
 def with_item(course: Course, env: dict[str, Any], task: str, item: int) -> dict[str, Any]:
@@ -71,6 +76,7 @@ def with_item(course: Course, env: dict[str, Any], task: str, item: int) -> dict
         text = items.value(course.conn, course.run_id, task, item)
         env[each.as_] = course.known.aside.load(course.conn, text)
         env["index"] = item
+        course.seen |= {(each.as_, *split(path)) for path in course.known.aside.hidden_in(course.conn, text)}
     return env
 
 
@@ -92,7 +98,8 @@ def close(course: Course, task: str, state: str) -> None:
     error = None
     if state == "failed":
         error = _of_items(runs.first_error(course.conn, course.run_id, task), whole.failed)
-    course.moved(task, WHOLE, state, outcome=output, error=error)
+    hidden = course.known.aside.hidden_in(course.conn, output)
+    course.moved(task, WHOLE, state, hidden=hidden, outcome=output, error=error)
 
 
 def output(course: Course) -> str | None:
@@ -101,7 +108,7 @@ def output(course: Course) -> str | None:
     if template is None:
         return None
     try:
-        value = template.fill(course.env(template.paths))
+        value = course.known.fill(template, course.env(template.paths))
         return course.known.aside.veil(value, course.run_id, course.veils.output).store(course.conn)
     except InputError:
         if any(task.state == "skipped" for task in course.state.tasks.values()):

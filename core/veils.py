@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from .expressions import Path, template
 from .masking import ALL
-from .plan import Plan
+from .plan import Plan, Step
 
 Hidden = Callable[[str], Collection[str]]
 Below = Callable[[str], Plan | None]
@@ -36,6 +37,8 @@ class Veils:
     """Of each item of a for_each."""
     saved: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     """Of the documents that a task saves, by their place in the context."""
+    named: tuple[str, ...] = ()
+    """Of all that expressions see, by the names that they have there."""
 
 
 NONE = Veils()
@@ -46,11 +49,18 @@ _Sides = tuple[tuple[str, ...], tuple[str, ...]]
 """What is hidden of what a task is given, and of what it gives."""
 
 
-def veils_of(plan: Plan, hidden: Hidden, below: Below = lambda workflow: None, depth: int = 0) -> Veils:
+def veils_of(
+    plan: Plan,
+    hidden: Hidden,
+    below: Below = lambda workflow: None,
+    depth: int = 0,
+    *,
+    more: frozenset[Path] = frozenset(),
+) -> Veils:
     """
     Follow the fields that the tools of a plan hide to wherever its runs keep or show them.
 
-    `below` finds the plan of a workflow that a task runs.
+    `below` finds the plan of a workflow that a task runs; `more` is what a run was seen to hold beside what its tools declare.
     """
     of_tasks: dict[str, _Sides] = {}
     for name, step in plan.steps.items():
@@ -61,18 +71,26 @@ def veils_of(plan: Plan, hidden: Hidden, below: Below = lambda workflow: None, d
             inner = veils_of(other, hidden, below, depth + 1)
             if inner is not NONE:
                 of_tasks[name] = inner.input, inner.output
-    if not of_tasks:
+    if not of_tasks and not more:
         return NONE
-    asked = (plan.hash, tuple(of_tasks.items()))
+    asked = (plan.hash, tuple(of_tasks.items()), more)
     if (made := _made.get(asked)) is None:
         if len(_made) >= _MOST_MADE:
             _made.clear()
-        made = _made[asked] = _veils(plan, of_tasks)
+        made = _made[asked] = _veils(plan, of_tasks, more)
     return made
 
 
-def _veils(plan: Plan, of_tasks: Mapping[str, _Sides]) -> Veils:
-    taints: set[Path] = set()
+def opened(
+    plan: Plan, hidden: Callable[..., Collection[str]], below: Below, task: str, sees: Collection[str]
+) -> set[str]:
+    """Name the fields of what a task is given that are hidden, and open to an agent with this sight."""
+    every = veils_of(plan, hidden, below).given.get(task, ())
+    return {*every}.difference(veils_of(plan, partial(hidden, sees=sees), below).given.get(task, ())) if sees else set()
+
+
+def _veils(plan: Plan, of_tasks: Mapping[str, _Sides], seen: frozenset[Path]) -> Veils:
+    taints: set[Path] = set(seen)
     while (more := taints | set(_more(plan, of_tasks, taints))) != taints:
         taints = more
     steps = {name: step for name, step in plan.steps.items() if step.undoes is None}
@@ -80,7 +98,7 @@ def _veils(plan: Plan, of_tasks: Mapping[str, _Sides]) -> Veils:
         _under(taints, ("input",)),
         tuple(_carried(plan.workflow.output.raw, taints)) if plan.workflow.output is not None else (),
         {name: _under(taints, ("tasks", name, "output")) for name in steps},
-        {name: tuple(_carried(step.arguments.raw, taints | _items(step, taints))) for name, step in steps.items()},
+        {name: _given(plan, step, of_tasks, taints) for name, step in plan.steps.items()},
         {
             name: _under(_items(step, taints), (each.as_,))
             for name, step in steps.items()
@@ -94,12 +112,22 @@ def _veils(plan: Plan, of_tasks: Mapping[str, _Sides]) -> Veils:
             for name, step in steps.items()
             if step.task.save
         },
+        tuple(sorted(".".join(taint) for taint in taints)),
     )
+
+
+def _given(plan: Plan, step: Step, of_tasks: Mapping[str, _Sides], taints: set[Path]) -> tuple[str, ...]:
+    """Name what is hidden of what a task is given; a compensation sees what was sent and what came back, too."""
+    here = taints | _items(step, taints)
+    if step.undoes is not None:
+        sent = {*of_tasks.get(step.undoes, ((), ()))[0], *_given(plan, plan.steps[step.undoes], of_tasks, taints)}
+        here |= {("arguments", *split(path)) for path in sent} | _result(of_tasks, step.undoes)
+    return tuple(dict.fromkeys(_carried(step.arguments.raw, here)))
 
 
 def _result(of_tasks: Mapping[str, _Sides], name: str) -> set[Path]:
     """Name what is hidden of a task's result, before its `output` is made of it."""
-    return {("result", *_split(path)) for path in of_tasks.get(name, ((), ()))[1]}
+    return {("result", *split(path)) for path in of_tasks.get(name, ((), ()))[1]}
 
 
 def _more(plan: Plan, of_tasks: Mapping[str, _Sides], taints: set[Path]) -> Iterator[Path]:
@@ -108,16 +136,16 @@ def _more(plan: Plan, of_tasks: Mapping[str, _Sides], taints: set[Path]) -> Iter
         if step.undoes is None:
             output = ("tasks", name, "output")
             if step.task.output is None or step.task.agent is not None:
-                yield from ((*output, *_split(path)) for path in own)
+                yield from ((*output, *split(path)) for path in own)
             else:
                 result = _result(of_tasks, name)
-                yield from ((*output, *_split(path)) for path in _carried(step.task.output.raw, here | result))
+                yield from ((*output, *split(path)) for path in _carried(step.task.output.raw, here | result))
         for path in given:
-            for source in _sources(step.arguments.raw, _split(path)):
+            for source in _sources(step.arguments.raw, split(path)):
                 yield from _given_by(source, step)
 
 
-def _given_by(source: Path, step: Any) -> Iterator[Path]:
+def _given_by(source: Path, step: Step) -> Iterator[Path]:
     """Give what a field of the arguments was taken from: of the input, of an output, or of what the items are of."""
     each = step.task.for_each
     if each is not None and source[0] == each.as_:
@@ -127,10 +155,10 @@ def _given_by(source: Path, step: Any) -> Iterator[Path]:
         yield source
 
 
-def _items(step: Any, taints: set[Path]) -> set[Path]:
+def _items(step: Step, taints: set[Path]) -> set[Path]:
     """Name what is hidden in the item of a for_each, by the name that the task gives it."""
     each = step.task.for_each
-    return set() if each is None else {(each.as_, *_split(path)) for path in _carried(each.in_.raw, taints)}
+    return set() if each is None else {(each.as_, *split(path)) for path in _carried(each.in_.raw, taints)}
 
 
 def _sources(raw: Any, wanted: list[str]) -> Iterator[Path]:
@@ -191,5 +219,6 @@ def _under(taints: set[Path], place: Path) -> tuple[str, ...]:
     return tuple(sorted(".".join(taint[at:]) or ALL for taint in taints if taint[:at] == place))
 
 
-def _split(path: str) -> list[str]:
+def split(path: str) -> list[str]:
+    """Give the steps of a dotted path; none for a value itself."""
     return [] if path == ALL else path.split(".")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -52,9 +52,7 @@ class Witness:
         if seconds > _WAITED_S:
             METER.time(BUDGET_SECONDS, seconds, bound.adapter)
 
-    def refused(
-        self, tool: str, caller: Caller, arguments: Any, error: DrawbarError, hidden: Callable[[str], list[str]]
-    ) -> None:
+    def refused(self, tool: str, caller: Caller, arguments: Any, error: DrawbarError, hidden: Sequence[str]) -> None:
         """Note a call that was turned away before it was prepared."""
         METER.count(REFUSALS, error.reason if isinstance(error, InputError) else error.kind)
         if self.audit is not None:
@@ -65,7 +63,7 @@ class Witness:
                 tool[:_LONGEST_NAME],
                 "refused",
                 payload={**given, "error": _said(error)},
-                hidden=hidden(tool),
+                hidden=hidden,
             )
 
     def turned_away(self, prepared: Prepared, call_id: str, outcome: str, error: DrawbarError | None = None) -> None:
@@ -140,9 +138,7 @@ class Witness:
 
 
 def _about(prepared: Prepared) -> dict[str, Any]:
-    rules = prepared.tool.rules
-    hidden = (*rules.personal, *rules.secret) if rules.hides else ()
-    return {"effect": prepared.tool.effect, "hidden": hidden}
+    return {"effect": prepared.tool.effect, "hidden": prepared.hidden if prepared.hides else ()}
 
 
 def _payload(prepared: Prepared, error: Any, task: str | None = None) -> dict[str, Any]:

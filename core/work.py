@@ -37,6 +37,7 @@ from .store.ids import new_id
 from .store.journal import Away, Connection
 from .tool import Effect
 from .trace import PARENT, RUN
+from .values import dump
 
 log = structlog.get_logger("drawbar.work")
 _BUSY_S = 0.5
@@ -188,7 +189,10 @@ class Work:
 
     def _same(self, claim: Claim, prepared: Prepared, first: ledger.Same, *, own: bool) -> Settle:
         """Give the answer that the ledger has."""
-        kept = self._guard.keep(prepared.tool, self._guard.whole(first.result), claim.run_id, of_run=True)
+        with self._record.journal.read() as conn:
+            repeated = self._guard.aside.hidden_in(conn, dump(first.result))
+        whole = self._guard.whole(first.result)
+        kept = self._guard.keep(prepared.tool, whole, claim.run_id, of_run=True, repeated=repeated)
         came = Came("succeeded", kept.text, notes={"same_as": first.entry}, own=own, kept=kept)
         return lambda conn: came
 
@@ -323,7 +327,7 @@ class Work:
         within_s = rule.within_h * 3600
         rules = prepared.tool.rules
         hidden = (*rules.personal, *rules.secret)
-        kept = self._guard.to_keep(prepared.arguments, hidden, claim.run_id, of_run=True)
+        kept = self._guard.to_keep(prepared.arguments, hidden, claim.run_id, of_run=True, carried=prepared.carried)
 
         def settle(conn: Connection) -> Came:
             now = journal.now()
@@ -346,8 +350,9 @@ class Work:
         return settle
 
     def _kept(self, claim: Claim, outcome: Outcome, prepared: Prepared) -> Kept | None:
-        done = outcome.state == "done"
-        return self._guard.keep(prepared.tool, outcome.result, claim.run_id, of_run=True) if done else None
+        if outcome.state != "done":
+            return None
+        return self._guard.keep(prepared.tool, outcome.result, claim.run_id, of_run=True, repeated=outcome.hidden)
 
     def _came(
         self, claim: Claim, effect: Effect, outcome: Outcome, entry: str | None = None, kept: Kept | None = None

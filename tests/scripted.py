@@ -78,7 +78,7 @@ class House:
             bell=bell,
         )
         self.desk = Desk(self.journal, self.guard, self.engine)
-        self.assignments = Assignments(self.journal, self.engine.take)
+        self.assignments = Assignments(self.journal, self.engine.take, self.guard.aside)
         self._reconcile = Pulse("reconcile", poll_s, Reconciler(self.guard, self.journal, self.engine.settled).sweep)
 
     def begin(self) -> Self:

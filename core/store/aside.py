@@ -7,7 +7,7 @@ body was removed stays as a row until its run goes: who asks for it hears what b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from .tables import metadata
 PIECE_BYTES = 262_144
 BITE = 4
 """Pieces that are removed in one bite."""
+_AT_ONCE = 500
 
 claims = Table(
     "claims",
@@ -122,6 +123,15 @@ def add(conn: Connection, row: Row, pieces: Iterable[bytes]) -> None:
 def find(conn: Connection, claim_id: str) -> Row | None:
     row = _FIND(conn, id=claim_id).fetchone()
     return None if row is None else Row(*row)
+
+
+def hidden_of(conn: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """Give the paths that are masked when claims are shown, of those that have any."""
+    found: dict[str, str] = {}
+    for start in range(0, len(ids), _AT_ONCE):
+        which = claims.c.id.in_(ids[start : start + _AT_ONCE]), claims.c.hidden.is_not(None)
+        found.update((row[0], row[1]) for row in conn.execute(select(claims.c.id, claims.c.hidden).where(*which)))
+    return found
 
 
 def of_owner(conn: Connection, owner: str, most: int) -> list[Row]:
