@@ -22,6 +22,8 @@ from ..core.errors import InputError, Unavailable, raise_as
 _TIMEOUT_S = (3, 5)
 _KEEP_S = 600.0
 _AGAIN_S = 10.0
+_AFTER_FAILURE_S = 5.0
+_FIRST_S = 2.0
 _MAX_BYTES = 1_000_000
 
 
@@ -52,6 +54,8 @@ class _Provider:
         self._lock = threading.Lock()
         self._keys: dict[str | None, Any] = {}
         self._read_at = float("-inf")
+        self._failed: str | None = None
+        self._not_before = float("-inf")
 
     def read(self, token: str) -> tuple[str, frozenset[str] | None, Mapping[str, Any]]:
         config = self._config
@@ -74,18 +78,41 @@ class _Provider:
         return agent, _scopes(claims, config.scope_claim), claims
 
     def _key(self, kid: str | None) -> Any:
-        with self._lock:
-            age = time.monotonic() - self._read_at
-            if age > _KEEP_S or (kid not in self._keys and age > _AGAIN_S):
-                try:
-                    self._keys = self._fetched()
-                    self._read_at = time.monotonic()
-                except Unavailable:
-                    if kid not in self._keys:  # keys that were read before are good while the provider is away
-                        raise
+        now = time.monotonic()
+        if now - self._read_at > (_KEEP_S if kid in self._keys else _AGAIN_S) and now >= self._not_before:
+            self._look(kid)
+        elif kid not in self._keys and self._failed is not None:
+            raise self._away(self._failed, self._not_before - now)
+        if kid not in self._keys:
+            raise _refused("it is signed with a key that the issuer does not show")
+        return self._keys[kid]
+
+    def _look(self, kid: str | None) -> None:
+        """
+        Read the keys; whose own is there waits for nobody, and keys that were read before are good while the provider is away.
+
+        Anybody can name a key that is not known, so one thread waits for the provider and the others are sent away: only at
+        the very first they wait a little, since they all come for the first keys.
+        """
+        read_at = self._read_at
+        if not self._lock.acquire(timeout=0 if self._keys else _FIRST_S):
             if kid not in self._keys:
-                raise _refused("it is signed with a key that the issuer does not show")
-            return self._keys[kid]
+                raise self._away("its keys are being read", 1.0)
+            return
+        try:
+            if self._read_at == read_at and time.monotonic() >= self._not_before:
+                self._keys = self._fetched()
+                self._read_at, self._failed = time.monotonic(), None
+        except Unavailable as error:
+            self._failed, self._not_before = error.message, time.monotonic() + _AFTER_FAILURE_S
+        finally:
+            self._lock.release()
+        if kid not in self._keys and self._failed is not None:
+            raise self._away(self._failed, _AFTER_FAILURE_S)
+
+    def _away(self, why: str, again_s: float) -> Unavailable:
+        why = why if self._config.issuer in why else f"OpenID provider {self._config.issuer}: {why}"
+        return Unavailable(why, retry_after_s=max(again_s, 1.0))
 
     def _fetched(self) -> dict[str | None, Any]:
         found = self._get(self._config.issuer.rstrip("/") + "/.well-known/openid-configuration")
@@ -98,8 +125,9 @@ class _Provider:
             keys = jwt.PyJWKSet.from_dict(self._get(found["jwks_uri"])).keys
         except jwt.PyJWTError as error:
             raise Unavailable(f"the keys of {self._config.issuer}: {error}") from error
+        keys = [key for key in keys if key.public_key_use in {None, "sig"}]
         named: dict[str | None, Any] = {key.key_id: key for key in keys}
-        return named if len(keys) > 1 else {**named, None: keys[0]}  # a single key needs no name
+        return {**named, None: keys[0]} if len(keys) == 1 else named  # a single key needs no name
 
     def _get(self, url: str) -> dict[str, Any]:
         with (
@@ -121,6 +149,8 @@ def _scopes(claims: Mapping[str, Any], claim: str | None) -> frozenset[str] | No
     if claim is None:
         return None
     said = claims.get(claim, "")
+    if not isinstance(said, str | list):
+        raise _refused(f"its claim {claim} is neither a text nor a list")
     return frozenset(said.split() if isinstance(said, str) else map(str, said))
 
 
