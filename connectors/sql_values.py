@@ -194,6 +194,16 @@ def _sqlite(value: Any) -> Any:
     return value
 
 
+def _sqlite_number(value: Decimal, name: str) -> int | float:
+    """Give what a column of numbers keeps digit for digit; SQLite makes a float of everything else, text or not."""
+    near = float(value)
+    if Decimal(repr(near)) == value:
+        return near
+    if value == (whole := int(value)) and -(2**63) <= whole < 2**63:
+        return whole
+    raise InputError(f"{name}: SQLite keeps about 15 digits of a number, {value} has more", field=name)
+
+
 def writer(column: Column, dialect: str) -> Callable[[Any], Any]:
     """Give what turns a value for this column into what the driver takes; it raises InputError for what does not fit."""
     if column.quirk is not None:
@@ -212,6 +222,8 @@ def writer(column: Column, dialect: str) -> Callable[[Any], Any]:
             return value.encode()
         if into:
             value = _fitting(converted(value, column.kind, column.name), column)
+            if dialect == "sqlite" and isinstance(value, Decimal):
+                return _sqlite_number(value, column.name)
             if dialect == "firebird" and isinstance(value, (datetime, time)) and value.microsecond % 100:
                 said = f"{column.name}: Firebird keeps four places of a second, {value.isoformat()} has more"
                 raise InputError(said, field=column.name)
