@@ -33,6 +33,7 @@ def rest(app: App, threads: Threads, shared: Shared) -> FastAPI:
     api.add_exception_handler(DrawbarError, _of_error)
     api.add_exception_handler(RequestValidationError, _of_parameters)
     api.add_exception_handler(HTTPException, _of_framework)
+    api.add_exception_handler(Exception, _of_defect)
     return api
 
 
@@ -59,6 +60,11 @@ async def _of_parameters(request: Request, error: Exception) -> Response:
     field, message = said[0]
     detail = [{"field": where, "message": what} for where, what in said]
     return problems.respond(*problems.of_error(InputError(f"{field}: {message}", field=field, detail=detail)))
+
+
+async def _of_defect(request: Request, error: Exception) -> Response:
+    """Answer what nobody expected; the framework raises it again, and the gate logs it under the same id."""
+    return problems.respond(500, problems.of_defect())
 
 
 async def _of_framework(request: Request, error: Exception) -> Response:

@@ -60,8 +60,13 @@ def unexpected(error: BaseException, doing: str) -> tuple[int, dict[str, Any]]:
     """Log what nobody expected, under an id that the answer names."""
     known_as = REQUEST.get() or new_id()
     _log.error("unexpected", id=known_as, doing=doing, error=type(error).__name__, exc_info=error)
+    return 500, of_defect(known_as)
+
+
+def of_defect(known_as: str | None = None) -> dict[str, Any]:
+    """Give the problem of what nobody expected; whoever caught it logs it."""
     said = "an unexpected error; the log has more under this id"
-    return 500, of_status(500, said, next_="give the id to who operates Drawbar", id_=known_as)
+    return of_status(500, said, next_="give the id to who operates Drawbar", id_=known_as)
 
 
 def respond(status: int, problem: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:

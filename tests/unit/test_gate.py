@@ -4,8 +4,13 @@ import asyncio
 import json
 
 import pytest
+import requests
+from serving import serving
 from structlog.testing import capture_logs
 
+from drawbar.app import open_app
+from drawbar.core.door import Door
+from drawbar.facade.front import web
 from drawbar.facade.gate import Gate
 
 
@@ -120,3 +125,22 @@ def test_the_version_in_the_path_is_the_newest():
         ask(look, b"", path=path)
 
     assert seen == ["/v1", "/v1", "", ""]
+
+
+@pytest.mark.parametrize("path", ["/runs", "/v1/workflows"])
+def test_what_nobody_expected_behind_a_route_is_a_problem_too(tmp_path, monkeypatch, path):
+    """The framework has an answer of its own, in plain text, for what no route expected."""
+    monkeypatch.setattr(Door, "admit", lambda door, shown: 1 / 0)
+    (tmp_path / "drawbar.yaml").write_text(f"version: 1\nstate: sqlite:///{tmp_path}/state.db\n")
+    with (
+        open_app(tmp_path / "drawbar.yaml") as app,
+        serving(web(app), http="httptools") as server,
+        capture_logs() as logs,
+    ):
+        answer = requests.get(f"http://127.0.0.1:{server.config.port}{path}", timeout=30)
+
+    assert answer.status_code == 500
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["id"] == answer.headers["X-Request-Id"]
+    assert [log["id"] for log in logs if log["event"] == "unexpected"] == [answer.json()["id"]]
+    assert "ZeroDivision" not in answer.text
