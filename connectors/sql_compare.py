@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from ..core.batch import Row, RowRefused, Would, Written
 from ..core.errors import InputError, Rejected
 from .sql import Database, step
+from .sql_among import among
 from .sql_model import Table
 from .sql_shapes import readers, shape
 from .sql_steps import STEP_S
@@ -46,6 +47,7 @@ class TableCompared:
         self._mode = mode
         self._key = list(key)
         self._ignore = ignore
+        self._dialect = database.dialect
         self._kinds = {column.name: column for column in table.columns}
         self._write = {column.name: writer(column, database.dialect) for column in table.columns}
         self._read = dict(zip(self._kinds, readers(table, list(self._kinds), database.dialect), strict=True))
@@ -96,11 +98,8 @@ class TableCompared:
         rest = iter([row for row in rows if all(name in row for name in self._key)])
         while chunk := list(islice(rest, _CHUNK)):
             step(self._connection)
-            wanted: sa.ColumnElement[bool]
-            if len(self._key) == 1:
-                wanted = columns[self._key[0]].in_([row[self._key[0]] for row in chunk])
-            else:
-                wanted = sa.or_(*(sa.and_(*(columns[name] == row[name] for name in self._key)) for row in chunk))
+            keys = [[row[name] for name in self._key] for row in chunk]
+            wanted = among([columns[name] for name in self._key], keys, self._dialect)
             for raw in self._connection.execute(sa.select(*(columns[name] for name in self._kinds)).where(wanted)):
                 row = {
                     name: value if (read := self._read[name]) is None else read(value)

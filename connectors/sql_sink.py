@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -18,6 +18,7 @@ from ..core.batch import Columns, Cursor, Flow, Lane, LaneClosed, Row, RowRefuse
 from ..core.errors import ConfigError, InputError, Rejected
 from ..core.syncs.drift import Field
 from .sql import Database, step
+from .sql_among import among
 from .sql_compare import TableCompared, comparing
 from .sql_errors import committing, meaning, said
 from .sql_marks import Marking, Marks
@@ -185,21 +186,18 @@ class TableSink:
 
         return TableKeys(self._database, self._table, names)
 
-    def delete(self, keys: Sequence[tuple[Any, ...]], *, portion: str, cursor: Cursor) -> None:
+    def delete(self, keys: Collection[tuple[Any, ...]], *, portion: str, cursor: Cursor) -> None:
         """Delete rows by key, with the mark beside them; Rejected, and nothing deleted, when one is not there once."""
-        columns = [
-            (shape(self._table).c[name], writer(self._table.column(name), self._database.dialect)) for name in self._key
-        ]
+        dialect, columns = self._database.dialect, [shape(self._table).c[name] for name in self._key]
+        writes = [writer(self._table.column(name), dialect) for name in self._key]
         keeps = self.keeps_cursor
         with self._database.unit("write", timeout_s=STEP_S, steps=True) as connection:
-            deleted = 0
-            for at in range(0, len(keys), _DELETED_AT_ONCE):
+            deleted, left = 0, iter(keys)
+            while some := list(islice(left, _DELETED_AT_ONCE)):
                 step(connection)
-                wanted = [
-                    sa.and_(*(column == write(part) for (column, write), part in zip(columns, key, strict=True)))
-                    for key in keys[at : at + _DELETED_AT_ONCE]
-                ]
-                deleted += connection.execute(sa.delete(shape(self._table)).where(sa.or_(*wanted))).rowcount
+                bound = [[write(part) for write, part in zip(writes, key, strict=True)] for key in some]
+                query = sa.delete(shape(self._table)).where(among(columns, bound, dialect))
+                deleted += connection.execute(query).rowcount
             if deleted != len(keys):
                 raise Rejected(f"{self._table.full_name}: {len(keys)} keys are {deleted} rows; nothing was deleted")
             if keeps:
@@ -391,18 +389,14 @@ class TableWriting(Marking):
         from .sql_totals import totals_of
 
         whole = [Decimal(0)] * (1 + len(names))
+        columns = [shape(self._table).c[name] for name in self._key]
         for at in range(0, len(keys), _DELETED_AT_ONCE):
             step(self._connection)
             wanted = [
-                sa.and_(
-                    *(
-                        shape(self._table).c[name] == self._write_columns[name](part)
-                        for name, part in zip(self._key, key, strict=True)
-                    )
-                )
+                [self._write_columns[name](part) for name, part in zip(self._key, key, strict=True)]
                 for key in keys[at : at + _DELETED_AT_ONCE]
             ]
-            found = totals_of(self._connection, self._table, names, [sa.or_(*wanted)])
+            found = totals_of(self._connection, self._table, names, [among(columns, wanted, self._database.dialect)])
             whole = [one + more for one, more in zip(whole, found, strict=True)]
         return whole
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol, runtime_checkable
 
 from ..batch import Cursor, Would, Written
 from ..errors import ConfigError, Rejected
 from ..mapping import column_of
 from .config import DeleteRules, SyncConfig
+from .setaside import SetAside
 
 Key = tuple[Any, ...]
 _SAMPLES = 5
-_AT_ONCE = 500
+_KEYS_OF_A_PART = 20_000
+_MOST_PARTS = 256
+_SEPARATOR = "\x1f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Deleting(Protocol):
 
     def keys(self, names: Sequence[str]) -> Keys: ...
 
-    def delete(self, keys: Sequence[Key], *, portion: str, cursor: Cursor) -> None: ...
+    def delete(self, keys: Collection[Key], *, portion: str, cursor: Cursor) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +63,16 @@ class Gone:
     """Keys of the target that the source has no more."""
 
     names: Sequence[str]
-    keys: Sequence[Key]
+    keys: SetAside
     of: int
 
+    def close(self) -> None:
+        self.keys.close()
+
     def would(self) -> Would:
-        samples = [{"would": "delete", "key": dict(zip(self.names, key, strict=True))} for key in self.keys[:_SAMPLES]]
+        samples = [
+            {"would": "delete", "key": dict(zip(self.names, key, strict=True))} for key in islice(self.keys, _SAMPLES)
+        ]
         return Would(Written(deleted=len(self.keys)), samples)
 
 
@@ -79,13 +89,14 @@ def gone(config: SyncConfig, source: object, sink: object, rules: DeleteRules) -
     ours, theirs = here.buckets(), there.buckets()
     total = sum(bucket.count for bucket in ours.values())
     wanted = sorted(at for at in {*ours, *theirs} if ours.get(at) != theirs.get(at))
-    keys: list[Key] = []
-    if any(at in ours for at in wanted):
-        known = {_folded(key) for some in _parts(wanted) for key in there.of(some)}
-        for some in _parts([at for at in wanted if at in ours]):
-            keys += [key for key in here.of(some) if _folded(key) not in known]
+    keys = SetAside()
+    if doubtful := [at for at in wanted if at in ours]:
+        # Every bucket of theirs that differs: a key that differs in its case alone stands in another one than ours.
+        count = sum(theirs[at].count for at in wanted if at in theirs)
+        _compare(here.of(doubtful), there.of(wanted), count, keys)
     if not rules.allow(len(keys), total):
-        first = dict(zip(sink.key, keys[0], strict=True))
+        first = dict(zip(sink.key, next(iter(keys)), strict=True))
+        keys.close()
         raise Rejected(
             f"{len(keys)} of {total} rows would be deleted, which is more than deletes allows; nothing was deleted; "
             f"one of them is {first}",
@@ -93,6 +104,21 @@ def gone(config: SyncConfig, source: object, sink: object, rules: DeleteRules) -
             next="is the source complete? otherwise raise deletes.max_share for this run",
         )
     return Gone(sink.key, keys, total)
+
+
+def _compare(ours: Iterator[Key], theirs: Iterator[Key], count: int, gone: SetAside) -> None:
+    """Keep those of our keys that are not among theirs, of which there are so many."""
+    parts = min(count // _KEYS_OF_A_PART + 1, _MOST_PARTS)
+    with closing(SetAside(parts)) as there, closing(SetAside(parts)) as here:
+        for key in theirs:
+            there.add(folded := _folded(key), hash(folded) % parts)
+        for key in ours:
+            here.add(key, hash(_folded(key)) % parts)
+        for part in range(parts):
+            known = frozenset(there.of(part))
+            for key in here.of(part):
+                if _folded(key) not in known:
+                    gone.add(key)
 
 
 def text_of(part: Any) -> str:
@@ -105,8 +131,8 @@ def text_of(part: Any) -> str:
     return text.rstrip(" ")
 
 
-def _folded(key: Key) -> Key:
-    return tuple(text_of(part).casefold() for part in key)
+def _folded(key: Key) -> str:
+    return _SEPARATOR.join(text_of(part).casefold() for part in key)
 
 
 def _named(config: SyncConfig, key: Sequence[str]) -> list[str]:
@@ -123,8 +149,3 @@ def _named(config: SyncConfig, key: Sequence[str]) -> list[str]:
             )
         names.append(source)
     return names
-
-
-def _parts(buckets: Sequence[int]) -> Iterator[Sequence[int]]:
-    for at in range(0, len(buckets), _AT_ONCE):
-        yield buckets[at : at + _AT_ONCE]

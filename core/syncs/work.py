@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from ..batch import Keeping, Sink, Source, Staging
@@ -16,6 +17,7 @@ from ..store.journal import Connection, Journal
 from .asked import narrow
 from .batched import Batched, is_half
 from .deletes import Deleting, gone
+from .done import Counts, Done, Progress, moment_of
 from .drift import Described, Widening, as_kept, changes, settle
 from .ends import Ends
 from .enrich import Valid
@@ -25,7 +27,7 @@ from .outlook import digest_of
 from .parked import Settlements
 from .partitions import Plan, begun, reached
 from .runs import Held
-from .sync import Carrier, Counts, Done, Progress, moment_of
+from .sync import Carrier
 from .tool_sink import ToolSink
 
 if TYPE_CHECKING:
@@ -255,8 +257,7 @@ class SyncWork:
         rules = held.config.deletes
         if rules is None or held.asked.is_again:
             return
-        with self.ends.share(held.config).held():
-            found = gone(held.config, source, sink, rules)
+        with self.ends.share(held.config).held(), closing(gone(held.config, source, sink, rules)) as found:
             if held.asked.dry_run:
                 held.would(found.would())
             elif found.keys and isinstance(sink, Deleting):
