@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..core.errors import ConfigError
 from .models import Config
 
 TAKEN = ("adapters", "workflows", "syncs", "agents", "notify", "events", "history")
@@ -28,7 +29,16 @@ class Changes:
 
 
 def compared(old: Config, new: Config) -> tuple[Changes, Config]:
-    """Give what differs, and the new configuration with what needs a restart as it was."""
+    """
+    Give what differs, and the new configuration with what needs a restart as it was.
+
+    ConfigError for one that says nothing at all: its file is gone, is just being written, or the disk is full.
+    """
+    if _says_something(old) and not _says_something(new):
+        lost = "has nothing in it" if new.files else "is gone"
+        raise ConfigError(
+            f"{old.files[0]} {lost}", next="put it back; `version: 1` alone is a landscape without systems"
+        )
     changes = Changes()
     kept = {}
     for key in Config.model_fields:
@@ -42,6 +52,10 @@ def compared(old: Config, new: Config) -> tuple[Changes, Config]:
         elif before != after:
             changes.changed.append(key)
     return changes, new.model_copy(update=kept)
+
+
+def _says_something(config: Config) -> bool:
+    return bool(config.files) and not config.model_fields_set <= {"read_only"}  # which $DRAWBAR_READ_ONLY sets
 
 
 def differing(before: Mapping[str, object], after: Mapping[str, object]) -> set[str]:

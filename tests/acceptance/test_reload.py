@@ -75,6 +75,27 @@ def test_it_is_taken_over_whole_or_not_at_all(place):
         assert serving.end() == 0
 
 
+@pytest.mark.parametrize("lost", ["gone", "empty", "only a comment"])
+def test_a_file_that_is_gone_or_says_nothing_takes_no_system_away(place, lost):
+    """An editor removes before it writes, a full disk leaves an empty file: neither means that there is nothing to serve."""
+    with Serving(at=place, more=["--watch"]) as serving:
+        assert counted(serving) == 0
+
+        if lost == "gone":
+            (place / "drawbar.yaml").unlink()
+        else:
+            (place / "drawbar.yaml").write_text("# to be written\n" if lost == "only a comment" else "")
+        refused = serving.ask("POST", "/config/reload")
+
+        assert refused.status_code == 422
+        assert ("is gone" if lost == "gone" else "has nothing in it") in refused.json()["detail"]
+        until(lambda: "config.refused" in serving.log.read_text())  # of the watch
+        assert counted(serving) == 0
+        (place / "drawbar.yaml").write_text("version: 1\nagents: { local: { scopes: [read, run, administer] } }\n")
+        until(lambda: not serving.ask("GET", "/tools").json()["items"])
+        assert serving.end() == 0
+
+
 def test_who_may_not_administer_reloads_nothing(place):
     (place / "drawbar.yaml").write_text(FIRST.replace(", administer", ""))
     with Serving(at=place) as serving:
