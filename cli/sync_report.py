@@ -19,7 +19,10 @@ def print_report(run: Json) -> None:
             "took": seconds(run["seconds"]),
             "by": run["caller"],
             "workflow run": run.get("run_id"),
-            "asked": _json(run.get("options")) if run.get("options") else "what is new",
+            "from": run.get("from"),
+            "to": run.get("to"),
+            "asked": run.get("asked"),
+            "options": _json(run["options"]) if run.get("options") else None,
             "business date": run.get("date"),
             "configuration": run.get("configuration"),
             "cursor before": _json(run["cursor_before"]),
@@ -81,6 +84,11 @@ def _portions(portions: Any) -> None:
         right=("read", "written", "rejected"),
         wrap="identity",
     )
+    for one in portions:
+        for total in one.get("totals") or ():
+            say(
+                f"  {one.get('name')}: {total['of']} {total['found']}, and the file says {total['says']}", style="green"
+            )
 
 
 def _json(value: Any) -> str:

@@ -235,14 +235,15 @@ def _row(sync: Json) -> tuple[object, ...]:
     effect = f"at least once: {crash['why']}" if crash.get("one_effect") is False else crash.get("why")
     ended = last.get("finished_at") or last.get("started_at")
     done = last.get("status") or last.get("state")
+    shown = state(done).append(", dry run" if last.get("dry_run") else "")
     return (
         sync["name"],
         _place(sync.get("from")),
         _place(sync.get("to")),
         when(ended),
-        state(done).append(f", {sync['parked']:,} parked" if sync.get("parked") else ""),
+        shown.append(f", {sync['parked']:,} parked" if sync.get("parked") else ""),
         last.get("read"),
-        last.get("written"),
+        None if last.get("dry_run") else last.get("written"),
         last.get("rejected") or None,
         _lag(sync.get("lag")),
         when(sync.get("next")),

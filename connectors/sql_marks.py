@@ -96,16 +96,16 @@ class Marks:
 
     def prepare(self) -> None:
         """Make the table when it is not there; Rejected when we may not."""
-        if self._exists():
+        if self.is_there():
             return
         try:
             with self._database.unit("write") as connection:
                 connection.execute(CreateTable(self._table))
         except Rejected:
-            if not self._exists():  # another process has just made it
+            if not self.is_there():  # another process has just made it
                 raise
 
-    def _exists(self) -> bool:
+    def is_there(self) -> bool:
         with self._database.unit("read") as connection:
             return sa.inspect(connection).has_table(self._table.name, schema=self._table.schema)
 

@@ -60,11 +60,14 @@ class TableSink:
         self._wanted: str | None = spec.get("cursor")
         self._marks = Marks(database, table.schema, sync, spec.get("cursor_table"))
         self._keeps: bool | None = None
+        self._only_looks = False
         self._rebuilds: bool = spec.get("indexes") == "rebuild"
         self._check()
 
     @property
     def keeps_cursor(self) -> bool:
+        if self._only_looks and not self._marks.is_there():
+            return False
         if self._keeps is None:
             self._keeps = self._decide()
         return self._keeps
@@ -74,6 +77,10 @@ class TableSink:
         if self._wanted != "state" and self._table.transactional and self._keeps is not False:
             return True, f"rows and cursor are committed together in {self._table.full_name} and {self._marks.name}"
         return True, "the cursor is kept in our state; rows that come again are written again by their key"
+
+    def peek(self) -> None:
+        """Make nothing beside the target: where cursors have no table yet, there is no cursor."""
+        self._only_looks = True
 
     def cursor(self) -> Cursor:
         return self._marks.cursor() if self.keeps_cursor else None
@@ -276,7 +283,7 @@ class TableSink:
                     next=f"let somebody run: {self._marks.grants()}; or name another with cursor_table",
                 ) from refused
             return False
-        if (refused_right := self._marks.refused()) is not None:
+        if not self._only_looks and (refused_right := self._marks.refused()) is not None:
             right, why = refused_right
             raise ConfigError(
                 f"{self._database.name}: table {self._marks.name}, where the cursor is kept, can be read and not written: "

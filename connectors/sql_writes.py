@@ -42,6 +42,10 @@ class TablesSink:
     def one_effect(self) -> tuple[bool, str]:
         return self._lead.one_effect
 
+    def peek(self) -> None:
+        """Make nothing beside the targets."""
+        self._lead.peek()
+
     def cursor(self) -> Cursor:
         return self._lead.cursor()
 

@@ -372,7 +372,7 @@ class Refetching(Protocol):
 
 @runtime_checkable
 class Peeking(Protocol):
-    """A source that can be looked at: nothing is claimed, moved, counted or put aside."""
+    """An end that can be looked at: nothing is claimed, moved, counted, put aside or made."""
 
     def peek(self) -> None: ...
 

@@ -134,6 +134,11 @@ class FilePortion:
         return {"file": found.name, "size": found.size, "sha256": self._taken.sha256}
 
     @property
+    def proven(self) -> Sequence[Mapping[str, Any]]:
+        """Give the control totals of the file that were found right."""
+        return self._proof.totals
+
+    @property
     def waits(self) -> bool:
         """Tell whether the file turned out not to be whole yet: it was put back, and others may be read."""
         return self._incomplete is not None

@@ -70,6 +70,8 @@ class Proof:
     trailer: dict[str, Any] | None = None
     counts: dict[str, int] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
+    totals: list[dict[str, Any]] = field(default_factory=list)
+    """Each total that was compared: what it is of, what was found, and what the file says."""
 
 
 _KEPT_REJECTS = 20
@@ -163,6 +165,7 @@ def _compare(total: Total, added: Decimal, proof: Proof, file: Mapping[str, Any]
         raise WrongFile(f"{total.label}: {error}") from error
     if found != expected:
         raise WrongFile(f"{total.label} is {found}, and the file says {expected}")
+    proof.totals.append({"of": total.label, "found": f"{Decimal(found):f}", "says": f"{expected:f}"})
 
 
 def _look_for_names(total: Total, parts: Mapping[str, Mapping[str, Any] | None]) -> None:

@@ -56,6 +56,31 @@ class Asked:
     def is_again(self) -> bool:
         return bool(self.files or self.run or self.resubmit) or self.since is not None or self.until is not None
 
+    def said(self, config: SyncConfig) -> str:
+        """Say for an auditor what a run was to read."""
+        from_ = config.from_
+        if self.resubmit:
+            return "rejected records that were corrected"
+        if self.run is not None:
+            return f"what run {self.run} read, again"
+        if self.files:
+            return f"again: {', '.join(self.files)}"
+        if self.since is not None or self.until is not None:
+            ends = (
+                "the beginning" if self.since is None else self.since,
+                "the end" if self.until is None else self.until,
+            )
+            return f"again: {from_.cursor.column if from_.cursor else 'rows'} from {ends[0]} to {ends[1]}"
+        if from_.feed is not None:
+            return "the files that are ready"
+        if from_.consume is not None:
+            return "what waits in the queue"
+        if self.full and (from_.cursor is not None or from_.changed is not None):
+            return "everything, whatever the cursor says"
+        if from_.cursor is not None or from_.changed is not None:
+            return "what is new since the cursor before"
+        return "everything, as in each run"
+
     def look(self, name: str, config: SyncConfig) -> None:
         """Refuse what this sync cannot do; no wire is opened."""
         from_, to = config.from_, config.to

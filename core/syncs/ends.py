@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from ..adapter import Place
-from ..batch import Sink, Source
+from ..batch import Peeking, Sink, Source
 from ..budget import BatchShare
 from ..errors import ConfigError, InputError
 from ..guard import Guard
@@ -17,10 +17,10 @@ from ..landscape import Landscape
 from ..values import parse_json
 from .calls import Call, Remembered, calls_of
 from .config import SyncConfig, SyncFrom, SyncTo
+from .done import moment_of
 from .enrich import Enriching, Lookup
 from .resubmit import CorrectedSource
 from .runs import Held
-from .sync import moment_of
 from .tool_sink import ToolSink
 from .tool_source import ToolSource
 
@@ -93,7 +93,10 @@ class Ends:
         name, to = held.name, held.config.to
         if to.operation is not None:
             return ToolSink(to, self._guard(name), sync=name)
-        return self.landscape.adapter(to.adapter).sink(held.config.sink_spec(), sync=name)
+        sink = self.landscape.adapter(to.adapter).sink(held.config.sink_spec(), sync=name)
+        if held.asked.dry_run and isinstance(sink, Peeking):
+            sink.peek()
+        return sink
 
     def enriching(self, held: Held) -> Enriching | None:
         """Prepare what rows are given from elsewhere."""

@@ -13,9 +13,9 @@ from ..batch import Sink, Source
 from ..errors import Rejected
 from ..store import syncs
 from .collected import Collected, is_collected, staging
+from .done import Counts, Done, Progress
 from .partitions import Plan, at_a_time, begun, parts_of
 from .runs import Held
-from .sync import Counts, Done, Progress
 
 if TYPE_CHECKING:
     from .work import SyncWork

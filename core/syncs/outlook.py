@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from ..schedule import ticks
 from ..values import canonical, moment, to_json
 from ..workflow import CronTrigger, TriggerConfig
-from .config import SyncConfig
+from .config import SyncConfig, SyncFrom, SyncTo
 
 
 def next_start(triggers: Sequence[TriggerConfig], now: float | None = None) -> str | None:
@@ -40,6 +40,16 @@ def age_of(cursor: Any, config: SyncConfig, now: float | None = None) -> float |
         return None
     known = at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(watermark.timezone))
     return max(0.0, round((now or time.time()) - known.astimezone(UTC).timestamp(), 3))
+
+
+def place_of(end: SyncFrom | SyncTo) -> str:
+    """Name an end, and how it is written, for an auditor."""
+    if isinstance(end, SyncTo) and end.writes is not None:
+        return ", ".join(f"{end.adapter}.{one.table} ({one.mode or 'insert'})" for one in end.writes)
+    words = ("feed", "table", "statement", "consume", "publish", "operation")
+    inner = next(name for word in words if (name := getattr(end, word, None)) is not None)
+    mode = f" ({end.mode or 'insert'})" if isinstance(end, SyncTo) and end.table is not None else ""
+    return f"{end.adapter}.{inner}{mode}"
 
 
 def digest_of(config: SyncConfig) -> str:

@@ -13,8 +13,8 @@ from ..errors import InputError
 from ..rejects import RejectFile
 from ..store import ledger, syncs
 from ..store.journal import Connection, Journal
+from .done import Counts, Done
 from .runs import Held
-from .sync import Counts, Done
 from .tool_sink import ToolSink
 
 log = structlog.get_logger("drawbar.sync")

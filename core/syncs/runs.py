@@ -11,7 +11,7 @@ from ..batch import Would
 from ..values import moment
 from .asked import Asked
 from .config import SyncConfig
-from .sync import Counts, Done
+from .done import Counts, Done
 from .totals import added
 
 _SAMPLES = 20

@@ -16,9 +16,9 @@ from ..roster import is_served
 from ..store.journal import Journal
 from ..work import load_of
 from ..workflow import Workflow
+from .done import Counts, Done, Progress
 from .partitions import Plan
 from .runs import Held
-from .sync import Counts, Done, Progress
 
 _LOOK_S = 0.5
 _TASK = "ranges"

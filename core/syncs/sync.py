@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,6 +43,7 @@ from ..mapping import Mapped, Mapper
 from ..rejects import RejectFile
 from .config import SyncConfig
 from .divide import Alone, Divided, Divisible
+from .done import Counts, Done, Progress
 from .enrich import Enriching, Valid
 from .refused import isolated, with_rows
 from .tool_sink import Acting
@@ -53,60 +53,7 @@ from .writes import Fanning
 log = structlog.get_logger("drawbar.sync")
 _BEAT_S = 0.2
 _SAID_REJECTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What became of the rows; every row that was read is in exactly one of the others."""
-
-    read: int = 0
-    written: int = 0
-    rejected: int = 0
-    filtered: int = 0
-    parked: int = 0
-    """Calls whose outcome nobody knows: a person settles them."""
-
-    def plus(self, other: Counts) -> Counts:
-        return Counts(
-            self.read + other.read,
-            self.written + other.written,
-            self.rejected + other.rejected,
-            self.filtered + other.filtered,
-            self.parked + other.parked,
-        )
-
-    @property
-    def balance(self) -> bool:
-        return self.read == self.written + self.rejected + self.filtered + self.parked
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A portion that was carried over, or that the target had already (`again`)."""
-
-    id: str
-    name: str
-    counts: Counts
-    rejects: str | None = None
-    again: bool = False
-    would: Would | None = None
-    totals: Sequence[Mapping[str, Any]] | None = None
-    parked: Sequence[str] = ()
-    """Entries of the ledger."""
-
-    def as_json(self) -> dict[str, Any]:
-        said = {
-            "name": self.name,
-            **_named(self.counts),
-            "rejects": self.rejects,
-            "again": self.again,
-            "parked": self.counts.parked or None,
-            "id": self.id,
-        }
-        return {name: value for name, value in said.items() if value is not None}
-
-
-Progress = Callable[[Counts, int | None], None]
+_SAID_ROWS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,16 +205,21 @@ class Carrier:
         rejects = RejectFile(self.base / self.config.rejects.to, self.name, portion.id, name)
         balance = self._balance()
         parked: list[str] = []
+        first: list[Row] = []
         try:
             with self._opened(portion) as writing:
-                saw = partial(balance.saw, writing) if isinstance(balance, RowBalance) and not self.dry_run else None
+                saw: Callable[[Sequence[Row]], None] | None = None
+                if self.dry_run:
+                    saw = partial(_keep_first, first)
+                elif isinstance(balance, RowBalance):
+                    saw = partial(balance.saw, writing)
                 counts = self._loaded(lane, portion, writing, rejects, before, total, saw)
                 self._prove(portion, counts, rejects)
                 if isinstance(writing, Acting) and not self.dry_run:
                     counts = self._act(portion, writing, counts, rejects, parked, before, total)
                 totals = None if balance is None or self.dry_run else balance.prove(writing)
                 if self.dry_run:  # before its transaction is over
-                    would = writing.would() if hasattr(writing, "would") else Would(Written(inserted=counts.written))
+                    would = writing.would() if hasattr(writing, "would") else _would(counts, first)
                     refused = [_refused(one) for one in rejects.first[:_SAID_REJECTS]]
                     would = replace(would, samples=[*refused, *would.samples])
                 else:
@@ -295,7 +247,9 @@ class Carrier:
             portion.failed(Unavailable("a dry run"), ())
             return Done(portion.id, name, counts, would=would)
         portion.finished()
-        return Done(portion.id, name, counts, str(where) if where else None, totals=totals, parked=parked)
+        kept = str(where) if where else None
+        proven = getattr(portion, "proven", ())
+        return Done(portion.id, name, counts, kept, totals=totals, parked=parked, proven=proven)
 
     def _opened(self, portion: Portion) -> AbstractContextManager[Any]:
         if self.dry_run and isinstance(self.sink, Comparing):
@@ -496,6 +450,15 @@ class Carrier:
         return str(template.fill({**facts, "run": self.moment}))
 
 
+def _keep_first(kept: list[Row], rows: Sequence[Row]) -> None:
+    kept += rows[: max(_SAID_ROWS - len(kept), 0)]
+
+
+def _would(counts: Counts, first: Sequence[Row]) -> Would:
+    """Say what a target would get that cannot compare: a file, a queue."""
+    return Would(Written(inserted=counts.written), [{"would": "write", "row": dict(row)} for row in first])
+
+
 def _left(portion: Portion) -> str:
     """Say what a portion that fails leaves behind."""
     return getattr(portion, "left", None) or "nothing was changed"
@@ -503,18 +466,3 @@ def _left(portion: Portion) -> str:
 
 def _refused(one: Reject) -> dict[str, Any]:
     return {"would": "reject", "record_no": one.record_no, "reason": one.reason}
-
-
-def _named(counts: Counts) -> dict[str, int]:
-    return {
-        "read": counts.read,
-        "written": counts.written,
-        "rejected": counts.rejected,
-        "filtered": counts.filtered,
-    }
-
-
-def moment_of(run_id: str, day: str | None, started_at: float) -> dict[str, Any]:
-    """Give what expressions see as `run`; it stays the same when a run is repeated."""
-    begun = datetime.fromtimestamp(started_at, UTC)
-    return {"id": run_id, "date": date.fromisoformat(day) if day else begun.date(), "started_at": begun}

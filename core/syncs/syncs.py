@@ -29,15 +29,15 @@ from ..workflow import TriggerConfig
 from . import work
 from .asked import Asked, day_of
 from .config import SyncConfig
+from .done import Progress
 from .ends import Ends
 from .fits import effect_of
 from .lag import Lags
 from .loads import Loads
-from .outlook import age_of, next_start
+from .outlook import age_of, next_start, place_of
 from .partitions import Plan, reached
 from .runs import Held, SyncRun, run_of_row
 from .spread import Spread
-from .sync import Progress
 from .work import SyncWork
 
 log = structlog.get_logger("drawbar.sync")
@@ -236,7 +236,10 @@ class Syncs:
 
     def cursor(self, name: str) -> dict[str, Any]:
         """Show from where the next run goes on, and who keeps that."""
-        with self._opened(name) as (_, sink):
+        return self._cursor(name)
+
+    def _cursor(self, name: str, *, looks: bool = True) -> dict[str, Any]:
+        with self._opened(name, looks=looks) as (_, sink):
             kept, by = self._kept(name, sink)
             return {"name": name, "cursor": kept, "kept_by": by}
 
@@ -262,7 +265,7 @@ class Syncs:
         `agree` looks at what is there now, and raises when that is not what the caller has seen.
         """
         caller.require("operate")
-        before = self.cursor(name)
+        before = self._cursor(name, looks=False)
         if value is not None and Plan.kept(before["cursor"]) is not None:
             raise InputError(
                 f"a load of {name} is half done",
@@ -302,7 +305,7 @@ class Syncs:
             return {"name": name, "ddl": sink.ddl(), "grants": sink.grants()}
 
     def _rewind(self, name: str, value: Any) -> None:
-        with self._opened(name) as (_, sink):
+        with self._opened(name, looks=False) as (_, sink):
             if not isinstance(sink, Rewinding):
                 raise InputError(f"the target of {name} keeps a cursor that cannot be set", reason="conflict")
             sink.rewind(value)
@@ -322,6 +325,11 @@ class Syncs:
         self._ends.share(config).look()
         self._intake.require(*self.targets(name))
         held = Held(new_id(), name, config, asked, dict(options), time.time(), run_id)
+        held.report |= {
+            "asked": asked.said(config),
+            "from": place_of(config.from_),
+            "to": place_of(config.to),
+        }
 
         def unit(conn: Any) -> str | None:
             now = self._journal.now()
@@ -364,12 +372,13 @@ class Syncs:
         except Exception:  # an outermost loop: the history says that it failed
             log.exception("sync.defect", sync=held.name, id=held.id)
 
-    def _opened(self, name: str) -> AbstractContextManager[tuple[Source, Sink]]:
-        return self._ends.opened(self._looked(name))
+    def _opened(self, name: str, *, looks: bool = True) -> AbstractContextManager[tuple[Source, Sink]]:
+        """Open both ends; who only `looks` makes nothing beside the target."""
+        return self._ends.opened(self._looked(name, looks=looks))
 
-    def _looked(self, name: str) -> Held:
-        """Give a run that is none: its ends are only looked at."""
-        return Held("", name, self._config(name), Asked(), {}, time.time(), None)
+    def _looked(self, name: str, *, looks: bool = True) -> Held:
+        """Give a run that is none."""
+        return Held("", name, self._config(name), Asked(dry_run=looks), {}, time.time(), None)
 
     def _over(self, name: str) -> None:
         self._lags.forget(name)

@@ -18,7 +18,13 @@ adapters:
   drop:
     kind: local
     root: ./inbox
-    feeds: {{ orders: {{ pattern: "*.csv", ready: {{ stable_s: 0 }}, format: {{ kind: csv, columns: {{ id: integer }} }} }} }}
+    feeds:
+      orders: {{ pattern: "*.csv", ready: {{ stable_s: 0 }}, format: {{ kind: csv, columns: {{ id: integer }} }} }}
+      made:
+        pattern: "*.made"
+        ready: {{ stable_s: 0 }}
+        format: {{ kind: csv, columns: {{ id: integer, name: text }} }}
+        totals: [ {{ count: row, equals: "${{{{ file.name == 'two.made' ? 2 : 3 }}}}" }}, {{ sum: id, equals: "${{{{ 3 }}}}" }} ]
 syncs:
   copy:
     from: {{ adapter: erp, table: orders, cursor: {{ column: changed }} }}
@@ -50,6 +56,16 @@ syncs:
     from: {{ adapter: erp, table: orders, cursor: {{ column: changed, snapshot: true }} }}
     to: {{ adapter: house, table: orders, mode: upsert }}
     batch_rows: 30
+  export:
+    from: {{ adapter: erp, table: orders, cursor: {{ column: changed }} }}
+    to: {{ adapter: drop, feed: made }}
+    map: {{ id: "${{{{ row.id }}}}", name: "${{{{ row.name }}}}" }}
+  proven:
+    from: {{ adapter: drop, feed: made }}
+    to: {{ adapter: house, table: orders, mode: upsert }}
+  every:
+    from: {{ adapter: erp, table: orders }}
+    to: {{ adapter: house, table: orders, mode: replace }}
   add:
     from: {{ adapter: erp, table: orders, cursor: {{ column: changed }} }}
     to: {{ adapter: house, table: orders, mode: insert }}
@@ -97,6 +113,26 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(night: Callable[..
     ]  # fmt: skip
     assert (whole["inserted"], whole["updated"], whole["unchanged"]) == (10, 2, 88)
     assert (rows(night.house, "select * from orders order by id"), night("cursor", "show", "copy")) == before
+
+
+def test_a_dry_run_and_a_look_make_no_table_beside_the_target(night: Callable[..., Any], capsys: Any) -> None:
+    """Who only looks may have no right to make one, and nobody asked for it."""
+    would = night("sync", "copy", "--dry-run")["would"]
+    assert night("cursor", "show", "copy")["cursor"] is None
+    main(["-c", str(night.folder / "drawbar.yaml"), "syncs"])
+
+    assert would["inserted"] == 100 and "dry run" in capsys.readouterr().out
+    assert rows(night.house, "select to_regclass('drawbar_sync') is null") == [(True,)]
+    night("cursor", "set", "copy", json.dumps({"at": "2026-01-03T00:00:00", "key": [48]}))
+    assert night("sync", "copy", "--dry-run")["would"]["inserted"] == 52
+    assert night("sync", "copy")["read"] == 52
+
+
+def test_a_dry_run_into_a_file_shows_what_it_would_hold(night: Callable[..., Any]) -> None:
+    found = night("sync", "export", "--dry-run")["would"]
+
+    assert found["inserted"] == 100 and found["samples"][0] == {"would": "write", "row": {"id": 1, "name": "n1"}}
+    assert list((night.folder / "inbox").iterdir()) == []
 
 
 def test_a_dry_run_takes_no_file_and_puts_none_aside(night: Callable[..., Any]) -> None:
@@ -196,6 +232,28 @@ def test_a_run_has_a_report_and_a_sync_its_outlook(
     assert "read 100 = written 100 + rejected 0 + filtered 0: balances" in page and report["files"][0]["id"] in page
     assert listed["copy"]["lag"]["rows"] == 1 and listed["copy"]["lag"]["seconds"] > 86400 and listed["copy"]["next"]
     assert listed["load"]["next"] is None
+
+
+def test_a_report_says_what_was_to_be_read_from_where_to_where_and_what_the_file_says_of_itself(
+    night: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def page(*words: str, code: int = 0) -> str:
+        run = night("sync", *words, code=code)
+        main(["-c", str(night.folder / "drawbar.yaml"), "syncs", "show", run["id"]])
+        return " ".join(capsys.readouterr().out.split())
+
+    (night.folder / "inbox/two.made").write_text("id,name\n1,a\n2,b\n")
+    proven = page("proven")
+
+    assert "from drop.made to house.orders (upsert) asked the files that are ready" in proven
+    assert "two.made: count of row 2, and the file says 2" in proven and "sum of id 3, and the file says 3" in proven
+    assert "asked everything, as in each run" in page("every")
+    assert "asked what is new since the cursor before" in page("copy")
+    assert "asked everything, whatever the cursor says" in page("copy", "--full")
+    since = page("copy", "--since", "2026-01-02", "--until", "2026-01-03")
+    assert "asked again: changed from 2026-01-02 to 2026-01-03" in since
+    (night.folder / "inbox/one.made").write_text("id,name\n3,a\n")
+    assert "count of row is 1, and the file says 3" in json.dumps(night("sync", "proven", code=1))
 
 
 def test_what_is_gone_from_the_source_is_deleted_and_equal_rows_do_not_travel(night: Callable[..., Any]) -> None:
