@@ -11,11 +11,15 @@ import subprocess
 import sys
 import time
 import urllib.request
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
+from drawbar.config.load import load
+
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 UNITS = ["drawbar.service", "drawbar-worker@.service"]
 
 
@@ -80,6 +84,30 @@ def test_systemd_knows_every_line_of_a_unit(name, tmp_path):
     done = subprocess.run([analyze, "verify", str(path)], capture_output=True, text=True, timeout=60, check=False)
     assert f"{path.name}:" not in done.stderr, done.stderr
     assert "Unknown" not in done.stderr, done.stderr
+
+
+def test_the_state_lies_where_a_service_and_an_image_may_write(monkeypatch):
+    """Relative paths start from the configuration's folder: /etc, which systemd and `-v ./etc:/etc/drawbar:ro` keep from writing."""
+    monkeypatch.delenv("DRAWBAR_STATE", raising=False)
+    state = load(HERE / "drawbar.yaml").state
+
+    place = re.fullmatch(r"sqlite:///(/.+)/drawbar\.db", state)[1]
+
+    assert place == "/var/lib/" + service("drawbar.service")["StateDirectory"]
+    assert f"VOLUME {place}\n" in (HERE / "Containerfile").read_text()
+
+
+def test_the_image_leaves_out_nothing_that_it_is_built_from():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    packages = {name.split(".")[1] for name in setup["options"]["packages"].split() if "." in name}
+    needed = {*packages, "setup.cfg", "pyproject.toml", "README.md", "LICENSE", "py.typed", "__init__.py"}
+
+    ignored = (HERE / "Containerfile.dockerignore").read_text().splitlines()
+
+    assert all((ROOT / name).exists() for name in needed)
+    assert not [name for name in needed for pattern in ignored if fnmatch(name, pattern)]
+    assert {".git", ".venv"} < set(ignored)
 
 
 def test_the_image_starts_what_exists():
