@@ -23,7 +23,13 @@ from .subflows import check_input, endless
 
 Catalogue = Mapping[str, set[str] | None]
 """The tools of each adapter as callers see them, without its name; None where only the system knows."""
-_PLACES = ("feed", "table", "statement", "consume", "publish")
+_PLACES = {
+    "feed": "feeds",
+    "table": "tables",
+    "statement": "statements (effect: read)",
+    "consume": "consume",
+    "publish": "publish",
+}
 
 
 def catalogue(config: Config) -> dict[str, set[str] | None]:
@@ -232,7 +238,7 @@ class _References:
             return
         adapter = self.systems[name]
         endpoints = find(adapter.kind).endpoints(adapter)
-        for place in _PLACES:
+        for place, key in _PLACES.items():
             said = getattr(spec, place, None)
             if said is None:
                 continue
@@ -240,6 +246,7 @@ class _References:
                 yield Misfit((*path, place), f"{name} is of kind {adapter.kind} and has no {place}s", of_key=True)
             elif said not in endpoints[place]:
                 hint = meant(said, endpoints[place], what="known")
+                hint += f"; only what stands under adapters.{name.partition('@')[0]}.{key} is used"
                 yield Misfit((*path, place), f"{name} has no {place} {said!r}", hint)
 
     def workflow(self, name: str, workflow: Workflow) -> Iterator[Misfit]:
