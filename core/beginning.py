@@ -15,6 +15,7 @@ from .errors import InputError
 from .expressions import EvaluationError
 from .interpreter import State
 from .known import Known
+from .masking import texts_at, without
 from .plan import Plan
 from .record import held_key
 from .store import agents, children, keyed, ledger, retention, runs, undoing
@@ -23,7 +24,7 @@ from .store.journal import Connection
 from .store.tables import VERSION
 from .trace import PARENT
 from .values import dump, to_json
-from .veils import veils_of
+from .veils import takes, veils_of
 
 if TYPE_CHECKING:
     from .record import Record
@@ -58,9 +59,14 @@ class Beginning:
         caller = _tenanted(plan, given, caller)
         run_id, wall = new_id(), time.time()
         day = date or datetime.fromtimestamp(wall, UTC).date().isoformat()
-        header = runs.Header(run_id, workflow, plan.hash, _caller(caller), key, day, wall, parent, PARENT.get())
-        kept = aside.veil(given, run_id, (*veils_of(plan, aside.hidden, aside.below).input, *carried))
-        return cls(Known(header, plan, kept.value, caller, aside, carried=carried, is_ours=True), kept)
+        hidden = (*veils_of(plan, aside.hidden, aside.below).input, *carried)
+        hides_key = bool(hidden) and key is not None and _hides(key, plan, given, hidden)
+        by = _caller(caller, hides_key=hides_key)
+        header = runs.Header(run_id, workflow, plan.hash, by, key, day, wall, parent, PARENT.get())
+        kept = aside.veil(given, run_id, hidden)
+        return cls(
+            Known(header, plan, kept.value, caller, aside, carried=carried, hides_key=hides_key, is_ours=True), kept
+        )
 
     @property
     def run_id(self) -> str:
@@ -114,15 +120,28 @@ class Beginning:
         course.foresee = foresee
         by = None if parent is None else {"parent": parent, "task": task}
         if queued:
-            course.tell("run.queued", body={"key": header.key})
+            course.tell("run.queued", body={"key": self.known.key_shown})
             course.put_off()
             return []
         return record.follow(course, lambda course: course.tell("run.started", body=by))
 
 
-def checked(plan: Plan, given: Any) -> Any:
+def checked(plan: Plan, given: Any, aside: Aside) -> Any:
     """Check the input of a run; InputError names the field."""
-    return given if plan.input is None else plan.input.arguments(given, what="input")
+    if plan.input is None:
+        return given
+    try:
+        return plan.input.arguments(given, what="input")
+    except InputError as error:
+        hidden = veils_of(plan, aside.hidden, aside.below).input
+        error.message = without(error.message, texts_at(given, hidden))
+        raise
+
+
+def _hides(key: str, plan: Plan, given: Any, hidden: tuple[str, ...]) -> bool:
+    """Tell whether a key says what must not be seen of the input."""
+    rule = plan.workflow.key
+    return (rule is not None and takes(rule, "input", hidden)) or without(key, texts_at(given, hidden)) != key
 
 
 def key_of(plan: Plan, given: Any) -> str | None:
@@ -176,7 +195,7 @@ def must_wait(course: Course) -> str | None:
     if header.key is None:
         return None
     held = keyed.lock_key(course.conn, held_key(header.workflow, header.key))
-    return header.key if keyed.is_held(course.conn, held) else None
+    return course.known.key_shown if keyed.is_held(course.conn, held) else None
 
 
 def reopen(record: Record, course: Course, given: Any, from_task: str | None, again: frozenset[str]) -> None:
@@ -220,7 +239,7 @@ def _stays(course: Course) -> set[str]:
     return {task for task, name in course.known.plan.graph.undo.items() if name in failed - compensated}
 
 
-def _caller(caller: Caller) -> str:
+def _caller(caller: Caller, *, hides_key: bool) -> str:
     return dump(
         {
             "name": caller.name,
@@ -229,6 +248,7 @@ def _caller(caller: Caller) -> str:
             "scopes": sorted(caller.scopes),
             "approval": list(caller.approval),
             "claims": caller.claims,
+            **({"hides_key": True} if hides_key else {}),
             **({"tenant": caller.tenant} if caller.tenant is not None else {}),
             **({"tenants": sorted(caller.tenants)} if caller.tenants is not None else {}),
             **({"context": caller.context.model_dump()} if caller.context is not None else {}),

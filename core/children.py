@@ -89,7 +89,7 @@ class Children:
             )
         plan = plan_of(definition)
         try:
-            given = checked(plan, given)
+            given = checked(plan, given, self._record.aside)
             key = key_of(plan, given)
         except InputError as error:
             error.message = f"workflow {name}: {without(error.message, texts_at(given, carried))}"
@@ -119,7 +119,7 @@ class Children:
             if stands.state == "succeeded":
                 hidden = self._record.aside.hidden_in(conn, stands.output)
                 return Came("succeeded", dump(self._record.aside.load(conn, stands.output)), hidden=hidden)
-            given = checked(course.known.plan, given)
+            given = checked(course.known.plan, given, self._record.aside)
             again = to_repeat(course, None)
         except Newer as error:
             return Came("delayed", error=error.as_json(), due_at=self._record.journal.now() + _KEY_S, counts=False)

@@ -240,7 +240,7 @@ class Desk:
             "caller": row["caller"],
             "run_id": row["run_id"],
             "task": row["task"],
-            "key": row["key"],
+            "key": self._guard.key_shown(row),
             "since": moment(row["intent_at"]),
             "error": (row["error"] or {}).get("message"),
         }

@@ -180,7 +180,7 @@ class Engine:
             raise InputError(f"there is no workflow {workflow!r}", reason="not_found", next="see GET /workflows")
         self._intake.require(f"workflow:{workflow}")
         plan = plan_of(definition)
-        given = checked(plan, {} if input is None else input)
+        given = checked(plan, {} if input is None else input, self._record.aside)
         if key is None and (key := key_of(plan, given)) is None:
             key = group
         with self._guard.witness.beginning(workflow):
@@ -346,7 +346,7 @@ class Engine:
                 caller.require("operate")
             if input is not None and caller.kind != "cli" and caller.name != known.caller.name:
                 raise InputError(f"run {run_id} is {known.caller.name}'s: its input is not yours", reason="forbidden")
-            given = known.input if input is None else checked(known.plan, input)
+            given = known.input if input is None else checked(known.plan, input, self._record.aside)
             if (key := must_wait(course)) is not None:
                 raise InputError(f"another run of the key {key!r} is under way", reason="conflict")
             reopen(self._record, course, given, from_task, to_repeat(course, from_task))

@@ -28,7 +28,7 @@ from .errors import (
 )
 from .holds import Holds
 from .landscape import Bound, Landscape
-from .masking import Vault, masked, places, texts_at, told_by, without
+from .masking import MASK, Vault, masked, places, texts_at, told_by, without
 from .outcome import Outcome, by_rules, defect, filled, storable, veiled
 from .prepared import Prepared, approval_of, busy_with, forbidden, value_of
 from .queues import Queues
@@ -38,11 +38,13 @@ from .store.journal import Connection, Journal
 from .tool import PATIENT, Asker, Call, Progress, Seen, no_progress
 from .tries import TRIES, tried
 from .values import ClaimCheck, dump, load, moment
+from .veils import takes
 from .witness import Witness
 
 log = structlog.get_logger("drawbar.guard")
 _CODE_S = 600
 _NEXT = "next"
+_ONCE = "once:"
 _MARGIN_S = 60  # a lease and some more: after that, who recorded an intent has surely given up
 
 
@@ -129,7 +131,7 @@ class Guard:
             tool=bound,
             arguments=checked,
             kept_hash=None,
-            key=self._key(bound, env) or (f"once:{caller.name}:{once}" if once else None),
+            key=self._key(bound, env) or (f"{_ONCE}{caller.name}:{once}" if once else None),
             caller=caller,
             approval=approval_of(bound, caller, env),
             needs_code=bound.effect in caller.confirm,
@@ -312,6 +314,17 @@ class Guard:
                 hidden = [*hidden, *places(result, sent)]
         return self.aside.veil(result, row["run_id"] or row["id"], hidden, of_run=row["run_id"] is not None)
 
+    def key_shown(self, row: Mapping[str, Any]) -> str | None:
+        """Give the business key of a ledger's entry as it is shown."""
+        rules = self.landscape.rules(row["tool"]) if row["key"] is not None and self.landscape.hides else None
+        if rules is None or rules.key is None or row["key"].startswith(_ONCE):
+            return row["key"]  # type: ignore[no-any-return]  # a text of the ledger
+        try:
+            hidden = (*rules.personal, *rules.secret, *self.carried(row["arguments"]))
+        except ConfigError:  # it was sealed with another state_key: nobody can say what is in it
+            return MASK
+        return MASK if takes(rules.key, "arguments", hidden) else row["key"]
+
     def carried(self, kept: str, conn: Connection | None = None) -> tuple[str, ...]:
         """Name the paths of kept arguments that were taken from what other tools hide; on the caller's own connection."""
         if not self.landscape.hides:
@@ -397,6 +410,7 @@ class Guard:
             expires_at=now + min(prepared.tool.timeout_s, timeout_s or prepared.tool.timeout_s) * TRIES + _MARGIN_S,
             key=prepared.key,
             key_s=rules.key_h * 3600,
+            says_key=not prepared.hides_key,
             run_id=run_id,
             task=task,
             item=item,

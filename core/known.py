@@ -15,7 +15,7 @@ from .aside import Aside
 from .errors import InputError
 from .expressions import Path, Template
 from .interpreter import CHILD, FINAL, State, TaskState
-from .masking import texts_at, without
+from .masking import MASK, texts_at, without
 from .plan import Plan, plan_of_body, tasks_named
 from .store import documents, runs
 from .store.journal import Connection
@@ -50,6 +50,8 @@ class Known:
     """Paths of the input that must not be seen, as who began the run knew, or its row says."""
     veiled: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Paths that must not be seen of the outputs that were read last."""
+    hides_key: bool = False
+    """Its key is made of what must not be seen."""
     is_ours: bool = False
     """All that ever happened to it happened here, and no operator had a hand in it."""
     is_shared: bool = False
@@ -92,8 +94,12 @@ class Known:
         for name, paths in list(self.veiled.items()):
             known = own.tasks.get(name, ())
             seen |= {("tasks", name, "output", *split(path)) for path in paths if path not in known}
-        seen |= set(more)
+        seen |= {("run", "key"), *more} if self.hides_key else set(more)
         return own if not seen else veils_of(self.plan, aside.hidden, aside.below, more=frozenset(seen))
+
+    @property
+    def key_shown(self) -> str | None:
+        return MASK if self.hides_key else self.header.key
 
     def fill(self, template: Template, env: Mapping[str, Any], more: Iterable[Path] = ()) -> Any:
         """Fill a template of this run; what goes wrong is said without what must not be seen."""
@@ -178,6 +184,7 @@ def read(conn: Connection, run_id: str, aside: Aside) -> Known | None:
         ),
         aside,
         carried=aside.hidden_in(conn, given),
+        hides_key=caller.get("hides_key", False),
     )
 
 

@@ -336,6 +336,13 @@ class Landscape:
         rules = self._hiding.get((adapter.partition(OF)[0], called))
         return [] if rules is None else [*(() if "personal" in sees else rules.personal), *rules.secret]
 
+    def rules(self, tool: str) -> ToolRules | None:
+        """Give what the configuration says of a tool; None where it says nothing."""
+        adapter, _, called = tool.partition(".")
+        config = self._configs.get(adapter.partition(OF)[0])
+        found = config.tools.items() if config is not None else ()
+        return next((rules for own, rules in found if (rules.as_ or own) == called), None)
+
     def bound(self, name: str) -> Mapping[str, Bound]:
         """Derive the tools of one system, or say why that fails; of an adapter with tenants, those of the first that answers."""
         failure: DrawbarError | None = None

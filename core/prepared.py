@@ -14,6 +14,7 @@ from .landscape import Bound
 from .rules import ApprovalRule
 from .store import ledger
 from .values import canonical
+from .veils import takes
 
 
 @dataclass(slots=True)
@@ -36,6 +37,12 @@ class Prepared:
     def hides(self) -> bool:
         """Tell whether anything of this call must not be seen."""
         return self.tool.rules.hides or bool(self.carried)
+
+    @property
+    def hides_key(self) -> bool:
+        """Tell whether its business key is made of what must not be seen."""
+        key = self.tool.rules.key
+        return key is not None and self.hides and takes(key, "arguments", self.hidden)
 
     @property
     def hidden(self) -> tuple[str, ...]:

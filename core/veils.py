@@ -9,12 +9,12 @@ of any other expression all that it makes is taken to hold it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from .expressions import Path, template
+from .expressions import Path, Template, template
 from .masking import ALL
 from .plan import Plan, Step
 
@@ -87,6 +87,11 @@ def opened(
     """Name the fields of what a task is given that are hidden, and open to an agent with this sight."""
     every = veils_of(plan, hidden, below).given.get(task, ())
     return {*every}.difference(veils_of(plan, partial(hidden, sees=sees), below).given.get(task, ())) if sees else set()
+
+
+def takes(template: Template, place: str, hidden: Iterable[str]) -> bool:
+    """Tell whether a template takes something of the hidden fields of what it sees by this name."""
+    return any(meet(path, (place, *split(one))) for one in hidden for path in template.paths)
 
 
 def _veils(plan: Plan, of_tasks: Mapping[str, _Sides], seen: frozenset[Path]) -> Veils:
@@ -193,7 +198,7 @@ def _carried(raw: Any, taints: set[Path]) -> Iterator[str]:
 def _of_text(raw: str, taints: set[Path]) -> Iterator[str]:
     plain = _plain(raw)
     if plain is None:
-        if any(_meet(path, taint) for path in template(raw).paths for taint in taints):
+        if any(meet(path, taint) for path in template(raw).paths for taint in taints):
             yield ALL
         return
     for taint in taints:
@@ -209,7 +214,7 @@ def _plain(raw: Any) -> Path | None:
     return None if found is None else tuple(_INDEX.sub("", found[1]).split("."))
 
 
-def _meet(one: Path, other: Path) -> bool:
+def meet(one: Path, other: Path) -> bool:
     least = min(len(one), len(other))
     return one[:least] == other[:least]
 

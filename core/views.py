@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import InputError
 from .interpreter import WHOLE, shown
 from .known import shown_task
+from .masking import MASK
 from .plan import plan_of_body
 from .store import history
 from .store.history import Row
@@ -138,7 +139,7 @@ def fresh(course: Course, given: str) -> Run:
         id=header.id,
         workflow=header.workflow,
         state=shown(course.state),
-        key=header.key,
+        key=course.known.key_shown,
         input=load(given),
         output=None,
         error=None,
@@ -212,9 +213,11 @@ def _run(row: Row) -> Run:
     same = ("id", "workflow", "state", "key", "reason", "date", "created_at", "started_at", "finished_at")
     above = ("parent_run", "parent_task")
     item = None if row["parent_item"] == WHOLE else row["parent_item"]
-    return Run(
-        parent_item=item, caller=load(row["caller"])["name"], **loaded, **{name: row[name] for name in (*same, *above)}
-    )
+    caller = load(row["caller"])
+    said = {name: row[name] for name in (*same, *above)}
+    if caller.get("hides_key"):
+        said["key"] = MASK
+    return Run(parent_item=item, caller=caller["name"], **loaded, **said)
 
 
 def _task(row: Row, now: float) -> TaskRun:

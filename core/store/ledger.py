@@ -36,6 +36,8 @@ class Intent:
     expires_at: float
     key: str | None = None
     key_s: float = 0
+    says_key: bool = True
+    """False where the key is made of what must not be seen."""
     run_id: str | None = None
     task: str | None = None
     item: int | None = None
@@ -166,7 +168,7 @@ def _under_key(conn: Connection, intent: Intent, now: float) -> Admission | None
         raise InputError(
             "the Idempotency-Key was used for other arguments"
             if of_call
-            else f"the key {intent.key!r} was used for other arguments",
+            else f"{f'the key {intent.key!r}' if intent.says_key else 'its key'} was used for other arguments",
             reason="invalid" if of_call else "conflict",
             field="Idempotency-Key" if of_call else None,
             tool=intent.tool,

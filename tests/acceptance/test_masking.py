@@ -1,26 +1,22 @@
 """Marked values are planted where secrets and personal data go in; then all that comes out is searched for them."""
 
-import json
 import os
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import pytest
-from servers import warm
+from masked import CARRYING, FLOWS, IBAN, NOTES, PIN, Hook, House, every_get
 from servers.drawbar import Serving
 from servers.process import folder, free_port
 from websockets.sync.client import connect
 
 from drawbar.app import open_app
 from drawbar.core.masking import told_by
-from drawbar.facade.routes import document
 
 KEY, LOGIN, TOKEN = "MARK-state-key-0123456789", "MARK-login-73", "MARK-token-91"
 CARD, NAME, CVV = "MARK-card-4711", "MARK-name-Ada", "MARK-cvv-9"
-SECRETS = (KEY, LOGIN, TOKEN, CARD, CVV)
+SECRETS = (KEY, LOGIN, TOKEN, CARD, CVV, str(PIN))
 LANDSCAPE = f"""\
 version: 1
 state_key: ${{env:DRAWBAR_STATE_KEY}}
@@ -45,7 +41,9 @@ adapters:
       say: {{ secret: [card], outcome: [{{ when: "${{{{ true }}}}", is: rejected, message: "${{{{ 'no card ' + result.rows[0].said }}}}" }}] }}
       lose: {{ secret: [card], outcome: [{{ when: "${{{{ true }}}}", is: unknown, message: "${{{{ 'lost ' + arguments.card }}}}" }}] }}
       ask: {{ secret: [card], approval: {{}} }}
+{NOTES}
 workflows:
+{FLOWS}
   buy:
     description: Buy.
     input: {{ type: object, properties: {{ cvv: {{ type: string }}, people: {{ type: array, items: {{ type: string }} }} }} }}
@@ -60,48 +58,11 @@ workflows:
     output: {{ below: "${{{{ tasks.sub.output }}}}" }}
   fails: {{ description: Fails., input: {{ type: object }}, tasks: {{ say: {{ tool: erp.say, with: {{ card: "${{{{ input.card }}}}" }} }} }} }}
 agents:
-  clerk: {{ tools: ["erp.find", "erp.read_people", "erp.pay", "erp.say", "erp.lose", "erp.ask"], scopes: [read, run, operate, approve, administer] }}
+  clerk: {{ tools: ["erp.find", "erp.read_people", "erp.pay", "erp.say", "erp.lose", "erp.ask", "crm.*", "crm.put", "crm.twice", "crm.lost", "crm.asked"], scopes: [read, run, operate, approve, administer] }}
   officer: {{ tools: ["erp.find"], sees: [personal] }}
+  helper: {{ tools: [], sees: [personal] }}
 """
 BUY = {"cvv": CVV, "people": [NAME]}
-
-
-class Hook:
-    """Takes whatever is sent to it: events as a webhook, spans as a collector."""
-
-    def __init__(self) -> None:
-        self.taken = taken = []
-
-        class Taking(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                taken.append(self.rfile.read(int(self.headers["Content-Length"])))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *said: object) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Taking)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-class House:
-    def __init__(self, serving: Serving, keys: dict[str, str], environ: dict[str, str], hook: Hook) -> None:
-        self.serving, self.keys, self.environ, self.hook = serving, keys, environ, hook
-
-    def ask(self, method, path, agent="clerk", **sent):
-        return self.serving.ask(method, path, headers={"Authorization": f"Bearer {self.keys[agent]}"}, **sent)
-
-    def call(self, tool, agent="clerk", **arguments):
-        return self.ask("POST", f"/tools/erp.{tool}/call", agent, json={"arguments": arguments})
-
-    def mcp(self, name, arguments):
-        sent = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
-        return self.ask("POST", "/mcp", json=sent)
-
-    def cli(self, *words):
-        done = warm.run(words, cwd=self.serving.folder, env=self.environ)
-        return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +71,9 @@ def house():
     with sqlite3.connect(place / "erp.db") as database:
         database.execute("create table people (id integer, name text, card text primary key)")
         database.execute("create table paid (card text, cvv text, name text)")
+        database.execute("create table accounts (id integer, iban text, pin integer)")
+        database.execute("create table notes (note text)")
+        database.execute("insert into accounts values (1, ?, ?)", (IBAN, PIN))
         database.executemany("insert into people values (?, ?, ?)", [(7, NAME, CARD), (8, "Bob", f"{CARD}-2")])
     planted = {"DRAWBAR_STATE_KEY": KEY, "LOGIN": LOGIN, "TOKEN": TOKEN, "HOOK": hook.url}
     environ = {**os.environ, **planted}
@@ -118,7 +82,10 @@ def house():
         for name, value in planted.items():
             patch.setenv(name, value)
         with open_app(place / "drawbar.yaml") as app:
-            keys = {name: app.keys.add(name, scopes=None, days=None, by="test")["key"] for name in ("clerk", "officer")}
+            keys = {
+                name: app.keys.add(name, scopes=None, days=None, by="test")["key"]
+                for name in ("clerk", "officer", "helper")
+            }
     with Serving(LANDSCAPE, at=place, environ=environ) as serving:
         yield House(serving, keys, environ, hook)
     hook.server.shutdown()
@@ -146,6 +113,11 @@ def said(house):
         heard["check"] = house.ask("POST", "/adapters/far/check").text
         for flow, given in (("buy", BUY), ("above", BUY), ("fails", {"card": CARD})):
             heard[f"run {flow}"] = house.ask("POST", f"/workflows/{flow}/run?wait_s=20", json={"input": given}).text
+        for flow in CARRYING:
+            heard[f"start {flow}"] = house.ask("POST", f"/workflows/{flow}/run", json={"input": {}}).text
+        heard["run keyed"] = house.ask("POST", "/workflows/keyed/run?wait_s=20", json={"input": {"card": NAME}}).text
+        heard |= handed(house)
+        settled(house)
         until = time.monotonic() + 2
         while time.monotonic() < until:
             try:
@@ -155,49 +127,39 @@ def said(house):
     return heard
 
 
-def every_get(house):
-    """Ask every GET route of the OpenAPI for all that is there."""
-    runs = house.ask("GET", "/runs?limit=100").json()["items"]
-    calls = [one["run_id"] for one in runs]
-    claims = {claim for run in calls for claim in claims_of(house.ask("GET", f"/runs/{run}/tasks").text)}
-    claims |= {claim for run in calls for claim in claims_of(house.ask("GET", f"/runs/{run}").text)}
-    ids = {
-        "/claims/{id}": claims,
-        "/dead-letters/{id}": [one["id"] for one in house.ask("GET", "/dead-letters").json()["items"]],
-        "/approvals/{id}": [one["id"] for one in house.ask("GET", "/approvals").json()["items"]],
-    }
-    for path, item in document()["paths"].items():
-        if "get" not in item or path.endswith("/export"):
-            continue
-        holes = [hole.partition("}")[0] for hole in path.split("{")[1:]]
-        spelt = next((found for start, found in ids.items() if path.startswith(start)), calls if holes else [""])
-        flows = {"workflows": "buy", "tools": "erp.find", "adapters": "far", "agents": "clerk"}
-        for one in spelt:
-            asked = path
-            for hole in holes:
-                is_run = "run" in hole or path.startswith("/runs")
-                asked = asked.replace(f"{{{hole}}}", one if is_run or "/" + path.split("/")[1] in {"/claims", "/dead-letters", "/approvals"} else flows.get(path.split("/")[1], one))  # fmt: skip
-            yield asked, house.ask("GET", asked).text
+def handed(house):
+    """Answer what was handed to an agent that sees personal fields, with what it was told."""
+    until = time.monotonic() + 30
+    while not (found := house.ask("GET", "/agents/helper/assignments", "helper").json().get("items", [])):
+        assert time.monotonic() < until, house.ask("GET", "/runs?workflow=carry").text
+        time.sleep(0.2)
+    [one] = found
+    assert one["input"] == {"who": IBAN, "pin": "***", "said": "***"}
+    answer = house.ask("POST", f"/assignments/{one['id']}/answer", json={"output": {"who": f"it is {IBAN}"}})
+    return {"answered": answer.text}
 
 
-def claims_of(text):
-    found = []
-
-    def walk(value):
-        if isinstance(value, dict):
-            if "claim" in value and isinstance(value["claim"], str):
-                found.append(value["claim"])
-            for inner in value.values():
-                walk(inner)
-        elif isinstance(value, list):
-            for inner in value:
-                walk(inner)
-
-    walk(json.loads(text))
-    return found
+def settled(house):
+    """Wait until no run goes on by itself."""
+    until = time.monotonic() + 15
+    while any(house.ask("GET", f"/runs?state={state}").json()["items"] for state in ("running", "queued")):
+        assert time.monotonic() < until, house.ask("GET", "/runs?state=running").text
+        time.sleep(0.1)
 
 
-def leaks(texts, marks=(*SECRETS, NAME)):
+def cells(state):
+    """Give all that a database holds, by table and column."""
+    for (table,) in state.execute("select name from sqlite_master where type = 'table'").fetchall():
+        rows = state.execute(f'select * from "{table}"')
+        names = [column[0] for column in rows.description]
+        for name, column in zip(names, zip(*rows, strict=True), strict=False):
+            yield (
+                f"{table}.{name}",
+                " ".join(one.decode("latin-1") if isinstance(one, bytes) else str(one) for one in column),
+            )
+
+
+def leaks(texts, marks=(*SECRETS, NAME, IBAN)):
     return sorted({(where, mark) for where, text in texts.items() for mark in marks if mark in text})
 
 
@@ -229,17 +191,58 @@ def test_nothing_that_is_written_or_sent_elsewhere_has_a_secret(house, said):
     assert leaks({"journal": state.decode("latin-1")}, SECRETS) == []
 
 
+def test_the_state_has_what_must_not_be_seen_in_its_keys_alone(house, said):
+    """A business key must be found by who has the value, and is not shown; all else is sealed."""
+    with sqlite3.connect(house.serving.folder / "drawbar.db") as state:
+        kept = dict(cells(state))
+
+    found = leaks(kept)
+
+    assert {where for where, _ in found} <= {"ledger.key", "runs.key", "runs.key_held"}, found
+    assert {"audit_blocks.payload", "ledger.arguments", "task_runs.outcome", "documents.body"} <= kept.keys()
+
+
+def test_what_a_run_carries_on_reaches_other_tools_as_it_is(house, said):
+    states = {one["workflow"]: one["status"] for one in house.ask("GET", "/runs?limit=100").json()["items"]}
+    with sqlite3.connect(house.serving.folder / "erp.db") as database:
+        notes = {note for (note,) in database.execute("select note from notes")}
+
+    assert {flow: states[flow] for flow in CARRYING} == {
+        **dict.fromkeys(CARRYING, "failed"), "carry": "succeeded", "asks": "waiting", "parks": "parked", "undoes": "parked",
+    }  # fmt: skip
+    assert notes >= {f"IBAN {IBAN}", str(PIN), IBAN, f"of {IBAN}", f"undo {IBAN}"}
+
+
+def test_what_was_not_hidden_is_shown(house, said):
+    [run] = house.ask("GET", "/runs?workflow=carry").json()["items"]
+    output = house.ask("GET", f"/claims/{run['output']['claim']}").json()
+    tasks = {one["task"]: one["output"] for one in house.ask("GET", f"/runs/{run['run_id']}/tasks").json()["items"]}
+    put = house.ask("GET", "/context/crm/said").json()["value"]
+
+    assert output == {"made": {"made": "***"}, "sub": {"said": "***", "n": 5}, "hand": {"who": "***"}, "n": 1}
+    assert house.ask("GET", f"/claims/{tasks['say']['claim']}").json()["rows"] == [{"said": "***", "n": 1}]
+    assert put == {"it": "***", "n": 1}
+
+
 def test_the_command_line_shows_no_secret(house, said):
     runs = [one["run_id"] for one in house.ask("GET", "/runs?limit=100").json()["items"] if one["workflow"] == "above"]
     dead = [one["id"] for one in house.ask("GET", "/dead-letters").json()["items"]]
-    verbs = (["runs", "--json"], ["show", runs[0], "--json"], ["dead", "show", dead[0]], ["call", "erp.find", f"name={NAME}"])  # fmt: skip
+    verbs = (
+        ["runs", "--json"],
+        ["show", runs[0], "--json"],
+        *(["dead", "show", one] for one in dead),
+        ["dead", "--json"],
+        ["approvals", "--json"],
+        ["audit", "--limit", "1000", "--json"],
+        ["call", "erp.find", f"name={NAME}"],
+    )
 
     with ThreadPoolExecutor(2) as pool:
         shown = dict(
             zip((" ".join(verb) for verb in verbs), pool.map(lambda verb: house.cli(*verb), verbs), strict=True)
         )
 
-    assert leaks(shown, SECRETS) == []
+    assert leaks(shown, (*SECRETS, IBAN)) == []
     assert NAME in shown[f"call erp.find name={NAME}"]
 
 
