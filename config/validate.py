@@ -27,6 +27,8 @@ from .references import catalogue, check_references
 from .secrets import scrub
 from .sync_beside import look_beside
 
+_NAMED = frozenset({"statement", "table", "procedure", "feed"})
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -102,12 +104,12 @@ def _connected(
             name: pool.submit(_try, adapter, tools[name.partition(OF)[0]] is None) for name, adapter in adapters.items()
         }
         for name, one in tried.items():
-            failure, offered = one.result()
+            failures, offered = one.result()
             seen(name)
-            if failure is not None:
+            for failure in failures:
                 said = f"{name}: {failure.what}: {failure.found}" if failure.found else f"{name}: {failure.what} failed"
                 yield Problem(
-                    document.key(("adapters", name.partition(OF)[0])), scrub(said), scrub(failure.next), "connect"
+                    document.key(_place_of(name.partition(OF)[0], failure)), scrub(said), scrub(failure.next), "connect"
                 )
             if offered is not None:
                 tools[name.partition(OF)[0]] = offered
@@ -128,17 +130,23 @@ def _state_reached(config: Config, document: Document) -> Iterator[Problem]:
         )
 
 
-def _try(adapter: Adapter[Any], derive: bool) -> tuple[Finding | None, set[str] | None]:
+def _place_of(adapter: str, failure: Finding) -> tuple[str, ...]:
+    """Find the key of the configuration that is to blame: a statement, table, procedure or feed, else the adapter."""
+    kind, _, name = failure.what.partition(" ")
+    return ("adapters", adapter, f"{kind}s", name) if kind in _NAMED and name else ("adapters", adapter)
+
+
+def _try(adapter: Adapter[Any], derive: bool) -> tuple[list[Finding], set[str] | None]:
+    """Give everything that fails at a system, and its tools where nothing does."""
     try:
-        for finding in adapter.check():
-            if not finding.ok:
-                return finding, None
+        if failures := [finding for finding in adapter.check() if not finding.ok]:
+            return failures, None
         if not derive:
-            return None, None
+            return [], None
         renamed = {tool: rules.as_ for tool, rules in adapter.config.tools.items() if rules.as_}
-        return None, {renamed.get(tool.name, tool.name) for tool in adapter.tools()}
+        return [], {renamed.get(tool.name, tool.name) for tool in adapter.tools()}
     except DrawbarError as error:
-        return Finding("connect", ok=False, found=error.message, next=error.next or ""), None
+        return [Finding("connect", ok=False, found=error.message, next=error.next or "")], None
 
 
 def _notes(
