@@ -111,7 +111,7 @@ class Direct:
         asker.leaving()
         run = self._begun(prepared, key, code)
         if (answer := self._waited(run.id, prepared.tool.timeout_s + _TAKEN_S)) is not None:
-            return answer
+            return replace(answer, repeated=run.is_final)
         self._engine.cancel(run.id, caller=prepared.caller, reason="its caller waits no longer")
         if (answer := self._waited(run.id, _TAKEN_S)) is not None:
             return answer

@@ -119,6 +119,9 @@ def _says_once(operation: dict[str, Any]) -> None:
     """Say of a POST that it takes an Idempotency-Key."""
     operation["parameters"].append(_HEADERS["Idempotency-Key"])
     operation["responses"].setdefault("409", _failure(409))
+    for status, said in operation["responses"].items():
+        if status[0] == "2" or status in _REPLAYED:
+            said.setdefault("headers", {})["Idempotent-Replayed"] = {"$ref": "#/components/headers/Idempotent-Replayed"}
 
 
 def _says_headers(responses: dict[str, Any]) -> None:
@@ -162,7 +165,12 @@ def _header(name: str, said: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 _ETAG = {"type": "string", "pattern": r'^(\*|(W/)?"[0-9a-f-]{1,40}")$'}
 _TEXT = {"type": "string"}
+_REPLAYED = ("404", "409", "412", "422")
 _SAID_OF = {
+    "Idempotent-Replayed": {
+        "description": "`true`: the first answer to this Idempotency-Key, or to this business key, given again.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
     "X-Request-Id": {"description": "The request's own, or one made for it; the log has it too.", "schema": _TEXT},
     "RateLimit": {"description": "What is left of a limit (`r`), and for how many seconds (`t`).", "schema": _TEXT},
     "RateLimit-Policy": {"description": "The limit (`q`) in so many seconds (`w`).", "schema": _TEXT},

@@ -17,6 +17,8 @@ from . import problems
 from .identity import caller_of
 
 HEADER = "idempotency-key"
+REPLAYED = {"Idempotent-Replayed": "true"}
+"""Says of an answer that it is the first one, given again."""
 _KEY = re.compile(r"[!-~]{1,200}")
 _HEADERS = ("content-type", "location", "etag", "preference-applied")
 
@@ -84,7 +86,7 @@ async def _asked(request: Request) -> tuple[str, str]:
 
 
 def _again(first: FirstAnswer) -> Response:
-    return Response(first.body, first.status, {**first.headers, "Idempotent-Replayed": "true"})
+    return Response(first.body, first.status, {**first.headers, **REPLAYED})
 
 
 def _kept(answer: Response) -> FirstAnswer:

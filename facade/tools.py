@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 from ..core.errors import InputError
 from .documents import says
 from .exchange import Asked
-from .idempotency import Route
+from .idempotency import REPLAYED, Route
 from .parameters import After, Id, Limit, Word
 from .shapes import (
     Exported,
@@ -102,7 +102,7 @@ async def call(asked: Asked, name: Id) -> Response:
         return asked.answer(
             {"status": "waiting", "id": answer.id}, 202, headers=asked.location(f"/approvals/{answer.id}")
         )
-    return asked.answer({"result": answer.result, "id": answer.id})
+    return asked.answer({"result": answer.result, "id": answer.id}, headers=REPLAYED if answer.repeated else None)
 
 
 @router.post(

@@ -243,12 +243,14 @@ def test_a_write_shows_what_it_would_send_and_happens_once_a_key(served):
     untouched = served.ask("POST", "/tools/erp.find_order/call", json={"arguments": {"id": 5}}).json()
 
     headers = {"Idempotency-Key": "the fifth".replace(" ", "-")}
-    answers = [served.ask("POST", "/tools/erp.set_customer/call", json=body, headers=headers).json() for _ in range(2)]
+    called = [served.ask("POST", "/tools/erp.set_customer/call", json=body, headers=headers) for _ in range(2)]
+    answers = [one.json() for one in called]
 
     assert "update orders" in json.dumps(preview.json()["would"])
     assert preview.json()["code"]
     assert untouched["result"]["rows"][0]["customer"] == "c5"
     assert answers[0] == answers[1]
+    assert [one.headers.get("Idempotent-Replayed") for one in called] == [None, "true"]
     other = {"arguments": {"id": 5, "customer": "a third"}}
     assert served.ask("POST", "/tools/erp.set_customer/call", json=other, headers=headers).status_code == 422
 
