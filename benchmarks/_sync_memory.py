@@ -1,47 +1,74 @@
-"""The peak of a sync over the idle process: the same for few rows and for many."""
+"""The peak of a sync over the idle process, by every way: the same for few rows and for many."""
 
-from collections.abc import Mapping
-from typing import Any
+import json
+from collections.abc import Iterable
 
-from _sync_yard import Yard, to_csv
+from _sync_paths import PATHS, Job
+from _sync_yard import ROWS, TYPES, Yard
 from _table import Row
+
+_MOST_MB = 80
+_FLAT = 0.9
+_MAIN = (
+    "PostgreSQL to PostgreSQL",
+    "PostgreSQL to PostgreSQL, upsert",
+    "PostgreSQL to PostgreSQL, cursor",
+    "PostgreSQL to PostgreSQL, expression",
+    "PostgreSQL to PostgreSQL, deletes",
+    "CSV to PostgreSQL",
+    "Parquet to PostgreSQL",
+    "SQLite to PostgreSQL",
+    "PostgreSQL to CSV",
+    "PostgreSQL to Parquet",
+)
 
 
 def memory(yard: Yard) -> list[Row]:
-    """Compare the peak over the idle process at a twentieth of the rows and at all of them, from a table and from a file."""
-    few = max(yard.rows // 20, 1)
-    yard.run("drop table if exists part", f"create table part as select * from src where id <= {few}", "alter table part add primary key (id)")  # fmt: skip
-    into = {"adapter": "b", "table": "dst", "mode": "replace"}
-    tables = {"a": yard.database("src", "part"), "b": yard.database("dst")}
-    inbox = yard.folder / "memory"
-    inbox.mkdir()
-    feeds = {
-        name: {"pattern": f"{name}.csv", "ready": {"min_age_s": 0}, "format": {"kind": "csv", "null": "\\N"}}
-        for name in ("part", "src")
-    }
-    files = {"files": {"kind": "local", "root": str(inbox), "feeds": feeds}, "b": yard.database("dst")}
+    """Measure the ways by bytes and by column at a tenth of the rows and at all of them."""
+    return _measured(yard, _MAIN, yard.rows // 10, yard.rows)
 
-    def peak(adapters: Mapping[str, Any], source: Mapping[str, Any], name: str, count: int) -> float:
-        with yard.service(adapters, {"s": {"from": source, "to": into}}) as service:
-            yard.fresh()
-            service.sync("s", count)
-            yard.gate(name)
-            return service.over_idle_mb
 
+def memory_of_all(yard: Yard) -> list[Row]:
+    """Measure all others, most of which go row by row, at a twentieth and at a fifth."""
+    from servers.mariadb import MariaDB
+    from servers.rabbitmq import RabbitMQ
+
+    with MariaDB() as yard.mariadb, RabbitMQ() as yard.rabbitmq:
+        return _measured(yard, [name for name in PATHS if name not in _MAIN], yard.rows // 20, yard.rows // 5)
+
+
+def _measured(yard: Yard, names: Iterable[str], few: int, all_: int) -> list[Row]:
+    for count in (few, all_):
+        table = f"rows_{count}"
+        yard.run(f"drop table if exists {table}", f"create table {table} ({TYPES})", f"insert into {table} {ROWS} from generate_series(1, {count}) n", f"create index on {table} (changed, id)", f"vacuum analyze {table}")  # fmt: skip
     rows = []
-    for what in ("PostgreSQL", "CSV"):
-        peaks = []
-        for name, count in (("part", few), ("src", yard.rows)):
-            if what == "CSV":
-                to_csv(yard, name, inbox / f"{name}.csv")
-                peaks.append(peak(files, {"adapter": "files", "feed": name}, name, count))
-            else:
-                peaks.append(peak(tables, {"adapter": "a", "table": name}, name, count))
-        less, all_ = peaks
-        work = f"{what} to PostgreSQL: peak over idle, MB, at {yard.rows:,} rows"
-        limit = 80 / max(all_, 0.1)
-        rows += [
-            Row(work, all_, "MB", 80, "at most", round(limit, 2), 1 if what == "PostgreSQL" else None, all_),
-            Row(work, all_, "MB", less, f"at {few:,} rows", round(less / max(all_, 0.1), 2), None, all_),
-        ]
+    for name in names:
+        less, most = _peak(yard, name, few), _peak(yard, name, all_)
+        work = f"{name}: peak over idle, at {all_:,} rows"
+        if name == _MAIN[0]:
+            rows.append(Row(work, most, "MB", _MOST_MB, "at most", round(_MOST_MB / max(most, 0.1), 2), 1, most))
+        rows.append(Row(work, most, "MB", less, f"at {few:,}", round(less / max(most, 0.1), 2), _FLAT, most))
     return rows
+
+
+def _peak(yard: Yard, name: str, count: int) -> float:
+    table = f"rows_{count}"
+    yard.fresh()
+    job = PATHS[name](yard, table, count)
+    if job.first:
+        _before(yard, job)
+    with yard.service(job.adapters, job.syncs) as service:
+        service.sync("s", job.written, job.rejected, **job.options)
+        if job.is_copy:
+            yard.gate(table)
+        return service.over_idle_mb
+
+
+def _before(yard: Yard, job: Job) -> None:
+    with yard.service(job.adapters, job.syncs) as service:
+        assert service.process.stdin is not None
+        for name in job.first:
+            service.process.stdin.write(f"{json.dumps([name, {}])}\n")
+            service.process.stdin.flush()
+            service.answer()
+    job.between()

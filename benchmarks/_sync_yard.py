@@ -9,8 +9,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,8 @@ class Yard:
     rows: int
     rounds: int
     peers: list[str]
-    stack: ExitStack = field(default_factory=ExitStack)
+    mariadb: Any = None
+    rabbitmq: Any = None
 
     def fill(self) -> None:
         self.run(

@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 from _hosts import ROOT
-from _sync_memory import memory
+from _sync_memory import memory, memory_of_all
 from _sync_yard import COLUMNS, TYPES, Contestant, Yard, compete, pipe, timed, to_csv
 from _table import Row, show
 
@@ -37,7 +37,7 @@ def main() -> None:
     with Postgres() as server, tempfile.TemporaryDirectory() as folder:
         yard = Yard(server.url.replace("+psycopg", ""), Path(folder), given.rows, given.rounds, given.peers.split(","))
         yard.fill()
-        rows = [row for name in given.only or PARTS for row in PARTS[name](yard)]
+        rows = [row for name in given.only or _USUAL for row in PARTS[name](yard)]
     show(f"Syncs of {given.rows:,} rows; every path compared by value, type and key", rows, as_json=given.json)
 
 
@@ -298,7 +298,9 @@ PARTS: Mapping[str, Callable[[Yard], list[Row]]] = {
     "sqlite": from_sqlite,
     "expression": computed,
     "memory": memory,
+    "memory_of_all": memory_of_all,
 }
+_USUAL = [name for name in PARTS if name != "memory_of_all"]
 
 
 if __name__ == "__main__":

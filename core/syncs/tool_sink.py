@@ -202,18 +202,18 @@ class ToolWriting:
         return Would(Written(inserted=self._count), self._samples)
 
     def act(self) -> Iterator[Acted]:
-        waiting: list[Acted] = []
+        waiting, first = 0, ""
         for acted in self._called():
             if acted.ended == "waiting":
-                waiting.append(acted)
+                waiting, first = waiting + 1, first or acted.entry
             else:
                 yield acted
         if waiting:
             raise NotNow(
-                f"{len(waiting)} calls of {self._sink.tool} have no answer yet; the next run looks again, and calls only them",
-                id=waiting[0].entry,
+                f"{waiting} calls of {self._sink.tool} have no answer yet; the next run looks again, and calls only them",
+                id=first,
                 retry_after_s=_AGAIN_S,
-                next=f"drawbar dead show {waiting[0].entry}",
+                next=f"drawbar dead show {first}",
             )
 
     def commit(self, *, portion: str, cursor: Cursor) -> None:
