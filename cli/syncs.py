@@ -225,8 +225,22 @@ def syncs(
             right=("read", "written", "rejected", "lag"),
             wrap="a crash",
         )
+        for one in found:
+            _failure(one)
     if any(one.get("parked") for one in found):
         raise typer.Exit(PERSON)
+
+
+def _failure(sync: Json) -> None:
+    """Say why the last run failed, and what waits behind it."""
+    error = (sync.get("last") or {}).get("error")
+    if not error:
+        return
+    files = (sync.get("lag") or {}).get("files")
+    place = f"{sync['from'].get('adapter')}.{sync['from'].get('feed')}"
+    waits = f"; {files:,} files wait, it and those behind it: drawbar files {place}" if files else ""
+    message = error.get("message", error) if isinstance(error, dict) else error
+    say(f"{sync['name']}: {one_line(message, 400)}{waits}", style="red")
 
 
 def _row(sync: Json) -> tuple[object, ...]:
@@ -252,12 +266,12 @@ def _row(sync: Json) -> tuple[object, ...]:
 
 
 def _lag(lag: Json | None) -> str:
-    """Say how far the target is behind: rows that wait, and the age of the last stamp."""
+    """Say how far the target is behind: rows that wait and the age of the last stamp, or files and the age of the oldest."""
     if not lag:
         return ""
-    if lag.get("rows") == 0:
+    if lag.get("rows") == 0 or lag.get("files") == 0:
         return "none"
-    rows = [] if lag.get("rows") is None else [f"{lag['rows']:,} rows"]
+    rows = [f"{lag[word]:,} {word}" for word in ("rows", "files") if lag.get(word) is not None]
     age = [] if lag.get("seconds") is None else [seconds(lag["seconds"])]
     return ", ".join(rows + age)
 

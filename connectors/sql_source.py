@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from .sql_sqlite import SqliteColumns
 
 _COUNT_S = 3.0
+_STAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:")
 _NEAR_ROWS = 1000
 """More rows at once wait for nothing and cost the collector of garbage more."""
 _PLAIN_ROWS = frozenset({"psycopg", "pysqlite", "pymysql"})
@@ -412,11 +414,32 @@ class TableSource:
 
     def _stamp(self, value: Any) -> Any:
         """Take a stamp that a person wrote; one without a zone has that of the cursor."""
+        if self._database.dialect == "sqlite" and isinstance(value, str):
+            return self._as_spelled(value)
         stamp = self._as_driver(self._order[0], value)
         is_bare = isinstance(stamp, datetime) and stamp.tzinfo is None
         if is_bare and self._table.column(self._order[0]).kind == "timestamptz":
             return stamp.replace(tzinfo=self._zone)
         return stamp
+
+    def _as_spelled(self, value: str) -> str:
+        """Spell a stamp as the stamps of the column are, with a T or a blank: SQLite compares them as texts."""
+        column = self._order[0]
+        if self._table.column(column).kind not in {"timestamp", "timestamptz"}:
+            return value
+        with self._database.unit("read", timeout_s=STEP_S) as connection:
+            found = connection.execute(sa.select(sa.func.max(shape(self._table).c[column]))).scalar()
+        try:
+            stamp = datetime.fromisoformat(value)
+        except ValueError as error:
+            raise InputError(
+                f"{value!r} is no stamp such as 2026-11-22 or 2026-11-22 10:00:00", field="since"
+            ) from error
+        if not isinstance(found, str) or not _STAMP.match(found):
+            return value
+        if stamp.tzinfo is not None:
+            stamp = stamp.astimezone(self._zone).replace(tzinfo=None)
+        return stamp.isoformat(found[10])
 
     def _as_driver(self, name: str, value: Any) -> Any:
         """Take a value that a person wrote; what SQLite keeps as text is compared as text, as it is given."""

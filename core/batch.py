@@ -437,6 +437,14 @@ class Trailing(Protocol):
 
 
 @runtime_checkable
+class Standing(Protocol):
+    """A source that has no cursor to be behind of: what lies there has not been read."""
+
+    def standing(self) -> Mapping[str, Any]:
+        """Give `files`, how many lie there unread, and `seconds`, how old the oldest is."""
+
+
+@runtime_checkable
 class Totalling(Protocol):
     """An end that can count its rows and sum columns; a writing tells of the table as it would be committed."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
@@ -13,6 +14,8 @@ from .again import look, read_again
 from .feed import Feed
 from .found import Taken
 from .totals import Proof, missing, prove
+
+_PUT_AWAY = frozenset({"done", "archived", "quarantined"})
 
 
 class FeedSource:
@@ -91,6 +94,13 @@ class FeedSource:
 
     def total(self, cursor: Cursor) -> int | None:
         return None
+
+    def standing(self) -> Mapping[str, Any]:
+        """Count the files that no run has carried or put aside; nothing is claimed."""
+        with self._feed.drop.session() as files:
+            found = [one for one in self._feed.look(files) if one.state not in _PUT_AWAY]
+        age = max(0.0, round(time.time() - min(one.modified for one in found), 3)) if found else None
+        return {"files": len(found), "seconds": age}
 
     def close(self) -> None:
         """Put back what was neither finished nor failed, and what was taken ahead, though an error still holds its iterator."""

@@ -26,9 +26,9 @@ def next_start(triggers: Sequence[TriggerConfig], now: float | None = None) -> s
 def age_of(cursor: Any, config: SyncConfig, now: float | None = None) -> float | None:
     """Give how old the last stamp is that was carried, in seconds; None where the cursor is no stamp."""
     watermark = config.from_.cursor
-    if watermark is None or not isinstance(cursor, dict):
+    if not isinstance(cursor, dict):
         return None
-    at = cursor.get("at")
+    at = cursor.get("at" if watermark is not None else "since")  # what an operation says of its rows
     if isinstance(at, str):
         try:
             at = datetime.fromisoformat(at)
@@ -38,7 +38,8 @@ def age_of(cursor: Any, config: SyncConfig, now: float | None = None) -> float |
         at = datetime(at.year, at.month, at.day)  # noqa: DTZ001 - its zone is the next line's
     if not isinstance(at, datetime):
         return None
-    known = at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(watermark.timezone))
+    zone = ZoneInfo("UTC" if watermark is None else watermark.timezone)
+    known = at if at.tzinfo is not None else at.replace(tzinfo=zone)
     return max(0.0, round((now or time.time()) - known.astimezone(UTC).timestamp(), 3))
 
 

@@ -14,7 +14,7 @@ import structlog
 
 from ..access import Caller
 from ..adapter import Place
-from ..batch import Preparing, Rewinding, Sink, Source, Staging, Trailing
+from ..batch import Preparing, Rewinding, Sink, Source, Staging, Standing, Trailing
 from ..engine import Engine
 from ..errors import DrawbarError, InputError
 from ..guard import Guard
@@ -120,11 +120,12 @@ class Syncs:
             return {"lag": None, "crash": {"one_effect": None, "why": error.message}}
 
     def _lag(self, name: str, source: Source, sink: Sink) -> dict[str, Any] | None:
-        """Say how far behind its source a sync is: rows that wait, and the age of its last stamp."""
+        """Say how far behind its source a sync is: rows that wait and the age of its last stamp, or files and the oldest one's."""
         config = self._config(name)
         try:
-            # Before its first run nobody may make a table in the target only to look.
-            cursor = self._work.cursor_of(name, sink) if self.runs(name, limit=1) else None
+            if isinstance(source, Standing):
+                return {"rows": None, **source.standing()}
+            cursor = self._work.cursor_of(name, sink)
             if isinstance(source, Trailing):
                 waiting = source.behind(cursor)
             else:

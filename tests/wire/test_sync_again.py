@@ -1,14 +1,17 @@
 """What an operator does with a sync: look first, read a range again, read a file again, go back, prove what was done."""
 
 import json
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from syncing import execute, rows
+from syncing import Night, execute, rows
 
 from drawbar.cli import main
+from drawbar.core.errors import InputError
 
 LANDSCAPE = """\
 version: 1
@@ -232,6 +235,56 @@ def test_a_run_has_a_report_and_a_sync_its_outlook(
     assert "read 100 = written 100 + rejected 0 + filtered 0: balances" in page and report["files"][0]["id"] in page
     assert listed["copy"]["lag"]["rows"] == 1 and listed["copy"]["lag"]["seconds"] > 86400 and listed["copy"]["next"]
     assert listed["load"]["next"] is None
+
+
+def test_a_refused_file_is_said_beside_its_sync_with_what_waits_behind_it(
+    night: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def page() -> tuple[str, Any]:
+        listed = {one["name"]: one for one in night("syncs")}["load"]["lag"]
+        main(["-c", str(night.folder / "drawbar.yaml"), "syncs"])
+        return " ".join(capsys.readouterr().out.split()), listed
+
+    assert page()[1] == {"rows": None, "files": 0, "seconds": None}
+    for at, (name, text) in enumerate((("a", "1"), ("b", "x"), ("c", "3"), ("d", "4"))):
+        (night.folder / f"inbox/{name}.csv").write_text(f"id\n{text}\n")
+        os.utime(night.folder / f"inbox/{name}.csv", (time.time() - 100 + at,) * 2)
+    night("sync", "load", code=1)
+    said, lag = page()
+
+    assert lag["files"] == 3 and 90 < lag["seconds"] < 200
+    assert "load: b.csv: 1 of 1 records were rejected" in said
+    assert "3 files wait, it and those behind it" in said and "files drop.orders" in said
+
+
+@pytest.mark.parametrize("between", [" ", "T"])
+def test_a_range_of_stamps_that_are_texts_is_found_however_a_person_writes_them(tmp_path: Path, between: str) -> None:
+    """SQLite compares `2026-01-02 03:00:00` with `2026-01-02T03:00:00` letter by letter."""
+    for name in ("erp", "house"):
+        (tmp_path / f"{name}.db").touch()
+        execute(f"sqlite:///{tmp_path}/{name}.db", "create table orders (id integer primary key, changed timestamp)")
+    values = ", ".join(f"({n}, '2026-01-0{n}{between}00:00:00')" for n in range(1, 8))
+    execute(f"sqlite:///{tmp_path}/erp.db", f"insert into orders values {values}")
+    tables = {"orders": {}}
+    adapters = {n: {"kind": "sql", "url": f"sqlite:///{tmp_path}/{n}.db", "tables": tables} for n in ("erp", "house")}
+    source = {"adapter": "erp", "table": "orders", "cursor": {"column": "changed"}}
+    sync = {"from": source, "to": {"adapter": "house", "table": "orders", "mode": "upsert"}}
+    here = Night(tmp_path, adapters, {"s": sync})
+    try:
+        read = [
+            here.run("s", since=since, until=until)["read"]
+            for since, until in (
+                ("2026-01-02 00:00:00", "2026-01-04T00:00:00"),
+                ("2026-01-02", "2026-01-04"),
+                ("2026-01-02T01:00:00+01:00", "2026-01-04T00:00:00Z"),
+            )
+        ]
+        with pytest.raises(InputError, match="is no stamp"):
+            here.run("s", since="yesterday")
+    finally:
+        here.close()
+
+    assert read == [3, 3, 3]
 
 
 def test_a_report_says_what_was_to_be_read_from_where_to_where_and_what_the_file_says_of_itself(
