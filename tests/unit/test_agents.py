@@ -293,6 +293,47 @@ def test_fields_that_are_personal_reach_no_model(tmp_path):
         assert "10.00" in heard(app)
 
 
+def test_what_an_agent_may_see_and_others_may_not_is_hidden_wherever_it_writes_it(tmp_path):
+    """Its own calls, its documents, its answer, what is told of a wrong one, and what the called tool says back."""
+    mark = "Zebulon Quirk"
+    functions = {
+        "find": ("read", lambda _: {"rows": [{"id": 7, "customer": mark}]}),
+        "note": ("write", lambda arguments: {"noted": arguments["note"], "n": 1}),
+        "fails": ("read", lambda arguments: (_ for _ in ()).throw(Rejected(f"no {arguments['note']}"))),
+    }
+    script = [
+        calls("sys_find"),
+        calls("sys_note", note=f"for {mark}", n=5),
+        calls("sys_fails", note=mark),
+        calls("drawbar_context_put", scope="crm", key="found", value={"who": mark, "n": 7}),
+        says(json.dumps({"n": mark})),
+        says(json.dumps({"n": 9})),
+    ]
+    flows = {"w": {"tasks": {"think": {"agent": "clerk", "with": {"task": "Do it."}, "output": NUMBER}}}}
+    with office(
+        tmp_path,
+        script,
+        functions,
+        rules={"find": {"personal": ["rows.customer"]}},
+        flows=flows,
+        tools=["sys.*", "sys.note"],
+        sees=["personal"],
+        context={"write": ["crm"]},
+    ) as app:
+        run = ran(app)
+        app.audit.beat()
+        with app.journal.read() as conn:
+            tables = conn.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars().all()
+            kept = {table: str(conn.exec_driver_sql(f"SELECT * FROM {table}").all()) for table in tables}
+
+        assert run.state == "succeeded", run
+        assert ("note", {"note": f"for {mark}", "n": 5}) in app.done
+        assert mark in heard(app)
+        assert [table for table, text in kept.items() if mark in text] == []
+        assert app.context.get("crm", "found").value == {"who": "***", "n": 7}
+        assert '"note":"***","n":5' in kept["audit_blocks"].replace("\\", "")
+
+
 def test_a_long_result_is_read_in_parts(tmp_path):
     rows = {"rows": [{"id": number, "text": "x" * 1000} for number in range(50)]}
 

@@ -68,6 +68,34 @@ def test_nothing_of_it_is_left_in_any_table_and_the_chain_is_sound(house):
     assert (found.is_sound, found.erased) == (True, said["audit"]), found.gaps
 
 
+def test_what_a_run_carried_on_is_forgotten_with_it(tmp_path):
+    functions = {
+        "find": ("read", lambda arguments: {"rows": [{"iban": NAME}]}),
+        "note": ("write", lambda arguments: {"noted": f"noted {arguments['note']}"}),
+    }
+    note = {"tool": "sys.note", "needs": ["find"], "with": {"note": "for ${{ tasks.find.output.rows[0].iban }}"}}
+    again = {"tool": "sys.note", "needs": ["note"], "with": {"note": "${{ tasks.note.output.noted }}"}}
+    below = {"tasks": {"put": {"tool": "sys.note", "with": {"note": "${{ input.note }}"}}}}
+    sub = {"workflow": "below", "needs": ["note"], "with": {"note": "${{ tasks.note.output.noted }}"}}
+    flow = {
+        "tasks": {"find": {"tool": "sys.find"}, "note": note, "again": again, "sub": sub},
+        "output": "${{ tasks.sub.output }}",
+    }
+    house = House(tmp_path, functions, {"flow": flow, "below": below}, rules={"find": {"personal": ["rows.iban"]}})
+    house.audit = Audit(house.journal, lambda: SIGNER)
+    house.guard.witness = Witness(house.audit)
+    with house:
+        assert house.run("flow", {}).state == "succeeded"
+        house.audit.beat()
+        assert NAME in kept(house)["claim_pieces"]  # without a state_key it is kept as it is
+        assert [table for table, text in kept(house).items() if NAME in text] == ["claim_pieces"]
+
+        Forgetting(house.journal, house.guard, house.audit).erase(f"arguments.note == 'for {NAME}'", caller=ME)
+
+        assert [table for table, text in kept(house).items() if NAME in text] == []
+        house.audit.close()
+
+
 def test_looking_erases_nothing_and_erasing_again_finds_nothing(house):
     call(house, "sys.greet", NAME)
     expression = f"arguments.customer.name == '{NAME}'"
