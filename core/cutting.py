@@ -35,21 +35,50 @@ def pieces(text: str, max_bytes: int = MAX_RESULT_BYTES) -> list[str]:
     return [text[at : at + max_bytes // 4] for at in range(0, len(text), max_bytes // 4)]
 
 
+def units_of(result: Any, max_bytes: int = MAX_RESULT_BYTES) -> tuple[str | None, list[Any]]:
+    """
+    Give the field that has the rows, and what is shown of a result one after the other.
+
+    That is its rows; a row that alone is too long, and a result that is no list of rows, come as pieces of their text.
+    """
+    field, rows = longest_list(result)
+    if rows is None or len(rows) < 2 or _beside(result, field) > max_bytes // 2:
+        return None, pieces(orjson.dumps(result).decode(), max_bytes)
+    return field, [unit for row in rows for unit in _units(row, max_bytes)]
+
+
+def _beside(result: Any, field: str | None) -> int:
+    return 0 if field is None else len(orjson.dumps({**result, field: []}))
+
+
+def _units(row: Any, max_bytes: int) -> list[Any]:
+    text = orjson.dumps(row)
+    return [row] if len(text) <= max_bytes else pieces(text.decode(), max_bytes)
+
+
+def first_of(result: Any, max_bytes: int) -> tuple[Any, str | None, int]:
+    """Give what is shown first of a result that is too long, the field of its rows, and how many units that is."""
+    field, units = units_of(result, max_bytes)
+    shown = fitting(units, max_bytes - _beside(result, field))
+    if field is None:
+        return units[:shown], None, shown
+    rows = result[field]
+    whole = next((at for at in range(shown) if units[at] is not rows[at]), shown)
+    return ({**result, field: rows[:whole]}, field, whole) if whole else (units[:shown], field, shown)
+
+
 def cut(result: Any, start: int = 0, max_bytes: int = MAX_RESULT_BYTES) -> tuple[Any, int | None]:
     """
-    Give what fits of a result in its outward form, and the number of the row that the rest begins with.
+    Give what fits of a result in its outward form, and the number of the unit that the rest begins with.
 
-    From `start` on there are only rows; what has none is cut into pieces of text.
+    From `start` on there are only units.
     """
     if not start and len(orjson.dumps(result)) <= max_bytes:
         return result, None
-    field, rows = longest_list(result)
-    if rows is None or len(rows) < 2:
-        field, rows = None, pieces(orjson.dumps(result).decode(), max_bytes)
-    left = rows[start:]
-    shown = fitting(left, max_bytes)
-    end = start + shown
-    following = end if end < len(rows) else None
-    if start or field is None:
-        return left[:shown], following
-    return {**result, field: left[:shown]}, following
+    units = units_of(result, max_bytes)[1]
+    if start:
+        end = start + fitting(units[start:], max_bytes)
+        part = units[start:end]
+    else:
+        part, _, end = first_of(result, max_bytes)
+    return part, end if end < len(units) else None

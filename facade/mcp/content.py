@@ -12,6 +12,7 @@ import orjson
 
 from ...config.secrets import scrub, scrub_values
 from ...core.aside import Aside
+from ...core.cutting import first_of, fitting, units_of
 from ...core.errors import DrawbarError, InputError, OutcomeUnknown
 from ...core.shown import Json, files_of
 from ...core.store.ids import new_id
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from ...app import App
     from ...core.access import Caller
 
-_PIECE = 512
 _AROUND_BYTES = 256
 _INLINE_BYTES = 1_048_576
 
@@ -34,6 +34,7 @@ class Results:
         self._app = app
         self._aside = Aside(app.guard.vault, over_bytes=0)
         self._most = app.config.mcp.max_result_bytes
+        self._room = self._most - _AROUND_BYTES
 
     def short(self, result: Any, text: bytes | None) -> Json | None:
         """Write what a tool gave, where nothing of it has to be kept; None where something might. See `Answer.text`."""
@@ -58,23 +59,17 @@ class Results:
         field, _, start = place.rpartition(":")
         if not claim.startswith(owner_of(caller)) or not start.isdecimal() or len(start) > 12:
             raise InputError("there is nothing of yours by this `next`", reason="not_found", field="next")
-        value = self._app.claims.value(claim)
-        if field and field not in value:
+        known, units = units_of(self._app.claims.value(claim), self._room)
+        if field != (known or ""):
             raise InputError("there is nothing of yours by this `next`", reason="not_found", field="next")
-        rows = _rows(value, field or None)
-        shown = self._fitting(rows[int(start) :])
-        end = int(start) + shown
-        said = b'"result":' + orjson.dumps(rows[int(start) : end])
-        return done(said if end >= len(rows) else said + _going_on(f"{claim}/{field}:{end}"))
+        end = int(start) + fitting(units[int(start) :], self._room)
+        said = b'"result":' + orjson.dumps(units[int(start) : end])
+        return done(said if end >= len(units) else said + _going_on(f"{claim}/{field}:{end}"))
 
     def _cut(self, text: bytes, caller: Caller, tool: str, blocks: list[Json]) -> Json:
         result = orjson.loads(text)
-        hidden = self._app.landscape.hidden(tool)
-        kept = self._kept(result, caller, hidden)
-        field = _longest_list(result)
-        rows = _rows(result, field)
-        shown = self._fitting(rows)
-        cut = {**result, field: rows[:shown]} if field and isinstance(result, dict) else rows[:shown]
+        kept = self._kept(result, caller, self._app.landscape.hidden(tool))
+        cut, field, shown = first_of(result, self._room)
         said = b'"result":' + orjson.dumps(cut) + _going_on(f"{kept.id}/{field or ''}:{shown}")
         return done(said, [*blocks, link_to(kept.id, kept.bytes)])
 
@@ -99,15 +94,6 @@ class Results:
             said = {"content_type": content_type, "bytes": len(body)}
             result = said if field is None else {**result, field: said}
         return result, blocks
-
-    def _fitting(self, rows: Sequence[Any]) -> int:
-        """Count how many of these fit; one at least, since half a row is none."""
-        size = 0
-        for at, row in enumerate(rows):
-            size += len(orjson.dumps(row)) + 1
-            if size > self._most - _AROUND_BYTES and at > 0:
-                return at
-        return len(rows)
 
 
 def _has_files(result: Any) -> bool:
@@ -165,20 +151,3 @@ def _scrubbed(text: bytes) -> tuple[bytes, str]:
         text = orjson.dumps(scrub_values(orjson.loads(text)))  # a secret may be a number, or lie across two texts
         plain = text.decode()
     return text, plain
-
-
-def _longest_list(result: Any) -> str | None:
-    lists = (
-        {name: value for name, value in result.items() if isinstance(value, list)} if isinstance(result, dict) else {}
-    )
-    return max(lists, key=lambda name: len(lists[name]), default=None)
-
-
-def _rows(result: Any, field: str | None) -> list[Any]:
-    """Give what is cut between: the rows of a result or, where it has none, pieces of its text."""
-    if field is not None:
-        return list(result[field])
-    if isinstance(result, list):
-        return result
-    text = orjson.dumps(result).decode()
-    return [text[at : at + _PIECE] for at in range(0, len(text), _PIECE)]

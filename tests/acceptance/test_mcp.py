@@ -241,6 +241,32 @@ def test_a_long_result_is_cut_after_a_row_and_read_on_to_its_end():
     assert size < 40_000
 
 
+def test_a_row_that_alone_is_too_long_comes_in_pieces_of_its_text():
+    at = make_place(orders=3)
+    with sqlite3.connect(at / "erp.db") as erp:
+        erp.execute("update orders set customer = ? where id = 2", ["long " * 20_000])
+
+    async def ask(client):
+        answer = await client.call_tool("erp_all_orders", {})
+        said, sizes = [answer.structured_content], [len(answer.content[0].text)]
+        while said[-1].get("truncated"):
+            answer = await client.call_tool("drawbar_more", {"next": said[-1]["next"]})
+            said.append(answer.structured_content)
+            sizes.append(len(answer.content[0].text))
+        one = await client.call_tool("erp_find_order", {"id": 2})
+        return said, sizes, one
+
+    said, sizes, one = with_client(stdio(at), ask)
+
+    assert max(sizes) <= 24_576
+    assert [row["id"] for row in said[0]["result"]["rows"]] == [1]
+    pieces = [unit for answer in said[1:] for unit in answer["result"] if isinstance(unit, str)]
+    assert json.loads("".join(pieces)) == {"id": 2, "customer": "long " * 20_000, "amount": "2.50"}
+    assert said[-1]["result"][-1]["id"] == 3
+    assert len(one.content[0].text) <= 24_576
+    assert one.structured_content["truncated"]
+
+
 def test_a_long_result_is_read_whole_as_a_resource_and_by_its_own_caller_alone():
     at = make_place(orders=2000)
 
