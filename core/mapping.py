@@ -11,7 +11,7 @@ from typing import Any
 from .batch import Batch, Columns, Read, Reject, Row
 from .expressions import Env, EvaluationError, Template
 
-_OF_A_ROW = frozenset({"row", "record_no", "run"})
+_OF_A_ROW = frozenset({"row", "record_no"})
 _COLUMN = re.compile(r"\s*\$\{\{\s*row\.([A-Za-z_]\w*)\s*\}\}\s*", re.ASCII)
 FirstError = Callable[[Row], None]
 """Looks at the first row that failed: it may raise, when no row could have succeeded."""
@@ -59,14 +59,15 @@ class Mapper:
     def _rows(self, batch: Batch, env: dict[str, Any], on_error: FirstError) -> Mapped:
         where, fields = self.where, self.fields
         each = batch.each if self._sees_more else None
+        common = env
         rows: list[Row] = []
         places: list[int] = []
         rejects: list[Reject] = []
         filtered = 0
         for at, (row, number) in enumerate(zip(batch.rows, batch.record_nos, strict=True)):
-            env["row"], env["record_no"] = row, number
             if each is not None:
-                env.update(each[at])
+                env = {**common, **each[at]}  # nothing of the row before
+            env["row"], env["record_no"] = row, number
             try:
                 if where is not None and not _condition(where.fill, env):
                     filtered += 1

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,15 @@ class RejectFile:
     there until `keep`; a portion without rejects leaves no file. `first` are some of them, for who says why a portion failed.
     """
 
-    def __init__(self, folder: Path, sync: str, portion: str, name: str) -> None:
+    def __init__(self, folder: Path, sync: str, portion: str, name: str, run: Mapping[str, Any] | None = None) -> None:
+        """`run` is what expressions saw as `run`: who sends a corrected record again maps it with the date that it had."""
         own = re.sub(r"(\.[0-9a-f]{12}\.jsonl)+$", "", name)  # of one that was corrected and sent again
         safe = re.sub(r"[^A-Za-z0-9._-]+", "_", own)[-80:] or "portion"
         digest = hashlib.sha256(portion.encode()).hexdigest()[:12]
         self.path = folder / sync / f"{safe}.{digest}.jsonl"
         self._temporary = self.path.with_name(f".{self.path.name}.tmp")
         self._file: Any = None
+        self._run = None if run is None else dict(run)
         self.first: list[Reject] = []
 
     def add(self, rejects: Iterable[Reject]) -> None:
@@ -43,7 +45,7 @@ class RejectFile:
             if len(self.first) < _FIRST:
                 self.first.append(reject)
             with raise_as(Unavailable, OSError, doing=f"reject file {self.path}"):
-                self._file.write(dump(_line(reject)).encode() + b"\n")
+                self._file.write(dump(_line(reject, self._run)).encode() + b"\n")
 
     def keep(self) -> Path | None:
         """Put the file in its place, durably, before the rows are committed."""
@@ -72,7 +74,7 @@ class RejectFile:
             self._temporary.unlink(missing_ok=True)
 
 
-def _line(reject: Reject) -> dict[str, Any]:
+def _line(reject: Reject, run: dict[str, Any] | None) -> dict[str, Any]:
     line: dict[str, Any] = {
         "record_no": reject.record_no,
         "reason": reject.reason,
@@ -85,4 +87,6 @@ def _line(reject: Reject) -> dict[str, Any]:
         line["row"] = dict(reject.row)
     if reject.seen:
         line["seen"] = dict(reject.seen)
+    if run is not None:
+        line["run"] = run
     return line

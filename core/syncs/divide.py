@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..batch import Portion, Reject, name_of
 from ..errors import DrawbarError, Unavailable
@@ -40,11 +40,12 @@ class Divided(Exception):
 class Alone:
     """The rows of one portion that fail alone: rejects as long as the rules allow some, and then whatever their source says."""
 
-    def __init__(self, rules: RejectRules, size: int, folder: Path, sync: str) -> None:
+    def __init__(self, rules: RejectRules, size: int, folder: Path, sync: str, run: Mapping[str, Any]) -> None:
         self._rules = rules
         self._size = size
         self._folder = folder
         self._sync = sync
+        self._run = run
         self.count = 0
         self.failure: DrawbarError | None = None
 
@@ -61,7 +62,7 @@ class Alone:
             self.failure = self.failure or error
             portion.failed(error, [found])
             return None
-        rejects = RejectFile(self._folder, self._sync, portion.id, name_of(portion))
+        rejects = RejectFile(self._folder, self._sync, portion.id, name_of(portion), self._run)
         rejects.add([found])
         kept = rejects.keep()
         portion.finished()

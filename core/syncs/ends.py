@@ -23,6 +23,7 @@ from .resubmit import CorrectedSource
 from .runs import Held
 from .tool_sink import ToolSink
 from .tool_source import ToolSource
+from .unseen import carried_by
 
 
 @runtime_checkable
@@ -56,7 +57,8 @@ class Ends:
     def source(self, held: Held) -> Source:
         name, from_ = held.name, held.config.from_
         if held.asked.resubmit:
-            return CorrectedSource(self.place.base / held.config.rejects.to / name, held.asked.files)
+            dated = held.asked.date is not None
+            return CorrectedSource(self.place.base / held.config.rejects.to / name, held.asked.files, dated=dated)
         if from_.operation is not None:
             moment = moment_of(held.run_id or held.id, held.asked.date, held.started_at)
             call = self.calls(held, f"{from_.adapter}.{from_.operation}")
@@ -92,7 +94,8 @@ class Ends:
     def sink(self, held: Held) -> Sink:
         name, to = held.name, held.config.to
         if to.operation is not None:
-            return ToolSink(to, self._guard(name), sync=name)
+            unseen = carried_by(held.config, self.landscape.hidden)
+            return ToolSink(to, self._guard(name), sync=name, carried=unseen)
         sink = self.landscape.adapter(to.adapter).sink(held.config.sink_spec(), sync=name)
         if held.asked.dry_run and isinstance(sink, Peeking):
             sink.peek()

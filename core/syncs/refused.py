@@ -10,7 +10,7 @@ from ..batch import Batch, Columns, Naming, Reject, Row, RowRefused, Writing
 from ..mapping import Mapped
 from .tool_sink import Acting
 
-_SEEN = frozenset({"file", "header", "trailer", "message"})
+_SEEN = frozenset({"file", "header", "trailer", "message", "run"})
 
 
 def isolated(

@@ -24,16 +24,18 @@ class CorrectedSource:
 
     one_effect = (True, "a reject file is known by its content: what the target has committed is not loaded again")
 
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+    def __init__(self, folder: Path, names: Sequence[str], *, dated: bool = False) -> None:
+        """`dated`: the run that sends them has a business date of its own; else each keeps that of the run that refused it."""
         found = sorted(path for path in folder.glob("*.jsonl")) if folder.is_dir() else []
         missing = sorted(set(names) - {path.name for path in found})
         if missing:
             raise InputError(f"there is no reject file {missing[0]} in {folder}", reason="not_found", field="files")
         self._paths = [path for path in found if not names or path.name in names]
+        self._dated = dated
 
     def portions(self, cursor: Cursor, *, batch_rows: int) -> Iterator[Portion]:
         for path in self._paths:
-            yield CorrectedFile.of(path, cursor)
+            yield CorrectedFile.of(path, cursor, dated=self._dated)
 
     def total(self, cursor: Cursor) -> int | None:
         return None
@@ -49,12 +51,13 @@ class CorrectedFile:
     name: str
     path: Path
     cursor: Cursor
+    dated: bool = False
 
     @classmethod
-    def of(cls, path: Path, cursor: Cursor) -> CorrectedFile:
+    def of(cls, path: Path, cursor: Cursor, *, dated: bool) -> CorrectedFile:
         with raise_as(Unavailable, OSError, doing=f"reject file {path}"), path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(f"corrected:{path.name}:{digest}", path.name, path, cursor)
+        return cls(f"corrected:{path.name}:{digest}", path.name, path, cursor, dated)
 
     def batches(self, batch_rows: int) -> Iterator[Batch]:
         lines: list[tuple[int, dict[str, Any]]] = []
@@ -63,10 +66,10 @@ class CorrectedFile:
                 if line.strip():
                     lines.append((number, _line(line, self.name, number)))
                 if len(lines) >= batch_rows:
-                    yield _batch(lines)
+                    yield _batch(lines, dated=self.dated)
                     lines = []
         if lines:
-            yield _batch(lines)
+            yield _batch(lines, dated=self.dated)
 
     def finished(self) -> None:
         with raise_as(Unavailable, OSError, doing=f"reject file {self.path}"):
@@ -86,7 +89,7 @@ def _line(text: bytes, name: str, number: int) -> dict[str, Any]:
     return found
 
 
-def _batch(lines: Sequence[tuple[int, Mapping[str, Any]]]) -> Batch:
+def _batch(lines: Sequence[tuple[int, Mapping[str, Any]]], *, dated: bool) -> Batch:
     rows: list[Row] = []
     numbers: list[int] = []
     each: list[Mapping[str, Any]] = []
@@ -97,7 +100,11 @@ def _batch(lines: Sequence[tuple[int, Mapping[str, Any]]]) -> Batch:
         if isinstance(row, Mapping):
             rows.append(row)
             numbers.append(number)
-            each.append(line.get("seen") or {})
+            seen = {
+                "run": line.get("run"),
+                **(line.get("seen") or {}),
+            }  # of one that was refused again: the first run's
+            each.append({name: value for name, value in seen.items() if value and not (dated and name == "run")})
         else:
             reason = "it has no row: correct the record in its file, or write the row"
             rejects.append(Reject(number, reason, raw))

@@ -52,6 +52,8 @@ from .writes import Fanning
 
 log = structlog.get_logger("drawbar.sync")
 _BEAT_S = 0.2
+_ROWS_IN_HAND = 1000
+"""More rows at once that are no columns take 30 MB more, and more time: the collector of garbage looks at all of them."""
 _SAID_REJECTS = 5
 _SAID_ROWS = 5
 
@@ -127,7 +129,7 @@ class Carrier:
     ) -> tuple[list[Done], DrawbarError | None]:
         """Carry a portion in ever smaller parts until those that are to blame stand alone."""
         size = first.portion.size  # type: ignore[attr-defined]  # it is divisible
-        alone = Alone(self.config.rejects, size, self.base / self.config.rejects.to, self.name)
+        alone = Alone(self.config.rejects, size, self.base / self.config.rejects.to, self.name, self.moment)
         dones: list[Done] = []
         left: list[Portion | Divided] = [first]
         while left:
@@ -202,7 +204,7 @@ class Carrier:
             if not self.dry_run:
                 portion.finished()
             return Done(portion.id, name, Counts(), again=True)
-        rejects = RejectFile(self.base / self.config.rejects.to, self.name, portion.id, name)
+        rejects = RejectFile(self.base / self.config.rejects.to, self.name, portion.id, name, self.moment)
         balance = self._balance()
         parked: list[str] = []
         first: list[Row] = []
@@ -288,7 +290,8 @@ class Carrier:
         counts = Counts()
         limit = self.config.rejects.max_count
         mapper = self._mapper()
-        for batch in ahead(self._batches(portion)):
+        looks = not self._is_plain or isinstance(writing, Pouring)
+        for batch in ahead(self._batches(portion, looks=looks)):
             self._look()
             read = len(batch.rows) + len(batch.rejects)
             mapped = self._mapped(mapper, batch, portion)
@@ -363,9 +366,12 @@ class Carrier:
             return None
         return Counts(counts.read, written.rows, counts.rejected, counts.filtered)
 
-    def _batches(self, portion: Portion) -> Iterator[Batch]:
-        """Read a portion, each row with what it is given from elsewhere."""
-        batches = portion.batches(self.config.batch_rows)
+    def _batches(self, portion: Portion, *, looks: bool = False) -> Iterator[Batch]:
+        """Read a portion, each row with what it is given from elsewhere; `looks` says that single rows are looked at."""
+        rows = self.config.batch_rows
+        if looks or getattr(portion, "by_row", False):
+            rows = min(rows, _ROWS_IN_HAND)
+        batches = portion.batches(rows)
         if self.enriching is None:
             return batches
         return (self.enriching.enrich(batch, self.moment) for batch in batches)

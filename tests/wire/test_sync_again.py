@@ -50,6 +50,11 @@ syncs:
     to: {{ adapter: house, table: orders, mode: replace }}
     on_drift: add_column
     totals: [ {{ sum: amount }} ]
+  dated:
+    from: {{ adapter: drop, feed: orders }}
+    to: {{ adapter: house, table: orders, mode: upsert }}
+    map: {{ id: "${{{{ row.id }}}}", name: "${{{{ string(run.date) }}}}" }}
+    rejects: {{ max_count: 3 }}
   lenient:
     from: {{ adapter: drop, feed: orders }}
     to: {{ adapter: house, table: orders, mode: insert }}
@@ -412,6 +417,26 @@ def test_corrected_rejects_are_sent_again(night: Callable[..., Any]) -> None:
     assert rows(night.house, "select id, name from orders order by id") == [(n, "a.csv") for n in range(1, 6)]
     assert (path.parent / "sent" / path.name).exists()
     assert night("resubmit", "lenient", code=5)["status"] == "nothing"
+
+
+def test_a_corrected_record_keeps_the_business_date_of_the_run_that_refused_it(night: Callable[..., Any]) -> None:
+    def correct(numbers: list[int]) -> None:
+        [path] = (night.folder / "rejects/dated").glob("*.jsonl")
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        said = [{**line, "row": {"id": number}} for line, number in zip(lines, numbers, strict=True)]
+        path.write_text("".join(f"{json.dumps(one)}\n" for one in said) + '{"row": {"id": 9}}\n' * (len(numbers) == 2))
+
+    (night.folder / "inbox" / "a.csv").write_text("id\n1\nx\ny\n")
+    night("sync", "dated", "--date", "2026-01-31")
+    correct([2, 4_000_000_000])
+    again = night("resubmit", "dated")
+    assert (again["written"], again["rejected"]) == (2, 1)
+    correct([3])
+    night("resubmit", "dated")
+
+    found = dict(rows(night.house, "select id, name from orders"))
+    assert [found[n] for n in (1, 2, 3)] == ["2026-01-31"] * 3
+    assert found[9] == again["date"]  # a line that a person made belongs to no earlier run
 
 
 def test_a_snapshot_takes_rows_without_a_stamp_goes_on_where_it_was_cut_off_and_ends_in_changes(
