@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import structlog
 from structlog.testing import capture_logs
 from syncing import Night, carry_once, execute, rows
 
@@ -29,6 +30,15 @@ where t.relname = 'dst' order by 1
 NUMBERS = (
     "select indexrelid::regclass::text, indexrelid::bigint from pg_index where indrelid = 'dst'::regclass order by 1"
 )
+
+
+@pytest.fixture(autouse=True)
+def logging() -> Iterator[None]:
+    """Log as it comes, whatever a test before has left."""
+    before = structlog.get_config()
+    structlog.reset_defaults()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture
