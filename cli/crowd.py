@@ -38,7 +38,8 @@ _USAGE = 2
 @dataclass(frozen=True, slots=True)
 class Part:
     """
-    What a child is told: the sockets of the port, its end of the line to its parent, the file of who starts, its place.
+    What a child is told: the sockets of the port, its end of the line to its parent, the file of who starts, its place, and
+    the lines by which each place is handed connections.
 
     The file stands in a folder of all children of a parent.
     """
@@ -47,13 +48,14 @@ class Part:
     line: int
     starter: str
     place: int = 0
+    doors: Sequence[tuple[int, int]] = ()
 
     @classmethod
     def read(cls, said: str) -> Part:
         return cls(*json.loads(said))
 
     def spelled(self) -> str:
-        return json.dumps([self.sockets, self.line, self.starter, self.place])
+        return json.dumps([self.sockets, self.line, self.starter, self.place, self.doors])
 
     def ready(self) -> None:
         """Tell the parent that we answer."""
@@ -111,6 +113,7 @@ class Crowd:
         self, count: int, sockets: Sequence[socket.socket], command: Sequence[str], ready: Callable[[], None]
     ) -> None:
         self._sockets = [one.fileno() for one in sockets]
+        self._ends = [socket.socketpair() for _ in range(count)]
         self._command = command
         self._ready = ready
         self._said = False
@@ -159,10 +162,11 @@ class Crowd:
 
     def _born(self, place: int) -> _Child:
         ours, theirs = socket.socketpair()
-        part = Part(self._sockets, theirs.fileno(), str(Path(self._folder.name) / "starter"), place)
+        doors = [(read.fileno(), write.fileno()) for read, write in self._ends]
+        part = Part(self._sockets, theirs.fileno(), str(Path(self._folder.name) / "starter"), place, doors)
         process = subprocess.Popen(
             [sys.executable, "-m", "drawbar", *self._command, "--part", part.spelled()],
-            pass_fds=[*self._sockets, theirs.fileno()],
+            pass_fds=[*self._sockets, theirs.fileno(), *(fd for door in doors for fd in door)],
         )
         theirs.close()
         return _Child(process, ours, time.monotonic())

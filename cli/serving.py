@@ -140,7 +140,7 @@ def _serve_part(
             ready=ready,
             opened=[socket.socket(fileno=fd) for fd in part.sockets],
             shared=shared,
-            fellows=Fellows(Path(part.starter).parent / "connections", part.place),
+            fellows=Fellows(Path(part.starter).parent / "connections", part.place, part.doors),
         )
     finally:
         numbers.stop()

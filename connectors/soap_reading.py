@@ -19,6 +19,8 @@ _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*\r\n", re.IGNORE
 class Reading:
     """A request that has left. `step` never waits; whatever is not usual is for `rest`, which reads as every call does."""
 
+    until = None
+
     def __init__(self, http: Http, wire: Wire, url: Url, read: Callable[[Url, Answer], Any]) -> None:
         self._http = http
         self._wire = wire

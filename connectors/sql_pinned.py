@@ -262,13 +262,16 @@ class PinnedReading:
         self._answer = answer
         self._otherwise = otherwise
         self._taken = _Taken(pin, known, asked)
-        self._until = time.monotonic() + left_s + _GRACE_S
+        now = time.monotonic()
+        self._until = now + left_s + _GRACE_S
+        self._known = known
         self._error: Exception | None = None
         self._ended = False
         self._turns = 0
         self._state: Stand = "waits"
+        self.until = now + _GRACE_S if pin.is_rested else None
         try:
-            if not pin.ask(known):
+            if not (pin.ask(known) if self.until is None else pin.wake()):
                 self._state = "rest"
         except Exception as error:  # a thread sees to it
             self._error, self._state = error, "rest"
@@ -288,6 +291,8 @@ class PinnedReading:
 
     def rest(self) -> Any:
         try:
+            if self.until is not None and self._error is None:
+                raise TimeoutError("it rested, and says nothing any more")
             if self._error is None and not self._ended:
                 with watching(self.fileno, self._until - time.monotonic()):
                     wait(self._taken.all(), self.fileno, _WAKE_S)
@@ -302,6 +307,8 @@ class PinnedReading:
         """Take what has come, as far as that is little."""
         line, taken = self._pin.line, self._taken
         line.consume_input()
+        if self.until is not None:
+            return self._woken()
         self._turns += 1
         if self._turns > _LIGHT_TURNS:  # a long value, of which there may be more than is wanted
             return "rest"
@@ -317,6 +324,17 @@ class PinnedReading:
             if taken.take(result):
                 self._ended = True
                 return "ended"
+        return "waits"
+
+    def _woken(self) -> Stand:
+        """Ask a connection that rested once it has shown that somebody is at its other end."""
+        pin = self._pin
+        while not pin.line.is_busy():
+            if (result := pin.line.get_result()) is None:
+                self.until = None
+                return "waits" if pin.ask(self._known) else "rest"
+            if (failed := pin.error(result)) is not None:
+                raise failed
         return "waits"
 
 
@@ -370,7 +388,7 @@ class _Pin:
         self._line.close()
 
     def read(self, asked: PinnedRead, values: Sequence[Any]) -> Rows:
-        if time.monotonic() - self._used > _IDLE_S:
+        if self.is_rested:
             with watching(self.fileno, _GRACE_S):
                 self.line.send_query(b"")
                 self._results()
@@ -382,10 +400,19 @@ class _Pin:
         return taken.found
 
     def knows(self, asked: PinnedRead, values: Sequence[Any]) -> _Known | None:
-        """Tell how it knows the statement; None where it was not used just now, or does not."""
-        if time.monotonic() - self._used > _IDLE_S:
-            return None
+        """Tell how it knows the statement; None where it does not."""
         return self._known.get((asked.number, self._dumped(values)))
+
+    @property
+    def is_rested(self) -> bool:
+        """Tell that it was not used just now: whatever is between may have forgotten it by now, and say nothing."""
+        return time.monotonic() - self._used > _IDLE_S
+
+    def wake(self) -> bool:
+        """Send what only asks for an answer; False where some of it waits until the socket takes it."""
+        self.is_clear = False
+        self.line.send_query(b"")
+        return not self.line.flush()
 
     def ask(self, known: _Known) -> bool:
         """Send the statement with the values that `knows` was given; False where some of it waits until the socket takes it."""

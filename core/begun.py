@@ -39,8 +39,7 @@ class Begun:
         self._asker = asker
         self._call_id = new_id()
         self._began = time.perf_counter()
-        self.until = time.monotonic() + prepared.tool.timeout_s
-        """When its time is over, on the monotonic clock."""
+        self._until = time.monotonic() + prepared.tool.timeout_s
         self.later: list[Callable[[], None]] | None = None
         """Takes what counts and notes it, for when its answer has left; None: that is done before."""
         self._reading: Reading | None = None
@@ -51,6 +50,12 @@ class Begun:
     def fileno(self) -> int | None:
         """Give the descriptor that can be read when there is more; None where all of it is for `rest`."""
         return None if self._reading is None else self._reading.fileno
+
+    @property
+    def until(self) -> float:
+        """Say when its time is over, or that of what it waits for now, on the monotonic clock."""
+        own = None if self._reading is None else self._reading.until
+        return self._until if own is None else min(self._until, own)
 
     def step(self) -> State:
         """Go on as far as that goes without waiting."""
@@ -78,7 +83,7 @@ class Begun:
             outcome = self._outcome(self._reading.rest)
         finally:
             self._free()
-        left_s = self.until - time.monotonic()
+        left_s = self._until - time.monotonic()
         if outcome.error is not None and isinstance(outcome.raised(), Unavailable) and left_s > _AGAIN_S:
             return self._shown(
                 self._guard.call(self._prepared, call_id=self._call_id, timeout_s=left_s, asker=self._asker)
@@ -95,7 +100,7 @@ class Begun:
             call = Call(
                 self._call_id,
                 caller.name,
-                self.until,
+                self._until,
                 leaving=asker.leaving,
                 progress=asker.progress,
                 claims=caller.claims,

@@ -89,6 +89,10 @@ class Door:
         found = self._remembered.get(digest)
         return found[1] if found is not None and found[0] > time.monotonic() else None
 
+    def was_known(self, digest: str) -> bool:
+        """Tell whether such credentials were let in before, and nothing has shut them out since: `renew` may know them again."""
+        return digest in self._remembered
+
     def renews(self, digest: str) -> bool:
         """Tell, once, that what is remembered will soon be forgotten: time for `renew`."""
         found = self._remembered.get(digest)

@@ -30,7 +30,8 @@ SLICE_S = 0.1
 _MARGIN_S = 0.5
 _RENEW_S = 1.5
 _TICK_S = 0.1
-_IDLE_S = 1.0
+_IDLE_S = 5.0
+"""After so long without a call all is given back; before, to who wants it, a beat after it asked."""
 _TURN_S = 1.0
 _LOOK_S = 0.05
 _LONGEST_LOOK_S = 0.4

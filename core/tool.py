@@ -77,6 +77,10 @@ class Reading(Protocol):
     def fileno(self) -> int:
         """Give the descriptor that can be read when there is more."""
 
+    @property
+    def until(self) -> float | None:
+        """Say when it is for `rest` where it said nothing, on the monotonic clock; None: when the call's time is over."""
+
     def step(self) -> Literal["waits", "ended", "rest"]:
         """Go on without waiting: there will be more to read; all is there; or the rest is long, and for a thread."""
 

@@ -34,9 +34,9 @@ class Ears(Generic[Call]):
         """Tell whether nothing can be heard: this is not Linux, or `also` failed."""
         return self._epoll is None
 
-    def __bool__(self) -> bool:
-        """Tell whether a call is under way."""
-        return bool(self._calls)
+    def __len__(self) -> int:
+        """Tell how many calls are under way."""
+        return len(self._calls)
 
     def fileno(self) -> int:
         assert self._epoll is not None

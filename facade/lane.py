@@ -33,7 +33,7 @@ from .mcp.waiting import Waiting
 from .mcp.wire import Refused, question_of
 from .outgoing import ALWAYS, HSTS, JSON, Header
 from .threads import Threads
-from .turns import Turns
+from .turns import Turn, Turns
 
 if TYPE_CHECKING:
     from ..app import App
@@ -95,7 +95,7 @@ class Passage:
     """One request under way."""
 
     __slots__ = (
-        *("began", "caller", "context", "errand", "find_crew", "head", "known_as", "line", "more", "waiting"),
+        *("began", "caller", "context", "errand", "find_crew", "head", "known_as", "line", "more", "turn", "waiting"),
         *("disconnected", "keep_alive", "message_event", "response_complete"),
     )
 
@@ -111,6 +111,8 @@ class Passage:
         self.known_as = known_as
         self.caller = caller
         self.more = b""
+        self.turn: Turn | None = None
+        """Of the system that it calls, where the loop follows its calls."""
         self.waiting: Waiting | None = None
         self.began = time.perf_counter()
         self.context = contextvars.copy_context()
@@ -138,6 +140,7 @@ class Lane:
         self._heads: dict[Any, Head | None] = {}
         self._learned: dict[tuple[bytes, int, str | None], Head] = {}
         self._looks = False
+        self._resting: dict[str, list[Callable[[], None]]] = {}
         self._turns = Turns(self, app.direct, threads)
 
     def head(self, url: bytes, headers: list[Header], peer: str | None) -> Head | None:
@@ -196,6 +199,35 @@ class Lane:
             fixed=spelled([*([HSTS] if behind_tls else []), *ALWAYS]) + b"\r\n",
             mcp=single(headers.items()),
         )
+
+    def rests(self, head: Head, then: Callable[[], None]) -> bool:
+        """
+        Have `then` called when it is known again who calls and what is held; False where it is known, or never was.
+
+        After a moment's rest many come at once: one look is enough for all of them.
+        """
+        door, holds = self._app.door, self._app.guard.holds
+        if (door.known(head.shown) is not None and holds.is_known) or not door.was_known(head.shown):
+            return False
+        resting = self._resting.setdefault(head.shown, [])
+        resting.append(then)
+        if len(resting) == 1:
+            self._crew().give(
+                partial(self._look, head.credentials), partial(self._known, head.shown), contextvars.Context()
+            )
+        return True
+
+    def puts_off(self, turn: Turn, then: Callable[[], None]) -> bool:
+        """Have `then` called in its turn of the loop, where a crowd calls a system and others are called too."""
+        return self._turns.puts_off(turn, then)
+
+    def _look(self, credentials: Credentials) -> None:
+        self._app.door.renew(credentials)
+        self._app.guard.holds.live()
+
+    def _known(self, shown: str, result: object, error: BaseException | None) -> None:
+        for then in self._resting.pop(shown):
+            then()
 
     def take(self, line: Line, head: Head, headers: Sequence[Header], body: bytes) -> Passage | None:
         """Begin to answer a request, and tell its line; None, and nothing was done, where the long way is to be gone."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
     from .lane import Head, Lane, Passage
+    from .turns import Turn
 
 HEAD_TIMEOUT_S = 15.0
 HEAD_LIMIT_BYTES = 65_536
@@ -40,6 +42,9 @@ class Patient(HttpToolsProtocol):
     _between = True
     _whole = b""
     _rests_since = _NEVER
+    _is_held = False
+    _ends = False
+    _turn: Turn | None = None
 
     def __init__(self, *said: Any, lane: Lane | None = None, **named: Any) -> None:
         """`lane` is the short way for what is usual; without one all goes through the application."""
@@ -51,8 +56,10 @@ class Patient(HttpToolsProtocol):
         self._wait()
 
     def data_received(self, data: bytes) -> None:
-        if self._between and self._takes_known(data):
-            return
+        if not (self._between and self._takes_known(data)):
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
         self._whole = data if self._between else b""
         super().data_received(data)
         if self._head is not None and self._held_until is None:
@@ -120,14 +127,22 @@ class Patient(HttpToolsProtocol):
         self._let_go()
         self.cycle = self._passage  # type: ignore[assignment]  # what is asked of it, it has
 
-    def _takes_known(self, data: bytes) -> bool:
+    def _takes_known(self, data: bytes, *, rests: bool = True) -> bool:
         """Take a request that came whole, under a head that the parser has read before, letter by letter the same."""
         lane, cycle = self._lane, self.cycle
         if lane is None or (cycle is not None and not cycle.response_complete) or self.transport.is_closing():
             return False
         end = data.find(b"\r\n\r\n") + 4
         head = lane.learned(data[:end], len(data) - end, self.client[0] if self.client else None)
-        passage = None if head is None else lane.take(self, head, (), data[end:])
+        if head is None:
+            return False
+        go_on = partial(self._go_on, data)
+        if rests and ((self._turn is not None and lane.puts_off(self._turn, go_on)) or lane.rests(head, go_on)):
+            self._forget()
+            self._is_held = True
+            self.flow.pause_reading()
+            return True
+        passage = lane.take(self, head, (), data[end:])
         if passage is None:
             return False
         self._forget()
@@ -135,11 +150,29 @@ class Patient(HttpToolsProtocol):
         self.cycle = passage  # type: ignore[assignment]  # what is asked of it, it has
         return True
 
+    def _go_on(self, data: bytes) -> None:
+        """Hear that a request may be looked at that was held."""
+        self._is_held = False
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if not self._takes_known(data, rests=False):
+            self._parse(data)
+        if self._ends:
+            super().shutdown()
+
+    def shutdown(self) -> None:
+        """End the line when it has answered; what is held has begun too."""
+        self._ends = self._is_held
+        if not self._is_held:
+            super().shutdown()
+
     def replied(self, answer: bytes) -> None:
         """Write the answer to a request that went the short way."""
         passage, self._passage = self._passage, None
         assert passage is not None
         passage.response_complete = True
+        self._turn = passage.turn
         if passage.disconnected or self.transport.is_closing():
             return
         if passage.keep_alive:
@@ -160,7 +193,7 @@ class Patient(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close a line that rests for too long: after an answer of the short way nobody sets the clock anew."""
         self.timeout_keep_alive_task = None
-        if self._passage is not None:
+        if self._passage is not None or self._is_held:
             return
         left_s = self._rests_since + self.timeout_keep_alive - self.loop.time()
         if left_s > 0:

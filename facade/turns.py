@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import time
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,13 @@ _WAY_S = 0.00005
 """A pause in which a thread has the interpreter; it keeps it until its work is done, or for a switch."""
 _WAYS = 4
 """So many pauses for a thread that was given work: its system may let it wait."""
+_CROWD = 16
+"""So many calls of one system are a crowd: while others are called, the loop goes on with one of them at a time."""
+_WORK_S = 0.0005
+"""The loop works so long for a crowd before it rests."""
 
 
-class _Turn:
+class Turn:
     """Of one system: the calls that are under way, and who waits for a place, since when; the loop hears each in its turn."""
 
     __slots__ = ("asks", "begun", "ears", "looks", "share", "ticks", "waiting")
@@ -53,13 +58,15 @@ class Turns:
         self._lane = lane
         self._direct = direct
         self._threads = threads
-        self._systems: dict[str, _Turn] = {}
+        self._systems: dict[str, Turn] = {}
         self._called = ""
         self._beside_until = 0.0
         self._away = 0
         """So many calls are at threads."""
         self._ways = 0
         self._makes_way = False
+        self._put_off: deque[Callable[[], None]] = deque()
+        self._rested_at = 0.0
 
     def left(self) -> None:
         """Hear that a call was given to a thread."""
@@ -69,6 +76,46 @@ class Turns:
     def back(self) -> None:
         """Hear that a thread ended a call."""
         self._away -= 1
+
+    def puts_off(self, turn: Turn, then: Callable[[], None]) -> bool:
+        """
+        Have a request wait for its turn of the loop, of a line that called this system, where a crowd does.
+
+        Those who are answered in the same moment ask again in the same moment, and who calls another system behind them would
+        be read when all of theirs have begun.
+        """
+        if not self._is_crowd(turn):
+            return False
+        self._put_off.append(then)
+        if len(self._put_off) == 1:
+            asyncio.get_running_loop().call_soon(self._take_put_off)
+        return True
+
+    def _take_put_off(self) -> None:
+        """Go on with one that was put off."""
+        self._make_way()
+        self._rest()
+        try:
+            self._put_off[0]()
+        finally:
+            self._put_off.popleft()
+            if self._put_off:
+                asyncio.get_running_loop().call_soon(self._take_put_off)
+
+    def _is_crowd(self, turn: Turn) -> bool:
+        """Tell whether a crowd calls this system while others are called."""
+        return len(turn.ears) + len(turn.waiting) >= _CROWD and time.monotonic() < self._beside_until
+
+    def _rest(self) -> None:
+        """
+        Leave the core to whoever waits for it, where the loop has worked for long.
+
+        The kernel would leave it to the loop for up to 4 ms more, and those who wait call other systems, or answer for them.
+        """
+        worked_s = time.thread_time()
+        if worked_s - self._rested_at > _WORK_S:
+            time.sleep(_WAY_S)
+            self._rested_at = worked_s
 
     def take(self, passage: Passage) -> bool:
         """Take a call that needs no thread; False where it needs one."""
@@ -83,6 +130,7 @@ class Turns:
         turn = self._systems.get(system) or self._met(system)
         if turn.ears.are_deaf:
             return False
+        passage.turn = turn
         if standing and not turn.waiting and turn.begun < self._at_once():
             if turn.begun == 0:
                 asyncio.get_running_loop().call_soon(self._go_on, turn)
@@ -96,8 +144,8 @@ class Turns:
             asyncio.get_running_loop().call_later(TICK_S, self._tick, turn)
         return True
 
-    def _met(self, system: str) -> _Turn:
-        turn = self._systems[system] = _Turn()
+    def _met(self, system: str) -> Turn:
+        turn = self._systems[system] = Turn()
         if not turn.ears.are_deaf:
             asyncio.get_running_loop().add_reader(turn.ears, self._hear, turn)
         return turn
@@ -106,16 +154,18 @@ class Turns:
         """Say how many calls of one system go on before the loop hears others."""
         return AT_ONCE_BESIDE if time.monotonic() < self._beside_until else AT_ONCE
 
-    def _ask(self, turn: _Turn, passage: Passage) -> None:
+    def _ask(self, turn: Turn, passage: Passage) -> None:
         """Have a thread ask the other processes for places, where there are too few for those that wait."""
         share = turn.share = self._direct.share(passage.errand.tool or "")
         if share.lacks(len(turn.waiting)) and not turn.asks:
             turn.asks = True
             passage.crew.give(share.ask, partial(self._asked, turn), contextvars.Context())
 
-    def _asked(self, turn: _Turn, result: object, error: BaseException | None) -> None:
+    def _asked(self, turn: Turn, result: object, error: BaseException | None) -> None:
         turn.asks = False
         self._serve(turn)
+        if turn.waiting:
+            self._ask(turn, turn.waiting[0][1])
 
     def _make_way(self) -> None:
         """
@@ -135,7 +185,7 @@ class Turns:
         finally:
             self._makes_way = False
 
-    def _begin(self, passage: Passage, turn: _Turn) -> None:
+    def _begin(self, passage: Passage, turn: Turn) -> None:
         errand = passage.errand
         begun = passage.context.run(errand.begin)
         if begun is None:
@@ -150,19 +200,23 @@ class Turns:
                 asyncio.get_running_loop().call_later(LOOK_S, self._look, turn)
             turn.ears.listen(fileno, (passage, begun), begun.until)
 
-    def _hear(self, turn: _Turn) -> None:
-        for fileno, call in turn.ears.heard(0, self._at_once()):
+    def _hear(self, turn: Turn) -> None:
+        most = self._at_once()
+        if self._is_crowd(turn):
+            most = 1
+            self._rest()
+        for fileno, call in turn.ears.heard(0, most):
             if call is not None:
                 self._heard(fileno, turn, *call)
 
-    def _look(self, turn: _Turn) -> None:
+    def _look(self, turn: Turn) -> None:
         """Hear whose time is over, as long as a call is under way."""
         self._hear(turn)
         turn.looks = bool(turn.ears)
         if turn.looks:
             asyncio.get_running_loop().call_later(LOOK_S, self._look, turn)
 
-    def _heard(self, fileno: int, turn: _Turn, passage: Passage, begun: Begun) -> None:
+    def _heard(self, fileno: int, turn: Turn, passage: Passage, begun: Begun) -> None:
         """Go on with a call whose line has something to say."""
         self._make_way()
         state = begun.step()
@@ -177,13 +231,13 @@ class Turns:
         if turn.waiting:
             self._serve(turn, 1)
 
-    def _go_on(self, turn: _Turn) -> None:
+    def _go_on(self, turn: Turn) -> None:
         """Go on with those that wait for a turn of the loop."""
         turn.begun = 0
         if turn.waiting:
             self._serve(turn)
 
-    def _serve(self, turn: _Turn, most: int | None = None) -> None:
+    def _serve(self, turn: Turn, most: int | None = None) -> None:
         """Begin what there is a place for, so many at most; more when the loop has had a turn."""
         for _ in range(min(most or self._at_once(), len(turn.waiting))):
             self._make_way()
@@ -203,7 +257,7 @@ class Turns:
                 asyncio.get_running_loop().call_soon(self._go_on, turn)
             turn.begun = AT_ONCE
 
-    def _tick(self, turn: _Turn) -> None:
+    def _tick(self, turn: Turn) -> None:
         """See to those that wait, whatever becomes of those that run."""
         self._serve(turn)
         if turn.waiting:

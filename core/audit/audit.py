@@ -42,8 +42,10 @@ KEPT = 20_000
 _BEAT_S = 0.5
 _LOOKS_S = 5.0
 _BLOCK = 400
-_AT_ONCE = 20
-"""Entries that are signed before whoever answers calls has a turn: the interpreter would take it only every few milliseconds."""
+_BLOCKS = 5
+"""So many are written in one unit: each time it waits for the disk, who answers calls has to take the interpreter back."""
+_AT_ONCE_S = 0.002
+"""So long entries are signed before whoever answers calls has a turn."""
 _BREATH_S = 0.0002
 _LEFT_S = 60.0
 _LONGEST_TEXT = 2000
@@ -184,6 +186,10 @@ class Audit:
         stored.add_linked(conn, row, chain=self._origin, no=last + 1, link=link)
         self._last, self._last_at = (last + row["entries"], link), undone
 
+    def _add_all(self, conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        for row in rows:
+            self._add(conn, row)
+
     def _end(self, conn: Connection) -> tuple[int, str]:
         """Give the last entry of this process's chain and its link: never one before an end that was signed."""
         found = stored.last(conn, self._origin)
@@ -221,9 +227,11 @@ class Audit:
         signer, block = self.signer, new_id()
         entries: list[Any] = []
         payloads: list[str] = []
+        until = time.perf_counter() + _AT_ONCE_S
         for number, one in enumerate(waiting):
-            if number % _AT_ONCE == _AT_ONCE - 1:
+            if time.perf_counter() > until:
                 time.sleep(_BREATH_S)
+                until = time.perf_counter() + _AT_ONCE_S
             text = self._text(one[9], one[10])
             payloads.append(text)
             entries.append((*one[:9], signer.payload(block, number, text)))
@@ -292,15 +300,15 @@ class Audit:
     def _flush(self) -> None:
         while self._waiting or self._lost:
             lost = self._lost
-            taken = [self._waiting.popleft() for _ in range(min(_BLOCK, len(self._waiting)))]
+            taken = [self._waiting.popleft() for _ in range(min(_BLOCK * _BLOCKS, len(self._waiting)))]
             if lost:
                 about: Waiting = (
                     self._clock(), "audit", "drawbar", "lost", None, "dropped", None, None, None, {"entries": lost}, (),
                 )  # fmt: skip
                 taken.append(about)
-            row = self._signed(taken)
+            rows = [self._signed(taken[at : at + _BLOCK]) for at in range(0, len(taken), _BLOCK)]
             try:
-                self._journal.write(lambda conn, row=row: self._add(conn, row))  # type: ignore[misc]  # mypy cannot see through the default
+                self._journal.write(partial(self._add_all, rows=rows))
             except DrawbarError:
                 self._waiting.extendleft(reversed(taken[: len(taken) - bool(lost)]))
                 raise

@@ -1,10 +1,12 @@
 """Connections of one port are shared out evenly among its processes."""
 
 import asyncio
+import os
 import socket
 
 import pytest
 
+from drawbar.facade import fellows
 from drawbar.facade.fellows import Fellows, Reception
 
 WAITING = 40
@@ -13,9 +15,9 @@ WAITING = 40
 class Process:
     """Takes connections as one process of a port does."""
 
-    def __init__(self, port, file, place):
+    def __init__(self, port, fellows):
         self.open = set()
-        self.fellows = Fellows(file, place)
+        self.fellows = fellows
         self.port = port.dup()  # as a process inherits it
         self.reception = Reception([self.port], self._line, self.fellows, lambda: len(self.open))
 
@@ -38,6 +40,17 @@ class Process:
 
 
 @pytest.fixture
+def fellow(tmp_path):
+    """Give what makes the fellows of a place; each has ends of its own of the lines, as a process inherits them."""
+    pairs = [socket.socketpair() for _ in range(3)]
+    doors = [tuple(end.fileno() for end in pair) for pair in pairs]
+    yield lambda place: Fellows(tmp_path / "connections", place, [tuple(map(os.dup, door)) for door in doors])
+    for pair in pairs:
+        for end in pair:
+            end.close()
+
+
+@pytest.fixture
 def port():
     with socket.create_server(("127.0.0.1", 0), backlog=WAITING) as one:
         one.setblocking(False)
@@ -56,33 +69,30 @@ async def _shared_out(processes, count):
     return [len(one.open) for one in processes]
 
 
-def test_each_process_has_its_part_of_the_connections(port, tmp_path):
-    """A machine that stands still for longer than one waits for the other moves one now and then; by chance 10 or 11 of 80 move."""
-
+def test_each_process_has_its_part_of_the_connections(port, fellow):
     async def scenario():
-        processes = [Process(port, tmp_path / "connections", place) for place in range(2)]
-        moved = 0
+        processes = [Process(port, fellow(place)) for place in range(2)]
         for _ in range(10):
-            lines = await _opened(port, 8)
-            first, second = await _shared_out(processes, 8)
-            assert first + second == 8
-            moved += abs(first - 4)
+            lines = await _opened(port, WAITING)
+            assert await _shared_out(processes, WAITING) == [WAITING / 2, WAITING / 2]
             for _, writer in lines:
                 writer.close()
             assert await _shared_out(processes, 0) == [0, 0]
         for one in processes:
             one.close()
-        assert moved <= 4
 
     asyncio.run(scenario())
 
 
-def test_one_that_died_or_takes_no_more_leaves_all_to_the_others(port, tmp_path):
+def test_one_that_died_or_takes_no_more_leaves_all_to_the_others(port, fellow, monkeypatch):
     async def scenario():
-        Fellows(tmp_path / "connections", 1).tell(1)  # it died with one connection
-        left, leaves = (Process(port, tmp_path / "connections", place) for place in (0, 2))
+        left, leaves = (Process(port, fellow(place)) for place in (0, 2))
         leaves.close()
+        fellow(1).tell(0)  # it died a moment ago, without a connection
         lines = await _opened(port, 10)
+        assert sum(await _shared_out([left], 5)) == 5
+        monkeypatch.setattr(fellows, "_ALIVE_S", 0)  # half a second later
+        left.reception.tick()
         assert await _shared_out([left, leaves], len(lines)) == [10, 0]
         left.close()
 
