@@ -1,9 +1,10 @@
 """
 Callers in a process of their own, lean enough that what they cost hides nothing: the same for every contestant.
 
-Each has one call open at a time. `_callers.py http URL KEY BODY EXPECTED` sends `BODY` to a server, `_callers.py stdio BODY
-EXPECTED COMMAND...` to a process that they start; a `0000` in it becomes a number of four digits, `0009` the number of the
-call. A round is `CALLS CALLERS PAUSE_MS`, its answer as `_lines.Round`, or null after a wrong answer.
+Each has one call open at a time. `_callers.py http URL KEY BODY EXPECTED` sends `BODY` to a server, and `crowd` in place of
+`http` leaves the cores to others first; `_callers.py stdio BODY EXPECTED COMMAND...` sends it to a process that they start. A
+`0000` in it becomes a number of four digits, `0009` the number of the call. A round is `CALLS CALLERS PAUSE_MS`, its answer as
+`_lines.Round`, or null after a wrong answer.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import uvloop
-from _lines import Round, answer
+from _lines import Round, answer, stand_back
 
 KEYS = 1000
 _FIRST_KEY = 1000
@@ -174,4 +175,6 @@ def over_stdio(template: str, expected: str, *command: str) -> Callable[[int, in
 
 
 if __name__ == "__main__":
-    answer({"http": over_http, "stdio": over_stdio}[sys.argv[1]](*sys.argv[2:]))
+    if sys.argv[1] == "crowd":
+        stand_back()
+    answer({"http": over_http, "crowd": over_http, "stdio": over_stdio}[sys.argv[1]](*sys.argv[2:]))

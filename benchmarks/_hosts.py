@@ -13,11 +13,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
+
+from _lines import stand_back
 
 ROOT = Path(__file__).resolve().parent.parent
 _ANSWER = (
@@ -28,6 +29,7 @@ _FOUND = (
     '<FindInvoiceResponse xmlns="urn:drawbar:billing"><invoices><id>INV-7</id><orderId>7</orderId><amount>10.00</amount>'
     "<status>OPEN</status></invoices></FindInvoiceResponse>"
 )
+_LATE_S = 1.0
 _ROWS = 5000
 _INVOICE = "<invoices><id>INV-%d</id><orderId>%d</orderId><amount>%d.50</amount><status>OPEN</status></invoices>"
 _MANY = (
@@ -57,34 +59,61 @@ def host(name: str) -> Iterator[dict[str, Any]]:
 
 
 def _soap() -> None:
-    asyncio.run(_serve_soap(0, "a host that answers at once"))
+    asyncio.run(_serve(asyncio.start_server(_answer, "127.0.0.1", 0, backlog=1000), "a host that answers at once"))
 
 
 def _slow() -> None:
-    asyncio.run(_serve_soap(1, "a host that answers after a second"))
+    import uvloop
+
+    stand_back()
+    loop = uvloop.new_event_loop()
+    late = loop.create_server(_Late, "127.0.0.1", 0, backlog=1000)
+    loop.run_until_complete(_serve(late, "a host that answers after a second"))
 
 
-async def _serve_soap(delay_s: float, name: str) -> None:
-    server = await asyncio.start_server(partial(_answer, delay_s), "127.0.0.1", 0, backlog=1000)
+async def _serve(begun: Awaitable[asyncio.Server], name: str) -> None:
+    server = await begun
     _say(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/billing", name=name)
     await asyncio.to_thread(sys.stdin.read)
     os._exit(0)
 
 
-async def _answer(delay_s: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
         while True:
-            head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            length = head.partition(b"content-length:")[2].partition(b"\r\n")[0]
-            body = await reader.readexactly(int(length or 0))
-            if delay_s:
-                await asyncio.sleep(delay_s)
-            content = (_ANSWER % _said(body)).encode()
-            writer.write(
-                b"HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: %d\r\n\r\n" % len(content)
-            )
-            writer.write(content)
+            head = await reader.readuntil(b"\r\n\r\n")
+            body = await reader.readexactly(_length(head))
+            writer.write(_whole(_said(body)))
             await writer.drain()
+
+
+def _length(head: bytes) -> int:
+    return int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
+
+
+def _whole(said: str) -> bytes:
+    content = (_ANSWER % said).encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: %d\r\n\r\n" % len(content)
+    return head + content
+
+
+class _Late(asyncio.Protocol):
+    """A line that answers each request after a second, and costs little more than a timer."""
+
+    _answer = _whole(_FOUND)
+
+    def __init__(self) -> None:
+        self._heard = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._heard += data
+        head, found, body = self._heard.partition(b"\r\n\r\n")
+        if found and len(body) >= _length(head):
+            self._heard = b""
+            asyncio.get_running_loop().call_later(_LATE_S, self._transport.write, self._answer)
 
 
 def _said(body: bytes) -> str:

@@ -60,9 +60,11 @@ def called(tool: str, arguments: str) -> str:
     return f'{{"jsonrpc":"2.0","id":{NUMBER.decode()},"method":"tools/call","params":{params}}}'
 
 
-def callers(stack: ExitStack, server: Server, path: str, body: str, expected: str = EXPECTED) -> Ask:
+def callers(
+    stack: ExitStack, server: Server, path: str, body: str, expected: str = EXPECTED, kind: str = "http"
+) -> Ask:
     return stack.enter_context(
-        contestant(sys.executable, "_callers.py", "http", server.url + path, server.key, body, expected)
+        contestant(sys.executable, "_callers.py", kind, server.url + path, server.key, body, expected)
     )
 
 
@@ -239,9 +241,11 @@ def slow(rounds: int) -> list[Row]:
         sides = {
             "ours": _Beside(
                 callers(stack, mine, "/mcp", called("sys_echo", order)),
-                callers(stack, mine, "/mcp", called("far_FindInvoice", '{"orderId":0000}'), "INV-7"),
+                callers(stack, mine, "/mcp", called("far_FindInvoice", '{"orderId":0000}'), "INV-7", "crowd"),
             ),
-            "bare": _Beside(callers(stack, least, "/near", order), callers(stack, least, "/slow", order)),
+            "bare": _Beside(
+                callers(stack, least, "/near", order), callers(stack, least, "/slow", order, EXPECTED, "crowd")
+            ),
         }
         for turn in range(rounds):
             for name in list(sides)[:: 1 if turn % 2 == 0 else -1]:
