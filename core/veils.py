@@ -101,7 +101,7 @@ def _veils(plan: Plan, of_tasks: Mapping[str, _Sides], seen: frozenset[Path]) ->
     steps = {name: step for name, step in plan.steps.items() if step.undoes is None}
     return Veils(
         _under(taints, ("input",)),
-        tuple(_carried(plan.workflow.output.raw, taints)) if plan.workflow.output is not None else (),
+        tuple(carried(plan.workflow.output.raw, taints)) if plan.workflow.output is not None else (),
         {name: _under(taints, ("tasks", name, "output")) for name in steps},
         {name: _given(plan, step, of_tasks, taints) for name, step in plan.steps.items()},
         {
@@ -111,7 +111,7 @@ def _veils(plan: Plan, of_tasks: Mapping[str, _Sides], seen: frozenset[Path]) ->
         },
         {
             name: {
-                place: tuple(_carried(value.raw, taints | _items(step, taints) | _result(of_tasks, name)))
+                place: tuple(carried(value.raw, taints | _items(step, taints) | _result(of_tasks, name)))
                 for place, value in step.task.save.items()
             }
             for name, step in steps.items()
@@ -127,7 +127,7 @@ def _given(plan: Plan, step: Step, of_tasks: Mapping[str, _Sides], taints: set[P
     if step.undoes is not None:
         sent = {*of_tasks.get(step.undoes, ((), ()))[0], *_given(plan, plan.steps[step.undoes], of_tasks, taints)}
         here |= {("arguments", *split(path)) for path in sent} | _result(of_tasks, step.undoes)
-    return tuple(dict.fromkeys(_carried(step.arguments.raw, here)))
+    return tuple(dict.fromkeys(carried(step.arguments.raw, here)))
 
 
 def _result(of_tasks: Mapping[str, _Sides], name: str) -> set[Path]:
@@ -144,7 +144,7 @@ def _more(plan: Plan, of_tasks: Mapping[str, _Sides], taints: set[Path]) -> Iter
                 yield from ((*output, *split(path)) for path in own)
             else:
                 result = _result(of_tasks, name)
-                yield from ((*output, *split(path)) for path in _carried(step.task.output.raw, here | result))
+                yield from ((*output, *split(path)) for path in carried(step.task.output.raw, here | result))
         for path in given:
             for source in _sources(step.arguments.raw, split(path)):
                 yield from _given_by(source, step)
@@ -163,7 +163,7 @@ def _given_by(source: Path, step: Step) -> Iterator[Path]:
 def _items(step: Step, taints: set[Path]) -> set[Path]:
     """Name what is hidden in the item of a for_each, by the name that the task gives it."""
     each = step.task.for_each
-    return set() if each is None else {(each.as_, *split(path)) for path in _carried(each.in_.raw, taints)}
+    return set() if each is None else {(each.as_, *split(path)) for path in carried(each.in_.raw, taints)}
 
 
 def _sources(raw: Any, wanted: list[str]) -> Iterator[Path]:
@@ -182,15 +182,15 @@ def _sources(raw: Any, wanted: list[str]) -> Iterator[Path]:
         )
 
 
-def _carried(raw: Any, taints: set[Path]) -> Iterator[str]:
+def carried(raw: Any, taints: set[Path]) -> Iterator[str]:
     """Name the fields of a template's value that hold something of these paths."""
     if isinstance(raw, Mapping):
         for name, inner in raw.items():
-            for path in _carried(inner, taints):
+            for path in carried(inner, taints):
                 yield name if path == ALL else f"{name}.{path}"
     elif isinstance(raw, list):
         for inner in raw:
-            yield from _carried(inner, taints)
+            yield from carried(inner, taints)
     elif isinstance(raw, str) and "${{" in raw:
         yield from _of_text(raw, taints)
 

@@ -71,12 +71,14 @@ class ToolSink:
 
     keeps_cursor = False
 
-    def __init__(self, config: SyncTo, guard: Guard, *, sync: str) -> None:
+    def __init__(self, config: SyncTo, guard: Guard, *, sync: str, carried: tuple[str, ...] = ()) -> None:
         self.tool = f"{config.adapter}.{config.operation}"
         self.key: Sequence[str] = config.key
         self.concurrency = config.concurrency
         self.one_effect = one_effect_of(config)
         self._guard = guard
+        own = guard.landscape.hidden(self.tool)
+        self._carried = tuple(path for path in carried if path not in own)
         self._sync = sync
         self._caller = Caller(f"sync:{sync}", "workflow", (self.tool,))
 
@@ -96,7 +98,7 @@ class ToolSink:
     def prepared(self, row: Row) -> Prepared:
         """Look whether a row is a call that may be made. InputError where its arguments are to blame, ConfigError elsewhere."""
         try:
-            prepared = self._guard.prepare(self.tool, dict(row), self._caller, outside=False)
+            prepared = self._guard.prepare(self.tool, dict(row), self._caller, outside=False, carried=self._carried)
         except InputError as error:
             if error.reason == "invalid":
                 raise
@@ -135,7 +137,7 @@ class ToolSink:
     def again(self, row: Mapping[str, Any]) -> Acted:
         """Call again what a person settled as not done. Raises as `call`, and InputError where it may not be called any more."""
         prepared = self._guard.again(row, self._caller)
-        shown = masked(prepared.arguments, self._guard.landscape.hidden(row["tool"]))
+        shown = masked(prepared.arguments, prepared.hidden)
         record = Reject(1, "", write_json(shown))
         return self._called(prepared, Due(row["id"], prepared.arguments, record), row["id"])
 

@@ -29,6 +29,7 @@ from .partitions import Plan, begun, reached
 from .runs import Held
 from .sync import Carrier
 from .tool_sink import ToolSink
+from .unseen import shown
 
 if TYPE_CHECKING:
     from .spread import Spread
@@ -157,7 +158,7 @@ class SyncWork:
         del held.done[:-_KEPT_PORTIONS]  # a table of a hundred million rows has many pages
         held.counts = held.counts.plus(done.counts)
         if done.would is not None:
-            held.would(done.would)
+            held.would(shown(done.would, held.config, self.ends.landscape.hidden))
         if done.totals is not None:
             held.proved(done.totals)
         for entry in done.parked:

@@ -57,6 +57,8 @@ workflows:
     tasks: {{ sub: {{ workflow: buy, with: {{ cvv: "${{{{ input.cvv }}}}", people: "${{{{ input.people }}}}" }} }} }}
     output: {{ below: "${{{{ tasks.sub.output }}}}" }}
   fails: {{ description: Fails., input: {{ type: object }}, tasks: {{ say: {{ tool: erp.say, with: {{ card: "${{{{ input.card }}}}" }} }} }} }}
+syncs:
+  copy: {{ from: {{ adapter: crm, operation: get, with: {{ id: 1 }}, rows: "${{{{ result.rows }}}}" }}, to: {{ adapter: crm, operation: put, key: [note] }}, map: {{ note: "${{{{ 'sync ' + row.iban }}}}" }} }}
 agents:
   clerk: {{ tools: ["erp.find", "erp.read_people", "erp.pay", "erp.say", "erp.lose", "erp.ask", "crm.*", "crm.put", "crm.twice", "crm.lost", "crm.asked"], scopes: [read, run, operate, approve, administer] }}
   officer: {{ tools: ["erp.find"], sees: [personal] }}
@@ -116,6 +118,8 @@ def said(house):
         for flow in CARRYING:
             heard[f"start {flow}"] = house.ask("POST", f"/workflows/{flow}/run", json={"input": {}}).text
         heard["run keyed"] = house.ask("POST", "/workflows/keyed/run?wait_s=20", json={"input": {"card": NAME}}).text
+        for asked in ({"dry_run": True}, {}):
+            heard[f"sync {asked}"] = house.ask("POST", "/syncs/copy/run", json=asked).text
         heard |= handed(house)
         settled(house)
         until = time.monotonic() + 2
@@ -210,10 +214,12 @@ def test_what_a_run_carries_on_reaches_other_tools_as_it_is(house, said):
     assert {flow: states[flow] for flow in CARRYING} == {
         **dict.fromkeys(CARRYING, "failed"), "carry": "succeeded", "asks": "waiting", "parks": "parked", "undoes": "parked",
     }  # fmt: skip
-    assert notes >= {f"IBAN {IBAN}", str(PIN), IBAN, f"of {IBAN}", f"undo {IBAN}"}
+    assert notes >= {f"sync {IBAN}", f"IBAN {IBAN}", str(PIN), IBAN, f"of {IBAN}", f"undo {IBAN}"}
 
 
 def test_what_was_not_hidden_is_shown(house, said):
+    ran = house.ask("GET", "/syncs/copy/runs").text
+    assert '"samples":[{"would":"call","note":"***"}]' in ran, ran
     [run] = house.ask("GET", "/runs?workflow=carry").json()["items"]
     output = house.ask("GET", f"/claims/{run['output']['claim']}").json()
     tasks = {one["task"]: one["output"] for one in house.ask("GET", f"/runs/{run['run_id']}/tasks").json()["items"]}
