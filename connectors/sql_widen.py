@@ -57,7 +57,8 @@ def add_columns(database: Database, table: Table, fields: Sequence[Field]) -> No
             known = {one["name"] for one in sa.inspect(connection).get_columns(table.name, schema=table.schema)}
             if column not in known:
                 # Without the word COLUMN, which Firebird, Oracle and SQL Server do not take; DDL, as Firebird counts no rows of it.
-                connection.execute(sa.DDL(f"ALTER TABLE {full} ADD {ddl}".replace("%", "%%")))
+                text = f"ALTER TABLE {full} ADD {ddl}".replace("%", "%%")
+                connection.execute(sa.DDL(text))  # type: ignore[no-untyped-call]  # SQLAlchemy has left its types out
 
 
 def _made(database: Database, table: Table, field: Field) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ..batch import Batch, Cursor, Portion, Reject, Row, as_json
@@ -148,7 +151,7 @@ class ToolSource:
             return so_far
         for row in rows:
             at = self._answered(changed, {"row": row}, "changed")
-            if at is not None and (so_far is None or at > so_far):
+            if at is not None and (so_far is None or _is_later(at, so_far)):
                 so_far = at
         return so_far
 
@@ -165,3 +168,23 @@ class ToolSource:
         for row in rows:
             digest.update(canonical(row))
         return f"{self._tool}:{digest.hexdigest()}"
+
+
+def _is_later(one: Any, other: Any) -> bool:
+    """Compare two stamps by what they mean: answers spell numbers that may be long, and times, as texts."""
+    first, second = _meant(one), _meant(other)
+    return bool(first > second) if type(first) is type(second) else str(one) > str(other)
+
+
+def _meant(value: Any) -> Any:
+    """Give a number as Decimal, a time as datetime, anything else as text."""
+    if isinstance(value, (int, Decimal)):
+        return Decimal(value)
+    with suppress(ValueError, InvalidOperation):
+        text = value if isinstance(value, str) else str(value)
+        number = Decimal(text) if text.strip("+-.0123456789") == "" else None
+        if number is not None:
+            return number
+        at = datetime.fromisoformat(text)
+        return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return str(value)
