@@ -230,7 +230,8 @@ def slow(rounds: int) -> list[Row]:
     Call what takes a second elsewhere, and beside it what takes none, at a measured pace.
 
     Two cores serve, call and are called, so that even a door that does nothing is heard later beside so many: it is measured
-    in the same way, with a timer for a slow tool, and says how much of that is the machine's.
+    in the same way, with a timer for a slow tool, and says how much of that is the machine's. The crowd and its host cost little
+    and leave the cores to others first; who calls beside them does not.
     """
     with ExitStack() as stack:
         folder = stack.enter_context(scratch())

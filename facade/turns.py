@@ -110,7 +110,7 @@ class Turns:
         """
         Leave the core to whoever waits for it, where the loop has worked for long.
 
-        The kernel would leave it to the loop for up to 4 ms more, and those who wait call other systems, or answer for them.
+        Otherwise the kernel may leave it to the loop for milliseconds, and those who wait call other systems, or answer for them.
         """
         worked_s = time.thread_time()
         if worked_s - self._rested_at > _WORK_S:

@@ -12,6 +12,7 @@ from serving import count_heard, serving
 from drawbar.app import open_app
 from drawbar.facade.front import web
 from drawbar.facade.patient import Patient
+from drawbar.facade.turns import Turns
 from drawbar.testing.billing import WSDL, Billing, fault
 from drawbar.testing.soap import Close, Hang, SoapService
 
@@ -27,7 +28,12 @@ adapters:
     budget: {{ concurrency: 4 }}
     effects: {{ GetInvoice: read, FindInvoice: read }}
     tools: {{ FindInvoice: {{ timeout_s: 1 }} }}
-agents: {{ clerk: {{ tools: ["billing.*"], per_minute: 100000 }} }}
+  other:
+    kind: soap
+    wsdl: {wsdl}
+    endpoints: {url}
+    effects: {{ GetInvoice: read, FindInvoice: read }}
+agents: {{ clerk: {{ tools: ["billing.*", "other.*"], per_minute: 100000 }} }}
 """
 
 
@@ -63,9 +69,9 @@ def _counted(house, monkeypatch):
     house.ways.begun, house.ways.find = 0, house.ways.usual
 
 
-def find(house, order=7, **headers):
+def find(house, order=7, *, system="billing", **headers):
     arguments = {"arguments": {"orderId": order}}
-    return house.post(f"{house.url}/tools/billing.FindInvoice/call", json=arguments, headers=headers, timeout=20)
+    return house.post(f"{house.url}/tools/{system}.FindInvoice/call", json=arguments, headers=headers, timeout=20)
 
 
 def test_both_ways_give_the_same(house):
@@ -119,3 +125,26 @@ def test_many_at_once_are_all_answered_within_the_budget(house):
         answered = list(pool.map(lambda order: find(house, order).status_code, range(200)))
 
     assert answered == [200] * 200
+
+
+def test_a_crowd_beside_which_others_call_is_answered_too_one_request_a_turn(house, monkeypatch):
+    put_off, puts_off = [], Turns.puts_off
+
+    def counted(turns, turn, then):
+        put_off.append(puts_off(turns, turn, then))
+        return put_off[-1]
+
+    monkeypatch.setattr(Turns, "puts_off", counted)
+    adapter = requests.adapters.HTTPAdapter(pool_maxsize=40)
+    house.mount("http://", adapter)
+
+    def call(number):
+        system = "other" if number % 10 == 0 else "billing"
+        answer = find(house, number, system=system)
+        return answer.status_code, answer.json()["result"]
+
+    with ThreadPoolExecutor(40) as pool:
+        answered = list(pool.map(call, range(400)))
+
+    assert answered == [(200, {"invoices": []})] * 400
+    assert any(put_off)
