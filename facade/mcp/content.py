@@ -14,7 +14,7 @@ from ...config.secrets import scrub, scrub_values
 from ...core.aside import Aside
 from ...core.cutting import first_of, fitting, units_of
 from ...core.errors import DrawbarError, InputError, OutcomeUnknown
-from ...core.shown import Json, files_of
+from ...core.shown import CODE, Json, files_of
 from ...core.store.ids import new_id
 from ...core.values import ClaimCheck, moment, to_json, write_json
 from .resources import link_to, owner_of
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _AROUND_BYTES = 256
 _INLINE_BYTES = 1_048_576
+_PREVIEW = f"call drawbar_preview with the same arguments, look at what it shows, and send its code as {CODE}"
 
 
 class Results:
@@ -125,6 +126,8 @@ def failed(error: DrawbarError) -> Json:
     said = to_json(error.as_json())
     if isinstance(error, OutcomeUnknown) and "do not call it again" not in said.get("next", ""):
         said["next"] = "; ".join(filter(None, ("do not call it again", said.get("next"))))
+    if said.get("field") == "code" and said.get("next", "").startswith("preview "):
+        said |= {"field": CODE, "next": _PREVIEW}  # as it is called here, and where it comes from
     text = orjson.dumps(scrub_values(said)).decode()
     return {"content": [{"type": "text", "text": text}], "isError": True}
 

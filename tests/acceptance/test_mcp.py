@@ -205,7 +205,10 @@ def test_an_agent_that_must_confirm_calls_with_the_code_of_its_preview():
 
     without, code, before, other, done, twice = with_client(agent, ask)
 
-    assert json.loads(without.content[0].text)["happened"] == "no"
+    for refused in (without, other, twice):
+        said = json.loads(refused.content[0].text)
+        assert (said["happened"], said["field"]) == ("no", "confirmation_code")
+        assert "drawbar_preview" in said["next"]
     assert "update orders" in json.dumps(code["would"])
     assert before[1] == "C00001"
     assert (other.is_error, done.is_error, twice.is_error) == (True, False, True)
