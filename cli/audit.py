@@ -92,7 +92,7 @@ def forget(
     """
     Erase what was said in calls, runs and the audit, and keep that it was said.
 
-    It shows first what it would erase; a terminal is asked, and elsewhere --yes erases. What is still open is left, and named.
+    It shows first what it would erase; a terminal is asked, and elsewhere --yes erases (exit 3 without). What is still open is left, and named.
     """
     from ..app import open_app
 
@@ -111,7 +111,7 @@ def forget(
         _told(found)
         if is_there and not yes:
             say("nothing was erased; say --yes", style="yellow")
-    raise typer.Exit(0 if is_there else 5)
+    raise typer.Exit(5 if not is_there else 0 if yes else 3)
 
 
 def _told(found: Json) -> None:

@@ -44,7 +44,7 @@ def test_what_was_done_is_listed_verified_and_forgotten(drawbar):
     assert [one["what"] for one in told] == ["hold.released", "hold.set", "drop.write_orders"]
     assert mine[0]["about"]["reason"] == "the night"
     assert (sound, walked["sound"], walked["entries"]) == (0, True, 3)
-    assert (shown, would["erased"], done, erased["erased"], nothing) == (0, False, 0, True, 5)
+    assert (shown, would["erased"], done, erased["erased"], nothing) == (3, False, 0, True, 5)
     assert b"Zebulon" not in drawbar.state.read_bytes()
     assert drawbar("audit", "verify")[0] == 0
 
