@@ -19,7 +19,7 @@ from .sql_copy import SAID
 
 Array = Any
 """A pyarrow.Array."""
-_GROUP = 10_000
+_GROUP, _GROUP_DIGITS = 10_000, 4
 _EPOCH_D = (date(2000, 1, 1) - date(1970, 1, 1)).days
 _EPOCH_US = _EPOCH_D * 86_400_000_000
 _INTEGERS = {"smallint": 2, "integer": 4, "bigint": 8}
@@ -110,10 +110,10 @@ def _printed(column: Array, said: str) -> _Part:
         return _number("u1", np.asarray(column.fill_null(False)))
     values = _values(column)
     if pa.types.is_decimal(kind):
-        return _numeric(values, kind.precision, kind.scale)
+        return _numeric(values, kind.scale)
     if pa.types.is_integer(kind):
         if base == "numeric":
-            return _numeric(values.astype(np.int64), 19, 0)
+            return _numeric(values.astype(np.int64), 0)
         return _integers(column, values, _INTEGERS[base], said)
     if pa.types.is_date32(kind):
         return _number(">i4", values - _EPOCH_D)
@@ -151,23 +151,32 @@ def _integers(column: Array, values: Any, size: int, said: str) -> _Part:
     return _number(f">i{size}", values)
 
 
-def _numeric(units: Any, precision: int, scale: int) -> _Part:
-    """Print numbers in groups of four digits; the database drops groups of nothing itself."""
-    before, after = -(-(precision - scale) // 4), -(-scale // 4)
+def _numeric(units: Any, scale: int) -> _Part:
+    """Print numbers in groups of four digits, as many as the largest needs; the database drops groups of nothing itself."""
+    after = -(-scale // _GROUP_DIGITS)
     size = np.abs(units)
-    size = size if size.dtype == object else size.view(np.uint64)  # the least of 64 bits has no positive one
-    whole = size // 10**scale
-    rest = (size - whole * 10**scale) * 10 ** (after * 4 - scale)
+    if size.dtype != object:
+        size = size.view(np.uint64)  # the least of 64 bits has no positive one
+        if after * _GROUP_DIGITS > _INT64_DIGITS:  # the groups of a fraction are wider than it
+            size = size.astype(object)
+    whole = size // 10**scale if scale else size
+    before = -(-len(str(whole.max())) // _GROUP_DIGITS)
     words = np.array([before + after, before - 1, 0, scale] + [0] * (before + after), ">i2")
-    numbers = [(4, ">i2", np.where(units < 0, 0x4000, 0))]
-    for places, left in ((range(3 + before, 3, -1), whole), (range(3 + before + after, 3 + before, -1), rest)):
-        for place in places:
-            more = left // _GROUP
-            numbers.append(
-                (place * 2, ">i2", left - more * _GROUP)
-            )  # numpy divides far faster than it takes remainders
-            left = more  # noqa: PLW2901 - what is left of it
+    numbers = [(4, ">i2", np.where(units < 0, 0x4000, 0)), *_groups(whole, 4, before)]
+    if scale:
+        rest = (size - whole * 10**scale) * 10 ** (after * _GROUP_DIGITS - scale)
+        numbers += _groups(rest, 4 + before, after)
     return _Part(words.tobytes(), numbers)
+
+
+def _groups(left: Any, first: int, count: int) -> list[tuple[int, str, Any]]:
+    """Give the groups of numbers as the words from the first on."""
+    found = []
+    for place in range(first + count - 1, first, -1):
+        more = left // _GROUP
+        found.append((place * 2, ">i2", left - more * _GROUP))  # numpy divides far faster than it takes remainders
+        left = more
+    return [*found, (first * 2, ">i2", left)]
 
 
 def _lengths(column: Array, said: str) -> _Part:

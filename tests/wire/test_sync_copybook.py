@@ -119,6 +119,12 @@ def test_every_type_is_what_the_database_reads(pg_url: str) -> None:
     columns: dict[str, tuple[Any, list[Any]]] = {
         "numeric(38,4)": (pa.decimal128(38, 4), [Decimal("0.0000"), Decimal("-9" * 1 + "9" * 33 + ".9999"), None]),
         "numeric(9,2)": (pa.decimal128(9, 2), [Decimal("-0.01"), Decimal("9999999.99"), Decimal("10000.00")]),
+        "numeric(18,17)": (
+            pa.decimal128(18, 17),
+            [Decimal("-1.91487697199892453"), None, Decimal("0.00000000000000001")],
+        ),
+        "numeric(18,18)": (pa.decimal128(18, 18), [Decimal("0.999999999999999999"), Decimal("0." + "0" * 18), None]),
+        "numeric(8,4)": (pa.decimal128(8, 4), [Decimal("0.0001"), Decimal("0.0000"), Decimal("-0.9999")]),
         "numeric": (pa.decimal128(5, 5), [Decimal("0.00001"), None, Decimal("-0.99999")]),
         "bigint": (pa.int64(), [-(2**63), 2**63 - 1, None]),
         "smallint": (pa.int32(), [-(2**15), 2**15 - 1, 0]),
