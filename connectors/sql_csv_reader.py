@@ -34,4 +34,6 @@ def arrow_batches(chunks: Iterator[Chunk], types: Mapping[str, pa.DataType], dia
         if not names:
             names = table.column_names
             convert.include_columns = list(types)
-        yield from table.select(list(types)).to_batches()
+        batches = table.select(list(types)).to_batches()
+        del chunk, file, table  # what was read is not kept while its rows are written
+        yield from batches
