@@ -45,7 +45,10 @@ select n.nspname as schema, x.relname as name, pg_get_indexdef(i.indexrelid) as 
                          where a.attrelid = i.indexrelid and coalesce(a.attstattarget, -1) <> -1)
             then 'it has targets of statistics'
             when exists (select from pg_catalog.pg_depend d where d.deptype in ('e', 'x')
-                         and d.objid in (i.indexrelid, c.oid)) then 'an extension has it' end as kept,
+                         and d.objid in (i.indexrelid, c.oid)) then 'an extension has it'
+            when exists (select from pg_catalog.pg_depend d where d.deptype = 'n' and d.refobjid in (i.indexrelid, c.oid)
+                         and d.refclassid in ('pg_class'::regclass, 'pg_constraint'::regclass))
+            then 'a foreign key or a view depends on it' end as kept,
        (select array_agg(a.attnotnull order by a.attnum) from pg_catalog.pg_attribute a
         where a.attrelid = i.indrelid and a.attnum > 0) as filled, t.relreplident
 from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
@@ -85,11 +88,15 @@ class _Aside:
 
     def drop(self, *, if_empty: bool) -> Sequence[Any]:
         """Drop what can be built again, and give it."""
-        found = self._found()
-        if not found or (if_empty and self._has_rows()):
+        if not (found := self._found()):
             return ()
-        if (why := self._refused()) is not None:
-            self._keeps("", why)
+        why: str | None = self.connection.exec_driver_sql(_TABLE, {"name": self._name}).scalar_one()
+        if why is None and if_empty and self._has_rows():
+            why = "it has rows"
+        if why is None and not self._tried(None, f"lock table {self._name} in access exclusive mode nowait"):
+            why = "somebody else is using it"
+        if why is not None:
+            self._keeps(None, why)
             return ()
         dropped = []
         for index in found:
@@ -115,14 +122,7 @@ class _Aside:
     def _has_rows(self) -> bool:
         return bool(self.connection.exec_driver_sql(f"select exists (select from {self._name})").scalar_one())
 
-    def _refused(self) -> str | None:
-        """Say why the table stays as it is; otherwise it is locked."""
-        why: str | None = self.connection.exec_driver_sql(_TABLE, {"name": self._name}).scalar_one()
-        if why is None and not self._tried("", f"lock table {self._name} in access exclusive mode nowait"):
-            return "somebody else is using it"
-        return why
-
-    def _tried(self, index: str, statement: str) -> bool:
+    def _tried(self, index: str | None, statement: str) -> bool:
         inside = self.connection.begin_nested()
         try:
             self._run(statement)
@@ -130,14 +130,14 @@ class _Aside:
             if meaning(error) is not Rejected and getattr(error.orig, "sqlstate", None) != _LOCKED:
                 raise
             inside.rollback()
-            if index:
+            if index is not None:
                 self._keeps(index, said(error)[0])
             return False
         inside.commit()
         return True
 
-    def _keeps(self, index: str, reason: str) -> None:
-        log.info("sync.indexes_kept", table=self.table.full_name, index=index or None, reason=reason)
+    def _keeps(self, index: str | None, reason: str) -> None:
+        log.info("sync.indexes_kept", table=self.table.full_name, index=index, reason=reason)
 
     def _run(self, statement: str) -> None:
         self.connection.exec_driver_sql(statement.replace("%", "%%"))
