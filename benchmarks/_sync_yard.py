@@ -66,7 +66,7 @@ class Yard:
         hashed = "select count(*), sum(hashtextextended(t::text, 0)) from {} t"
         if (ours := self.one(hashed.format("dst"))) != (theirs := self.one(hashed.format(source))):
             raise SystemExit(f"fidelity: {ours} is not {theirs}")
-        if (keys := self.one("select array_agg(pg_get_constraintdef(oid)) from pg_constraint where conrelid = 'dst'::regclass")[0]) != ["PRIMARY KEY (id)"]:  # fmt: skip
+        if (keys := self.one("select array_agg(pg_get_constraintdef(oid)) from pg_constraint where contype = 'p' and conrelid = 'dst'::regclass")[0]) != ["PRIMARY KEY (id)"]:  # fmt: skip
             raise SystemExit(f"fidelity: the keys are {keys}")
 
     def fresh_folder(self, name: str) -> Path:
