@@ -33,4 +33,4 @@ def _same(columns: Sequence[Any], key: Sequence[Any]) -> sa.ColumnElement[bool]:
 def _padded(keys: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
     """Repeat the last key, so that there are few forms."""
     room = 1 << (len(keys) - 1).bit_length() if keys else 0
-    return [*keys, *keys[-1:] * (room - len(keys))]
+    return [*keys, *list(keys[-1:]) * (room - len(keys))]
