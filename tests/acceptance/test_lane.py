@@ -16,7 +16,9 @@ from servers.process import folder
 from serving import count_heard, serving
 
 from drawbar.app import open_app
+from drawbar.connectors import sql_pinned
 from drawbar.core.access import Caller
+from drawbar.core.keys import id_of
 from drawbar.facade.ears import PATIENCE_S
 from drawbar.facade.front import web
 from drawbar.facade.patient import Patient
@@ -235,6 +237,59 @@ def test_over_stdio_a_call_after_a_rest_waits_for_no_place_and_needs_no_thread(h
         seconds(5)
         to.close()
         thread.join(60)
+
+
+def _rests(house, monkeypatch):
+    """Let it be as it is after a second without a call: nothing is known any more, and each connection to the database is old."""
+    door = house.app.door
+    door._remembered.update({digest: (0.0, caller) for digest, (_, caller) in door._remembered.items()})
+    house.app.guard.holds.forget()
+    monkeypatch.setattr(sql_pinned, "_IDLE_S", 0)
+
+
+def _whole(house, number):
+    """Ask on a line of one's own, with a request that comes whole."""
+    params = {"name": "erp_find", "arguments": {"id": number}}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    host, _, port = house.url.removeprefix("http://").partition(":")
+    head = f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAuthorization: Bearer {house.keys['clerk']}"
+    with socket.create_connection((host, int(port)), timeout=10) as line:
+        line.sendall(f"{head}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        return _answer(line)
+
+
+def test_after_a_rest_a_call_alone_needs_no_thread(house, monkeypatch):
+    for number in range(1, 5):
+        _whole(house, number)
+    monkeypatch.setattr(house.app.direct, "call", None)  # by which a thread would make it
+    _rests(house, monkeypatch)
+
+    assert b"7.00" in _whole(house, 7)
+
+
+def test_after_a_rest_all_wait_for_one_look_and_go_the_short_way(house, monkeypatch):
+    for number in range(1, 5):
+        _whole(house, number)
+    looks, renew = [], house.app.door.renew
+    monkeypatch.setattr(house.app.door, "renew", lambda shown: (looks.append(shown), time.sleep(0.2), renew(shown)))
+    _rests(house, monkeypatch)
+    before = house.taken.short
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(partial(_whole, house), range(1, 9)))
+
+    assert all(b"%d.00" % number in text for number, text in enumerate(found, 1))
+    assert (len(looks), house.taken.short - before) == (1, 8)
+
+
+def test_a_key_that_was_revoked_during_a_rest_opens_nothing(house, monkeypatch):
+    house.keys["gone"] = house.app.keys.add("clerk", scopes=None, days=None, by="test")["key"]
+    for number in range(1, 4):
+        assert mcp(house, "erp_find", {"id": number}, agent="gone").status_code == 200
+    house.app.keys.revoke(id_of(house.keys["gone"]), by="test")
+    _rests(house, monkeypatch)
+
+    assert mcp(house, "erp_find", {"id": 1}, agent="gone").status_code == 401
 
 
 def test_the_short_way_counts_the_calls_of_a_minute(house):

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from drawbar.adapters.sql import SqlAdapter, SqlConfig
+from drawbar.connectors import sql_pinned
 from drawbar.connectors.sql_pinned import PinnedRead
 from drawbar.core.adapter import Place
 from drawbar.core.errors import InputError, Rejected, Unavailable
@@ -145,6 +146,19 @@ def test_after_a_restart_the_next_call_is_answered(adapter, postgres, pg_url, pi
     for _ in range(6):
         assert call(adapter, "pid")["rows"]
     assert pinned[-1]
+
+
+def test_a_connection_that_says_nothing_after_a_rest_is_given_up_soon(adapter, pinned, monkeypatch):
+    call(adapter, "pid")
+    old = call(adapter, "pid")["rows"]
+    monkeypatch.setattr(sql_pinned, "_IDLE_S", 0)
+    monkeypatch.setattr(sql_pinned, "_GRACE_S", 0.1)
+    monkeypatch.setattr(sql_pinned._Pin, "wake", lambda pin: pin.line.send_query(b"select pg_sleep(9)") or True)
+    reading = adapter.known["pid"].begin({}, Call("c", "me", time.monotonic() + 20))
+
+    assert reading.until < time.monotonic() + 1
+    assert reading.step() == "waits"
+    assert reading.rest()["rows"] != old
 
 
 def test_a_table_that_changed_under_a_prepared_statement_is_read_as_it_is(adapter, postgres, pg_url, pinned):
