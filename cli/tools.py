@@ -110,8 +110,7 @@ def tools(
             "no tools" + (" that fit" if q or adapter or effect else "; `drawbar adapters` shows the systems"),
             style="dim",
         )
-    for name, reason in sorted(silent.items()):
-        say(f"{name} cannot say what it offers: {one_line(reason, 160)}", style="yellow", stderr=True)
+    _tell(silent)
 
 
 def _described(tool: Json) -> str:
@@ -273,3 +272,10 @@ def export(
     """Write the tools for other agents, as JSON."""
     with session(ctx).service() as service:
         json_out(service.export(form, agent))
+        _tell(service.silent())
+
+
+def _tell(silent: Mapping[str, str]) -> None:
+    """Name the systems whose tools are missing, apart from what is read by programs."""
+    for name, reason in sorted(silent.items()):
+        say(f"{name} cannot say what it offers: {one_line(reason, 160)}", style="yellow", stderr=True)

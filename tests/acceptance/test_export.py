@@ -71,3 +71,17 @@ def test_an_agent_is_given_what_it_may_call_and_nothing_else(place):
             place, "--format", "anthropic", "--agent", "local"
         )
         assert requests.get(f"{served.url}/tools/export?format=latin", timeout=30).status_code == 422
+
+
+def test_a_system_that_cannot_say_what_it_offers_is_named_beside_the_document():
+    """Whoever generates tools from it would miss that some are not there."""
+    at = folder("export")
+    (at / "drawbar.yaml").write_text(
+        'version: 1\nadapters:\n  gone: { kind: soap, wsdl: "http://127.0.0.1:1/x?wsdl" }\n'
+        '  here: { kind: sql, url: "sqlite:///here.db", statements: { one: { sql: select 1 as n, effect: read } } }\n'
+    )
+
+    done = warm.run(["export", "--format", "openai"], cwd=at)
+
+    assert [one["function"]["name"] for one in json.loads(done.stdout)] == ["here_one"]
+    assert "gone cannot say what it offers" in done.stderr
