@@ -42,8 +42,10 @@ def places(value: Any, texts: Iterable[str]) -> tuple[str, ...]:
     long = [re.escape(text) for text in followed if len(text) >= _SHORT]
     inside = re.compile("|".join(long)) if long else None
 
-    def repeats(text: str) -> bool:
-        return text in followed or (inside is not None and inside.search(text) is not None)
+    def repeats(said: Any) -> bool:
+        return str(said) in followed or (
+            isinstance(said, str) and inside is not None and inside.search(said) is not None
+        )
 
     return tuple(dict.fromkeys(".".join(path) or ALL for path in _places(value, repeats, ())))
 
@@ -79,7 +81,7 @@ def _without(value: Any, pattern: re.Pattern[str]) -> Any:
     return value
 
 
-def _places(value: Any, repeats: Callable[[str], bool], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _places(value: Any, repeats: Callable[[Any], bool], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     if isinstance(value, Mapping):
         for name, inner in value.items():
             found = _places(inner, repeats, (*path, str(name)))
@@ -90,7 +92,7 @@ def _places(value: Any, repeats: Callable[[str], bool], path: tuple[str, ...]) -
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _places(inner, repeats, path)
-    elif value is not None and not isinstance(value, bool | bytes) and repeats(str(value)):
+    elif value is not None and not isinstance(value, bool | bytes) and repeats(value):
         yield path
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from drawbar.core.masking import masked, texts_at, without
+from drawbar.core.masking import masked, places, texts_at, without
 from drawbar.core.plan import plan_of
 from drawbar.core.veils import NONE, veils_of
 from drawbar.core.workflow import Workflow
@@ -74,6 +74,57 @@ def test_a_document_hides_what_is_saved_of_a_hidden_field():
         "find": {"crm.all": ("rows.name",), "crm.first": ("name",)},
         "note": {"crm.n": (), "crm.found": ("*",)},
     }
+
+
+def test_a_compensation_hides_what_was_sent_and_what_came_back():
+    undo = {
+        "tool": "crm.note",
+        "with": {"a": "${{ 'not ' + arguments.card }}", "b": "${{ result.rows }}", "c": "${{ arguments.n }}"},
+    }
+    pay = {"tool": "bank.pay", "with": {"card": "${{ input.card }}", "n": "${{ input.n }}"}, "compensate": undo}
+    find = {"tool": "crm.find", "compensate": undo}
+
+    assert veils(pay=pay).given["compensate:pay"] == ("a",)
+    assert veils(find=find).given["compensate:find"] == ("b.name",)
+
+
+def test_what_a_run_was_seen_to_hold_is_followed_as_what_its_tools_declare():
+    plan = plan_of(
+        Workflow.model_validate(
+            {
+                "description": "x",
+                "tasks": {
+                    "say": {"tool": "crm.say"},
+                    "put": {"tool": "crm.put", "needs": ["say"], "with": {"a": "${{ tasks.say.output.said }}", "b": 1}},
+                },
+                "output": {"c": "${{ input.who }}", "d": "${{ tasks.say.output }}"},
+            }
+        )
+    )
+    more = frozenset({("tasks", "say", "output", "said"), ("input", "who")})
+
+    said = veils_of(plan, lambda tool: [], more=more)
+
+    assert (said.given["put"], said.output, said.input) == (("a",), ("c", "d.said"), ("who",))
+    assert said.named == ("input.who", "tasks.say.output.said")
+
+
+@pytest.mark.parametrize(
+    ("value", "texts", "found"),
+    [
+        ({"a": "to DE89 now", "b": {"c": ["x", "DE89"]}, "d": 1}, {"DE89"}, ("a", "b.c")),
+        ({"a": "Ada", "b": "Adam"}, {"Ada"}, ("a",)),
+        ({"a": 4711, "b": "4711", "c": 47110}, {"4711"}, ("a", "b")),
+        ({"a": 7, "b": "7"}, {"7"}, ()),
+        ("it is DE89", {"DE89"}, ("*",)),
+        ([{"n": None}, {"n": "DE89"}], {"DE89"}, ("n",)),
+        ({"by": {"DE89": 1}, "at": {"a.b": "DE89"}, "ok": True}, {"DE89"}, ("by", "at")),
+        ({"a": "DE89"}, set(), ()),
+    ],
+)
+def test_what_is_said_back_is_found_wherever_it_can_be_named(value, texts, found):
+    assert places(value, texts) == found
+    assert "DE89" not in str(masked(value, found)) or not texts
 
 
 def test_a_workflow_whose_tools_hide_nothing_hides_nothing():
