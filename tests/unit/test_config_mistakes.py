@@ -186,8 +186,10 @@ MISTAKES = {
         14, 34, "erp has no table 'order'; did you mean 'orders'?",
     ),
     "a table of the database that is not listed": (
-        'adapters:\n  erp: { kind: sql, url: "sqlite:///erp.db" }\n  to: { kind: sql, url: "sqlite:///to.db", tables: { t: { key: [id], upsert: true } } }\n'
-        "syncs:\n  s:\n    from: { adapter: erp, table: orders }\n    to: { adapter: to, table: t, mode: upsert, key: [id] }\n",
+        (
+            'adapters:\n  erp: { kind: sql, url: "sqlite:///erp.db" }\n  to: { kind: sql, url: "sqlite:///to.db", tables: { t: { key: [id], upsert: true } } }\n'
+            "syncs:\n  s:\n    from: { adapter: erp, table: orders }\n    to: { adapter: to, table: t, mode: upsert, key: [id] }\n"
+        ),
         6, 34, "erp has no table 'orders'; known: none; only what stands under adapters.erp.tables is used",
     ),
     "a statement that writes, as a source": (
