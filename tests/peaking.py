@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import structlog
-from spending import megabytes
+from spending import resident_mb
 
 from drawbar.app import open_app
 from drawbar.core.access import Caller
@@ -14,7 +14,7 @@ from drawbar.core.access import Caller
 if __name__ == "__main__":
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with open_app(Path(sys.argv[1])) as app:
-        idle = megabytes("VmRSS")
+        idle = resident_mb("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")
         report = app.syncs.run(sys.argv[2], json.loads(sys.argv[3]), caller=Caller.cli("test")).as_json()
-        print(json.dumps({"report": report, "over_mb": megabytes("VmHWM") - idle}, default=str))
+        print(json.dumps({"report": report, "over_mb": resident_mb("VmHWM") - idle}, default=str))

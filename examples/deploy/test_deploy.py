@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ import pytest
 from drawbar.config.load import load
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 UNITS = ["drawbar.service", "drawbar-worker@.service"]
 
 
@@ -95,19 +93,6 @@ def test_the_state_lies_where_a_service_and_an_image_may_write(monkeypatch):
 
     assert place == "/var/lib/" + service("drawbar.service")["StateDirectory"]
     assert f"VOLUME {place}\n" in (HERE / "Containerfile").read_text()
-
-
-def test_the_image_leaves_out_nothing_that_it_is_built_from():
-    setup = configparser.ConfigParser()
-    setup.read(ROOT / "setup.cfg")
-    packages = {name.split(".")[1] for name in setup["options"]["packages"].split() if "." in name}
-    needed = {*packages, "setup.cfg", "pyproject.toml", "README.md", "LICENSE", "py.typed", "__init__.py"}
-
-    ignored = (HERE / "Containerfile.dockerignore").read_text().splitlines()
-
-    assert all((ROOT / name).exists() for name in needed)
-    assert not [name for name in needed for pattern in ignored if fnmatch(name, pattern)]
-    assert {".git", ".venv"} < set(ignored)
 
 
 def test_the_image_starts_what_exists():

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,16 @@ def test_the_lock_has_what_the_metadata_asks_for():
     ]
 
     assert wrong == [], "make lock refreshes requirements-dev.lock"
+
+
+def test_the_image_leaves_out_nothing_that_it_is_built_from():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    packages = {name.split(".")[1] for name in setup["options"]["packages"].split() if "." in name}
+    needed = {*packages, "setup.cfg", "pyproject.toml", "README.md", "LICENSE", "py.typed", "__init__.py"}
+
+    ignored = (ROOT / "examples" / "deploy" / "Containerfile.dockerignore").read_text().splitlines()
+
+    assert all((ROOT / name).exists() for name in needed)
+    assert not [name for name in needed for pattern in ignored if fnmatch(name, pattern)]
+    assert {".git", ".venv"} < set(ignored)
