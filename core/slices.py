@@ -176,10 +176,11 @@ class Slots:
             keep = self._in_use
             before, self._ours = self._ours, min(self._ours, keep)  # while we agree, nothing more is begun
             needed = keep + self._waiting + self._outside
-            self._wanted = wanted = min(self.total, max(2 * needed, self._peak))
+            self._wanted = wanted = min(self.total, max(needed, self._peak))
+            wished = min(self.total, max(2 * needed, self._peak))
         self._asked_at = begun = time.monotonic()
         try:
-            granted, ours = self._holdings.agree(self.name, self.total, wanted=wanted, keep=keep)
+            granted, ours = self._holdings.agree(self.name, self.total, wanted=wanted, wished=wished, keep=keep)
         except DrawbarError:
             with self._change:
                 self._ours = before  # the old lease says until when
@@ -259,16 +260,21 @@ class Holdings:
         self._thread: threading.Thread | None = None
         self._said = ""
 
-    def agree(self, name: str, total: int, *, wanted: int, keep: int) -> tuple[int, int]:
-        """Say what we want of a budget; give what is granted, and how much of it is for new calls."""
+    def agree(self, name: str, total: int, *, wanted: int, wished: int, keep: int) -> tuple[int, int]:
+        """
+        Say what we want of a budget; give what is granted, and how much of it is for new calls.
+
+        What nobody wants may be had beside, as far as it is `wished`: who wants it then, gets it.
+        """
 
         def unit(conn: Any) -> tuple[int, int]:
             now = self._store.now()
             others = {owner: (slots, want) for owner, slots, want in budgets.rows(conn, name, now)}
             mine = others.pop(self._owner, (0, 0))[0]
             free = total - sum(slots for slots, _ in others.values())
-            wants = {owner: max(slots, want) for owner, (slots, want) in others.items()}
-            share = fair(total, {**wants, self._owner: wanted}, int(now / _TURN_S))[self._owner]
+            wants = {owner: want for owner, (_, want) in others.items()}
+            shares = fair(total, {**wants, self._owner: wanted}, int(now / _TURN_S))
+            share = min(shares[self._owner] + total - sum(shares.values()), max(wished, wanted))
             granted = max(min(free, share), min(keep, mine))
             budgets.put(conn, name, self._owner, slots=granted, wanted=wanted, until=now + LEASE_S)
             return granted, min(granted, share)

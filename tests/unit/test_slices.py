@@ -3,6 +3,7 @@
 import itertools
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
@@ -19,13 +20,20 @@ from drawbar.core.store.journal import Journal
 wants = st.dictionaries(st.text("abcdef", min_size=1, max_size=3), st.integers(0, 20), max_size=6)
 
 
-@pytest.fixture
-def holdings(tmp_path):
-    journal = Journal.open(f"sqlite:///{tmp_path}/state.db")
+@contextmanager
+def process(folder):
+    """Hold budgets as one process does of those that have their state in a folder."""
+    journal = Journal.open(f"sqlite:///{folder}/state.db")
     holdings = Holdings(Budgets(journal))
     yield holdings
     holdings.close()
     journal.close()
+
+
+@pytest.fixture
+def holdings(tmp_path):
+    with process(tmp_path) as holdings:
+        yield holdings
 
 
 @given(total=st.integers(0, 40), wants=wants, turn=st.integers(0, 100))
@@ -59,6 +67,18 @@ def test_a_process_that_is_alone_gets_all_that_it_wants(holdings):
     assert not slots.acquire(time.monotonic() + 0.1)
     slots.release()
     assert slots.acquire(time.monotonic() + 30)
+
+
+def test_a_budget_that_two_need_to_its_last_slot_serves_both(tmp_path):
+    """One needs more than half, the other less: what the other leaves idle is not shared as if it were used."""
+    with process(tmp_path) as one, process(tmp_path) as other:
+        more, less = Slots("erp", 20, one), Slots("erp", 20, other)
+        for _ in range(8):
+            assert less.acquire(time.monotonic() + 30)
+            assert more.acquire(time.monotonic() + 30)
+
+        assert all(more.acquire(time.monotonic() + 30) for _ in range(4))
+        assert not more.acquire(time.monotonic() + 0.1)
 
 
 def test_a_lease_that_was_not_renewed_starts_nothing_until_it_is(holdings):
