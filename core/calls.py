@@ -5,37 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from .cel import plain_path
 from .guard import Guard
 from .intents import SEALED
 from .prepared import Prepared
 from .workflow import Task, Workflow
 
 TASK = "call"
-_RESERVED = frozenset(
-    [
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "false",
-        "for",
-        "function",
-        "if",
-        "import",
-        "in",
-        "let",
-        "loop",
-        "namespace",
-        "null",
-        "package",
-        "return",
-        "true",
-        "var",
-        "void",
-        "while",
-    ]
-)
 
 
 def run_of_call(guard: Guard, prepared: Prepared) -> tuple[Workflow, dict[str, Any]]:
@@ -56,6 +32,5 @@ def given_to(prepared: Prepared) -> dict[str, Any]:
 
 def _input(field: str, *, plain: bool) -> str:
     """Name a field of the input, whatever is in it; `plain` where it is to be followed to that field alone."""
-    if plain and field.isidentifier() and field.isascii() and field not in _RESERVED:
-        return f"input.{field}"
-    return f"input[{json.dumps(field, ensure_ascii=False)}]"
+    path = f"input.{field}"
+    return path if plain and plain_path(path) == ("input", field) else f"input[{json.dumps(field, ensure_ascii=False)}]"

@@ -36,10 +36,14 @@ _RESERVED = frozenset(
 
 def compile_text(text: str) -> tuple[Run, frozenset[Path]]:
     """Parse and compile; ConfigError names the column."""
-    if _PATH.fullmatch(text):
-        path = tuple(text.strip().split("."))
-        if not _RESERVED & set(path):
-            return reader(path), frozenset({path})
+    if (path := plain_path(text)) is not None:
+        return reader(path), frozenset({path})
     from .cel_tree import compile_tree  # the parser and its grammar take a third of a second
 
     return compile_tree(text)
+
+
+def plain_path(text: str) -> Path | None:
+    """Give the path that an expression is, where it is nothing else."""
+    path = tuple(text.strip().split(".")) if _PATH.fullmatch(text) else ()
+    return None if not path or _RESERVED & set(path) else path
