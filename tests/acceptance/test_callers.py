@@ -7,14 +7,14 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from contextlib import closing
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.utils import base64url_encode
+from openid import Provider
 from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
@@ -188,61 +188,10 @@ def test_keys_are_made_for_agents_that_there_are(place):
     drawbar(place, "keys", "revoke", "nothing", code=2)
 
 
-class Provider:
-    """An OpenID provider: discovery, keys that can be changed, and tokens."""
-
-    def __init__(self) -> None:
-        self.keys: dict[str, rsa.RSAPrivateKey] = {}
-        self.asked = 0
-        provider = self
-
-        class Answers(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                provider.asked += 1
-                is_discovery = self.path == "/.well-known/openid-configuration"
-                body = (
-                    {"issuer": provider.issuer, "jwks_uri": f"{provider.issuer}/keys"}
-                    if is_discovery
-                    else provider.jwks
-                )
-                sent = json.dumps(body() if callable(body) else body).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(sent)))
-                self.end_headers()
-                self.wfile.write(sent)
-
-            def log_message(self, *_: object) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-        self.issuer = f"http://127.0.0.1:{self.server.server_port}"
-        Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def add_key(self, name: str) -> None:
-        self.keys[name] = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-    def jwks(self) -> dict:
-        algorithm = jwt.algorithms.RSAAlgorithm
-        made = {name: json.loads(algorithm.to_jwk(key.public_key())) for name, key in self.keys.items()}
-        return {"keys": [{**key, "kid": name, "alg": "RS256", "use": "sig"} for name, key in made.items()]}
-
-    def token(
-        self, kid: str, *, key: rsa.RSAPrivateKey | None = None, algorithm: str = "RS256", **claims: object
-    ) -> str:
-        said = {
-            "iss": self.issuer,
-            "aud": "drawbar",
-            "sub": "clerk",
-            "exp": dt.datetime.now(dt.UTC) + dt.timedelta(minutes=5),
-        }
-        return jwt.encode({**said, **claims}, key or self.keys[kid], algorithm, headers={"kid": kid})
-
-
 @pytest.fixture
 def provider() -> Iterator[Provider]:
-    made = Provider()
-    made.add_key("first")
-    yield made
-    made.server.shutdown()
+    with closing(Provider()) as made:
+        yield made
 
 
 def with_provider(provider: Provider) -> str:
