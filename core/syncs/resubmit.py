@@ -100,12 +100,15 @@ def _batch(lines: Sequence[tuple[int, Mapping[str, Any]]], *, dated: bool) -> Ba
         if isinstance(row, Mapping):
             rows.append(row)
             numbers.append(number)
-            seen = {
-                "run": line.get("run"),
-                **(line.get("seen") or {}),
-            }  # of one that was refused again: the first run's
-            each.append({name: value for name, value in seen.items() if value and not (dated and name == "run")})
+            each.append(_seen(line, dated=dated))
         else:
             reason = "it has no row: correct the record in its file, or write the row"
             rejects.append(Reject(number, reason, raw))
     return Batch(rows, numbers, rejects, raw=as_json(rows), each=each)
+
+
+def _seen(line: Mapping[str, Any], *, dated: bool) -> Mapping[str, Any]:
+    """Give what expressions saw of a record; `run` is the first one's that refused it, unless the one that sends it has its own."""
+    seen = dict(line.get("seen") or {})
+    run = seen.pop("run", None) or line.get("run")
+    return seen if dated or not run else {**seen, "run": run}
