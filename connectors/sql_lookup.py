@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..core.errors import ConfigError, InputError
-from ..core.values import canonical
+from ..core.values import kept_canonical
 from .sql import Database
 from .sql_among import among
 from .sql_model import Table
@@ -58,7 +58,7 @@ class TableLookup:
                 continue
             if None in ours:
                 continue
-            asked.setdefault(_name(ours), []).append(canonical(list(key)))
+            asked.setdefault(_name(ours), []).append(kept_canonical(list(key)))
             wanted.append(bound)
         if not wanted:
             return
@@ -85,4 +85,4 @@ class TableLookup:
 
 def _name(key: Sequence[Any]) -> bytes:
     """Give one name to a key, however many zeros its numbers end with."""
-    return canonical([part.normalize() if isinstance(part, Decimal) else part for part in key])
+    return kept_canonical([part.normalize() if isinstance(part, Decimal) else part for part in key])

@@ -229,11 +229,16 @@ def _as_outward(found: re.Match[str]) -> str:
 def canonical(value: Any) -> bytes:
     """Give equal values equal bytes: for hashes of arguments, which must not depend on the order of keys."""
     with suppress(TypeError):  # most have nothing that JSON does not know
-        return _fitting(orjson.dumps(value, option=orjson.OPT_SORT_KEYS | _KEEP))
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | _KEEP)
     try:
-        return _fitting(orjson.dumps(to_json(value), option=orjson.OPT_SORT_KEYS))
+        return orjson.dumps(to_json(value), option=orjson.OPT_SORT_KEYS)
     except TypeError as error:  # arguments of a command line may hold bytes that are no UTF-8
         raise InputError(f"this cannot be written as JSON: {error}") from error
+
+
+def kept_canonical(value: Any) -> bytes:
+    """Give what `canonical` gives, of what is one of many that are kept."""
+    return _fitting(canonical(value))
 
 
 def kept_json(value: Any) -> bytes:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..access import Caller
 from ..errors import ConfigError, DrawbarError, InputError, Rejected
 from ..store.ids import new_id
-from ..values import canonical
+from ..values import kept_canonical
 from .config import SyncTo
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Remembered:
 
     def each(self, asked: Sequence[Any]) -> list[Any]:
         """Give the answer to each, or its `Rejected` or `InputError`; any other error is raised."""
-        names = [canonical(one) for one in asked]
+        names = [kept_canonical(one) for one in asked]
         answers = {name: self._known[name] for name in names if name in self._known}
         missing = {name: one for name, one in zip(names, asked, strict=True) if name not in answers}
         if missing:

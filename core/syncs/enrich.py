@@ -11,7 +11,7 @@ from ..errors import ConfigError
 from ..expressions import EvaluationError
 from ..mapping import Mapped
 from ..schema import Checker
-from ..values import canonical
+from ..values import kept_canonical
 from .calls import Remembered, is_refusal
 from .config import SyncConfig
 
@@ -30,7 +30,7 @@ class Lookup:
     keep: int
 
     def each(self, keys: Sequence[tuple[Any, ...]]) -> list[Any]:
-        names = [canonical(list(key)) for key in keys]
+        names = [kept_canonical(list(key)) for key in keys]
         if missing := self._missing(names, keys):
             if len(self.known) + len(missing) > self.keep:
                 self.known.clear()
