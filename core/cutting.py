@@ -59,12 +59,17 @@ def _units(row: Any, max_bytes: int) -> list[Any]:
 def first_of(result: Any, max_bytes: int) -> tuple[Any, str | None, int]:
     """Give what is shown first of a result that is too long, the field of its rows, and how many units that is."""
     field, units = units_of(result, max_bytes)
+    part, shown = _first(result, field, units, max_bytes)
+    return part, field, shown
+
+
+def _first(result: Any, field: str | None, units: Sequence[Any], max_bytes: int) -> tuple[Any, int]:
     shown = fitting(units, max_bytes - _beside(result, field))
     if field is None:
-        return units[:shown], None, shown
+        return units[:shown], shown
     rows = result[field]
     whole = next((at for at in range(shown) if units[at] is not rows[at]), shown)
-    return ({**result, field: rows[:whole]}, field, whole) if whole else (units[:shown], field, shown)
+    return ({**result, field: rows[:whole]}, whole) if whole else (units[:shown], shown)
 
 
 def cut(result: Any, start: int = 0, max_bytes: int = MAX_RESULT_BYTES) -> tuple[Any, int | None]:
@@ -75,10 +80,10 @@ def cut(result: Any, start: int = 0, max_bytes: int = MAX_RESULT_BYTES) -> tuple
     """
     if not start and len(orjson.dumps(result)) <= max_bytes:
         return result, None
-    units = units_of(result, max_bytes)[1]
+    field, units = units_of(result, max_bytes)
     if start:
         end = start + fitting(units[start:], max_bytes)
         part = units[start:end]
     else:
-        part, _, end = first_of(result, max_bytes)
+        part, end = _first(result, field, units, max_bytes)
     return part, end if end < len(units) else None
