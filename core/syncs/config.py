@@ -77,6 +77,11 @@ class SyncFrom(Strict):
     )
     cursor: WatermarkCursor | None = Field(None, description="Read only what changed; the whole table when absent.")
 
+    @property
+    def place(self) -> str:
+        """Name the key that says where in the adapter."""
+        return one_of(self, _FROM)
+
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         one_of(self, _FROM)
@@ -171,9 +176,14 @@ class SyncTo(Strict):
     )
     name: RowTemplate | None = Field(None, description="Name of the file that is written to a feed.")
 
+    @property
+    def place(self) -> str:
+        """Name the key that says where in the adapter."""
+        return one_of(self, _TO)
+
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        place = one_of(self, _TO)
+        place = self.place
         allowed = {"table": {"mode", "key", "load"}, "operation": {"key"}, "writes": {"load"}}.get(place, set())
         if said := [name for name in ("mode", "key", "load") if getattr(self, name) and name not in allowed]:
             raise PydanticCustomError("table", "{said}: only for a table", {"said": ", ".join(said)})

@@ -47,8 +47,7 @@ def place_of(end: SyncFrom | SyncTo) -> str:
     """Name an end, and how it is written, for an auditor."""
     if isinstance(end, SyncTo) and end.writes is not None:
         return ", ".join(f"{end.adapter}.{one.table} ({one.mode or 'insert'})" for one in end.writes)
-    words = ("feed", "table", "statement", "consume", "publish", "operation")
-    inner = next(name for word in words if (name := getattr(end, word, None)) is not None)
+    inner = getattr(end, end.place)
     mode = f" ({end.mode or 'insert'})" if isinstance(end, SyncTo) and end.table is not None else ""
     return f"{end.adapter}.{inner}{mode}"
 
