@@ -274,7 +274,7 @@ class Holdings:
             free = total - sum(slots for slots, _ in others.values())
             wants = {owner: want for owner, (_, want) in others.items()}
             shares = fair(total, {**wants, self._owner: wanted}, int(now / _TURN_S))
-            share = min(shares[self._owner] + total - sum(shares.values()), max(wished, wanted))
+            share = min(shares[self._owner] + total - sum(shares.values()), wished)
             granted = max(min(free, share), min(keep, mine))
             budgets.put(conn, name, self._owner, slots=granted, wanted=wanted, until=now + LEASE_S)
             return granted, min(granted, share)
