@@ -270,8 +270,7 @@ class AgentWork:
         return self._begun(job, make, prepared)
 
     def _prepared(self, job: _Job, meant: Outside, texts: frozenset[str]) -> Prepared:
-        own = self._guard.landscape.hidden(meant.tool)
-        carried = tuple(path for path in places(meant.arguments, texts) if path not in own)
+        carried = self._guard.landscape.undeclared(meant.tool, places(meant.arguments, texts))
         prepared = self._guard.prepare(meant.tool, meant.arguments, job.caller, carried=carried)
         if meant.code is not None or prepared.needs_code:
             self._record.journal.write(lambda conn: self._guard.spend(conn, prepared, meant.code))

@@ -104,10 +104,11 @@ class Guard:
         try:
             prepared = self._prepared(tool, arguments, caller, outside=outside, once=once)
         except DrawbarError as error:
-            texts = texts_at(arguments, (*self.landscape.hidden(tool), *carried))
+            hidden = (*self.landscape.hidden(tool), *carried)
+            texts = texts_at(arguments, hidden)
             error.message, error.detail = without(error.message, texts), without(error.detail, texts)
             if outside:
-                self.witness.refused(tool, caller, arguments, error, (*self.landscape.hidden(tool), *carried))
+                self.witness.refused(tool, caller, arguments, error, hidden)
             raise
         prepared.carried = carried
         return prepared
@@ -279,8 +280,7 @@ class Guard:
 
         `repeated` are paths where it says what must not be seen of the arguments.
         """
-        hidden = (*bound.rules.personal, *bound.rules.secret, *repeated)
-        return self.aside.veil(result, owner, hidden, of_run=of_run)
+        return self.aside.veil(result, owner, (*bound.rules.hidden, *repeated), of_run=of_run)
 
     def shown(self, tool: str, value: Any, caller: Caller) -> Any:
         """Give a tool's answer as this caller may see it."""
@@ -307,9 +307,8 @@ class Guard:
         """Make an answer ready that was found out later, for the ledger's entry that it belongs to."""
         hidden = self.landscape.hidden(row["tool"])
         if self.landscape.hides:
-            with suppress(
-                ConfigError, InputError
-            ):  # what was sent cannot be opened: what came of it is kept all the same
+            # Where what was sent cannot be opened, what came of it is kept all the same.
+            with suppress(ConfigError, InputError):
                 sent = texts_at(self.arguments_of(row["arguments"]), (*hidden, *self.carried(row["arguments"])))
                 hidden = [*hidden, *places(result, sent)]
         return self.aside.veil(result, row["run_id"] or row["id"], hidden, of_run=row["run_id"] is not None)
@@ -320,7 +319,7 @@ class Guard:
         if rules is None or rules.key is None or row["key"].startswith(_ONCE):
             return row["key"]  # type: ignore[no-any-return]  # a text of the ledger
         try:
-            hidden = (*rules.personal, *rules.secret, *self.carried(row["arguments"]))
+            hidden = (*rules.hidden, *self.carried(row["arguments"]))
         except ConfigError:  # it was sealed with another state_key: nobody can say what is in it
             return MASK
         return MASK if takes(rules.key, "arguments", hidden) else row["key"]
@@ -404,9 +403,7 @@ class Guard:
             effect=prepared.tool.effect,
             caller=prepared.caller.name,
             hash=prepared.hash,
-            arguments=self.to_keep(
-                prepared.arguments, (*rules.personal, *rules.secret), entry_id, carried=prepared.carried
-            ),
+            arguments=self.to_keep(prepared.arguments, rules.hidden, entry_id, carried=prepared.carried),
             expires_at=now + min(prepared.tool.timeout_s, timeout_s or prepared.tool.timeout_s) * TRIES + _MARGIN_S,
             key=prepared.key,
             key_s=rules.key_h * 3600,

@@ -19,10 +19,9 @@ from .guard import Guard
 from .interpreter import WHOLE, State
 from .known import Reading
 from .prepared import Prepared
-from .store import items, ledger, runs
+from .store import ledger, runs
 from .store.ids import new_id
 from .store.journal import Connection
-from .veils import split
 
 SEALED = "sealed"
 """The one field of a run's input that stands for all arguments of a call, where they must not be seen."""
@@ -59,8 +58,7 @@ class Intents:
             arguments = self._guard.opened(arguments[SEALED])
         claim.arguments = arguments
         if carried := claim.known.veils(claim.seen).given.get(claim.task):
-            own = self._guard.landscape.hidden(name)
-            claim.carried = tuple(path for path in carried if path not in own)
+            claim.carried = self._guard.landscape.undeclared(name, carried)
         return self._guard.prepare(name, arguments, claim.known.caller, outside=False, carried=claim.carried)
 
     def intent(self, claim: Claim, prepared: Prepared, entry: str, now: float) -> ledger.Intent:
@@ -142,11 +140,7 @@ def env_of(conn: Reading, claim: Claim, state: State, fresh: Mapping[str, tuple[
         return {}
     env = claim.known.env(conn, paths, state, fresh)
     if each is not None and claim.item != WHOLE:
-        of = claim.step.undoes or claim.task
-        text = items.value(conn(), claim.run_id, of, claim.item)
-        env[each.as_] = claim.known.aside.load(conn(), text)
-        env["index"] = claim.item
-        claim.seen |= {(each.as_, *split(path)) for path in claim.known.aside.hidden_in(conn(), text)}
+        claim.seen |= claim.known.add_item(conn, env, each.as_, claim.step.undoes or claim.task, claim.item)
     return env
 
 

@@ -17,7 +17,7 @@ from .expressions import Path, Template
 from .interpreter import CHILD, FINAL, State, TaskState
 from .masking import MASK, texts_at, without
 from .plan import Plan, plan_of_body, tasks_named
-from .store import documents, runs
+from .store import documents, items, runs
 from .store.journal import Connection
 from .store.runs import Header
 from .values import has_claims, holds_claims, load
@@ -83,6 +83,12 @@ class Known:
         if any(path[0] == "context" for path in paths):
             env["context"] = _context(conn(), paths, self.caller)
         return env
+
+    def add_item(self, conn: Reading, env: dict[str, Any], name: str, task: str, item: int) -> frozenset[Path]:
+        """Add the item of a for_each to what expressions see, and give what of it must not be seen, as they name it."""
+        text = items.value(conn(), self.header.id, task, item)
+        env[name], env["index"] = self.aside.load(conn(), text), item
+        return frozenset((name, *split(path)) for path in self.aside.hidden_in(conn(), text))
 
     def veils(self, more: Iterable[Path] = ()) -> Veils:
         """Say what must not be seen of what this run keeps: by its tools, by what it was given, and by what came of its tasks."""

@@ -336,6 +336,11 @@ class Landscape:
         rules = self._hiding.get((adapter.partition(OF)[0], called))
         return [] if rules is None else [*(() if "personal" in sees else rules.personal), *rules.secret]
 
+    def undeclared(self, tool: str, paths: Iterable[str]) -> tuple[str, ...]:
+        """Give those of these paths that the tool itself does not hide."""
+        own = self.hidden(tool)
+        return tuple(path for path in paths if path not in own)
+
     def rules(self, tool: str) -> ToolRules | None:
         """Give what the configuration says of a tool; None where it says nothing."""
         adapter, _, called = tool.partition(".")

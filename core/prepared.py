@@ -47,8 +47,7 @@ class Prepared:
     @property
     def hidden(self) -> tuple[str, ...]:
         """Name what must not be seen of the arguments."""
-        rules = self.tool.rules
-        return (*rules.personal, *rules.secret, *self.carried)
+        return (*self.tool.rules.hidden, *self.carried)
 
     @property
     def hash(self) -> str:

@@ -73,10 +73,7 @@ def with_item(course: Course, env: dict[str, Any], task: str, item: int) -> dict
     """Add the item of a for_each, by the name that the task gives it."""
     each = course.known.plan.steps[task].task.for_each
     if each is not None and item != WHOLE:
-        text = items.value(course.conn, course.run_id, task, item)
-        env[each.as_] = course.known.aside.load(course.conn, text)
-        env["index"] = item
-        course.seen |= {(each.as_, *split(path)) for path in course.known.aside.hidden_in(course.conn, text)}
+        course.seen |= course.known.add_item(lambda: course.conn, env, each.as_, task, item)
     return env
 
 

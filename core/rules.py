@@ -74,3 +74,8 @@ class ToolRules(Strict):
     @property
     def hides(self) -> bool:
         return bool(self.personal or self.secret)
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Name the fields that must not be shown."""
+        return (*self.personal, *self.secret)

@@ -325,8 +325,7 @@ class Work:
             if asked["args_hash"] == prepared.hash and asked["state"] != "waiting":
                 return self._came(claim, "write", Outcome.of_error(refusal(asked), {}))
         within_s = rule.within_h * 3600
-        rules = prepared.tool.rules
-        hidden = (*rules.personal, *rules.secret)
+        hidden = prepared.tool.rules.hidden
         kept = self._guard.to_keep(prepared.arguments, hidden, claim.run_id, of_run=True, carried=prepared.carried)
 
         def settle(conn: Connection) -> Came:

@@ -77,8 +77,7 @@ class ToolSink:
         self.concurrency = config.concurrency
         self.one_effect = one_effect_of(config)
         self._guard = guard
-        own = guard.landscape.hidden(self.tool)
-        self._carried = tuple(path for path in carried if path not in own)
+        self._carried = guard.landscape.undeclared(self.tool, carried)
         self._sync = sync
         self._caller = Caller(f"sync:{sync}", "workflow", (self.tool,))
 
