@@ -16,7 +16,7 @@ import jwt
 import orjson
 import requests
 
-from ..core.door_config import Oidc
+from ..core.door_config import Claim, Oidc, said_in
 from ..core.errors import InputError, Unavailable, raise_as
 
 _TIMEOUT_S = (3, 5)
@@ -25,6 +25,7 @@ _AGAIN_S = 10.0
 _AFTER_FAILURE_S = 5.0
 _FIRST_S = 2.0
 _MAX_BYTES = 1_000_000
+Read = tuple[str | Sequence[str], frozenset[str] | None, Mapping[str, Any]]
 
 
 class Providers:
@@ -33,7 +34,7 @@ class Providers:
     def __init__(self, configs: Sequence[Oidc], base: Path) -> None:
         self._providers = {config.issuer: _Provider(config, base) for config in configs}
 
-    def read(self, token: str) -> tuple[str, frozenset[str] | None, Mapping[str, Any]]:
+    def read(self, token: str) -> Read:
         """Prove a token and give its agent, its scopes and its claims; InputError, unauthenticated, when it proves nothing."""
         try:
             issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
@@ -57,7 +58,7 @@ class _Provider:
         self._failed: str | None = None
         self._not_before = float("-inf")
 
-    def read(self, token: str) -> tuple[str, frozenset[str] | None, Mapping[str, Any]]:
+    def read(self, token: str) -> Read:
         config = self._config
         try:
             kid = jwt.get_unverified_header(token).get("kid")
@@ -72,10 +73,7 @@ class _Provider:
             )
         except jwt.PyJWTError as error:
             raise _refused(str(error)) from error
-        agent = claims.get(config.agent_claim)
-        if not isinstance(agent, str):
-            raise _refused(f"it has no claim {config.agent_claim}")
-        return agent, _scopes(claims, config.scope_claim), claims
+        return _agent(claims, config.agent_claim), _scopes(claims, config.scope_claim), claims
 
     def _key(self, kid: str | None) -> Any:
         now = time.monotonic()
@@ -145,13 +143,28 @@ class _Provider:
         return found
 
 
-def _scopes(claims: Mapping[str, Any], claim: str | None) -> frozenset[str] | None:
+def _agent(claims: Mapping[str, Any], claim: Claim) -> str | Sequence[str]:
+    said = said_in(claims, claim)
+    if isinstance(said, list):
+        return [one for one in said if isinstance(one, str)]
+    if not isinstance(said, str):
+        raise _refused(f"it has no claim {_shown(claim)}")
+    return said
+
+
+def _scopes(claims: Mapping[str, Any], claim: Claim | None) -> frozenset[str] | None:
     if claim is None:
         return None
-    said = claims.get(claim, "")
+    said = said_in(claims, claim)
+    if said is None:
+        return frozenset()
     if not isinstance(said, str | list):
-        raise _refused(f"its claim {claim} is neither a text nor a list")
+        raise _refused(f"its claim {_shown(claim)} is neither a text nor a list")
     return frozenset(said.split() if isinstance(said, str) else map(str, said))
+
+
+def _shown(claim: Claim) -> str:
+    return claim if isinstance(claim, str) else ".".join(claim)
 
 
 def _refused(why: str) -> InputError:

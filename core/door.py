@@ -7,12 +7,12 @@ import ipaddress
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .access import Caller
-from .door_config import Authentication
+from .door_config import Authentication, said_in
 from .errors import DrawbarError, InputError
 from .keys import PREFIX, Key, Keys, id_of
 from .measure import LOGINS, METER
@@ -22,8 +22,8 @@ _MAX_REMEMBERED = 10_000
 _GUESSES = 20
 _GUESSES_S = 60.0
 Claims = Mapping[str, Any]
-ReadToken = Callable[[str], tuple[str, frozenset[str] | None, Claims]]
-"""Proves a token and gives its agent, its scopes (None: all of the agent's) and its claims."""
+ReadToken = Callable[[str], tuple[str | Sequence[str], frozenset[str] | None, Claims]]
+"""Proves a token and gives its agent (of a list: the only name that is one), its scopes (None: all of the agent's), its claims."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +152,21 @@ class Door:
             key: Key = self._keys.opened(bearer)
             return self._of_agent(key.agent, key.scopes, {})
         agent, scopes, claims = self._read_token(bearer)
-        return self._of_tenants(self._of_agent(agent, scopes, claims))
+        return self._of_tenants(self._of_agent(self._only(agent), scopes, claims))
+
+    def _only(self, named: str | Sequence[str]) -> str | None:
+        """Give the one of several names that is an agent's; None when none is, or more than one."""
+        if isinstance(named, str):
+            return named
+        agents = [name for name in dict.fromkeys(named) if self._agent(name) is not None]
+        return agents[0] if len(agents) == 1 else None
 
     def _of_tenants(self, caller: Caller) -> Caller:
         """Bind a caller to the tenants that its token names."""
         claim = self._config.tenants.claim
         if claim is None:
             return caller
-        said = caller.claims.get(claim)
+        said = said_in(caller.claims, claim)
         named = frozenset(map(str, said if isinstance(said, list) else [] if said is None else [said]))
         return replace(caller, tenants=named if caller.tenants is None else caller.tenants & named)
 

@@ -194,8 +194,8 @@ def provider() -> Iterator[Provider]:
         yield made
 
 
-def with_provider(provider: Provider) -> str:
-    oidc = f"{{ issuer: '{provider.issuer}', audience: drawbar, scope_claim: scope }}"
+def with_provider(provider: Provider, said: str = "scope_claim: scope") -> str:
+    oidc = f"{{ issuer: '{provider.issuer}', audience: drawbar, {said} }}"
     return AGENTS + f"server: {{ authentication: {{ oidc: [{oidc}] }} }}\n"
 
 
@@ -222,6 +222,45 @@ def test_a_token_of_the_provider_lets_its_agent_in(place, provider):
         assert served.ask("GET", "/runs").status_code == 401
         slow_clock = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=30)
         assert ask(provider.token("first", exp=slow_clock, scope="read")).status_code == 200
+
+
+def test_a_token_of_keycloak_says_agent_and_scopes_where_keycloak_writes_them(place, provider):
+    said = "agent_claim: azp, scope_claim: [resource_access, drawbar.eu, roles]"
+    of = lambda *roles, **more: provider.token(  # noqa: E731
+        "first",
+        sub="6f0c6b0e-7f0e-4a5e-9f0c-1c1e0b7d2c11",
+        azp="lead",
+        aud=["account", "drawbar"],
+        scope="openid profile run",
+        realm_access={"roles": ["offline_access", "run"]},
+        **{"resource_access": {"drawbar.eu": {"roles": list(roles)}, "account": {"roles": ["run"]}}, **more},
+    )
+    with Serving(with_provider(provider, said), at=place) as served:
+        ask = lambda method, path, token: served.ask(method, path, headers=bearer(token)).status_code  # noqa: E731
+
+        assert ask("POST", "/workflows/nothing/run", of("run", "read")) == 202
+        assert ask("POST", "/workflows/nothing/run", of("read")) == 403
+        assert ask("GET", "/runs", of("read")) == 200
+        assert {ask("GET", "/runs", of(resource_access=odd)) for odd in ({}, [], "run", None, {"drawbar.eu": []})} == {
+            403
+        }
+
+
+def test_of_the_roles_of_a_token_one_alone_may_be_an_agents(place, provider):
+    """Which of two would be meant is nothing to guess at; and `local` is nobody's."""
+    with Serving(with_provider(provider, "agent_claim: realm_access.roles"), at=place) as served:
+        ask = lambda said: (
+            served.ask(  # noqa: E731
+                "GET", "/runs", headers=bearer(provider.token("first", sub="lead", realm_access=said))
+            ).status_code
+        )
+
+        assert ask({"roles": ["offline_access", "clerk", "clerk", 7]}) == 200
+        assert ask({"roles": "clerk"}) == 200
+        assert {
+            ask(said)
+            for said in ({"roles": ["clerk", "lead"]}, {"roles": ["local"]}, {"roles": []}, {"roles": {}}, {}, None, 3)
+        } == {401}
 
 
 def _without_end(provider: Provider) -> str:

@@ -95,3 +95,23 @@ def test_a_key_for_encryption_signs_nothing(provider, reads):
     assert reads(provider.token("first", scope="read"))[0] == "clerk"
     with pytest.raises(InputError, match="does not show"):
         reads(provider.token("sealing", scope="read"))
+
+
+@pytest.mark.parametrize(
+    ("claim", "scopes"),
+    [
+        ("https://plant.example.com/may", {"read"}),  # a name with dots of its own
+        ("realm_access.roles", {"run"}),
+        (["realm_access", "roles"], {"run"}),
+        ("realm_access.nothing", set()),
+        ("realm_access.roles.0", set()),
+        ("sub.x", set()),
+    ],
+)
+def test_what_a_token_says_is_found_by_its_own_name_or_by_its_path(provider, claim, scopes):
+    config = Oidc.model_validate({"issuer": provider.issuer, "audience": "drawbar", "scope_claim": claim})
+    said = {"https://plant.example.com/may": "read", "realm_access": {"roles": ["run"]}}
+
+    _, found, _ = Providers([config], Path()).read(provider.token("first", **said))
+
+    assert found == scopes
