@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 from .errors import ConfigError
+from .spellings import spelled
 
 MASK = "***"
 ALL = "*"
@@ -39,26 +40,29 @@ def places(value: Any, texts: Iterable[str]) -> tuple[str, ...]:
     followed = {text for text in texts if len(text) > 1 and (len(text) >= _SHORT or not text.isdigit())}
     if not followed:
         return ()
-    long = [re.escape(text) for text in followed if len(text) >= _SHORT]
-    inside = re.compile("|".join(long)) if long else None
+    inside = _any_of(followed, whole=True)
 
     def repeats(said: Any) -> bool:
-        return str(said) in followed or (
-            isinstance(said, str) and inside is not None and inside.search(said) is not None
-        )
+        return (inside.search(said) if isinstance(said, str) else inside.fullmatch(str(said))) is not None
 
     return tuple(dict.fromkeys(".".join(path) or ALL for path in _places(value, repeats, ())))
 
 
 def without(value: Any, texts: Iterable[str]) -> Any:
     """Replace these texts wherever they stand in a value: for what a remote system says back. Short ones only as words."""
-    longest = sorted(texts, key=len, reverse=True)
-    if not longest:
-        return value
-    pattern = re.compile(
-        "|".join(re.escape(one) if len(one) >= _SHORT else rf"(?<!\w){re.escape(one)}(?!\w)" for one in longest)
+    followed = frozenset(texts)
+    return _without(value, _any_of(followed)) if followed else value
+
+
+def _any_of(texts: Collection[str], *, whole: bool = False) -> re.Pattern[str]:
+    """Give what finds texts, the longest first, in other spellings too; `whole`: short ones only where nothing else is said."""
+    around = (r"\A\s*", r"\s*\Z") if whole else (r"(?<!\w)", r"(?!\w)")
+    return re.compile(
+        "|".join(
+            f"(?i:{spelled(one)})" if len(one) >= _SHORT else f"{around[0]}{re.escape(one)}{around[1]}"
+            for one in sorted(texts, key=len, reverse=True)
+        )
     )
-    return _without(value, pattern)
 
 
 def told_by(token: str) -> str:
