@@ -7,6 +7,7 @@ Only the model layer of pydantic-ai is used. The loop around it is ours (core/ag
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import TimeoutError as TooLate
@@ -63,13 +64,19 @@ class Models:
             settings["temperature"] = config.temperature
         try:
             asked = self._wire(config).request(_messages(question), settings, _parameters(question, config))
-            return _said(self._wait(asked, config.timeout_s + _MORE_S))
+            answer = self._wait(asked, config.timeout_s + _MORE_S)
         except TooLate as error:
             raise Unavailable(f"{_where(config)} did not answer within {config.timeout_s:g} s") from error
         except wrong.AgentRunError as error:
             raise _translated(error, config) from error
         except wrong.UserError as error:
             raise ConfigError(f"{_where(config)}: {error}", field="model") from error
+        except (AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:  # of a form it knows not
+            raise _unreadable(error, config) from error
+        said = _said(answer)
+        if answer.finish_reason == "content_filter" and not said.text and not said.wishes:
+            raise Rejected(f"{_where(config)} does not answer this (content filter)", next="ask for something else")
+        return said
 
     def close(self) -> None:
         """Let go of every connection; who waits hears that nothing came."""
@@ -185,18 +192,29 @@ def _parameters(question: Question, config: ModelConfig) -> ModelRequestParamete
 
 def _said(answer: ModelResponse) -> Said:
     wishes = tuple(
-        Wish(part.tool_call_id, part.tool_name, part.args if isinstance(part.args, str) else part.args_as_json_str())
+        Wish(*map(_whole, (part.tool_call_id, part.tool_name, _arguments(part))))
         for part in answer.parts
         if isinstance(part, ToolCallPart)
     )
     return Said(
-        text="".join(_texts(answer)),
+        text=_whole("".join(_texts(answer))),
         wishes=wishes,
         input_tokens=answer.usage.input_tokens,
         output_tokens=answer.usage.output_tokens,
         cut=answer.finish_reason == "length",
-        kept=ModelMessagesTypeAdapter.dump_python([answer], mode="json"),
+        kept=json.loads(
+            _whole(json.dumps(ModelMessagesTypeAdapter.dump_python([answer], mode="json"), ensure_ascii=False))
+        ),
     )
+
+
+def _arguments(part: ToolCallPart) -> str:
+    return part.args if isinstance(part.args, str) else part.args_as_json_str()
+
+
+def _whole(text: str) -> str:
+    """Replace halves of characters, which JSON may spell and nothing can store."""
+    return text.encode(errors="replace").decode()
 
 
 def _texts(answer: ModelResponse) -> Iterable[str]:
@@ -224,8 +242,12 @@ def _translated(error: wrong.AgentRunError, config: ModelConfig) -> ConfigError 
     if status is not None and status < 500:
         return Rejected(f"{where} answered {status}: {_words(error)}")
     if status is None and isinstance(error, wrong.UnexpectedModelBehavior):
-        return Unavailable(f"{where} gave an answer that cannot be read: {_words(error)}")
+        return _unreadable(error, config)
     return Unavailable(f"{where} answered {status or _words(error)}", retry_after_s=after_s)
+
+
+def _unreadable(error: Exception, config: ModelConfig) -> Unavailable:
+    return Unavailable(f"{_where(config)} gave an answer that cannot be read: {_words(error)}")
 
 
 def _words(error: Exception) -> str:

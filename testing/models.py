@@ -50,7 +50,14 @@ class Fails:
     after_s: float = 0
 
 
-Turn = Says | Fails | Callable[[Json], "Says | Fails"]
+@dataclass(frozen=True)
+class Odd:
+    """Whatever a server may send with status 200 in place of an answer."""
+
+    body: Json
+
+
+Turn = Says | Fails | Odd | Callable[[Json], "Says | Fails | Odd"]
 
 
 def says(text: str, *, input_tokens: int = 100, output_tokens: int = 10, cut: bool = False) -> Says:
@@ -112,7 +119,7 @@ class ScriptedModel:
     def refuses(self, key: str | None) -> bool:
         return self._key is not None and key != self._key
 
-    def turn(self, request: Json) -> Says | Fails:
+    def turn(self, request: Json) -> Says | Fails | Odd:
         """Say what comes next in this talk."""
         if self._think_s:
             time.sleep(self._think_s)
@@ -130,7 +137,7 @@ class ScriptedModel:
                 said -= 1
             else:
                 return Fails(500, "the script is at its end")
-        return turn if isinstance(turn, Says | Fails) else turn(request)
+        return turn if isinstance(turn, Says | Fails | Odd) else turn(request)
 
 
 def _handler(model: ScriptedModel) -> type[BaseHTTPRequestHandler]:
@@ -150,6 +157,8 @@ def _handler(model: ScriptedModel) -> type[BaseHTTPRequestHandler]:
             turn = model.turn(body)
             if isinstance(turn, Says):
                 self._answer(200, form(body, turn))
+            elif isinstance(turn, Odd):
+                self._answer(200, turn.body)
             else:
                 self._fail(turn)
 

@@ -13,7 +13,7 @@ from drawbar.core.access import SCOPES, Caller
 from drawbar.core.errors import InputError, Rejected
 from drawbar.facade.mcp.toolbox import Toolbox
 from drawbar.facade.mcp.waiting import Waiting
-from drawbar.testing.models import Call, Fails, Says, ScriptedModel, calls, says
+from drawbar.testing.models import Call, Fails, Odd, Says, ScriptedModel, calls, says
 
 ORDER = {"rows": [{"id": 7, "customer": "Ada", "amount": "10.00"}]}
 NUMBER = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}, "additionalProperties": False}
@@ -256,6 +256,42 @@ def test_a_refusal_says_who_has_to_do_something(tmp_path, turn, kind, words):
         assert (run.state, run.error["kind"]) == ("failed", kind)
         assert words in run.error["message"]
         assert "sk-1234567890" not in json.dumps(run.error)
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+@pytest.mark.parametrize(
+    "body", [{}, {"choices": []}, {"choices": [{}]}, {"content": None}, {"content": [5]}, {"error": {"message": "x"}}]
+)
+def test_an_answer_of_no_known_form_is_asked_for_again(tmp_path, body, provider):
+    asked = iter([Odd(body)])
+    with office(tmp_path, [lambda _: next(asked, says("Done."))], provider=provider) as app:
+        run = ran(app)
+
+        assert (run.state, run.output) == ("succeeded", "Done.")
+        assert len(events(app, run, "agent.missed")) == 1
+
+
+def test_halves_of_characters_are_replaced_before_anything_is_kept(tmp_path):
+    script = [calls("sys_find", name="a\ud800b"), says("c\ud800d\0")]
+    with office(tmp_path, script) as app:
+        run = ran(app)
+
+        assert (run.state, run.output) == ("succeeded", "c?d\0")
+
+
+@pytest.mark.parametrize(
+    ("provider", "body"),
+    [
+        ("openai", {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [{"index": 0, "finish_reason": "content_filter", "message": {"role": "assistant", "content": None}}]}),
+        ("anthropic", {"id": "x", "type": "message", "role": "assistant", "model": "m", "content": [], "stop_reason": "refusal", "usage": {"input_tokens": 1, "output_tokens": 0}}),
+    ],
+)  # fmt: skip
+def test_a_model_that_refuses_is_not_asked_again(tmp_path, provider, body):
+    with office(tmp_path, [Odd(body)], provider=provider) as app:
+        run = ran(app)
+
+        assert (run.state, run.error["kind"], len(app.script.requests)) == ("failed", "rejected", 1)
+        assert "content filter" in run.error["message"]
 
 
 def test_a_slow_model_is_not_waited_for_for_ever(tmp_path):
