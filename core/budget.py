@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from .breaker import Breaker
 from .endpoints import Endpoints, Together
@@ -129,9 +129,9 @@ class Share:
             pauses=True,
         )
 
-    def slot(self, wait_s: float, *, batch: bool = False) -> AbstractContextManager[None]:
+    def slot(self, wait_s: float, *, batch: bool = False) -> AbstractContextManager[Place]:
         """Hold one place for a call of this length; NotNow, with when to come back, when none comes free in time."""
-        return _Place(self, wait_s, self._batch if batch else None)
+        return Place(self, wait_s, self._slots, self._batch if batch else None)
 
     def enter(self, wait_s: float, of_batch: Slots | None) -> None:
         """Take what `slot` holds."""
@@ -175,16 +175,31 @@ class Share:
         self.look(needed_s)  # it may have closed while we waited
 
 
-class _Place:
+class Place:
     """What `Share.slot` gives; no generator, since each call makes one."""
 
-    __slots__ = ("_of_batch", "_share", "_wait_s")
+    __slots__ = ("_of_batch", "_share", "_slots", "_wait_s")
 
-    def __init__(self, share: Share, wait_s: float, of_batch: Slots | None) -> None:
-        self._share, self._wait_s, self._of_batch = share, wait_s, of_batch
+    def __init__(self, share: Share, wait_s: float, slots: Slots, of_batch: Slots | None) -> None:
+        self._share, self._wait_s, self._slots, self._of_batch = share, wait_s, slots, of_batch
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self._share.enter(self._wait_s, self._of_batch)
+        return self
+
+    def leaving(self) -> float:
+        """
+        Look at its lease immediately before the first byte leaves, and give that moment of the monotonic clock.
+
+        NotNow says that this process slept too long: its place may be another's by now.
+        """
+        now = time.monotonic()
+        if self._slots.is_over(now) or (self._of_batch is not None and self._of_batch.is_over(now)):
+            raise NotNow(
+                f"this process was too slow: its place in the budget {self._slots.name} was given up",
+                retry_after_s=_BUSY_AGAIN_S,
+            )
+        return now
 
     def __exit__(self, *failed: object) -> None:
         self._share.leave(self._of_batch)

@@ -225,12 +225,12 @@ class Guard:
             line = bound.share.line(bound.effect)
             line.look()
             asked = time.perf_counter()
-            with bound.share.slot(limit, batch=batch):
+            with bound.share.slot(limit, batch=batch) as place:
                 self.witness.waited(bound, time.perf_counter() - asked)
                 left_at = self.journal.now()  # the clock that decides when 'not seen' is 'not done'
                 leaving()
                 notes["left_at"] = left_at
-                until = time.monotonic() + limit
+                until = place.leaving() + limit
                 caller = prepared.caller
                 call = Call(call_id, caller.name, until, run_id, task, leaving, notes, progress, caller.claims)
                 with line.watched(limit):

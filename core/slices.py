@@ -90,6 +90,10 @@ class Slots:
         """Tell whether a call could begin at once; nothing is taken."""
         return self._in_use < self._ours and time.monotonic() < self._until
 
+    def is_over(self, now: float) -> bool:
+        """Tell whether the lease ended since what is in use was taken; another process may use it by now."""
+        return now >= self._until or self._in_use > self._granted  # renewed too late it grants less than is in use
+
     def acquire(self, until: float) -> bool:
         """Take a slot until a moment of the monotonic clock; False when none came free."""
         with self._change:

@@ -14,7 +14,8 @@ from drawbar.core.store.budgets import Budgets
 from drawbar.core.store.journal import Journal
 
 
-def main(url: str, budget: str, threads: int, call_s: float, seconds: float, out: str) -> None:
+def main(url: str, budget: str, threads: int, call_s: float, before_s: float, seconds: float, out: str) -> None:
+    """`before_s` after it has its place a call begins, as one does that must open its line first."""
     journal = Journal.open(url)
     holdings = Holdings(Budgets(journal))
     share = Share("erp", Budget.model_validate_json(budget), holdings=holdings)
@@ -24,8 +25,9 @@ def main(url: str, budget: str, threads: int, call_s: float, seconds: float, out
     def work() -> None:
         while time.monotonic() < end:
             try:
-                with share.slot(max(end - time.monotonic(), 0.1)):
-                    begun = time.monotonic()
+                with share.slot(max(end - time.monotonic(), 0.1)) as place:
+                    time.sleep(before_s)
+                    begun = place.leaving()
                     time.sleep(call_s)
                     calls.append((begun, time.monotonic()))
             except Unavailable:
@@ -43,4 +45,5 @@ def main(url: str, budget: str, threads: int, call_s: float, seconds: float, out
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5]), sys.argv[6])
+    url, budget, threads, call_s, before_s, seconds, out = sys.argv[1:]
+    main(url, budget, int(threads), float(call_s), float(before_s), float(seconds), out)

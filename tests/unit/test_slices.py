@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drawbar.core.budget import Share
-from drawbar.core.errors import Unavailable
+from drawbar.core.errors import NotNow, Unavailable
 from drawbar.core.policy import Budget
 from drawbar.core.slices import Holdings, Rate, Slots, fair
 from drawbar.core.store import budgets
@@ -92,6 +92,25 @@ def test_a_lease_that_was_not_renewed_starts_nothing_until_it_is(holdings):
     holdings._store.write(lambda conn: budgets.drop(conn, "erp", holdings._owner))
 
     assert not slots.acquire(time.monotonic() + 0.3)
+
+
+def test_a_place_whose_lease_ended_before_its_call_left_is_not_used(holdings):
+    """Also where the lease was renewed since: what it grants then may be less."""
+    share = Share("erp", Budget(concurrency=2), holdings=holdings)
+    slots = share._slots
+    with share.slot(30) as place:
+        place.leaving()
+        slots._until = 0.0
+        with pytest.raises(NotNow, match="too slow: its place in the budget erp was given up"):
+            place.leaving()
+
+        holdings._store.write(
+            lambda conn: budgets.put(conn, "erp", "other", slots=2, wanted=2, until=holdings._store.now() + 60)
+        )
+        holdings._store.write(lambda conn: budgets.drop(conn, "erp", holdings._owner))
+        slots.ask()
+        with pytest.raises(NotNow, match="given up"):
+            place.leaving()
 
 
 def test_many_threads_stay_within_what_is_granted(holdings):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import holding
@@ -16,6 +17,7 @@ from drawbar.core.budget import Share
 from drawbar.core.errors import NotNow
 from drawbar.core.policy import Budget
 from drawbar.core.slices import LEASE_S, Holdings
+from drawbar.core.store import budgets
 from drawbar.core.store.budgets import Budgets
 from drawbar.core.store.journal import Journal
 
@@ -35,9 +37,11 @@ class Crowd:
         self._folder = folder
         self.processes: list[subprocess.Popen[bytes]] = []
 
-    def add(self, threads: int, seconds: float, call_s: float = 0.02, **budget) -> subprocess.Popen[bytes]:
+    def add(
+        self, threads: int, seconds: float, call_s: float = 0.02, before_s: float = 0.0, **budget
+    ) -> subprocess.Popen[bytes]:
         out = str(self._folder / f"{len(self.processes)}.json")
-        said = [self._state, json.dumps(budget), str(threads), str(call_s), str(seconds), out]
+        said = [self._state, json.dumps(budget), *map(str, (threads, call_s, before_s, seconds)), out]
         path = os.pathsep.join(filter(None, [str(Path(holding.__file__).parent), os.environ.get("PYTHONPATH")]))
         process = subprocess.Popen([sys.executable, holding.__file__, *said], env={**os.environ, "PYTHONPATH": path})
         self.processes.append(process)
@@ -61,6 +65,11 @@ def crowd(state, tmp_path):
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+def holders(store: Budgets) -> list[str]:
+    rows = store.write(lambda conn: budgets.rows(conn, "erp", store.now()))
+    return [owner for owner, slots, _ in rows if slots]
 
 
 def most_at_once(calls) -> int:
@@ -154,14 +163,17 @@ def test_the_slots_of_a_process_that_dies_come_back(crowd, state):
         journal.close()
 
 
+@pytest.mark.parametrize("before_s", [0.0, 0.2])
 @pytest.mark.parametrize("state", ["sqlite", "postgres"], indirect=True)
 @pytest.mark.slow
-def test_a_process_that_slept_past_its_lease_starts_nothing_on_it(crowd):
-    """What it had begun when it was stopped runs to its end, as with every lease; nothing more is begun."""
-    sleeper = crowd.add(threads=4, seconds=9, concurrency=4)
+def test_a_process_that_slept_past_its_lease_starts_nothing_on_it(crowd, state, before_s):
+    """What it had begun when it was stopped runs to its end, as with every lease; nothing more is, though it had a place."""
+    sleeper = crowd.add(threads=4, seconds=9, before_s=before_s, concurrency=4)
     crowd.add(threads=4, seconds=9, concurrency=4)
-    time.sleep(3)
+    with closing(Journal.open(state)) as journal, closing(Budgets(journal)) as store:
+        eventually(lambda: len(holders(store)) == 2)
     sleeper.send_signal(signal.SIGSTOP)
+    os.waitpid(sleeper.pid, os.WUNTRACED)  # it is stopped when all of its threads are
     stopped = time.monotonic()
     time.sleep(LEASE_S + 1)
     sleeper.send_signal(signal.SIGCONT)
