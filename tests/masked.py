@@ -154,3 +154,15 @@ def claims_of(text):
 
     walk(json.loads(text))
     return found
+
+
+def cells(state):
+    """Give all that a database holds, by table and column."""
+    for (table,) in state.execute("select name from sqlite_master where type = 'table'").fetchall():
+        rows = state.execute(f'select * from "{table}"')
+        names = [column[0] for column in rows.description]
+        for name, column in zip(names, zip(*rows, strict=True), strict=False):
+            yield (
+                f"{table}.{name}",
+                " ".join(one.decode("latin-1") if isinstance(one, bytes) else str(one) for one in column),
+            )

@@ -21,12 +21,19 @@ Call = Callable[[str, Mapping[str, Any]], Any]
 """Call a tool that reads, by its full name, and give its answer. Raises one of the five."""
 
 
-def calls_of(guard: Guard, sync: str, tools: Sequence[str], *, run_id: str | None, batch: bool) -> Call:
-    """Give the calls that one run of a sync makes, under the name of the sync."""
+def calls_of(
+    guard: Guard, sync: str, tools: Sequence[str], *, run_id: str | None, batch: bool, carried: tuple[str, ...] = ()
+) -> Call:
+    """
+    Give the calls that one run of a sync makes, under the name of the sync.
+
+    `carried` are paths of their arguments that were taken from what other tools hide.
+    """
     caller = Caller(f"sync:{sync}", "workflow", tuple(tools))
 
     def call(tool: str, arguments: Mapping[str, Any]) -> Any:
-        prepared = guard.prepare(tool, dict(arguments), caller, outside=False)
+        unseen = guard.landscape.undeclared(tool, carried)
+        prepared = guard.prepare(tool, dict(arguments), caller, outside=False, carried=unseen)
         if prepared.tool.effect != "read":
             raise ConfigError(f"sync {sync}: {tool} is a {prepared.tool.effect}; a sync calls tools that only read")
         outcome = guard.perform(prepared, call_id=new_id(), run_id=run_id, batch=batch)

@@ -23,7 +23,7 @@ from .resubmit import CorrectedSource
 from .runs import Held
 from .tool_sink import ToolSink
 from .tool_source import ToolSource
-from .unseen import carried_by
+from .unseen import asked_with, carried_by
 
 
 @runtime_checkable
@@ -118,16 +118,18 @@ class Ends:
         }
         calls = {
             name: Remembered(
-                partial(self.calls(held, one.tool), one.tool), keep=one.remember, concurrency=one.concurrency
+                partial(self.calls(held, one.tool, asked_with(config, name, self.landscape.hidden)), one.tool),
+                keep=one.remember,
+                concurrency=one.concurrency,
             )
             for name, one in config.calls.items()
         }
         return Enriching(config, lookups, calls)
 
-    def calls(self, held: Held, tool: str) -> Call:
+    def calls(self, held: Held, tool: str, carried: tuple[str, ...] = ()) -> Call:
         """Give what calls tools for a run; where the sync holds a place of the system already, it asks for no other of batch."""
         batch = tool.partition(".")[0] not in _held_by(held.config)
-        return calls_of(self._guard(held.name), held.name, [tool], run_id=held.run_id, batch=batch)
+        return calls_of(self._guard(held.name), held.name, [tool], run_id=held.run_id, batch=batch, carried=carried)
 
     def schema(self, given: Any) -> Any:
         if not isinstance(given, Path):

@@ -7,14 +7,21 @@ from dataclasses import replace
 from itertools import compress
 
 from ..batch import Batch, Columns, Naming, Reject, Row, RowRefused, Writing
+from ..errors import Rejected
 from ..mapping import Mapped
 from .tool_sink import Acting
+from .unseen import Unseen
 
 _SEEN = frozenset({"file", "header", "trailer", "message", "run"})
 
 
 def isolated(
-    writing: Writing, mapped: Mapped, batch: Batch, portion: str, saw: Callable[[Sequence[Row]], None] | None
+    writing: Writing,
+    mapped: Mapped,
+    batch: Batch,
+    portion: str,
+    saw: Callable[[Sequence[Row]], None] | None,
+    unseen: Unseen | None = None,
 ) -> tuple[int, list[Reject]]:
     """Write rows; those that the target refuses are taken out, and the others are written."""
     refused: list[Reject] = []
@@ -31,13 +38,18 @@ def isolated(
         except RowRefused as error:
             for at, reason in sorted(error.reasons.items()):
                 place = places[at]
-                refused.append(Reject(batch.record_nos[place], reason, batch.raw_of(place)))
+                said = reason if unseen is None else unseen.refused(reason, rows[at])
+                refused.append(Reject(batch.record_nos[place], said, batch.raw_of(place)))
             kept = [at not in error.reasons for at in range(len(rows))]
             rows = rows.only(kept) if isinstance(rows, Columns) else list(compress(rows, kept))
             places = list(compress(places, kept))
     if saw is not None:
         saw(rows)
     return len(rows), refused
+
+
+class TooMany(Rejected):
+    """More records failed than may; the reasons of the first are told with it."""
 
 
 def _due(batch: Batch, place: int, portion: str) -> tuple[str, Reject]:

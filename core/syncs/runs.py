@@ -8,14 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..batch import Would
+from ..masking import MASK, masked
 from ..values import moment
 from .asked import Asked
 from .config import SyncConfig
 from .done import Counts, Done
 from .totals import added
 
+CURSOR = "cursor"
+"""In the `hidden` of a report: the cursor, and what portions are named after it, must not be seen."""
 _SAMPLES = 20
 _MOST_PARKED = 100
+_NAMES, _ENDS = ("id", "name", "rejects"), ("since", "until")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class SyncRun:
     def as_json(self) -> dict[str, Any]:
         ended = self.finished_at or time.time()
         seconds = ended - self.started_at
+        unseen = CURSOR in self.report.get("hidden", ())
         return {
             "id": self.id,
             "sync": self.sync,
@@ -64,11 +69,11 @@ class SyncRun:
             "written": self.counts.written,
             "rejected": self.counts.rejected,
             "filtered": self.counts.filtered,
-            "files": list(self.portions),
-            "cursor_before": self.cursor_before,
-            "cursor_after": self.cursor_after,
+            "files": masked(list(self.portions), _NAMES if unseen else ()),
+            "cursor_before": MASK if unseen else self.cursor_before,
+            "cursor_after": MASK if unseen else self.cursor_after,
             "dry_run": self.dry_run,
-            "options": dict(self.options),
+            "options": masked(dict(self.options), _ENDS if unseen else ()),
             "caller": self.caller,
             "run_id": self.run_id,
             "error": self.error,

@@ -45,9 +45,10 @@ from .config import SyncConfig
 from .divide import Alone, Divided, Divisible
 from .done import Counts, Done, Progress
 from .enrich import Enriching, Valid
-from .refused import isolated, with_rows
+from .refused import TooMany, isolated, with_rows
 from .tool_sink import Acting
 from .totals import Balance, RangeBalance, RowBalance
+from .unseen import Unseen
 from .writes import Fanning
 
 log = structlog.get_logger("drawbar.sync")
@@ -79,6 +80,9 @@ class Carrier:
 
     enriching: Enriching | None = None
     valid: Valid | None = None
+    unseen: Unseen | None = None
+    """What must not be told of its rows."""
+
     load: str | None = None
     """Of which load the source is a range that is collected, before all of them replace the target together."""
 
@@ -235,6 +239,7 @@ class Carrier:
                     if parked:
                         self.park(parked)
         except DrawbarError as error:
+            self._tell_no_value(error, portion)
             nameless = isinstance(error, (Rejected, InputError)) and not rejects.first and not self.dry_run
             if nameless and isinstance(portion, Divisible):
                 raise Divided(portion, error) from error
@@ -295,8 +300,8 @@ class Carrier:
             self._look()
             read = len(batch.rows) + len(batch.rejects)
             mapped = self._mapped(mapper, batch, portion)
-            written, refused = isolated(writing, mapped, batch, portion.id, saw)
-            failed = with_rows([*batch.rejects, *mapped.rejects, *refused], batch)
+            written, refused = isolated(writing, mapped, batch, portion.id, saw, self.unseen)
+            failed = self._failed([*batch.rejects, *mapped.rejects, *refused], batch)
             rejects.add(failed)
             counts = counts.plus(Counts(read, written, len(failed), mapped.filtered))
             if limit is not None and counts.rejected > limit:
@@ -348,7 +353,7 @@ class Carrier:
             for batch in ahead(batches) if by_column or not getattr(portion, "is_near", False) else batches:
                 self._look()
                 found = self._mapped(mapper, batch, portion)
-                failed = with_rows([*batch.rejects, *found.rejects], batch)
+                failed = self._failed([*batch.rejects, *found.rejects], batch)
                 rejects.add(failed)
                 read = len(batch.rows) + len(batch.rejects)
                 counts = counts.plus(Counts(read, len(found.rows), len(failed), found.filtered))
@@ -361,7 +366,7 @@ class Carrier:
             with closing(mapped()) as batches:
                 written = writing.pour(batches)
         except LaneClosed as closed:
-            log.info("sync.lane_closed", sync=self.name, portion=portion.id, lane="columns", reason=str(closed))
+            self._log_closed(portion, "columns", closed)
             rejects.discard()
             return None
         return Counts(counts.read, written.rows, counts.rejected, counts.filtered)
@@ -379,6 +384,19 @@ class Carrier:
     def _mapped(self, mapper: Mapper | Fanning, batch: Batch, portion: Portion) -> Mapped:
         mapped = mapper.map(batch, self.moment, lambda row: self._look_for_names(portion, row))
         return mapped if self.valid is None else self.valid.only(mapped, batch)
+
+    def _failed(self, failed: Sequence[Reject], batch: Batch) -> list[Reject]:
+        """Give records that failed with their rows, and with reasons that may be told."""
+        found = with_rows(failed, batch)
+        return found if self.unseen is None else self.unseen.records(found, batch)
+
+    def _tell_no_value(self, error: DrawbarError, portion: Portion) -> None:
+        if self.unseen is not None and not isinstance(error, TooMany):  # the reasons in that one may be told
+            self.unseen.error(error, portion.cursor)
+
+    def _log_closed(self, portion: Portion, lane: str, closed: LaneClosed) -> None:
+        reason = str(closed) if self.unseen is None else self.unseen.said(str(closed))
+        log.info("sync.lane_closed", sync=self.name, portion=portion.id, lane=lane, reason=reason)
 
     def _stopped(self) -> Unavailable:
         return Unavailable(f"sync {self.name} was stopped; the next run goes on where it was")
@@ -405,7 +423,7 @@ class Carrier:
         try:
             written: Written = writing.load(lane, flow, beat)  # type: ignore[attr-defined]  # a sink that agreed to the lane
         except LaneClosed as closed:
-            log.info("sync.lane_closed", sync=self.name, portion=portion.id, lane=lane.form, reason=str(closed))
+            self._log_closed(portion, lane.form, closed)
             return None
         counts = Counts(flow.rows, written.rows)
         self.progress(before.plus(counts), total)
@@ -437,11 +455,11 @@ class Carrier:
         if not self.config.rejects.allow(counts.rejected, counts.read):
             raise self._too_many(portion, counts, rejects)
 
-    def _too_many(self, portion: Portion, counts: Counts, rejects: RejectFile, left: str = "") -> Rejected:
+    def _too_many(self, portion: Portion, counts: Counts, rejects: RejectFile, left: str = "") -> TooMany:
         first = rejects.first[0]
         bounds = self.config.rejects.model_dump(include={"max_share", "max_count"}, exclude_none=True)
         said = ", ".join(f"{name} {bound}" for name, bound in bounds.items()) or "none are allowed"
-        return Rejected(
+        return TooMany(
             f"{name_of(portion)}: {counts.rejected} of {counts.read} records were rejected "
             f"({said}); {left or _left(portion)}; the first is record {first.record_no}: {first.reason}",
             detail=[{"record_no": one.record_no, "reason": one.reason} for one in rejects.first[:20]],

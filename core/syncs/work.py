@@ -26,10 +26,10 @@ from .loads import Loads
 from .outlook import digest_of
 from .parked import Settlements
 from .partitions import Plan, begun, reached
-from .runs import Held
+from .runs import CURSOR, Held
 from .sync import Carrier
 from .tool_sink import ToolSink
-from .unseen import shown
+from .unseen import Unseen, shown
 
 if TYPE_CHECKING:
     from .spread import Spread
@@ -80,6 +80,9 @@ class SyncWork:
             "configuration": digest_of(held.config),
             "effect": effect_of(held.config, source.one_effect, sink.one_effect)[1],
         }
+        unseen = Unseen.of(held.config, self.ends.landscape.hidden)
+        if unseen is not None and unseen.cursor:
+            held.report["hidden"] = [CURSOR]
         if self._is_in_ranges(held, sink):
             Loads(self).carry(held, source, sink, told)
         else:
@@ -130,6 +133,7 @@ class SyncWork:
             again=held.asked.is_again,
             share=self.ends.share(config),
             enriching=self.ends.enriching(held),
+            unseen=Unseen.of(config, self.ends.landscape.hidden),
             valid=None if config.schema_ is None else Valid.of(self.ends.schema(config.schema_)),
             park=lambda entries: self.journal.write(lambda conn: syncs.park(conn, held.name, entries)),
             promise=lambda made: self.journal.write(lambda conn: syncs.set_promise(conn, held.name, made)),

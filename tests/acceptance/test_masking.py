@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from masked import CARRYING, FLOWS, IBAN, NOTES, PIN, Hook, House, every_get
+from masked import CARRYING, FLOWS, IBAN, NOTES, PIN, Hook, House, cells, every_get
 from servers.drawbar import Serving
 from servers.process import folder, free_port
 from websockets.sync.client import connect
@@ -152,18 +152,6 @@ def settled(house):
     while any(house.ask("GET", path).json()["items"] for path in busy) or '"running"' in house.ask("GET", "/syncs/copy/runs").text:  # fmt: skip
         assert time.monotonic() < until, house.ask("GET", "/runs?state=running").text
         time.sleep(0.1)
-
-
-def cells(state):
-    """Give all that a database holds, by table and column."""
-    for (table,) in state.execute("select name from sqlite_master where type = 'table'").fetchall():
-        rows = state.execute(f'select * from "{table}"')
-        names = [column[0] for column in rows.description]
-        for name, column in zip(names, zip(*rows, strict=True), strict=False):
-            yield (
-                f"{table}.{name}",
-                " ".join(one.decode("latin-1") if isinstance(one, bytes) else str(one) for one in column),
-            )
 
 
 def leaks(texts, marks=(*SECRETS, NAME, IBAN)):

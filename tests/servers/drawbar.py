@@ -38,7 +38,7 @@ class Serving:
         if self._config is not None:
             (self.folder / "drawbar.yaml").write_text(self._config)
         words = ["serve", "--port", str(self.port), *self._host, *self._more]
-        kept = {"DRAWBAR_STATE_KEY"}
+        kept = {"DRAWBAR_STATE_KEY", "DRAWBAR_LOG"}
         environ = {
             name: value for name, value in self._environ.items() if name in kept or not name.startswith("DRAWBAR_")
         }
