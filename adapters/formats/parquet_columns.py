@@ -16,6 +16,7 @@ from ...core.batch import InArrow, Row, as_json
 from ...core.errors import InputError
 from .bulk import columns_of
 from .format import ArrowBatch, IncompleteFile, Record, WrongFile
+from .parquet_groups import Groups
 from .scalars import ColumnSpec
 
 _MAGIC = b"PAR1"
@@ -112,12 +113,12 @@ class Writer:
     """Writes row groups of bounded size; the types are declared, the source's, or those of the first rows."""
 
     def __init__(self, stream: BinaryIO, specs: Sequence[ColumnSpec], codec: Codec, rows: int) -> None:
-        self._sink = _Counted(stream)
+        self._stream = stream
         self._specs = {spec.name: spec for spec in specs}
         self._codec = codec
         self._group_rows = rows
         self._columns: list[_Typed] = []
-        self._writer: Any = None
+        self._writer: Groups | None = None
         self._held: list[Any] = []
         self._held_rows = 0
         if specs:
@@ -168,14 +169,14 @@ class Writer:
         if self._writer is None:
             self._begin([])
         self._flush()
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
 
     def _begin(self, columns: list[_Typed]) -> None:
         self._columns = columns
         schema = pa.schema([(column.name, column.type) for column in columns])
-        sink: Any = self._sink
         # Dictionaries cost four times the rest, and on data that is no report they make the file larger.
-        self._writer = parquet.ParquetWriter(sink, schema, compression=self._codec, version="2.6", use_dictionary=False)
+        self._writer = Groups(self._stream, schema, compression=self._codec, version="2.6", use_dictionary=False)
 
     def _inferred(self, rows: list[Row]) -> list[Row]:
         names = list(dict.fromkeys(name for row in rows for name in row))
@@ -206,8 +207,10 @@ class Writer:
             self._flush()
 
     def _flush(self) -> None:
-        if self._held_rows:
-            self._writer.write_table(pa.Table.from_batches(self._held), self._group_rows)
+        if self._held_rows and self._writer is not None:
+            table = pa.Table.from_batches(self._held)
+            for at in range(0, len(table), self._group_rows):
+                self._writer.write(table.slice(at, self._group_rows))
         self._held, self._held_rows = [], 0
 
 
@@ -215,30 +218,6 @@ def _checked_row(known: Mapping[str, Check], row: Row) -> dict[str, Any]:
     if unknown := next((name for name in row if name not in known), None):
         raise ValueError(f"there is no column {unknown}; the first rows had none, so declare columns:")
     return {name: None if value is None else known[name](value) for name, value in row.items()}
-
-
-class _Counted:
-    """A stream that is emptied now and then by whoever reads it: its place counts on."""
-
-    closed = False
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._at = 0
-
-    def write(self, part: Any) -> int:
-        self._at += len(part)
-        return self._stream.write(part)
-
-    def tell(self) -> int:
-        return self._at
-
-    def flush(self) -> None: ...
-
-    def writable(self) -> bool:
-        return True
-
-    def close(self) -> None: ...
 
 
 def _exactly(found: Any, kind: Any) -> Any:

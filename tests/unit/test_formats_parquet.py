@@ -144,3 +144,22 @@ def test_a_file_without_rows_has_its_declared_columns() -> None:
 def test_compression_around_it_is_refused() -> None:
     with pytest.raises(ValidationError, match="say codec instead"):
         opened(compression="gzip")
+
+
+@pytest.mark.parametrize("codec", ["snappy", "zstd", "none"])
+def test_a_footer_says_of_every_row_group_what_its_own_writer_would(codec: str) -> None:
+    """Forty groups of values with their nulls: the places, the sizes and the bounds of each, and a page that can be found."""
+    rows = [
+        {"a": number, "b": None if number % 3 else f"text {number}", "c": Decimal(number) / 4} for number in range(400)
+    ]
+    stream = written(opened(row_group_rows=10, codec=codec), rows)
+    theirs = io.BytesIO()
+    table = parquet.read_table(stream)
+    parquet.write_table(table, theirs, row_group_size=10, compression=codec, version="2.6", use_dictionary=False)
+
+    ours, known = parquet.ParquetFile(stream).metadata, parquet.ParquetFile(theirs).metadata
+
+    assert (ours.num_rows, ours.num_row_groups, ours.schema) == (400, 40, known.schema)
+    assert [ours.row_group(at).to_dict() for at in range(40)] == [known.row_group(at).to_dict() for at in range(40)]
+    assert parquet.ParquetFile(stream).read_row_group(37).to_pylist() == table.slice(370, 10).to_pylist()
+    assert table.to_pylist() == rows

@@ -81,8 +81,18 @@ def deleting(url: str, folder: Path, count: int) -> float:
     return over_mb
 
 
-@pytest.mark.parametrize("way", [between_tables, by_cursor, by_row, drifted, deleting])
-def test_between_tables_ten_times_the_rows_take_the_same_memory(
+def into_parquet(url: str, folder: Path, count: int) -> float:
+    """In row groups of a hundred rows, so that the foot of the file has thousands of them."""
+    feed = {"pattern": "*.parquet", "format": {"kind": "parquet", "row_group_rows": 100}}
+    adapters = {**tables(url, count), "drop": {"kind": "local", "root": str(folder), "feeds": {"rows": feed}}}
+    sync = {"from": {"adapter": "db", "table": "source"}, "to": {"adapter": "drop", "feed": "rows"}}
+    report, over_mb = peak(folder, adapters, sync)
+    assert report["written"] == count
+    return over_mb
+
+
+@pytest.mark.parametrize("way", [between_tables, by_cursor, by_row, drifted, deleting, into_parquet])
+def test_from_a_table_ten_times_the_rows_take_the_same_memory(
     way: Callable[[str, Path, int], float], pg_url: str, tmp_path: Path
 ) -> None:
     few = way(pg_url, tmp_path / "few", FEW)
