@@ -77,6 +77,7 @@ class MessageTrigger:
                 if self._order is not None:
                     for one in self._order.free(consumer.is_current):
                         self._take(one, consumer, start, stop)
+            self._settle_ended(consumer)  # without an id such a message would start another run where it comes next
         finally:
             consumer.close()
 
@@ -125,9 +126,12 @@ class MessageTrigger:
         self._forget(message)
 
     def _look(self, consumer: Consumer) -> None:
+        if self._under_way and time.monotonic() >= self._looked_at + _LOOK_S:
+            self._settle_ended(consumer)
+            self._looked_at = time.monotonic()
+
+    def _settle_ended(self, consumer: Consumer) -> None:
         """Settle the messages whose runs have ended; those of a lost connection come again, to the same runs."""
-        if not self._under_way or time.monotonic() < self._looked_at + _LOOK_S:
-            return
         still: list[tuple[Incoming, Begun]] = []
         for message, begun in self._under_way:
             if not consumer.is_current(message):
@@ -143,7 +147,6 @@ class MessageTrigger:
                 log.warning("amqp.held", name=self._name, id=message.message_id, reason=error.message)
             still.append((message, begun))
         self._under_way = still
-        self._looked_at = time.monotonic()
 
     def _is_over(self, message: Incoming) -> None:
         if self._order is not None:

@@ -126,6 +126,15 @@ class RabbitMQ(process.Private):
             text = answer.read()
         return json.loads(text) if text else None
 
+    def control(self, *words: str) -> str:
+        """Run `rabbitmqctl`, which knows what the management API says seconds later."""
+        program = process.binary("rabbitmqctl", "/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmqctl")
+        command = [program, "--quiet", "-n", self.node, *words]
+        done = subprocess.run(
+            command, env=self._environment(), check=True, stdout=subprocess.PIPE, timeout=60, text=True
+        )
+        return done.stdout
+
     def _ready(self) -> bool:
         """Speak the protocol header: the port opens before the node takes logins."""
         if not process.answers(self.port) or not process.answers(self.management_port):

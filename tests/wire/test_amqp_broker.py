@@ -6,7 +6,6 @@ import datetime as dt
 import ipaddress
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from contextlib import suppress
@@ -20,7 +19,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from queues import opening
-from servers import process
 
 from drawbar.core.errors import ConfigError, OutcomeUnknown, Unavailable
 from drawbar.core.tool import Call
@@ -84,24 +82,17 @@ def wait(good, within_s):
         time.sleep(0.1)
 
 
-def control(rabbitmq, *words):
-    program = process.binary("rabbitmqctl", "/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmqctl")
-    environment = rabbitmq._environment()
-    command = [program, "-n", environment["RABBITMQ_NODENAME"], *words]
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
-
-
 def test_a_broker_without_memory_takes_nothing_and_says_so(open_adapter, vhost, channel, rabbitmq):
     adapter = open_adapter(vhost)
     publish(adapter, 1)
-    control(rabbitmq, "set_vm_memory_high_watermark", "absolute", "1MB")
+    rabbitmq.control("set_vm_memory_high_watermark", "absolute", "1MB")
     try:
         with pytest.raises(OutcomeUnknown):  # the first one left before the broker had told us
             publish(adapter, 2, timeout_s=3)
         with pytest.raises(Unavailable, match="takes no messages now"):
             publish(adapter, 3, timeout_s=3)
     finally:
-        control(rabbitmq, "set_vm_memory_high_watermark", "0.4")
+        rabbitmq.control("set_vm_memory_high_watermark", "0.4")
 
     wait(lambda: published(adapter), 60)
 

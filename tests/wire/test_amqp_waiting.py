@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+import threading
 import time
 from contextlib import closing
 from itertools import pairwise
 
 import pika
 import pytest
+from queues import opening
 from waiting import eventually
 
 from drawbar.app import open_app
@@ -100,6 +103,31 @@ def test_a_message_whose_run_goes_on_is_ours_only_when_the_run_has_ended(begun, 
         return broker.depth("in") == 0
 
     eventually(is_settled)
+
+
+class Ended:
+    """A run that has ended by the time somebody asks."""
+
+    def ended(self):
+        return ""
+
+
+def test_at_the_end_a_message_whose_run_has_ended_is_settled(tmp_path, broker, monkeypatch):
+    """It has no id: given to the next process, it would start another run."""
+    monkeypatch.setattr("drawbar.adapters.amqp.trigger._LOOK_S", math.inf)
+    broker.channel.basic_publish("", "in", b"{}")
+    started, stop = [], threading.Event()
+
+    def start(occurrence):
+        started.append(occurrence)
+        stop.set()
+        return Ended()
+
+    with opening(tmp_path) as open_adapter:
+        adapter = open_adapter(broker.url, consume={"incoming": {"queue": "in", "settle": "finished"}})
+        adapter.trigger({"consume": "incoming"}, name="bill").run(start, stop)
+
+    assert (len(started), broker.depth("in")) == (1, 0)
 
 
 def test_a_message_whose_run_failed_is_a_dead_letter_with_its_reason(begun, broker):
