@@ -31,7 +31,7 @@ _MARGIN_S = 0.5
 _RENEW_S = 1.5
 _TICK_S = 0.1
 _IDLE_S = 5.0
-"""After so long without a call all is given back; before, to who wants it, a beat after it asked."""
+"""After so long without a call all is given back; before, to who wants it, a beat after it asked, and who calls again has it."""
 _TURN_S = 1.0
 _LOOK_S = 0.05
 _LONGEST_LOOK_S = 0.4
@@ -181,7 +181,7 @@ class Slots:
             before, self._ours = self._ours, min(self._ours, keep)  # while we agree, nothing more is begun
             needed = keep + self._waiting + self._outside
             self._wanted = wanted = min(self.total, max(needed, self._peak))
-            wished = min(self.total, max(2 * needed, self._peak))
+            wished = min(self.total, max(2 * needed, self._peak) or self._granted)
         self._asked_at = begun = time.monotonic()
         try:
             granted, ours = self._holdings.agree(self.name, self.total, wanted=wanted, wished=wished, keep=keep)
@@ -278,7 +278,8 @@ class Holdings:
             free = total - sum(slots for slots, _ in others.values())
             wants = {owner: want for owner, (_, want) in others.items()}
             shares = fair(total, {**wants, self._owner: wanted}, int(now / _TURN_S))
-            share = min(shares[self._owner] + total - sum(shares.values()), wished)
+            owed = sum(max(shares[owner] - slots, 0) for owner, (slots, _) in others.items())
+            share = min(max(shares[self._owner], free - owed), wished)
             granted = max(min(free, share), min(keep, mine))
             budgets.put(conn, name, self._owner, slots=granted, wanted=wanted, until=now + LEASE_S)
             return granted, min(granted, share)

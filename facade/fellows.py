@@ -16,7 +16,7 @@ import socket
 import struct
 import termios
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import structlog
@@ -107,21 +107,21 @@ class Fellows:
 
 
 class Reception:
-    """Takes connections as a server of asyncio's does, its part of them; `count` says how many are open."""
+    """Takes connections as a server of asyncio's does, its part of them; `open_` are the lines that are open."""
 
     def __init__(
         self,
         sockets: Sequence[socket.socket],
         make: Callable[[], asyncio.Protocol],
         fellows: Fellows,
-        count: Callable[[], int],
+        open_: Collection[object],
     ) -> None:
         self._sockets = sockets
         self._make = make
         self._fellows = fellows
-        self._count = count
+        self._open = open_
         self._loop = asyncio.get_running_loop()
-        self._coming: set[asyncio.Task[object]] = set()
+        self._coming: dict[asyncio.Task[object], asyncio.Protocol] = {}
         self._is_open = True
         self.tell()
         for one in sockets:
@@ -130,8 +130,9 @@ class Reception:
             self._loop.add_reader(fellows.door, self._given)
 
     def tell(self) -> None:
-        """Tell the others how many connections are open, those that come now too."""
-        self._fellows.tell(self._count() + len(self._coming) if self._is_open else -1)
+        """Tell the others how many connections are open, those that come now too; each once, or others are given ours."""
+        coming = sum(line not in self._open for line in self._coming.values())
+        self._fellows.tell(len(self._open) + coming if self._is_open else -1)
 
     def tick(self) -> None:
         """Tell the others that we live, and take what those were given that do not."""
@@ -169,16 +170,17 @@ class Reception:
 
     def _let_in(self, line: socket.socket) -> None:
         line.setblocking(False)
-        task = self._loop.create_task(self._begin(line))
-        self._coming.add(task)
+        made = self._make()
+        task = self._loop.create_task(self._begin(made, line))
+        self._coming[task] = made
         self.tell()
         task.add_done_callback(self._came)
 
-    async def _begin(self, line: socket.socket) -> object:
-        return await self._loop.connect_accepted_socket(self._make, line)
+    async def _begin(self, made: asyncio.Protocol, line: socket.socket) -> object:
+        return await self._loop.connect_accepted_socket(lambda: made, line)
 
     def _came(self, task: asyncio.Task[object]) -> None:
-        self._coming.discard(task)
+        del self._coming[task]
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.warning("connection.fails", error=str(error))
         self.tell()

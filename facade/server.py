@@ -170,8 +170,7 @@ class _Server(uvicorn.Server):
             await super().startup(sockets)
         else:
             await super().startup([])
-            connections = self.server_state.connections
-            self._reception = Reception(sockets, self._line, self._fellows, lambda: len(connections))
+            self._reception = Reception(sockets, self._line, self._fellows, self.server_state.connections)
             self.servers.append(self._reception)  # type: ignore[arg-type]  # it is only ever closed
         if self.started:
             self._started()

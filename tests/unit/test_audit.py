@@ -294,6 +294,23 @@ def test_while_the_journal_is_away_a_bounded_number_waits_and_the_rest_is_counte
     assert orders[:9] == list(range(24, 15, -1))
 
 
+def test_what_is_noted_while_the_log_is_written_waits_for_the_next_beat(house, monkeypatch):
+    """Each round would write the few entries of the last one, and wait for the disk again."""
+    write, noted = house.journal.write, []
+
+    def noting(unit):
+        if len(noted) < 50:
+            noted.append(house.audit.note("call", "bob", "sys.look", "done"))
+        return write(unit)
+
+    monkeypatch.setattr(house.journal, "write", noting)
+    house.audit.note("call", "bob", "sys.look", "done")
+
+    house.audit.beat()
+
+    assert house.audit.waiting
+
+
 def test_pages_follow_each_other_without_a_gap(house):
     for order in range(7):
         call(house, "sys.look" if order % 2 else "sys.pay", {"order": order})

@@ -19,7 +19,7 @@ class Process:
         self.open = set()
         self.fellows = fellows
         self.port = port.dup()  # as a process inherits it
-        self.reception = Reception([self.port], self._line, self.fellows, lambda: len(self.open))
+        self.reception = Reception([self.port], self._line, self.fellows, self.open)
 
     def close(self):
         self.reception.close()
@@ -82,6 +82,23 @@ def test_each_process_has_its_part_of_the_connections(port, fellow):
             one.close()
 
     asyncio.run(scenario())
+
+
+def test_a_connection_that_is_let_in_is_counted_once(port, fellow):
+    async def scenario():
+        alone, told = fellow(0), []
+        say = alone.tell
+        alone.tell = lambda count: (told.append(count), say(count))
+        lines = await _opened(port, 10)
+        one = Process(port, alone)
+        assert await _shared_out([one], len(lines)) == [10]
+        await asyncio.sleep(0)
+        one.close()
+        return told
+
+    told = asyncio.run(scenario())
+
+    assert max(told) == 10
 
 
 def test_one_that_died_or_takes_no_more_leaves_all_to_the_others(port, fellow, monkeypatch):

@@ -81,6 +81,31 @@ def test_a_budget_that_two_need_to_its_last_slot_serves_both(tmp_path):
         assert not more.acquire(time.monotonic() + 0.1)
 
 
+def test_what_two_have_beside_is_not_kept_from_a_third_that_needs_it(tmp_path):
+    """Each of the two needs one and has two: one of these four is the third's, and not spare for both."""
+    with process(tmp_path) as one, process(tmp_path) as two, process(tmp_path) as three:
+        for holdings in (one, two):
+            assert Slots("erp", 4, holdings).acquire(time.monotonic() + 30)
+
+        assert Slots("erp", 4, three).acquire(time.monotonic() + 10)
+
+
+def test_at_rest_a_process_keeps_what_nobody_wants_and_gives_it_to_who_does(tmp_path):
+    with process(tmp_path) as one, process(tmp_path) as other:
+        first, second = Slots("erp", 8, one), Slots("erp", 8, other)
+        for _ in range(8):
+            assert first.acquire(time.monotonic() + 30)
+        for _ in range(8):
+            first.release()
+        for _ in range(2):  # what it peaked at is forgotten, then nothing more is needed
+            with first.asking:
+                first.rest(time.monotonic())
+                first.settle()
+
+        assert first.has_room
+        assert all(second.acquire(time.monotonic() + 30) for _ in range(8))
+
+
 def test_a_lease_that_was_not_renewed_starts_nothing_until_it_is(holdings):
     """What a process does that slept past its lease: it asks again before the next call."""
     slots = Slots("erp", 2, holdings)
