@@ -12,6 +12,7 @@ from .errors import InputError
 from .places import KEY, SCOPE
 from .register import merge_patch
 from .store import documents, versions
+from .store.expected import Expected, one_of
 from .store.journal import Connection, Journal
 from .values import dump, moment, to_json
 
@@ -77,18 +78,18 @@ class Context:
             raise _missing(scope, key)
         return [_document(scope, kept) for kept in (*found, *older)][:limit]
 
-    def put(self, scope: str, key: str, value: Any, *, expect: int | None, by: str) -> Document:
+    def put(self, scope: str, key: str, value: Any, *, expect: Expected, by: str) -> Document:
         """Write a whole document."""
         _look_at(scope, key)
         self.shelf.body(value)  # before the journal is asked for its turn
         return self._change(scope, key, lambda old: value, expect, by)
 
-    def merge(self, scope: str, key: str, patch: Any, *, expect: int | None, by: str) -> Document:
+    def merge(self, scope: str, key: str, patch: Any, *, expect: Expected, by: str) -> Document:
         """Change a part by a JSON merge patch (RFC 7396)."""
         _look_at(scope, key)
         return self._change(scope, key, lambda old: merge_patch(old, patch), expect, by)
 
-    def delete(self, scope: str, key: str, *, expect: int | None, by: str) -> None:
+    def delete(self, scope: str, key: str, *, expect: Expected, by: str) -> None:
         _look_at(scope, key)
 
         def unit(conn: Connection) -> None:
@@ -99,16 +100,16 @@ class Context:
 
         self._journal.write(unit)
 
-    def put_in(self, conn: Connection, scope: str, key: str, value: Any, *, expect: int | None, by: str) -> Document:
+    def put_in(self, conn: Connection, scope: str, key: str, value: Any, *, expect: Expected, by: str) -> Document:
         """Write a whole document inside a unit of the caller."""
         _look_at(scope, key)
         return self._changed(conn, scope, key, lambda old: value, expect, by)
 
-    def _change(self, scope: str, key: str, make: Callable[[Any], Any], expect: int | None, by: str) -> Document:
+    def _change(self, scope: str, key: str, make: Callable[[Any], Any], expect: Expected, by: str) -> Document:
         return self._journal.write(lambda conn: self._changed(conn, scope, key, make, expect, by))
 
     def _changed(
-        self, conn: Connection, scope: str, key: str, make: Callable[[Any], Any], expect: int | None, by: str
+        self, conn: Connection, scope: str, key: str, make: Callable[[Any], Any], expect: Expected, by: str
     ) -> Document:
         now = time.time()  # people read it
         old = _seen(conn, scope, key, expect)
@@ -173,7 +174,7 @@ class Shelf:
             documents.passed(conn, gone.version)
 
 
-def _seen(conn: Connection, scope: str, key: str, expect: int | None) -> documents.Kept | None:
+def _seen(conn: Connection, scope: str, key: str, expect: Expected) -> documents.Kept | None:
     """Give what is there when it is what the writer expects."""
     old = documents.find(conn, scope, key, to_change=True)
     if expect == 0:
@@ -182,7 +183,7 @@ def _seen(conn: Connection, scope: str, key: str, expect: int | None) -> documen
         return None
     if old is None:
         raise _missing(scope, key)
-    if expect is not None and old.version != expect:
+    if expect is not None and old.version != one_of(expect, old.version):
         raise _stale(scope, key)
     return old
 

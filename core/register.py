@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from .errors import ConfigError, InputError
 from .store.definitions import Definitions, Stored
+from .store.expected import Expected, one_of
 from .store.ids import new_id
 from .values import moment
 from .workflow import Problem
@@ -131,28 +132,37 @@ class Register(Generic[M]):
         body: dict[str, Any],
         *,
         by: str,
-        expect: int | None = None,
+        expect: Expected = None,
     ) -> Entry[M]:
         """Write a new version of one that exists."""
         seen = self._changeable(id)
         body = _plain_numbers(body)
         self._checked(id, body)
         return self._of_rest(
-            self.definitions.put(self.kind, id, name, body, by=by, expect=seen.version if expect is None else expect)
+            self.definitions.put(
+                self.kind,
+                id,
+                name,
+                body,
+                by=by,
+                expect=seen.version if expect is None else one_of(expect, seen.version),
+            )
         )
 
-    def merge(self, id: str, patch: dict[str, Any], *, by: str, expect: int | None = None) -> Entry[M]:  # noqa: A002
+    def merge(self, id: str, patch: dict[str, Any], *, by: str, expect: Expected = None) -> Entry[M]:  # noqa: A002
         """Change a part by a JSON merge patch (RFC 7396); `name` is part of what can be changed."""
         seen = self._changeable(id)
         merged = merge_patch({**seen.body, "name": seen.name}, patch)
         name = merged.pop("name", None)
         if not isinstance(name, str) or not name:
             raise InputError("name must be a text that is not empty", field="name")
-        return self.replace(id, name, merged, by=by, expect=seen.version if expect is None else expect)
+        return self.replace(
+            id, name, merged, by=by, expect=seen.version if expect is None else one_of(expect, seen.version)
+        )
 
-    def delete(self, id: str, *, by: str, expect: int | None = None) -> None:  # noqa: A002
-        self._changeable(id)
-        self.definitions.remove(self.kind, id, by=by, expect=expect)
+    def delete(self, id: str, *, by: str, expect: Expected = None) -> None:  # noqa: A002
+        seen = self._changeable(id)
+        self.definitions.remove(self.kind, id, by=by, expect=one_of(expect, seen.version))
 
     def _changeable(self, thing: str) -> Entry[M]:
         entry = self.entry(thing)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
@@ -60,8 +60,9 @@ class Checker:
         form = _json_form(given)
         for problem in self._problems(form, what):
             path = ".".join(map(str, problem.instance_path))
+            field = ".".join(map(str, [*problem.instance_path, *_named(problem.kind)]))
             raise InputError(
-                f"{path or what}: {_sentence(problem)}", field=path or None, next="see the tool's input schema"
+                f"{path or what}: {_sentence(problem)}", field=field or None, next="see the tool's input schema"
             )
         convert = self._from_outside if outside else self._from_inside
         if convert is None:
@@ -94,6 +95,13 @@ class Checker:
 
 def _validator(schema: Mapping[str, Any]) -> Any:
     return jsonschema_rs.Draft202012Validator(dict(schema), validate_formats=False)
+
+
+def _named(kind: Any) -> Sequence[str]:
+    """Name the property that is missing, or the first that there is none of; nothing where neither is so."""
+    if (missing := getattr(kind, "property", None)) is not None:
+        return [missing]
+    return list(getattr(kind, "unexpected", ()))[:1]
 
 
 def _sentence(problem: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .errors import InputError
 from .register import Entry, Register, merge_patch
+from .store.expected import Expected, one_of
 from .workflow import Workflow
 
 
@@ -72,21 +73,25 @@ class Tasks:
             )
         return self._write(entry, name, body, by, entry.version)
 
-    def replace(self, id: str, body: Mapping[str, Any], *, by: str, expect: int | None = None) -> TaskEntry:  # noqa: A002
+    def replace(self, id: str, body: Mapping[str, Any], *, by: str, expect: Expected = None) -> TaskEntry:  # noqa: A002
         seen = self.entry(id)
-        return self._write(seen.workflow, seen.name, body, by, expect or seen.workflow.version)
+        return self._write(
+            seen.workflow, seen.name, body, by, one_of(expect, seen.workflow.version) or seen.workflow.version
+        )
 
-    def merge(self, id: str, patch: Mapping[str, Any], *, by: str, expect: int | None = None) -> TaskEntry:  # noqa: A002
+    def merge(self, id: str, patch: Mapping[str, Any], *, by: str, expect: Expected = None) -> TaskEntry:  # noqa: A002
         """Change a part by a JSON merge patch (RFC 7396)."""
         seen = self.entry(id)
         merged = merge_patch(seen.body, patch)
-        return self._write(seen.workflow, seen.name, merged, by, expect or seen.workflow.version)
+        return self._write(
+            seen.workflow, seen.name, merged, by, one_of(expect, seen.workflow.version) or seen.workflow.version
+        )
 
-    def delete(self, id: str, *, by: str, expect: int | None = None) -> None:  # noqa: A002
+    def delete(self, id: str, *, by: str, expect: Expected = None) -> None:  # noqa: A002
         """Take a task out; tasks that need it must go or change first."""
         seen = self.entry(id)
         tasks = {name: body for name, body in seen.workflow.body["tasks"].items() if name != seen.name}
-        self._replace(seen.workflow, tasks, by, expect or seen.workflow.version)
+        self._replace(seen.workflow, tasks, by, one_of(expect, seen.workflow.version) or seen.workflow.version)
 
     def _write(self, entry: Entry[Workflow], name: str, body: Mapping[str, Any], by: str, expect: int) -> TaskEntry:
         tasks = {**entry.body.get("tasks", {}), name: dict(body)}

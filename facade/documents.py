@@ -164,6 +164,7 @@ def _header(name: str, said: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _ETAG = {"type": "string", "pattern": r'^(\*|(W/)?"[0-9a-f-]{1,40}")$'}
+_ETAGS = {"type": "string", "pattern": r'^(\*|(W/)?"[0-9a-f-]{1,40}"(, (W/)?"[0-9a-f-]{1,40}")*)$'}
 _TEXT = {"type": "string"}
 _REPLAYED = ("404", "409", "412", "422")
 _SAID_OF = {
@@ -177,9 +178,9 @@ _SAID_OF = {
     "Retry-After": {"description": "Seconds.", "schema": _TEXT},
 }
 _HEADERS = {
-    "If-Match": _header("If-Match", "The ETag of what the caller has seen.", _ETAG),
+    "If-Match": _header("If-Match", "The ETag of what the caller has seen, or several.", _ETAGS),
     "If-None-Match": _header("If-None-Match", "`*`: only when there is none yet.", {"type": "string", "enum": ["*"]}),
-    "Seen": _header("If-None-Match", "The ETag of what the caller has: 304 when that is still so.", _ETAG),
+    "Seen": _header("If-None-Match", "The ETags of what the caller has: 304 when one is still so.", _ETAGS),
     "Drawbar-Session": _header(
         "Drawbar-Session",
         "The session that this call belongs to: an agent's `max_steps` are counted in each.",

@@ -15,7 +15,6 @@ from ..config.secrets import scrub_values
 from ..core.errors import DrawbarError
 from ..core.values import write_json
 from . import problems
-from .mcp.content import failed
 from .mcp.dialogue import TENANT, unexpected, written
 from .outgoing import GZIP_FLOOR_BYTES, Header, gzipped
 
@@ -84,7 +83,7 @@ class ToolByMcp:
                 return None
             return self._app.direct.begin(self.tool, self._arguments, caller=self._caller, asker=self._waiting.asker())
         except DrawbarError as error:
-            return self._written(failed(error))
+            return self._written(self._toolbox.failed(error))
         except Exception as error:  # the others go on
             return self._unexpected(error)
 
@@ -93,7 +92,7 @@ class ToolByMcp:
             self._given = begun.answer()
             short = self._toolbox.short(self._given)
         except DrawbarError as error:
-            short = failed(error)
+            short = self._toolbox.failed(error)
         except Exception as error:  # the others go on
             return self._unexpected(error)
         return None if short is None else self._written(short)
@@ -104,7 +103,7 @@ class ToolByMcp:
             given = self._given or begun.rest()
             answer = self._toolbox.long(given, self._caller, self.tool)
         except DrawbarError as error:
-            answer = failed(error)
+            answer = self._toolbox.failed(error)
         except Exception as error:  # the outermost loop of a call
             return self._unexpected(error)
         return self._written(answer)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from ..core.access import Caller
 from ..core.errors import InputError
 from ..core.register import refused
+from ..core.store.expected import Expected
 from ..core.values import parse_json, write_json
 from .identity import NOBODY, caller_of
 from .outgoing import JSON
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
-_ETAG = re.compile(r'(?:W/)?"([^"]*)"\Z')
+_ETAG = re.compile(r'(?:W/)?"([^"]*)"')
+_ETAGS = re.compile(rf"{_ETAG.pattern}(?:[ \t]*,[ \t]*{_ETAG.pattern})*")
 _VERSION = re.compile(r"([0-9]{1,9})(?:-[0-9a-f]+)?\Z")
 _NEVER = 2**31 - 1
 """A version that nobody can have: what is there has changed since."""
@@ -86,27 +88,26 @@ class Exchange:
             raise InputError("the body must be a JSON object", next="send {...}")
         return given
 
-    def expected(self) -> int | None:
-        """Give the version that If-Match names; None when any will do or nothing is said."""
+    def expected(self) -> Expected:
+        """Give the version that If-Match names, or each of several; None when any will do or nothing is said."""
         seen = self._seen()
         if seen is None:
             return None
-        found = _VERSION.match(seen)
-        return int(found[1]) if found else _NEVER
+        found = frozenset(int(is_one[1]) if (is_one := _VERSION.match(tag)) else _NEVER for tag in seen)
+        return next(iter(found)) if len(found) == 1 else found
 
-    def _seen(self) -> str | None:
-        """Give what stands in the ETag of If-Match; one of a compressed answer, which is weak, is as good."""
-        said = self.request.headers.get("if-match", "").strip()
+    def _seen(self) -> frozenset[str] | None:
+        """Give what stands in the ETags of If-Match; one of a compressed answer, which is weak, is as good."""
+        said = ", ".join(self.request.headers.getlist("if-match")).strip()
         if not said or said == "*":
             return None
-        found = _ETAG.match(said)
-        if found is None:
+        if _ETAGS.fullmatch(said) is None:
             raise InputError(
-                "If-Match is not one ETag",
+                "If-Match is no ETag, nor several",
                 field="If-Match",
                 next='send the ETag that you have seen, as it was given: "3"',
             )
-        return found[1]
+        return frozenset(_ETAG.findall(said))
 
     def agreed(self) -> Agree | None:
         """Give what refuses to change a thing without a version when it is not what If-Match names; None: nothing is named."""
@@ -115,7 +116,7 @@ class Exchange:
             return None
 
         def agree(thing: Any) -> None:
-            if seen not in {_tag(write_json(_scrubbed(thing), exact=exact)) for exact in (False, True)}:
+            if seen.isdisjoint(_tag(write_json(_scrubbed(thing), exact=exact)) for exact in (False, True)):
                 raise InputError(
                     "it was changed by somebody else",
                     reason="stale",
@@ -125,7 +126,7 @@ class Exchange:
 
         return agree
 
-    def required(self) -> int | None:
+    def required(self) -> Expected:
         """Give If-Match's version where the route must know what the caller has seen; 0 says that nothing may be there."""
         if self.request.headers.get("if-none-match", "").strip() == "*":
             return 0

@@ -5,9 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ..core.store.ids import new_id
+from . import problems
+from .errands import spelled
+from .gate import REQUEST_ID
+from .outgoing import ALWAYS
 
 if TYPE_CHECKING:
     from .lane import Head, Lane, Passage
@@ -19,7 +26,7 @@ HELD_S = 0.25
 """So long, and so long a body, may go the short way; what takes longer is the application's."""
 LONGEST_BYTES = 65_536
 _NEVER = float("-inf")
-_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_TOO_LARGE = f"the head of the request is over {HEAD_LIMIT_BYTES} bytes"
 
 
 class Patient(HttpToolsProtocol):
@@ -31,6 +38,7 @@ class Patient(HttpToolsProtocol):
 
     _slow: asyncio.TimerHandle | None = None
     _in_head = False
+    url = b""
     _head_bytes = 0
     _head: Head | None = None
     _held = b""
@@ -68,7 +76,7 @@ class Patient(HttpToolsProtocol):
             return
         self._head_bytes = self._head_bytes + len(data) if self._in_head else 0
         if self._head_bytes > HEAD_LIMIT_BYTES:
-            self.send_400_response("The head of the request is too large.")
+            self._refuse(431 if self.headers else 414, _TOO_LARGE)
         elif self.cycle is not None and not self.cycle.response_complete:
             self._forget()
         elif self._slow is None and self.timeout_keep_alive_task is None:
@@ -245,5 +253,20 @@ class Patient(HttpToolsProtocol):
     def _give_up(self) -> None:
         self._slow = None
         if not self.transport.is_closing():
-            self.transport.write(_TOO_SLOW)
-            self.transport.close()
+            self._refuse(408, f"the head of the request did not arrive within {HEAD_TIMEOUT_S:g} s")
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP; uvicorn's own word for it is plain text."""
+        if len(self.url) > HEAD_LIMIT_BYTES:
+            self._refuse(414, _TOO_LARGE)
+        else:
+            self._refuse(400, "this is no request of HTTP/1.1 with one Host")
+
+    def _refuse(self, status: int, said: str) -> None:
+        """Answer a request that is not heard to its end, and hang up."""
+        known_as = new_id()
+        problem = problems.respond(status, problems.of_status(status, said, id_=known_as), {"Connection": "close"})
+        headers = [*problem.raw_headers, *ALWAYS, (REQUEST_ID, known_as.encode())]
+        line = b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode())
+        self.transport.write(b"".join([line, spelled(headers), b"\r\n", bytes(problem.body)]))
+        self.transport.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,10 @@ import orjson
 from ...config.secrets import scrub, scrub_values
 from ...core.aside import Aside
 from ...core.cutting import first_of, fitting, units_of
-from ...core.errors import DrawbarError, InputError, OutcomeUnknown
+from ...core.errors import DrawbarError, InputError, OutcomeUnknown, Recovery
 from ...core.shown import CODE, Json, files_of
 from ...core.store.ids import new_id
+from ...core.tenants import OF
 from ...core.values import ClaimCheck, moment, to_json, write_json
 from .resources import link_to, owner_of
 
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 _AROUND_BYTES = 256
 _INLINE_BYTES = 1_048_576
 _PREVIEW = f"call drawbar_preview with the same arguments, look at what it shows, and send its code as {CODE}"
+_NEXT: Mapping[Recovery, str] = {
+    "stop": "the same call again would end the same way: change what it says, or tell who asked you",
+    "retry": "nothing was done: call it again later",
+    "reconcile": "do not call it again",
+}
+"""What to do next, where who found the error knew nothing better."""
 
 
 class Results:
@@ -59,10 +66,10 @@ class Results:
         claim, _, place = following.partition("/")
         field, _, start = place.rpartition(":")
         if not claim.startswith(owner_of(caller)) or not start.isdecimal() or len(start) > 12:
-            raise InputError("there is nothing of yours by this `next`", reason="not_found", field="next")
+            raise _nothing()
         known, units = units_of(self._app.claims.value(claim), self._room)
         if field != (known or ""):
-            raise InputError("there is nothing of yours by this `next`", reason="not_found", field="next")
+            raise _nothing()
         end = int(start) + fitting(units[int(start) :], self._room)
         said = b'"result":' + orjson.dumps(units[int(start) : end])
         return done(said if end >= len(units) else said + _going_on(f"{claim}/{field}:{end}"))
@@ -97,6 +104,13 @@ class Results:
         return result, blocks
 
 
+def _nothing() -> InputError:
+    said = "there is nothing of yours by this `next`"
+    return InputError(
+        said, reason="not_found", field="next", next="send it as the answer said it, or call the tool again"
+    )
+
+
 def _has_files(result: Any) -> bool:
     return type(result) is bytes or (type(result) is dict and bytes in map(type, result.values()))
 
@@ -121,13 +135,18 @@ def answered(text: bytes, blocks: Sequence[Json] = ()) -> Json:
     return {"content": [{"type": "text", "text": plain}, *blocks], "structuredContent": orjson.Fragment(text)}
 
 
-def failed(error: DrawbarError) -> Json:
-    """Write an error that a model can act on."""
+def failed(error: DrawbarError, named: Callable[[str], str]) -> Json:
+    """Write an error that a model can act on; `named` gives the name by which it calls a tool."""
     said = to_json(error.as_json())
+    if (tool := said.get("tool")) is not None:
+        adapter, _, own = tool.partition(".")
+        said["tool"] = named(f"{adapter.partition(OF)[0]}.{own}")
+        said["message"] = said["message"].replace(tool, said["tool"])
     if isinstance(error, OutcomeUnknown) and "do not call it again" not in said.get("next", ""):
         said["next"] = "; ".join(filter(None, ("do not call it again", said.get("next"))))
     if said.get("field") == "code" and said.get("next", "").startswith("preview "):
         said |= {"field": CODE, "next": _PREVIEW}  # as it is called here, and where it comes from
+    said.setdefault("next", _NEXT[error.recovery])
     text = orjson.dumps(scrub_values(said)).decode()
     return {"content": [{"type": "text", "text": text}], "isError": True}
 

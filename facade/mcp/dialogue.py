@@ -103,7 +103,8 @@ def _called(toolbox: Toolbox, params: Mapping[str, Any], caller: Caller, waiting
     try:
         return toolbox.call(name, arguments, caller, waiting)
     except KeyError:
-        raise Refused(INVALID_PARAMS, f"Unknown tool: {name[:100]!r}") from None
+        near = toolbox.near(name, caller).strip()
+        raise Refused(INVALID_PARAMS, f"Unknown tool: {name[:100]!r}{near and '; '}{near}") from None
 
 
 def _listed(toolbox: Toolbox, asked: Question, caller: Caller) -> dict[str, Any]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from difflib import get_close_matches
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ...core.access import Caller
@@ -90,7 +93,11 @@ class Toolbox:
                 return own(_CHECKS[name].arguments(arguments), caller, waiting)
             return self._of_tool(self._tool(name), arguments, caller, waiting)
         except DrawbarError as error:
-            return failed(error)
+            return self.failed(error)
+
+    def failed(self, error: DrawbarError) -> Json:
+        """Write an error of a call."""
+        return failed(error, self._app.catalogue.named)
 
     def _systems(self, name: str) -> Iterator[str]:
         """Give the systems that a tool of this name may be of, the likeliest first."""
@@ -137,23 +144,23 @@ class Toolbox:
         return told({"status": "done", "result": {"tools": shown, "found": len(found)}})
 
     def _describe(self, arguments: Mapping[str, Any], caller: Caller, waiting: Waiting) -> Json:
-        bound = self._app.catalogue.bound(self._named(arguments), caller)
+        bound = self._app.catalogue.bound(self._named(arguments, caller), caller)
         if not caller.may_call(bound.name, bound.effect):
-            raise _no_tool(arguments["name"])
+            raise self._no_tool(arguments["name"], caller)
         return told({"status": "done", "result": self._app.catalogue.as_tool(bound, caller)})
 
     def _call(self, arguments: Mapping[str, Any], caller: Caller, waiting: Waiting) -> Json:
         code = {CODE: arguments[CODE]} if CODE in arguments else {}
-        return self._of_tool(self._named(arguments), {**arguments.get("arguments", {}), **code}, caller, waiting)
+        return self._of_tool(
+            self._named(arguments, caller), {**arguments.get("arguments", {}), **code}, caller, waiting
+        )
 
     def _preview(self, arguments: Mapping[str, Any], caller: Caller, waiting: Waiting) -> Json:
-        return self._previewed(self._named(arguments), arguments.get("arguments", {}), caller)
+        return self._previewed(self._named(arguments, caller), arguments.get("arguments", {}), caller)
 
     def _status(self, arguments: Mapping[str, Any], caller: Caller, waiting: Waiting) -> Json:
         """Tell what became of a call that waits for an approval; only its own caller hears it."""
-        asked = self._app.desk.approval(arguments["id"])
-        if asked["asked_by"] != caller.name and "operate" not in caller.scopes:
-            raise InputError(f"there is no call {asked['id']!r} of yours", reason="not_found", field="id")
+        asked = self._asked(arguments["id"], caller)
         said = {"approval": asked["state"], "answered_by": asked["answered_by"], "reason": asked["reason"]}
         if asked["run_id"] is None or asked["state"] == "waiting":
             return told({"status": "waiting", "id": asked["id"], "result": said})
@@ -167,6 +174,15 @@ class Toolbox:
         tool = run.workflow.removeprefix(call_of(""))
         return self._results.of_call(self._app.guard.shown(tool, result, caller), caller, tool)
 
+    def _asked(self, approval: str, caller: Caller) -> dict[str, Any]:
+        """Give what was asked for a call of this caller; nobody hears whether others have one of that id."""
+        with suppress(InputError):
+            asked = self._app.desk.approval(approval)
+            if asked["asked_by"] == caller.name or "operate" in caller.scopes:
+                return asked
+        said = f"there is no call {approval[:100]!r} of yours"
+        raise InputError(said, reason="not_found", field="id", next="send the id of an answer that said waiting")
+
     def _document(self, name: str, arguments: Mapping[str, Any], caller: Caller) -> Json:
         """Read or write a shared document, as the agent may."""
         if self._only_preview and name == WRITES:
@@ -174,16 +190,25 @@ class Toolbox:
         meant = self._app.agent_tools.document(name, arguments, caller)
         return told({"status": "done", **self._app.journal.write(meant.do)})
 
-    def _named(self, arguments: Mapping[str, Any]) -> str:
+    def _named(self, arguments: Mapping[str, Any], caller: Caller) -> str:
         try:
             return self._tool(arguments["name"])
         except KeyError:
-            raise _no_tool(arguments["name"]) from None
+            raise self._no_tool(arguments["name"], caller) from None
+
+    def near(self, name: str, caller: Caller) -> str:
+        """Say which tool was meant, of those that this caller may call; nothing where none is near."""
+        plain = name[:100].replace(".", "_")
+        offered = chain.from_iterable(self._app.catalogue.offered(caller, adapter=one) for one in self._systems(plain))
+        names = [self._app.catalogue.named(one.name) for one in offered]
+        found = get_close_matches(plain, [*self._own, *names], 1, 0.8)
+        return f"did you mean {found[0]!r}? " if found else ""
+
+    def _no_tool(self, name: str, caller: Caller) -> InputError:
+        said = f"there is no tool {name[:100]!r} for you"
+        next_ = f"{self.near(name, caller)}tools/list and drawbar_search name those that there are"
+        return InputError(said, reason="not_found", field="name", next=next_)
 
 
 def _is_document(name: str, caller: Caller) -> bool:
     return caller.context is not None and any(name == one.name for one in documents_for(caller))
-
-
-def _no_tool(name: str) -> InputError:
-    return InputError(f"there is no tool {name[:100]!r} for you", reason="not_found", next="look with drawbar_search")

@@ -1,5 +1,7 @@
 """What HTTP promises beside the routes: limits, conditions, ids, origins, compression, time-outs."""
 
+import http.client
+import io
 import json
 import socket
 import sqlite3
@@ -168,7 +170,7 @@ def test_who_has_not_seen_what_is_there_changes_nothing(served, what):
     late = served.ask(method, path, json=body, headers={"If-Match": '"0123456789abcdef"'})
     odd = served.ask(method, path, json=body, headers={"If-Match": "3"})
     unchanged = served.ask("GET", path, headers={"If-None-Match": seen.headers["ETag"]})
-    done = served.ask(method, path, json=body, headers={"If-Match": f"W/{seen.headers['ETag']}"})
+    done = served.ask(method, path, json=body, headers={"If-Match": f'"0", W/{seen.headers["ETag"]}'})
 
     assert (late.status_code, late.json()["happened"]) == (412, "no")
     assert odd.status_code == 422
@@ -322,13 +324,12 @@ def test_a_connection_that_is_kept_is_not_waited_for_either(small, monkeypatch):
     [
         b"GET /orders HTTP/1.1\r\n\r\n",
         b"GET /orders HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
-        b"GET /orders HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 70_000,
         b"GET /orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"GET /orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n..",
         b"GET /orders HTTP/1.1\r\nHost : localhost\r\n\r\n",
         b"GET /orders HTTP/1.1\nHost: localhost\n\n",
     ],
-    ids=["no host", "two hosts", "long head", "two lengths", "two different lengths", "space", "line feeds"],
+    ids=["no host", "two hosts", "two lengths", "two different lengths", "space", "line feeds"],
 )
 def test_a_request_that_two_readers_could_read_differently_is_refused(small, wrong):
     with socket.create_connection(("127.0.0.1", small.config.port), timeout=30) as line:
@@ -336,6 +337,31 @@ def test_a_request_that_two_readers_could_read_differently_is_refused(small, wro
 
         assert line.recv(1000).startswith(b"HTTP/1.1 400 ")
         assert line.recv(1000) == b""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        (b"FOO /orders HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+        (b"GET /orders HTTP/1.1\r\n\r\n", 400),
+        (b"GET /" + b"x" * 70_000, 414),
+        (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+        (b"GET /orders HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 70_000, 431),
+    ],
+    ids=["method", "TLS", "no host", "address without end", "long address", "long head"],
+)
+def test_what_is_no_request_is_refused_as_a_problem_with_an_id(small, wrong, status):
+    with socket.create_connection(("127.0.0.1", small.config.port), timeout=30) as line:
+        line.sendall(wrong)
+        head, _, body = b"".join(iter(lambda: line.recv(4000), b"")).partition(b"\r\n\r\n")
+
+    said = http.client.parse_headers(io.BytesIO(head.partition(b"\r\n")[2] + b"\r\n\r\n"))
+    problem = json.loads(body)
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert (said["Content-Type"], said["Connection"]) == ("application/problem+json", "close")
+    assert said["X-Content-Type-Options"] == "nosniff"
+    assert (problem["status"], problem["happened"], problem["id"]) == (status, "no", said["X-Request-Id"])
 
 
 def test_what_comes_after_a_body_is_no_header(small):

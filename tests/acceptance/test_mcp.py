@@ -91,6 +91,13 @@ def call(to, name, mode="auto", **arguments):
     return with_client(to, lambda client: client.call_tool(name, arguments), mode)
 
 
+def refused(to, tool, **arguments):
+    """Give the error of a call as a model reads it."""
+    answer = with_client(to, lambda client: client.call_tool(tool, arguments))
+    assert answer.is_error, answer
+    return json.loads(answer.content[0].text)
+
+
 def stdio(at, *words):
     return StdioServerParameters(command=sys.executable, args=["-m", "drawbar", "mcp", *words], cwd=at)
 
@@ -508,3 +515,37 @@ def test_a_line_that_is_no_message_stops_nothing():
     assert [one["error"]["code"] for one in said if one["id"] is None] == [-32700, -32700, -32700]
     assert answered[1]["result"] == {}
     assert answered[2]["result"]["structuredContent"]["result"]["rows"][0]["id"] == 1
+
+
+def test_an_error_names_tools_as_a_model_can_call_them_the_field_and_what_to_do(to):
+    missing = refused(to, "erp_find_order")
+    strange = refused(to, "erp_find_order", id=1, customer="x")
+    nothing = refused(to, "drawbar_call", name="erp.find_order", arguments={"id": 1})
+    forbidden = refused(to, "erp_hidden")
+
+    assert (missing["tool"], missing["field"]) == ("erp_find_order", "id")
+    assert (strange["tool"], strange["field"]) == ("erp_find_order", "customer")
+    assert (nothing["field"], nothing["next"].partition("?")[0]) == ("name", "did you mean 'erp_find_order'")
+    assert forbidden["message"] == "local may not call erp_hidden (effect write)"
+    assert all(one["next"] for one in (missing, strange, nothing, forbidden))
+
+
+@pytest.mark.parametrize(("wrong", "near"), [("erp.find_ordr", "; did you mean 'erp_find_order'?"), ("erp_hiden", "")])
+def test_a_name_that_is_nearly_a_tools_is_told_to_who_may_call_it(to, wrong, near):
+    async def ask(client):
+        with pytest.raises(MCPError) as caught:
+            await client.call_tool(wrong, {})
+        return caught.value
+
+    assert str(with_client(to, ask)) == f"Unknown tool: '{wrong}'{near}"
+
+
+def test_nobody_hears_by_an_id_what_others_wait_for(served):
+    url = f"{served.url}/mcp"
+
+    mine = json.loads(call(url, "erp_forget_order", id=3).content[0].text)["id"]
+
+    assert json.loads(call(url, "drawbar_status", id=mine).content[0].text)["status"] == "waiting"
+    said = refused(url, "drawbar_status", id="nothing")
+    assert said["message"] == "there is no call 'nothing' of yours"
+    assert "said waiting" in said["next"]

@@ -364,6 +364,29 @@ def test_context_needs_to_know_what_the_writer_has_seen(served):
     problem(served.ask("GET", path), 404)
 
 
+def test_if_match_may_name_several_etags_and_any_of_them_will_do(served, made):
+    path = f"/context/test/{time.time_ns()}"
+    first = served.ask("PUT", path, json={}, headers={"If-None-Match": "*"}).headers["ETag"]
+
+    def written(said):
+        return served.ask("PATCH", path, json={"n": 1}, headers={"If-Match": said})
+
+    changed = written(f'"99999", W/{first}')
+    assert changed.status_code == 200
+    assert written(f'{first} ,"99999"').status_code == 412
+    second = changed.headers["ETag"]
+    wrong = (f"{second}, *", f"{second} {first}", f"{second},x", '"2', ",")
+    assert [written(said).status_code for said in wrong] == [422] * 5
+    assert written(f"{first},{second}").status_code == 200
+
+    seen = served.ask("GET", f"/workflows/{made}").headers["ETag"]
+    many = served.ask("PATCH", f"/workflows/{made}", json={"description": "x"}, headers={"If-Match": f'"99", {seen}'})
+    late = served.ask("PATCH", f"/workflows/{made}", json={"description": "y"}, headers={"If-Match": f'"99", {seen}'})
+    assert (many.status_code, late.status_code) == (200, 412)
+    gone = served.ask("DELETE", f"/workflows/{made}", headers={"If-Match": f"{seen}, {many.headers['ETag']}"})
+    assert gone.status_code == 204
+
+
 def test_events_are_a_page_and_a_stream(served, made):
     def ended(run, after):
         until = time.monotonic() + 30

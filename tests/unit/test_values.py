@@ -137,8 +137,8 @@ def test_arguments_become_plain_values():
     ("text", "field", "said"),
     [
         ('{"id": "x"}', "id", "integer"),
-        ("{}", None, "required"),
-        ('{"id": 1, "x": 2}', None, "'x'"),
+        ("{}", "id", "required"),
+        ('{"id": 1, "x": 2}', "x", "'x'"),
         ('{"id": 1, "amount": 1234567890123.4567}', "amount", "send it as a text"),
         ('{"id": 1, "big": 1234567890123456789}', "big", "send it as a text"),
         ('{"id": 1, "amount": "ten"}', "amount", "no decimal"),
