@@ -156,7 +156,7 @@ class App:
             shelf=self.context.shelf,
         )
         self.syncs.employ(self.engine)
-        self.agent_runs = AgentRuns(self.journal, self.engine, self.agents)
+        self.agent_runs = AgentRuns(self.journal, self.engine, self.agents, self.audit)
         self.desk = Desk(self.journal, self.guard, self.engine)
         self.assignments = Assignments(self.journal, self.engine.take, self.guard.aside)
         self.letters = Letters(self.desk, self.journal)

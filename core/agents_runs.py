@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from .access import AgentConfig, Caller
 from .agents_staff import allow, name_of_run
 from .agents_steps import Usage
+from .audit.audit import Audit
 from .engine import Engine
 from .expressions import template
 from .register import Register, refused
@@ -24,10 +25,11 @@ _ASKED = {"task": "${{ input.task }}", "input": "${{ input.input }}"}
 
 
 class AgentRuns:
-    def __init__(self, journal: Journal, engine: Engine, agents: Register[AgentConfig]) -> None:
+    def __init__(self, journal: Journal, engine: Engine, agents: Register[AgentConfig], audit: Audit) -> None:
         self._journal = journal
         self._engine = engine
         self._agents = agents
+        self._audit = audit
 
     def start(
         self,
@@ -58,7 +60,10 @@ class AgentRuns:
             raise refused(error) from error
         flow = Workflow(description=f"A task of {agent}.", tasks={"work": work}, output=_ANSWER)
         sent = {"task": task} if given is None else {"task": task, "input": given}
-        return self._engine.start(name_of_run(agent), sent, caller=caller, trigger_id=trigger_id, definition=flow)
+        name = name_of_run(agent)
+        run = self._engine.start(name, sent, caller=caller, trigger_id=trigger_id, definition=flow)
+        self._audit.note("run", caller.name, name, "started", run=run.id)
+        return run
 
     def usage(self, run_id: str) -> dict[str, Any] | None:
         """Count the tokens, and the costs where prices are configured, of a run; None where no model worked in it."""

@@ -339,6 +339,8 @@ class Syncs:
             row = {"id": held.id, "sync": name, "state": "running", "caller": caller, "run_id": run_id}
             syncs.begin(conn, {**row, "options": held.options or None, "started_at": held.started_at})
             events.add(conn, "sync.started", run_id=run_id, body={"sync": name, "id": held.id, "by": caller})
+            if not caller.startswith("workflow:"):  # a person or an agent, no clock, trigger or task
+                events.audited(conn, "sync.started", body={"sync": name, "id": held.id, "by": caller, **held.options})
             return None
 
         if (other := self._journal.write(unit)) is not None:

@@ -11,6 +11,7 @@ import pytest
 from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
+from waiting import eventually
 
 from drawbar.testing.models import ScriptedModel, calls, says
 
@@ -73,6 +74,8 @@ def test_a_task_is_given_over_rest_and_its_costs_are_counted(at):
         run_id = done.json()["run_id"]
         assert served.ask("POST", "/agents/clerk/run?wait_s=60", **sent).json()["run_id"] == run_id
         assert bank(at) == [5]
+        [told] = eventually(lambda: served.ask("GET", f"/audit?kind=run&run={run_id}").json()["items"])
+        assert (told["who"], told["what"], told["outcome"]) == ("local", "agent:clerk", "started")
         assert served.ask("GET", f"/runs/{run_id}").json()["usage"]["calls"] == 2
         types = [one["type"] for one in served.ask("GET", f"/runs/{run_id}/events").json()["items"]]
         assert types.count("agent.said") == 3

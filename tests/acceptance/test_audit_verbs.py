@@ -49,6 +49,20 @@ def test_what_was_done_is_listed_verified_and_forgotten(drawbar):
     assert drawbar("audit", "verify")[0] == 0
 
 
+def test_a_sync_that_a_person_starts_is_told_with_its_options(drawbar, tmp_path):
+    with sqlite3.connect(tmp_path / "d.db") as database:
+        database.execute("create table o (id integer primary key)")
+    (tmp_path / "drawbar.yaml").write_text(
+        CONFIG + "  db: { kind: sql, url: 'sqlite:///d.db', tables: { o: {} } }\n"
+        "syncs: { s: { from: { adapter: drop, feed: orders }, to: { adapter: db, table: o } } }\n"
+    )
+
+    drawbar("sync", "s", "--dry-run")
+
+    _, [told] = drawbar("audit", "--what", "sync.started")
+    assert (told["what"], told["about"]["sync"], told["about"]["dry_run"]) == ("sync.started", "s", True)
+
+
 def test_a_broken_chain_is_exit_1_and_names_the_entry(drawbar):
     drawbar("call", "drop.write_orders", "--input", RECORD)
     with sqlite3.connect(drawbar.state) as database:
