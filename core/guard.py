@@ -104,7 +104,7 @@ class Guard:
         try:
             prepared = self._prepared(tool, arguments, caller, outside=outside, once=once)
         except DrawbarError as error:
-            hidden = (*self.landscape.hidden(tool), *carried)
+            hidden = (*self._misplaced(tool, arguments, caller), *carried)
             texts = texts_at(arguments, hidden)
             error.message, error.detail = without(error.message, texts), without(error.detail, texts)
             if outside:
@@ -112,6 +112,15 @@ class Guard:
             raise
         prepared.carried = carried
         return prepared
+
+    def _misplaced(self, tool: str, arguments: Any, caller: Caller) -> set[str]:
+        """Name the arguments of a refused call that may have what its tool hides: where it belongs, and under names of no field."""
+        hidden = self.landscape.hidden(tool)
+        if not hidden or not isinstance(arguments, Mapping):
+            return set(hidden)
+        bound = self.landscape.known(tool, caller.tenant)
+        named = arguments if bound is None else bound.tool.input_schema.get("properties", {})
+        return {path.partition(".")[0] for path in hidden}.union(set(arguments).difference(named))
 
     def _prepared(self, tool: str, arguments: Any, caller: Caller, *, outside: bool, once: str | None) -> Prepared:
         bound = self._free(tool, caller.tenant)
@@ -602,7 +611,7 @@ class Guard:
             return None
         env["result"] = outcome.result
         done = rule.done.fill(env)
-        return Seen(done is True, filled(rule.result, env) if done is True else None)
+        return Seen(done is True, filled(rule.result, env, bound.rules.hidden) if done is True else None)
 
 
 def _would(prepared: Prepared) -> Any:

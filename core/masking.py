@@ -11,6 +11,7 @@ from typing import Any
 
 from .errors import ConfigError
 from .spellings import spelled
+from .values import ClaimCheck
 
 MASK = "***"
 ALL = "*"
@@ -20,7 +21,11 @@ _SEALED = "sealed:"
 
 
 def masked(value: Any, paths: Iterable[str]) -> Any:
-    """Replace what stands at the dotted paths; lists are passed through (`customer.name` masks every customer)."""
+    """
+    Replace what stands at the dotted paths; lists are passed through (`customer.name` masks every customer).
+
+    A text or a number that stands where the path goes through is replaced too.
+    """
     for path in paths:
         value = MASK if path == ALL else _mask(value, path.split("."))
     return value
@@ -100,14 +105,19 @@ def _places(value: Any, repeats: Callable[[Any], bool], path: tuple[str, ...]) -
         yield path
 
 
-def _at(value: Any, path: list[str]) -> Iterator[str]:
+def _at(value: Any, path: list[str], *, at_top: bool = True) -> Iterator[str]:
     if isinstance(value, list):
         for item in value:
-            yield from _at(item, path)
+            yield from _at(item, path, at_top=at_top)
     elif isinstance(value, Mapping):
         for inner in value.values() if not path else [value[path[0]]] if path[0] in value else []:
-            yield from _at(inner, path[1:])
-    elif not path and value is not None and not isinstance(value, bool | bytes) and (text := str(value).strip()):
+            yield from _at(inner, path[1:], at_top=False)
+    elif (
+        not (path and at_top)
+        and value is not None
+        and not isinstance(value, bool | bytes | ClaimCheck)
+        and (text := str(value).strip())
+    ):
         yield text
 
 
@@ -116,8 +126,15 @@ def _mask(value: Any, path: list[str]) -> Any:
         return [_mask(item, path) for item in value]
     if not isinstance(value, Mapping) or path[0] not in value:
         return value
-    inner = MASK if len(path) == 1 else _mask(value[path[0]], path[1:])
+    inner = MASK if len(path) == 1 else _within(value[path[0]], path[1:])
     return {**value, path[0]: inner}
+
+
+def _within(value: Any, path: list[str]) -> Any:
+    """Mask what stands there in place of an object, too: nobody can say where in it the field is."""
+    if isinstance(value, list):
+        return [_within(item, path) for item in value]
+    return _mask(value, path) if value is None or isinstance(value, Mapping | bool | ClaimCheck) else MASK
 
 
 class Vault:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -76,9 +76,13 @@ def by_rules(prepared: Prepared, outcome: Outcome) -> Outcome:
     for rule in bound.rules.outcome:
         if not _matches(rule.when, env):
             continue
-        message = filled(rule.message, env) or (outcome.error or {}).get("message") or f"{bound.name} said so"
+        message = (
+            filled(rule.message, env, prepared.hidden)
+            or (outcome.error or {}).get("message")
+            or f"{bound.name} said so"
+        )
         if rule.is_ == "done":
-            outcome = Outcome("done", filled(rule.result, env), notes=outcome.notes)
+            outcome = Outcome("done", filled(rule.result, env, prepared.hidden), notes=outcome.notes)
         else:
             kind = {"rejected": Rejected, "unavailable": Unavailable, "unknown": OutcomeUnknown}[rule.is_]
             detail = (outcome.error or {}).get("detail", outcome.result)
@@ -92,14 +96,21 @@ def by_rules(prepared: Prepared, outcome: Outcome) -> Outcome:
     return replace(outcome, error={"tool": bound.name, **asks, **outcome.error})
 
 
-def filled(template: Template | None, env: Mapping[str, Any]) -> Any:
+def filled(template: Template | None, env: Mapping[str, Any], hidden: Sequence[str]) -> Any:
     if template is None:
         return None
     try:
         return template.fill(env)
     except EvaluationError as error:
-        log.warning("rule.fails", error=error.message)
+        log.warning("rule.fails", error=_told(error.message, env, hidden))
         return None
+
+
+def _told(said: str, env: Mapping[str, Any], hidden: Sequence[str]) -> str:
+    """Take out of what an expression says what is hidden of all that it sees."""
+    texts = {text for value in env.values() for text in texts_at(value, hidden)}
+    told: str = without(said, texts)
+    return told
 
 
 def _matches(when: Template, env: Mapping[str, Any]) -> bool:

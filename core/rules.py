@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -79,3 +80,11 @@ class ToolRules(Strict):
     def hidden(self) -> tuple[str, ...]:
         """Name the fields that must not be shown."""
         return (*self.personal, *self.secret)
+
+    def hide_beside(self, field: str, others: Iterable[str]) -> None:
+        """Hide what says a field in another form, such as its bytes, where anything in that field is hidden."""
+        for paths in (self.personal, self.secret):
+            for path in [path.split(".") for path in paths]:
+                if field in path:
+                    beside = (".".join((*path[: path.index(field)], other)) for other in others)
+                    paths.extend(one for one in beside if one not in paths)

@@ -182,6 +182,13 @@ class AmqpConfig(AdapterConfig):
     request: dict[Name, RequestConfig] = Field(default_factory=dict, description="What is asked and answered, by name.")
     declare: bool = Field(False, description="`declare` of everything that does not say it itself.")
 
+    @model_validator(mode="after")
+    def _raw(self) -> Self:
+        """Hide bodies that cannot be read where a field of the others is hidden."""
+        for rules in self.tools.values():
+            rules.hide_beside("body", ("raw", "problem"))
+        return self
+
     @field_validator("hosts")
     @classmethod
     def _ports(cls, given: list[str]) -> list[str]:

@@ -165,3 +165,11 @@ class FeedsConfig(AdapterConfig):
             if not name.isidentifier():
                 raise ValueError(f"{name!r}: a name is letters, digits and _")
         return given
+
+    @model_validator(mode="after")
+    def _rejects(self) -> Self:
+        """Hide records that cannot be read where a field of the others is hidden: nobody can say where in them it is."""
+        for name in self.feeds:
+            if (rules := self.tools.get(f"read_{name}")) is not None:
+                rules.hide_beside("records", ("rejects.raw", "rejects.reason"))
+        return self

@@ -180,6 +180,9 @@ def _read(config: SyncConfig, hidden: Hidden) -> Iterator[Path]:
     if from_.operation is not None and from_.rows is not None:
         result = {("result", *split(path)) for path in hidden(f"{from_.adapter}.{from_.operation}")}
         paths: Collection[str] = list(carried({"rows": from_.rows.raw}, result))
+    elif from_.consume is not None:
+        told = [*hidden(f"{from_.adapter}.browse_{from_.consume}"), *hidden(f"{from_.adapter}.get_{from_.consume}")]
+        paths = [f"rows{rest}" for path in told for _, body, rest in [path.partition(".body")] if body]
     else:
         name = from_.statement or f"read_{from_.table or from_.feed}"
         paths = [path.replace("records.", _ROWS, 1) for path in hidden(f"{from_.adapter}.{name}")]

@@ -104,6 +104,7 @@ def said(house):
         heard["answer lose"] = house.call("lose", card=CARD).text
         heard["answer ask"] = house.call("ask", card=CARD).text
         heard["wrong"] = house.call("pay", card=[CARD], cvv=CVV, name=NAME, more=1).text
+        heard["misnamed"] = house.call("pay", Card=CARD, cvv=CVV, name={"name": NAME, "first": CARD}).text
         heard["preview"] = house.ask("POST", "/tools/erp.pay/preview", json={"arguments": {"card": CARD, "cvv": CVV, "name": NAME}}).text  # fmt: skip
         for name, given in (
             ("find", {"name": NAME}),

@@ -63,5 +63,13 @@ def test_what_a_target_refuses_is_told_without_what_was_written():
     assert told == "no ***"
 
 
+def test_the_body_of_a_message_is_a_row():
+    queue = {"from": {"adapter": "mq", "consume": "in"}, "map": None}
+
+    found = unseen({"mq.browse_in": ["messages.body.iban"], "mq.get_in": ["message.body"]}, **queue)
+
+    assert found.seen == {("row", "iban"), ("row",)}
+
+
 def test_a_sync_of_tools_that_hide_nothing_tells_all():
     assert unseen(hidden={}) is None

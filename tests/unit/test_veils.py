@@ -138,3 +138,11 @@ def test_texts_are_taken_out_wherever_they_stand_and_short_ones_only_as_words():
     said = without({"message": "no 4711-0815x for Ada, Adam: 1234 or 123", "n": [123, 5, True]}, texts)
     assert said == {"message": "no ***x for ***, Adam: 1234 or ***", "n": ["***", 5, True]}
     assert masked({"a": 1}, ["*"]) == "***"
+
+
+def test_what_stands_in_place_of_an_object_is_hidden_whole():
+    value = {"who": "Ada", "rows": ["x", {"who": None}], "n": 1}
+
+    assert masked(value, ["who.name", "rows.who.name"]) == {"who": "***", "rows": ["***", {"who": None}], "n": 1}
+    assert texts_at(value, ["who.name", "rows.who"]) == {"Ada", "x"}
+    assert (masked("Ada", ["who.name"]), texts_at("Ada", ["who.name"])) == ("Ada", frozenset())
