@@ -52,10 +52,9 @@ def test_what_was_done_is_listed_verified_and_forgotten(drawbar):
 def test_a_sync_that_a_person_starts_is_told_with_its_options(drawbar, tmp_path):
     with sqlite3.connect(tmp_path / "d.db") as database:
         database.execute("create table o (id integer primary key)")
-    (tmp_path / "drawbar.yaml").write_text(
-        CONFIG + "  db: { kind: sql, url: 'sqlite:///d.db', tables: { o: {} } }\n"
-        "syncs: { s: { from: { adapter: drop, feed: orders }, to: { adapter: db, table: o } } }\n"
-    )
+    table = "    db: { kind: sql, url: 'sqlite:///d.db', tables: { o: {} } }\n  }\n"
+    sync = "syncs: { s: { from: { adapter: drop, feed: orders }, to: { adapter: db, table: o } } }\n"
+    (tmp_path / "drawbar.yaml").write_text(CONFIG.removesuffix(" }\n") + f",\n{table}{sync}")
 
     drawbar("sync", "s", "--dry-run")
 
