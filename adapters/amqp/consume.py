@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from uuid import uuid4
 import structlog
 
 from ...core.batch import Batch, Cursor, Reject, Row
-from ...core.errors import DrawbarError, InputError, Rejected
+from ...core.errors import DrawbarError, InputError, Rejected, Unavailable
 from .attempts import Attempts
 from .bodies import Bodies, described
 
@@ -206,9 +207,15 @@ class QueueSource:
             self.settling.popleft()()
 
     def _drain(self, consumer: Consumer, limit: int) -> list[Incoming]:
-        messages = consumer.take(limit, IDLE_S)
-        if not messages and consumer.trouble:
-            raise consumer.trouble
+        """Take messages; none when none is left. A broker that is slow to give what it holds is waited for."""
+        ends = time.monotonic() + self.timeout_s
+        while not (messages := consumer.take(limit, IDLE_S)):
+            if consumer.trouble:
+                raise consumer.trouble
+            if not (left := self._count()):
+                break
+            if time.monotonic() > ends:
+                raise Unavailable(f"{self.config.queue}: {left} messages wait, and none came in {self.timeout_s:.3g} s")
         return messages
 
     def total(self, cursor: Cursor) -> int | None:

@@ -103,7 +103,11 @@ class ToolSource:
     def close(self) -> None: ...
 
     def _pages(self, since: Any) -> Iterator[tuple[int, list[Row]]]:
-        """Give the pages that have rows, in order. Rejected for an operation that does not end."""
+        """
+        Give the pages that have rows, in order. Rejected for an operation that does not end.
+
+        A page without rows is the last where pages are counted; where an answer names the next one, that alone decides.
+        """
         config, next_, seen = self._config, None, set[bytes]()
         has_pages = config.next is not None or any(
             path[0] == "page" for one in config.with_.values() for path in one.paths
@@ -112,10 +116,9 @@ class ToolSource:
             env = {"since": since, "page": page, "next": next_, "run": self._moment}
             result = self._call(self._tool, self._filled(env))
             rows = self._rows(result, page)
-            if not rows:
-                return
-            yield page, rows
-            if not has_pages:
+            if rows:
+                yield page, rows
+            if not has_pages or (config.next is None and not rows):
                 return
             if config.next is not None:
                 next_ = self._answered(config.next, {"result": result, "page": page}, "next")
@@ -125,7 +128,8 @@ class ToolSource:
                 if mark in seen:
                     raise Rejected(f"{self._tool} gave {next_!r} as the next page twice: it would never end")
                 seen.add(mark)
-        raise Rejected(f"{self._tool} had more than {config.max_pages} pages", next="raise max_pages if that is right")
+        advice = "raise max_pages if that is right" + ("" if config.next is None else "; the last page has no next")
+        raise Rejected(f"{self._tool} had more than {config.max_pages} pages", next=advice)
 
     def _filled(self, env: Mapping[str, Any]) -> dict[str, Any]:
         """Fill the arguments; one that is null is left out, as at the first call nothing is known yet."""

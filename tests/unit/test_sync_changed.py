@@ -34,3 +34,19 @@ def test_the_cursor_of_an_operation_is_the_latest_stamp_by_its_meaning(stamps: l
     [*_, last] = source.portions(None, batch_rows=10)
 
     assert last.cursor == {"since": greatest}
+
+
+def test_a_page_without_rows_does_not_end_what_names_the_next_page() -> None:
+    """What lies behind it, changed before the greatest stamp, would never be asked for again."""
+    pages = {
+        None: {"rows": [{"at": "9"}], "next": "b"},
+        "b": {"rows": [], "next": "c"},
+        "c": {"rows": [{"at": "2"}], "next": None},
+    }
+    paged = FROM | {"with": {"token": "${{ next }}"}, "next": "${{ result.next }}"}
+    source = ToolSource(SyncFrom.model_validate(paged), lambda tool, given: pages[given.get("token")], {})
+
+    first, last = source.portions(None, batch_rows=10)
+
+    assert [*first.rows, *last.rows] == [{"at": "9"}, {"at": "2"}]  # type: ignore[attr-defined]
+    assert last.cursor == {"since": "9"}

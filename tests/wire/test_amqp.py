@@ -15,6 +15,7 @@ from queues import opening, run
 from waiting import eventually
 
 from drawbar.adapters.amqp import AmqpAdapter
+from drawbar.connectors import amqp_consumer
 from drawbar.core.errors import ConfigError, InputError, OutcomeUnknown, Rejected, Unavailable
 from drawbar.core.tool import Call
 
@@ -588,6 +589,19 @@ def test_a_sync_drains_a_queue_in_portions(adapter, channel):
     assert ([row["n"] for row in loaded], rejects) == ([*range(25)], [])
     assert depth(channel, "in") == 0
     assert drain(adapter) == ([], [])
+
+
+def test_a_drain_goes_on_when_the_broker_gives_nothing_for_a_while(adapter, channel, monkeypatch):
+    """A broker that pages a long queue in from its disk is silent for longer than the drain waits for one message."""
+    for number in range(25):
+        put(channel, f'{{"n": {number}}}'.encode())
+    silences = iter([True, True])
+    take = amqp_consumer.Consumer.take
+    monkeypatch.setattr(amqp_consumer.Consumer, "take", lambda *given: [] if next(silences, False) else take(*given))
+
+    loaded, _ = drain(adapter)
+
+    assert [row["n"] for row in loaded] == [*range(25)]
 
 
 def test_messages_of_a_portion_that_was_not_committed_come_again(adapter, channel):
