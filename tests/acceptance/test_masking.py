@@ -78,7 +78,7 @@ def house():
         database.execute("insert into accounts values (1, ?, ?)", (IBAN, PIN))
         database.executemany("insert into people values (?, ?, ?)", [(7, NAME, CARD), (8, "Bob", f"{CARD}-2")])
     planted = {"DRAWBAR_STATE_KEY": KEY, "LOGIN": LOGIN, "TOKEN": TOKEN, "HOOK": hook.url}
-    environ = {**os.environ, **planted}
+    environ = {**os.environ, **planted, "DRAWBAR_LOG": "debug"}
     (place / "drawbar.yaml").write_text(LANDSCAPE)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in planted.items():
@@ -113,6 +113,11 @@ def said(house):
         ):
             heard[f"mcp {name}"] = house.mcp(f"erp_{name}", given).text
         heard["mcp preview"] = house.mcp("drawbar_preview", {"name": "erp_pay", "arguments": {"card": CARD, "cvv": CVV, "name": NAME}}).text  # fmt: skip
+        heard["searched"] = house.ask("GET", f"/runs?key={CARD}&q={CARD}").text
+        heard["mcp describe"] = house.mcp("drawbar_describe", {"name": "erp_pay"}).text
+        heard["mcp strange"] = house.mcp("erp_pay", {"card": CARD, "cvv": CVV, "name": NAME, "Card": CARD}).text
+        for method, given in (("tools/list", {}), ("resources/list", {}), ("resources/templates/list", {})):
+            heard[f"mcp {method}"] = house.ask("POST", "/mcp", json={"jsonrpc": "2.0", "id": 1, "method": method, "params": given}).text  # fmt: skip
         heard["check"] = house.ask("POST", "/adapters/far/check").text
         for flow, given in (("buy", BUY), ("above", BUY), ("fails", {"card": CARD})):
             heard[f"run {flow}"] = house.ask("POST", f"/workflows/{flow}/run?wait_s=20", json={"input": given}).text
@@ -198,6 +203,14 @@ def test_the_state_has_what_must_not_be_seen_in_its_keys_alone(house, said):
     assert {"audit_blocks.payload", "ledger.arguments", "task_runs.outcome", "documents.body"} <= kept.keys()
 
 
+def test_a_backup_of_the_state_has_no_secret(house, said):
+    house.cli("state", "backup", "backup.db")
+    kept = (house.serving.folder / "backup.db").read_bytes()
+
+    assert len(kept) > 100_000
+    assert leaks({"backup": kept.decode("latin-1")}, SECRETS) == []
+
+
 def test_what_a_run_carries_on_reaches_other_tools_as_it_is(house, said):
     states = {one["workflow"]: one["status"] for one in house.ask("GET", "/runs?limit=100").json()["items"]}
     with sqlite3.connect(house.serving.folder / "erp.db") as database:
@@ -232,6 +245,12 @@ def test_the_command_line_shows_no_secret(house, said):
         ["dead", "--json"],
         ["approvals", "--json"],
         ["audit", "--limit", "1000", "--json"],
+        ["describe", "erp.pay"],
+        ["status", "--json"],
+        ["export", "--format", "openai"],
+        ["forget", f"arguments.card == '{CARD}-none'"],
+        ["runs", "--key", f"{CARD}-none", "--json"],
+        ["call", "erp.say", f"card={CARD}"],
         ["call", "erp.find", f"name={NAME}"],
     )
 
