@@ -13,6 +13,7 @@ from ..core.tool import Call, Effect
 from ..core.trace import CARRIED
 from ..core.values import to_json
 from .soap_attachments import Outgoing, packed
+from .soap_content import Unfit, Write
 from .soap_contract import Operation, Part
 from .soap_faults import body_of, usual_body
 from .soap_http import Url
@@ -22,9 +23,10 @@ from .soap_reading import LONG_BYTES, Reading
 from .soap_schema import Schema
 from .soap_security import BODY, WSU
 from .soap_sweeps import put_off
+from .soap_text import escaped
 from .soap_types import Simple
 from .soap_wire import Answer
-from .soap_write import Unfit, Write, Writers, escaped
+from .soap_write import Writers
 from .soap_xml import SOAP_11, SOAP_12, Node, local, namespace
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from .soap_attachments import Outgoing
+from .soap_content import Unfit, Write
 from .soap_contract import Message, Part
 from .soap_read import Read, Readers
 from .soap_schema import Schema, of_parts, of_type
 from .soap_types import Complex, Declaration, Element, Group, Simple
-from .soap_write import Unfit, Write, Writers
+from .soap_write import Writers
 from .soap_xml import Node, local, plain
 
 HEADERS_KEY = "_headers"

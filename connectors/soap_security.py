@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from .soap_write import escaped
+from .soap_text import escaped
 
 MASK = "***"
 _OASIS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss"

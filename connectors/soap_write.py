@@ -8,63 +8,20 @@ all once and nothing is looked up per call.
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import soap_names, soap_scalars
 from .soap_attachments import XOP, Outgoing
+from .soap_attributes import attributes as attributes_of
+from .soap_attributes import named_text
+from .soap_content import Fill, Out, Unfit, Write, choice, keys, many, occurrences, wildcard, xml
 from .soap_scalars import BadValue
-from .soap_types import (
-    ATTRIBUTES_KEY,
-    TEXT_KEY,
-    TYPE_KEY,
-    AnyType,
-    Attribute,
-    Complex,
-    Element,
-    Group,
-    Particle,
-    Simple,
-    Type,
-    Wildcard,
-)
-from .soap_xml import ENCODING, ENCODING_12, XML, XSD, XSI, BadXml, element_from, local, namespace
+from .soap_text import escaped, quoted
+from .soap_types import TEXT_KEY, TYPE_KEY, AnyType, Complex, Element, Group, Particle, Simple, Type, Wildcard
+from .soap_xml import ENCODING, ENCODING_12, XML, XSD, XSI, local, namespace
 
-Out = list[str]
-Write = Callable[[Any, Out], None]
-"""Writes one occurrence of an element with its tags."""
-Fill = Callable[[Any, Out], None]
-"""Writes the inside of an element."""
 _Body = tuple[Callable[[Any], str] | None, Fill]
-
-
-_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-
-
-class Unfit(ValueError):
-    """A value that its type does not take; `path` leads to it."""
-
-    def __init__(self, message: str, path: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.path = path
-
-    def under(self, name: str) -> Unfit:
-        return Unfit(self.message, f"{name}.{self.path}" if self.path else name)
-
-
-def escaped(text: str) -> str:
-    """Escape text for an element; a carriage return would not come through otherwise."""
-    if "&" in text or "<" in text or ">" in text or "\r" in text:
-        text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
-    if not text.isprintable() and _UNFIT.search(text):
-        raise BadValue("it has a character that XML cannot carry")
-    return text
-
-
-def quoted(text: str) -> str:
-    return escaped(text).replace('"', "&quot;").replace("\n", "&#10;").replace("\t", "&#9;")
 
 
 class Writers:
@@ -190,7 +147,7 @@ class Writers:
 
         def write(value: Any, out: Out) -> None:
             if isinstance(value, dict) and isinstance(value.get("xml"), str):
-                out.append(f"<{name}>{_xml(value['xml'])}</{name}>")
+                out.append(f"<{name}>{xml(value['xml'])}</{name}>")
                 return
             base = "boolean" if isinstance(value, bool) else "string" if isinstance(value, str) else "decimal"
             text = soap_scalars.writer(Simple(base))
@@ -214,7 +171,7 @@ class Writers:
             items = value if isinstance(value, list) else [value]
             size = f"{of}{len(items)}{end}"
             out.append(f"<{name}{typed}{size}>")
-            _many(each, items, out)
+            many(each, items, out)
             out.append(f"</{name}>")
 
         return write
@@ -224,7 +181,7 @@ class Writers:
 
         def write(value: Any, out: Out) -> None:
             out.append(f"<{name}>")
-            _many(each, value if isinstance(value, list) else [value], out)
+            many(each, value if isinstance(value, list) else [value], out)
             out.append(f"</{name}>")
 
         return write
@@ -259,9 +216,9 @@ class Writers:
             return self._bodies[id(kind)]
         self._alive.append(kind)
         self._bodies[id(kind)] = (None, _nothing)
-        attributes = self._attributes(kind)
+        attributes = attributes_of(kind, self.name)
         if kind.text and soap_names.is_name(kind.text):
-            attributes, fill = _named_text(kind.text, attributes)
+            attributes, fill = named_text(kind.text, attributes)
             self._bodies[id(kind)] = (attributes, fill)
             return self._bodies[id(kind)]
         fill = self._text(kind.text) if kind.text else self._group(kind.content) if kind.content else _nothing
@@ -282,26 +239,10 @@ class Writers:
 
         return fill
 
-    def _attributes(self, kind: Complex) -> Callable[[Any], str] | None:
-        known = [
-            (
-                each,
-                self.name(each.tag),
-                _in_attribute(each, at),
-                None if each.fixed is None else soap_scalars.equals(each.type, each.fixed),
-            )
-            for at, each in enumerate(kind.attributes)
-        ]
-        if not known and not kind.any_attributes:
-            return None
-        return lambda value: "".join(_one_attribute(value, *each) for each in known) + _free_attributes(value)
-
     def _group(self, group: Group) -> Fill:
         parts = [self._particle(item) for item in group.items]
         if group.kind == "choice":
-            return _choice(
-                group, [(frozenset(_keys(item)), part) for item, part in zip(group.items, parts, strict=True)]
-            )
+            return choice(group, [(frozenset(keys(item)), part) for item, part in zip(group.items, parts, strict=True)])
         if len(parts) == 1:
             return parts[0]
 
@@ -313,15 +254,15 @@ class Writers:
 
     def _particle(self, item: Particle) -> Fill:
         if isinstance(item, Wildcard):
-            return _wildcard(item)
+            return wildcard(item)
         if isinstance(item, Element):
             return self._member(item)
         if item.repeated:
-            return _occurrences(item, self._group(Group(item.kind, item.items)))
+            return occurrences(item, self._group(Group(item.kind, item.items)))
         inner = self._group(item)
         if item.min_occurs or item.kind == "choice":
             return inner
-        names = frozenset(_keys(item))
+        names = frozenset(keys(item))
         return lambda value, out: inner(value, out) if names & value.keys() else None
 
     def _member(self, item: Element) -> Fill:
@@ -340,21 +281,13 @@ class Writers:
             given = value[key]
             try:
                 if item.repeated:
-                    _many(write, given if isinstance(given, list) else [given], out)
+                    many(write, given if isinstance(given, list) else [given], out)
                 else:
                     write(given, out)
             except Unfit as error:
                 raise error.under(key) from None
 
         return fill
-
-
-def _many(write: Write, items: list[Any], out: Out) -> None:
-    for index, item in enumerate(items):
-        try:
-            write(item, out)
-        except Unfit as error:
-            raise error.under(str(index)) from None
 
 
 def _only(kind: Simple, fixed: str, inside: Write) -> Write:
@@ -371,133 +304,3 @@ def _only(kind: Simple, fixed: str, inside: Write) -> Write:
 
 def _nothing(value: Any, out: Out) -> None:
     pass
-
-
-def _wild(value: Any, out: Out) -> None:
-    out.append(_xml(value))
-
-
-def _xml(text: str) -> str:
-    try:
-        return element_from(text)
-    except BadXml as error:
-        raise Unfit(str(error)) from None
-
-
-def _one_attribute(
-    value: Any, each: Attribute, name: str, text: Callable[[Any, str], str], is_it: Callable[[Any], bool] | None
-) -> str:
-    given = value.get(each.key)
-    if given is None:
-        given = each.fixed if each.required else None
-    if given is None:
-        if each.required and each.default is None:
-            raise Unfit("it is missing", each.key)
-        return ""
-    if is_it is not None and not is_it(given):
-        raise Unfit(f"it is always {each.fixed}", each.key)
-    try:
-        return text(given, name)
-    except BadValue as error:
-        raise Unfit(str(error), each.key) from None
-
-
-def _in_attribute(each: Attribute, at: int) -> Callable[[Any, str], str]:
-    """Give what writes the value of an attribute with its name; the prefixes of names are declared beside it."""
-    if not soap_names.is_name(each.type):
-        text = soap_scalars.writer(each.type)
-        return lambda value, name: f' {name}="{quoted(text(value))}"'
-    names = soap_names.writer(each.type)
-
-    def write(value: Any, name: str) -> str:
-        declared, said = names(value, f"q{at}_")
-        return f'{declared} {name}="{quoted(said)}"'
-
-    return write
-
-
-def _named_text(kind: Simple, others: Callable[[Any], str] | None) -> tuple[Callable[[Any], str], Fill]:
-    """Write names that have attributes: their prefixes are declared among these."""
-    text = soap_names.writer(kind)
-
-    def said(value: Any) -> tuple[str, str]:
-        try:
-            declared, plain = text(value[TEXT_KEY], "q")
-            return declared, escaped(plain)
-        except KeyError:
-            raise Unfit("it is missing", TEXT_KEY) from None
-        except BadValue as error:
-            raise Unfit(str(error), TEXT_KEY) from None
-
-    return (
-        lambda value: said(value)[0] + ("" if others is None else others(value)),
-        lambda value, out: out.append(said(value)[1]),
-    )
-
-
-def _free_attributes(value: Any) -> str:
-    given = value.get(ATTRIBUTES_KEY) or {}
-    said = ""
-    for index, (name, text) in enumerate(given.items()):
-        space = namespace(name)
-        if not all(c.isalnum() or c in "_.-" for c in local(name)):
-            raise Unfit(f"{name!r} is no name of an attribute", ATTRIBUTES_KEY)
-        mark = f' xmlns:a{index}="{quoted(space)}" a{index}:' if space else " "
-        said += f'{mark}{local(name)}="{quoted(str(text))}"'
-    return said
-
-
-def _keys(particle: Particle) -> list[str]:
-    if isinstance(particle, Group) and not particle.repeated:
-        return [key for item in particle.items for key in _keys(item)]
-    return [particle.key]
-
-
-def _choice(group: Group, parts: list[tuple[frozenset[str], Fill]]) -> Fill:
-    every = ", ".join(sorted(frozenset[str]().union(*(names for names, _ in parts))))
-    optional = not group.min_occurs or any(not item.min_occurs for item in group.items)
-
-    def fill(value: Any, out: Out) -> None:
-        present = value.keys()
-        given = [(len(names & present), fill) for names, fill in parts if names & present]
-        if given:
-            # Alternatives may share names: the one that takes most of what was given is meant.
-            max(given, key=lambda each: each[0])[1](value, out)
-        elif not optional:
-            raise Unfit(f"one of {every} is needed")
-
-    return fill
-
-
-def _occurrences(group: Group, inner: Fill) -> Fill:
-    key, low = group.key, group.min_occurs
-
-    def fill(value: Any, out: Out) -> None:
-        items = value.get(key)
-        if items is None:
-            if low:
-                raise Unfit("it is missing", key)
-            return
-        try:
-            _many(inner, items, out)
-        except Unfit as error:
-            raise error.under(key) from None
-
-    return fill
-
-
-def _wildcard(item: Wildcard) -> Fill:
-    key, low = item.key, item.min_occurs
-
-    def fill(value: Any, out: Out) -> None:
-        given = value.get(key)
-        if given is None:
-            if low:
-                raise Unfit("it is missing", key)
-            return
-        try:
-            _many(_wild, given if isinstance(given, list) else [given], out)
-        except Unfit as error:
-            raise error.under(key) from None
-
-    return fill
