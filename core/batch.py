@@ -95,6 +95,14 @@ class Columns(Sequence[Row]):
         return Columns([names[at] for at in places], [values[at] for at in places], [reads[at] for at in places])
 
 
+@runtime_checkable
+class ByColumn(Protocol):
+    """What stands beside the rows of a batch (its `each`), which can be had by column too."""
+
+    def column(self, path: Sequence[str]) -> Sequence[Any] | None:
+        """Give what a path leads to, for all rows; None where one of them has nothing there."""
+
+
 class Made(Sequence[Some]):
     """What `make` gives for each of these, only when it is asked for."""
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
-from .batch import Batch, Columns, Read, Reject, Row
+from .batch import Batch, ByColumn, Columns, Read, Reject, Row
 from .expressions import Env, EvaluationError, Template
 
 _OF_A_ROW = frozenset({"row", "record_no"})
 _COLUMN = re.compile(r"\s*\$\{\{\s*row\.([A-Za-z_]\w*)\s*\}\}\s*", re.ASCII)
+_BESIDE = re.compile(r"\s*\$\{\{\s*((?:[A-Za-z_]\w*\.){2}[A-Za-z_]\w*)\s*\}\}\s*", re.ASCII)
 FirstError = Callable[[Row], None]
 """Looks at the first row that failed: it may raise, when no row could have succeeded."""
 
@@ -46,19 +47,13 @@ class Mapper:
     def map(self, batch: Batch, run: Mapping[str, Any], on_error: FirstError) -> Mapped:
         """Filter and map; a row whose expression fails is a reject of its own."""
         env = {**batch.facts, "run": run}
-        if isinstance(batch.rows, Columns) and batch.each is None:
+        if isinstance(batch.rows, Columns):
             return self._columns(batch, batch.rows, env, on_error)
         return self._rows(batch, env, on_error)
 
-    @property
-    def _sees_more(self) -> bool:
-        """Tell whether an expression names something beside the row, which a source may have to make."""
-        named = {path[0] for one in (self.where, *(self.fields or {}).values()) if one for path in one.paths}
-        return bool(named - _OF_A_ROW)
-
     def _rows(self, batch: Batch, env: dict[str, Any], on_error: FirstError) -> Mapped:
         where, fields = self.where, self.fields
-        each = batch.each if self._sees_more else None
+        each = batch.each if _see_more([where, *(fields or {}).values()]) else None
         common = env
         rows: list[Row] = []
         places: list[int] = []
@@ -82,19 +77,23 @@ class Mapper:
             places.append(at)
         return Mapped(rows, places, rejects, filtered)
 
-    def _columns(self, batch: Batch, found: Columns, env: dict[str, Any], on_error: FirstError) -> Mapped:
-        computed = {
-            name: template for name, template in (self.fields or {}).items() if _passing(template, found) is None
-        }
+    def _columns(self, batch: Batch, given: Columns, env: dict[str, Any], on_error: FirstError) -> Mapped:
+        fields = self.fields or {}
+        found = given if batch.each is None else _with_beside(given, fields.values(), batch.each)
+        computed = {name: template for name, template in fields.items() if _passing(template, found) is None}
         if self.where is None and not any(template.paths for template in computed.values()):
             return Mapped(self._composed(found, _constants(computed, len(found))), range(len(found)), (), 0)
-        seen = _seen([self.where, *computed.values()], found)
+        templates = [self.where, *computed.values()]
+        each = batch.each if _see_more(templates) else None
+        common = env
         made: dict[str, list[Any]] = {name: [] for name in computed}
         appends = [(name, template.fill, made[name].append) for name, template in computed.items()]
         fills = [template.fill for template in computed.values()]
         kept: list[bool] = []
         rejects: list[Reject] = []
-        for number, row in zip(batch.record_nos, seen, strict=True):
+        for number, row in zip(batch.record_nos, seen_rows(templates, given), strict=True):
+            if each is not None:
+                env = {**common, **each[len(kept)]}
             env["row"], env["record_no"] = row, number
             is_wanted = self.where is None
             try:
@@ -106,7 +105,7 @@ class Mapper:
                 error = _named(failed, appends, env) if is_wanted else failed
                 at = len(kept)
                 if not rejects:
-                    on_error(found[at])
+                    on_error(given[at])
                 rejects.append(Reject(number, error.message, batch.raw_of(at)))
                 kept.append(False)
                 continue
@@ -141,15 +140,35 @@ def column_of(template: Template) -> str | None:
 
 
 def _passing(template: Template, found: Columns) -> str | None:
-    name = column_of(template)
+    name = column_of(template) or _beside(template)
     return name if name in found.names else None
+
+
+def _beside(template: Template) -> str | None:
+    """Name what a value is, unchanged, that stands beside the row: a name with dots, as no column of a row is named here."""
+    found = _BESIDE.fullmatch(template.raw) if isinstance(template.raw, str) else None
+    return found.group(1) if found else None
+
+
+def _with_beside(given: Columns, templates: Iterable[Template], each: Sequence[Mapping[str, Any]]) -> Columns:
+    """Add what stands beside the rows and can be had by column."""
+    if not isinstance(each, ByColumn):
+        return given
+    named = dict.fromkeys(name for template in templates if (name := _beside(template)) is not None)
+    more = {name: values for name in named if (values := each.column(name.split("."))) is not None}
+    return Columns([*given.names, *more], [*given.values, *more.values()], [*given.reads, *[None] * len(more)])
+
+
+def _see_more(templates: Sequence[Template | None]) -> bool:
+    """Tell whether an expression names something beside the row, which a source may have to make."""
+    return any(path[0] not in _OF_A_ROW for template in templates if template for path in template.paths)
 
 
 def _constants(computed: Mapping[str, Template], count: int) -> dict[str, list[Any]]:
     return {name: [template.fill({})] * count for name, template in computed.items()}
 
 
-def _seen(templates: Sequence[Template | None], found: Columns) -> Any:
+def seen_rows(templates: Sequence[Template | None], found: Columns) -> Iterator[Row]:
     """Give rows of only what the expressions read of them; all of it where one takes the row as a whole."""
     paths = {path for template in templates if template is not None for path in template.paths if path[0] == "row"}
     if any(len(path) == 1 for path in paths):

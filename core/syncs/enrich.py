@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from itertools import compress
+from typing import Any
 
-from ..batch import Batch, Reject
+from ..batch import Batch, Columns, Made, Reject
 from ..errors import ConfigError
-from ..expressions import EvaluationError
-from ..mapping import Mapped
+from ..expressions import EvaluationError, Template
+from ..mapping import Mapped, column_of, seen_rows
 from ..schema import Checker
 from ..values import kept_canonical
+from .beside import NOWHERE, Beside
 from .calls import Remembered, is_refusal
 from .config import SyncConfig
 
 Find = Callable[[Sequence[tuple[Any, ...]]], Mapping[bytes, Mapping[str, Any]]]
 """Find the rows of another table by their keys; a key is named by its canonical form."""
+Name = Hashable
 _MISSING = object()
-Question = TypeVar("Question")
+_PLAIN = frozenset({int, str})
+"""No value of one is equal to a value of the other."""
+
+
+def _named(asked: Any) -> Name:
+    """Give one name to what is asked, cheaply where it is a key of numbers and texts."""
+    return asked if type(asked) is tuple and _PLAIN.issuperset(map(type, asked)) else kept_canonical(asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +35,106 @@ class Lookup:
     """One table that is looked into; what was found is remembered."""
 
     find: Find
-    known: dict[bytes, Any]
+    known: dict[Name, Any]
     keep: int
 
-    def each(self, keys: Sequence[tuple[Any, ...]]) -> list[Any]:
-        names = [kept_canonical(list(key)) for key in keys]
-        if missing := self._missing(names, keys):
+    def each(self, keys: Mapping[Name, tuple[Any, ...]]) -> list[Any]:
+        """Give the row of each key, by its name."""
+        if missing := self._missing(keys):
             if len(self.known) + len(missing) > self.keep:
                 self.known.clear()
-                missing = self._missing(names, keys)
+                missing = self._missing(keys)
             self.known.update(self._found(missing))
-        return [self.known[name] for name in names]
+        return [self.known[name] for name in keys]
 
-    def _missing(self, names: Sequence[bytes], keys: Sequence[tuple[Any, ...]]) -> dict[bytes, tuple[Any, ...]]:
-        return {name: key for name, key in zip(names, keys, strict=True) if name not in self.known}
+    def _missing(self, keys: Mapping[Name, tuple[Any, ...]]) -> dict[Name, tuple[Any, ...]]:
+        return {name: key for name, key in keys.items() if name not in self.known}
 
-    def _found(self, wanted: Mapping[bytes, tuple[Any, ...]]) -> dict[bytes, Any]:
+    def _found(self, wanted: Mapping[Name, tuple[Any, ...]]) -> dict[Name, Any]:
         found = self.find(list(wanted.values()))
-        return {name: found.get(name, _MISSING) for name in wanted}
+        return {name: found.get(kept_canonical(key), _MISSING) for name, key in wanted.items()}
+
+
+class _Asking:
+    """A batch that is given more: what is asked for its rows, and which of them cannot be asked for."""
+
+    def __init__(self, batch: Batch, moment: Mapping[str, Any], templates: Sequence[Template | None]) -> None:
+        self.batch = batch
+        self.beside = Beside(len(batch.rows), batch.each)
+        self.reasons: dict[int, str] = {}
+        self._common = {**batch.facts, "run": moment}
+        self._templates = templates
+        self._rows: Sequence[Any] | None = None
+
+    def env(self, at: int) -> dict[str, Any]:
+        """Give what expressions see of a row: of its columns only those that some expression names."""
+        if self._rows is None:
+            rows = self.batch.rows
+            self._rows = list(seen_rows(self._templates, rows)) if isinstance(rows, Columns) else rows
+        return {**self._common, "row": self._rows[at], "record_no": self.batch.record_nos[at], **self.beside[at]}
+
+    def wanted(self, where: Template | None) -> Sequence[int]:
+        """Leave out the rows that `where` will filter, as far as it can tell without an answer."""
+        every = range(len(self.batch.rows))
+        if where is None or any(path[0] in ("lookup", "called") for path in where.paths):
+            return every
+        return [at for at in every if self._may_be_wanted(where, at)]
+
+    def _may_be_wanted(self, where: Template, at: int) -> bool:
+        try:
+            return where.fill(self.env(at)) is not False
+        except EvaluationError:  # the mapping says it, for the row's reject
+            return False
+
+    def filled(self, what: str, wanted: Sequence[int], parts: Sequence[Template]) -> Iterator[tuple[int, list[Any]]]:
+        """Give the values of templates for each row; a row for which they cannot be said is a reject."""
+        if (columns := self._by_column(parts)) is not None:
+            for at in wanted:
+                if at not in self.reasons:
+                    yield at, [column[at] for column in columns]
+            return
+        for at in wanted:
+            if at not in self.reasons:
+                try:
+                    env = self.env(at)
+                    yield at, [part.fill(env) for part in parts]
+                except EvaluationError as error:
+                    self.reasons[at] = f"{what}: {error.message}"
+
+    def _by_column(self, parts: Sequence[Template]) -> list[Sequence[Any]] | None:
+        """Give the columns that these are, unchanged; None where one is anything else."""
+        rows = self.batch.rows
+        if not isinstance(rows, Columns):
+            return None
+        found: list[Sequence[Any]] = []
+        for part in parts:
+            if (name := column_of(part)) not in rows.names:
+                return None
+            at = rows.names.index(name or "")
+            values, read = rows.values[at], rows.reads[at]
+            found.append(list(values if read is None else map(read, values)))
+        return found
+
+    def given(self) -> Batch:
+        """Give the batch with what stands beside its rows, and without those that are rejects."""
+        batch, reasons = self.batch, self.reasons
+        if not reasons:
+            return replace(batch, each=self.beside)
+        is_kept = [at not in reasons for at in range(len(batch.rows))]
+        kept = [at for at, one in enumerate(is_kept) if one]
+        rejects = [
+            Reject(batch.record_nos[at], reason, batch.raw_of(at), batch.rows[at], batch.facts)
+            for at, reason in sorted(reasons.items())
+        ]
+        return replace(
+            batch,
+            rows=batch.rows.only(is_kept) if isinstance(batch.rows, Columns) else list(compress(batch.rows, is_kept)),
+            record_nos=list(compress(batch.record_nos, is_kept)),
+            rejects=[*batch.rejects, *rejects],
+            raw=None if batch.raw is None else Made(batch.raw.__getitem__, kept),
+            each=self.beside.only(kept),
+            names=None if batch.names is None else list(compress(batch.names, is_kept)),
+        )
 
 
 class Enriching:
@@ -53,112 +144,65 @@ class Enriching:
         self._config = config
         self._lookups = lookups
         self._calls = calls
+        keys = [part for one in config.lookups.values() for part in one.key.values()]
+        self._templates = [config.where, *keys, *(part for one in config.calls.values() for part in one.with_.values())]
 
     def enrich(self, batch: Batch, moment: Mapping[str, Any]) -> Batch:
-        envs = [
-            {**batch.facts, "run": moment, "row": row, "record_no": number, **(batch.each[at] if batch.each else {})}
-            for at, (row, number) in enumerate(zip(batch.rows, batch.record_nos, strict=True))
-        ]
-        reasons: dict[int, str] = {}
-        wanted = self._wanted(envs)
-        more: list[dict[str, Any]] = [{"lookup": {}, "called": {}} for _ in envs]
-        for at, env in enumerate(envs):
-            env.update(more[at])
+        asking = _Asking(batch, moment, self._templates)
+        wanted = asking.wanted(self._config.where)
         for name in self._config.lookups:
-            self._look(name, wanted, envs, more, reasons)
+            self._look(name, wanted, asking)
         for name in self._config.calls:
-            self._call(name, wanted, envs, more, reasons)
-        return _without(batch, reasons, more)
+            self._call(name, wanted, asking)
+        return asking.given()
 
-    def _wanted(self, envs: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Leave out the rows that `where` will filter, as far as it can tell without an answer."""
-        where = self._config.where
-        if where is None or any(path[0] in ("lookup", "called") for path in where.paths):
-            return list(range(len(envs)))
-        kept = []
-        for at, env in enumerate(envs):
-            try:
-                if where.fill(env) is False:
-                    continue
-            except EvaluationError:  # the mapping says it, for the row's reject
-                continue
-            kept.append(at)
-        return kept
-
-    def _look(
-        self, name: str, wanted: Sequence[int], envs: Sequence[dict[str, Any]], more: Any, reasons: dict[int, str]
-    ) -> None:
+    def _look(self, name: str, wanted: Sequence[int], asking: _Asking) -> None:
         config = self._config.lookups[name]
-        asked = _asked(
-            f"lookup {name}", wanted, envs, reasons, lambda env: tuple(part.fill(env) for part in config.key.values())
-        )
-        for (at, key), found in zip(asked.items(), self._lookups[name].each(list(asked.values())), strict=True):
-            if found is not _MISSING:
-                more[at]["lookup"][name] = found
-            elif config.missing == "reject":
-                shown = ", ".join(f"{column} {part}" for column, part in zip(config.key, key, strict=True))
-                reasons[at] = f"lookup {name}: nothing has {shown}"
-            else:
-                more[at]["lookup"][name] = dict.fromkeys(config.columns)
+        asked: dict[int, Name] = {}
+        keys: dict[Name, tuple[Any, ...]] = {}
+        for at, key in asking.filled(f"lookup {name}", wanted, list(config.key.values())):
+            asked[at] = _named(whole := tuple(key))
+            keys.setdefault(asked[at], whole)
+        found = self._lookups[name].each(keys)
+        if config.missing == "null":
+            nothing = dict.fromkeys(config.columns)
+            found = [nothing if one is _MISSING else one for one in found]
+        absent = {one for one, row in zip(keys, found, strict=True) if row is _MISSING}
+        for at, one in asked.items() if absent else ():
+            if one in absent:
+                shown = ", ".join(f"{column} {part}" for column, part in zip(config.key, keys[one], strict=True))
+                asking.reasons[at] = f"lookup {name}: nothing has {shown}"
+        _give(asking, "lookup", name, asked, dict(zip(keys, found, strict=True)))
 
-    def _call(
-        self, name: str, wanted: Sequence[int], envs: Sequence[dict[str, Any]], more: Any, reasons: dict[int, str]
-    ) -> None:
+    def _call(self, name: str, wanted: Sequence[int], asking: _Asking) -> None:
         config = self._config.calls[name]
-        asked = _asked(
-            f"call {name}",
-            wanted,
-            envs,
-            reasons,
-            lambda env: {argument: part.fill(env) for argument, part in config.with_.items()},
-        )
-        for at, answer in zip(asked, self._calls[name].each(list(asked.values())), strict=True):
-            if not is_refusal(answer):
-                more[at]["called"][name] = answer
-            elif config.on_error == "reject":
-                reasons[at] = f"call {name}: {answer.message}"
-            elif config.on_error == "null":
-                more[at]["called"][name] = None
-            else:
-                raise answer
+        asked: dict[int, Name] = {}
+        arguments: dict[Name, dict[str, Any]] = {}
+        for at, values in asking.filled(f"call {name}", wanted, list(config.with_.values())):
+            asked[at] = _named(tuple(values))
+            if asked[at] not in arguments:
+                arguments[asked[at]] = dict(zip(config.with_, values, strict=True))
+        answers = dict(zip(arguments, self._calls[name].each(list(arguments.values())), strict=True))
+        refused = {one: answer for one, answer in answers.items() if is_refusal(answer)}
+        if refused and config.on_error == "fail":
+            raise next(iter(refused.values()))
+        if config.on_error == "null":
+            answers |= dict.fromkeys(refused)
+        else:
+            asking.reasons |= {
+                at: f"call {name}: {refused[one].message}" for at, one in asked.items() if one in refused
+            }
+        _give(asking, "called", name, asked, answers)
 
 
-def _asked(
-    what: str,
-    wanted: Sequence[int],
-    envs: Sequence[dict[str, Any]],
-    reasons: dict[int, str],
-    fill: Callable[[dict[str, Any]], Question],
-) -> dict[int, Question]:
-    """Compose what is asked for each row; a row for which that cannot be said is a reject."""
-    asked: dict[int, Question] = {}
-    for at in wanted:
-        if at not in reasons:
-            try:
-                asked[at] = fill(envs[at])
-            except EvaluationError as error:
-                reasons[at] = f"{what}: {error.message}"
-    return asked
-
-
-def _without(batch: Batch, reasons: Mapping[int, str], more: Sequence[dict[str, Any]]) -> Batch:
-    each = [{**one, **more[at]} for at, one in enumerate(batch.each or [{}] * len(more))]
-    if not reasons:
-        return replace(batch, each=each)
-    kept = [at for at in range(len(each)) if at not in reasons]
-    rejects = [
-        Reject(batch.record_nos[at], reason, batch.raw_of(at), batch.rows[at], batch.facts)
-        for at, reason in sorted(reasons.items())
-    ]
-    return replace(
-        batch,
-        rows=[batch.rows[at] for at in kept],
-        record_nos=[batch.record_nos[at] for at in kept],
-        rejects=[*batch.rejects, *rejects],
-        raw=None if batch.raw is None else [batch.raw[at] for at in kept],
-        each=[each[at] for at in kept],
-        names=None if batch.names is None else [batch.names[at] for at in kept],
-    )
+def _give(asking: _Asking, kind: str, name: str, asked: Mapping[int, Name], answers: Mapping[Name, Any]) -> None:
+    """Put the answers beside the rows that asked, and have not become rejects."""
+    at_answer = {one: place for place, one in enumerate(answers)}
+    places = [NOWHERE] * len(asking.beside)
+    for at, one in asked.items():
+        if at not in asking.reasons:
+            places[at] = at_answer[one]
+    asking.beside.give(kind, name, places, list(answers.values()))
 
 
 @dataclass(frozen=True, slots=True)

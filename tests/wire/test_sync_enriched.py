@@ -146,3 +146,41 @@ def test_what_only_the_systems_know_of_lookups_and_effects_is_found_by_validate(
     assert "billing.CreateInvoice has the effect write" in said
     assert "billing.GetInvoice only reads" in said
     assert "orders.number may be null" in said
+
+
+def test_what_is_looked_up_keeps_its_type_whatever_the_way_to_the_target(
+    pg_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Several batches of a table, by a key of two columns, unchanged and in expressions, with rows that find nothing."""
+    execute(
+        pg_url,
+        "create table sold (id integer primary key, article text, day date)",
+        "create table prices (article text, day date, price numeric(20,6), since timestamptz, note text, primary key (article, day))",
+        "create table told (id integer primary key, price numeric(20,6), since timestamptz, note text, said text)",
+        "insert into prices select 'a' || mod(n, 30), date '2026-01-01' + n / 30, n / 8.0, timestamptz '2026-01-01 00:00+02' + n * interval '1 us', case when mod(n, 4) = 0 then '' when mod(n, 4) > 1 then 'n' || n end from generate_series(0, 899) n",
+        "insert into sold select n, 'a' || mod(n, 31), date '2026-01-01' + mod(n, 29) from generate_series(1, 2500) n",
+    )
+    fields = {one: f"${{{{ lookup.price.{one} }}}}" for one in ("price", "since", "note")}
+    said = "${{ lookup.price.note == null ? 'none' : string(row.id) + lookup.price.note }}"
+    key = {"article": "${{ row.article }}", "day": "${{ row.day }}"}
+    sync = {
+        "from": {"adapter": "db", "table": "sold"},
+        "where": "${{ row.id > 10 }}",
+        "lookups": {"price": {"adapter": "db", "table": "prices", "key": key, "columns": list(fields)}},
+        "to": {"adapter": "db", "table": "told", "mode": "replace"},
+        "map": {"id": "${{ row.id }}", **fields, "said": said},
+        "rejects": {"max_share": 0.1},
+    }
+    tables: dict[str, Any] = {"sold": {}, "prices": {}, "told": {}}
+    landscape = {"adapters": {"db": {"kind": "sql", "url": pg_url, "tables": tables}}, "syncs": {"tell": sync}}
+    (tmp_path / "drawbar.yaml").write_text(json.dumps({"version": 1, **landscape}))
+
+    assert main(["-c", str(tmp_path / "drawbar.yaml"), "--json", "sync", "tell"]) == 0
+
+    done = json.loads(capsys.readouterr().out)
+    joined = "select id, price, since, note, case when note is null then 'none' else id || note end from sold join prices using (article, day) where id > 10"
+    assert rows(pg_url, f"select count(*) from ({joined} except all select * from told) t") == [(0,)]
+    assert rows(pg_url, "select count(*) from told") == [(done["written"],)]
+    assert (done["filtered"], done["rejected"], done["read"]) == (10, 80, 2500)
+    reject = json.loads(Path(done["files"][0]["rejects"]).read_text().splitlines()[0])
+    assert (reject["record_no"], reject["reason"]) == (30, "lookup price: nothing has article a30, day 2026-01-02")
