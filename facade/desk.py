@@ -12,7 +12,7 @@ from ..core.store.letters import Wanted
 from .documents import says
 from .exchange import Asked, Exchange
 from .idempotency import Route
-from .parameters import After, Id, Limit, Word, seconds
+from .parameters import AfterId, Id, Limit, Word, seconds
 from .shapes import (
     ApprovalPage,
     ApprovalSeen,
@@ -35,7 +35,7 @@ async def list_approvals(
     asked: Asked,
     state: Literal["waiting", "approved", "rejected", "expired", "withdrawn", "all"] = "waiting",
     mine: Annotated[bool, Query(description="Only those that the caller may answer.")] = False,
-    after: After = None,
+    after: AfterId = None,
     limit: Limit = 100,
 ) -> Response:
     """List the oldest first."""
@@ -93,7 +93,7 @@ async def list_letters(
     since: Annotated[datetime | None, Query(description="Begun at this moment or later.")] = None,
     until: Annotated[datetime | None, Query(description="Begun before this moment.")] = None,
     q: Annotated[Word, Query(description="Words of the tool, the key, the arguments or the error.")] = None,
-    after: After = None,
+    after: AfterId = None,
     limit: Limit = 100,
 ) -> Response:
     """List the newest first."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import anyio.to_thread
+import orjson
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
@@ -81,8 +83,26 @@ async def _asked(request: Request) -> tuple[str, str]:
     """Give who asks, and a hash of what is asked."""
     who = await caller_of(request)
     of = f"tenant {who.tenant}\n" if who.tenant is not None else ""
-    said = f"{of}{request.method} {request.scope['path']}?{request.url.query}\n".encode() + await request.body()
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    said = f"{of}{request.method} {path}?{request.url.query}\n".encode() + _meant(await request.body())
     return who.name, hashlib.sha256(said).hexdigest()
+
+
+def _meant(body: bytes) -> bytes:
+    """Write JSON in one form, whatever its blanks and the order of its names; every number as it was sent."""
+    try:
+        given = json.loads(body, parse_int=_number, parse_float=_number, parse_constant=_no_number)
+        return orjson.dumps(given, option=orjson.OPT_SORT_KEYS)
+    except (ValueError, TypeError, RecursionError):  # no JSON, or more than can be written again
+        return body
+
+
+def _number(text: str) -> orjson.Fragment:
+    return orjson.Fragment(text)
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(text)
 
 
 def _again(first: FirstAnswer) -> Response:

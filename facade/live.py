@@ -198,11 +198,13 @@ async def live(socket: WebSocket, topics: str | None = None, after: str | None =
     bell: Bell = state.bell
     try:
         caller = await caller_of(socket)
-    except InputError as error:
+    except DrawbarError as error:
         await socket.close(1008, error.message[:100])  # before the handshake is accepted this answers 403
         return
     await socket.accept()
     try:
+        for name in socket.query_params.keys() - {"topics", "after"}:
+            raise InputError(f"there is no parameter {name!r} here", field=name, next="known: after, topics")
         wanted = topics_of(topics)
         if after is not None and not (after.isascii() and after.isdigit() and len(after) < 16):
             raise InputError("after is no event's id", field="after")

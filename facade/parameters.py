@@ -15,6 +15,9 @@ Id = Annotated[str, Path(max_length=200, pattern=_PRINTABLE)]
 RunId = Annotated[str, Path(max_length=200, pattern=_PRINTABLE)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Rows of a page.")]
 After = Annotated[str | None, Query(max_length=500, pattern=_PRINTABLE, description="`next` of the page before.")]
+AfterId = Annotated[
+    str | None, Query(pattern="^[0-9a-z]{26}$", description="`next` of the page before: an id, and no other text.")
+]
 Word = Annotated[str | None, Query(max_length=200, pattern=_PRINTABLE)]
 WaitS = Annotated[float, Query(ge=0, le=60, description="Wait so many seconds for the end.")]
 

@@ -13,7 +13,7 @@ from .documents import says
 from .exchange import Asked, Exchange
 from .idempotency import Route
 from .live import shown
-from .parameters import After, Id, Limit, RunId, Word, seconds
+from .parameters import AfterId, Id, Limit, RunId, Word, seconds
 from .shapes import EventPage, Rows, RunAct, RunPage, RunRetry, RunSeen, State
 
 router = APIRouter(tags=["runs"], route_class=Route)
@@ -85,7 +85,7 @@ async def list_runs(
     since: Annotated[datetime | None, Query(description="Begun at this moment or later.")] = None,
     q: Annotated[Word, Query(description="Text in the input, the output or the error.")] = None,
     parent: Annotated[Word, Query(description="Only those that do tasks of this run.")] = None,
-    after: After = None,
+    after: AfterId = None,
     limit: Limit = 100,
 ) -> Response:
     asked.caller.require("read")

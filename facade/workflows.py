@@ -12,7 +12,7 @@ from ..core.workflow import Workflow
 from .documents import says
 from .exchange import Asked, Exchange, checked
 from .idempotency import Route
-from .parameters import After, Id, Limit, RunId, WaitS
+from .parameters import After, AfterId, Id, Limit, RunId, WaitS
 from .runs import AfterEvent, Items, events_page, once, run_json, runs_page, started_answer, status_json, tasks_page
 from .shapes import (
     EventPage,
@@ -160,7 +160,7 @@ async def workflow_runs(
     asked: Asked,
     id: Id,  # noqa: A002
     state: Annotated[State | None, Query()] = None,
-    after: After = None,
+    after: AfterId = None,
     limit: Limit = 100,
 ) -> Response:
     """List the newest first."""

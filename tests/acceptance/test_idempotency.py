@@ -55,6 +55,24 @@ def test_another_request_under_the_key_is_refused(three):
         assert (refused.status_code, refused.json()["field"]) == (422, "Idempotency-Key")
 
 
+def test_the_same_request_in_other_blanks_and_order_and_by_either_path_is_the_same(three):
+    """Who sends it again may have another library, or another version of it."""
+    key = {**keyed(f"spelt-{time.time_ns()}"), "Content-Type": "application/json"}
+    send = lambda body, path="/workflows/nothing/run": three[0].ask("POST", path, data=body, headers=key)  # noqa: E731
+    first = send('{"input": {"a": 1, "b": [1.50, "x"]}}').json()["run_id"]
+
+    assert send('{"input":{"b":[1.50,"x"],"a":1}}').json()["run_id"] == first
+    assert send('{"input":{"b":[1.50,"x"],"a":1}}', "/v1/workflows/nothing/run").json()["run_id"] == first
+    others = (
+        '{"input":{"b":[1.5,"x"],"a":1}}',  # another number, for whom the scale of an amount counts
+        '{"input":{"b":["x",1.50],"a":1}}',
+        '{"input":{"b":[[null,"1.50"],"x"],"a":1}}',
+        '{"input":{"b":[1.50,"x"],"a":"1"}}',
+        "{" * 100_000,
+    )
+    assert [send(other).status_code for other in others] == [422] * 5
+
+
 def test_while_the_first_is_worked_on_the_second_is_told_to_wait(three):
     key = keyed(f"slow-{time.time_ns()}")
     with ThreadPoolExecutor() as pool:

@@ -387,6 +387,18 @@ def test_if_match_may_name_several_etags_and_any_of_them_will_do(served, made):
     assert gone.status_code == 204
 
 
+@pytest.mark.parametrize("path", ["/runs", "/approvals", "/dead-letters"])
+def test_a_cursor_that_was_changed_is_refused_and_no_end_of_the_list(served, path):
+    for wrong in (
+        "garbage",
+        "01M856KYCKC3NJDD9ZP8C6A4Z7",
+        "01m856kyckc3njdd9zp8c6a4z",
+        "!!",
+        "01m856kyckc3njdd9zp8c6a4z7/2",
+    ):
+        assert problem(served.ask("GET", path, params={"after": wrong}), 422)["field"] == "after"
+
+
 def test_events_are_a_page_and_a_stream(served, made):
     def ended(run, after):
         until = time.monotonic() + 30

@@ -27,6 +27,18 @@ def run(served: Serving, workflow: str, times: int = 1) -> list[str]:
     return [served.ask("POST", f"/workflows/{workflow}/run").json()["run_id"] for _ in range(times)]
 
 
+@pytest.mark.parametrize("query", ["?topic=runs", "?topics=rums", "?after=x", "?after=-1", "?after=0&limit=3"])
+def test_a_question_that_is_not_understood_is_not_answered_with_something_else(served, query):
+    with live(served, query) as socket_:
+        problem = json.loads(socket_.recv(timeout=30))
+        with pytest.raises(ConnectionClosed) as closed:
+            socket_.recv(timeout=30)
+
+    assert (problem["status"], problem["happened"]) == (422, "no")
+    assert problem["field"] == query[1:].split("&")[-1].partition("=")[0]
+    assert closed.value.rcvd.code == 1008
+
+
 def test_what_happens_is_sent_as_it_happens(served):
     workflow = served.workflow()
     with live(served, "?topics=runs") as socket_:
