@@ -370,6 +370,34 @@ def test_what_an_agent_may_see_and_others_may_not_is_hidden_wherever_it_writes_i
         assert '"note":"***","n":5' in kept["audit_blocks"].replace("\\", "")
 
 
+def test_a_model_is_sent_nothing_that_its_agent_may_not_see(tmp_path):
+    """Not of what its task is given, of an answer, of a refusal that spells it otherwise, nor of a text in place of an object."""
+    mark = "MARK-O'Neil"
+    functions = {
+        "find": (
+            "read",
+            lambda arguments: {"rows": [{"id": 7, "customer": mark}, {"id": 8, "customer": {"name": mark}}]},
+        ),
+        "asks": ("read", lambda arguments: {"who": mark, "n": 1}),
+        "fails": ("read", lambda arguments: (_ for _ in ()).throw(Rejected("no", detail={"who": mark, "n": 2}))),
+    }
+    rules = {
+        "find": {"personal": ["rows.customer"]},
+        "asks": {"secret": ["who.name"]},
+        "fails": {"secret": ["who"], "outcome": [{"when": "${{ true }}", "is": "rejected", "message": "${{ 'NO ' + fault.who }}"}]},
+    }  # fmt: skip
+    given = {"task": "Do it.", "who": "${{ tasks.first.output.rows[0].customer }}"}
+    tasks = {"first": {"tool": "sys.find"}, "think": {"agent": "clerk", "needs": ["first"], "with": given}}
+    script = [calls("sys_find"), calls("sys_asks"), calls("sys_fails"), says("Done.")]
+    with office(tmp_path, script, functions, rules=rules, flows={"w": {"tasks": tasks}}) as app:
+        run = ran(app)
+        sent = "".join(heard(app, at) for at in range(len(app.script.requests)))
+
+        assert (run.state, len(app.script.requests)) == ("succeeded", 4), run
+        assert "Neil" not in sent
+        assert "NO ***" in sent, sent
+
+
 def test_a_long_result_is_read_in_parts(tmp_path):
     rows = {"rows": [{"id": number, "text": "x" * 1000} for number in range(50)]}
 
