@@ -227,6 +227,8 @@ class Csv(Whole):
             return None
         if first.cells is None:
             raise WrongFile(f"the header cannot be read: {first.reason}")
+        if any("\r" in text and not quoted for text, quoted in first.cells):  # all of the file would be a header
+            raise WrongFile("the header goes on behind a CR: say newline: cr where CR alone ends a record")
         names = [text.strip() for text, _ in first.cells]
         if twice := {name for name in names if names.count(name) > 1}:
             raise WrongFile(f"the header names the column {min(twice)!r} twice")

@@ -167,6 +167,17 @@ def test_a_file_that_ends_inside_a_record_is_incomplete(kind, keys, data):
         read(opened(kind, **keys), data)
 
 
+def test_a_file_whose_records_end_with_a_carriage_return_is_no_file_of_a_header_alone():
+    """It was archived as empty, and its rows were lost."""
+    body = b"id,name\r1,a\r2,b\r"
+
+    with pytest.raises(WrongFile, match="newline: cr"):
+        read(opened("csv"), body)
+
+    assert rows(opened("csv", newline="cr"), body) == [{"id": "1", "name": "a"}, {"id": "2", "name": "b"}]
+    assert rows(opened("csv"), b'id,"full\rname"\r\n1,a\r\n') == [{"id": "1", "full\rname": "a"}]
+
+
 def test_another_header_makes_the_whole_file_wrong():
     with pytest.raises(WrongFile, match="no column 'amount'"):
         read(opened("csv", columns={"amount": "decimal"}), b"id;amount\n1;2\n")
