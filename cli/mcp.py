@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from dataclasses import replace
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 
 from .loading import ends
 from .session import session
+from .signals import Flag
 
 
 def register(cli: typer.Typer) -> None:
@@ -24,7 +26,8 @@ def mcp(
     """
     Offer the tools to an MCP client over stdin and stdout.
 
-    It starts neither triggers nor schedules. The end of the input ends it, after calls that run were answered.
+    It starts neither triggers nor schedules. The end of the input ends it, and so does SIGTERM, after calls that run were
+    answered.
     """
     from ..app import open_app
     from ..core.store.ids import new_id
@@ -40,6 +43,7 @@ def mcp(
         app.begin()
         caller = replace(app.caller(agent), session=new_id()).of_tenant(session(ctx).tenant, "--tenant")
         ends()
-        serve_stdio(app, caller, sys.stdin.buffer, sys.stdout.buffer, only_preview=preview)
+        stop = Flag().raised_by(signal.SIGTERM)
+        serve_stdio(app, caller, sys.stdin.buffer, sys.stdout.buffer, only_preview=preview, stop=stop.fileno())
     finally:
         app.close()

@@ -29,6 +29,10 @@ class Flag:
             self.is_set = True
             os.write(self._write, b".")
 
+    def fileno(self) -> int:
+        """Name what can be read as soon as it is raised."""
+        return self._read
+
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until it is raised, or so long; tell whether it is."""
         if not self.is_set:

@@ -48,17 +48,19 @@ class Turn:
 class Turns:
     """The calls under way; one thread at a time uses them. Where the client's line cannot be heard so, there are none."""
 
-    def __init__(self, app: App, client: int) -> None:
+    def __init__(self, app: App, client: int, stop: int | None = None) -> None:
         self.ended = False
         """Whether the client says nothing more."""
         self._direct = app.direct
         self._holds = app.guard.holds
         self._client = client
+        self._stop = stop
         self._later: list[Callable[[], None]] = []
         self._waiting: dict[str, deque[tuple[float, Turn]]] = {}
         self._asks: set[str] = set()
         self._ears: Ears[tuple[Turn, Begun]] = Ears()
-        self._ears.also(client)
+        for fileno in (client,) if stop is None else (client, stop):
+            self._ears.also(fileno)
         self._is_deaf = self._ears.are_deaf
 
     def __bool__(self) -> bool:
@@ -75,6 +77,9 @@ class Turns:
                 hears = not self.ended
                 if self.ended:
                     self._ears.leave(self._client)
+            elif fileno == self._stop:
+                self.ended = True
+                self._ears.leave(fileno)
             elif call is not None:
                 calls.append((fileno, *call))
         return hears, calls

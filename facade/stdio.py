@@ -27,9 +27,17 @@ if TYPE_CHECKING:
 _MAX_LINE_BYTES = 1_000_000
 
 
-def serve_stdio(app: App, caller: Caller, given: BinaryIO, said: BinaryIO, *, only_preview: bool = False) -> None:
-    """Answer until the input ends; calls that run then are answered first."""
-    talk = _Talk(app, caller, given, said, only_preview=only_preview)
+def serve_stdio(
+    app: App,
+    caller: Caller,
+    given: BinaryIO,
+    said: BinaryIO,
+    *,
+    only_preview: bool = False,
+    stop: int | None = None,
+) -> None:
+    """Answer until the input ends, or `stop` can be read; calls that run then are answered first."""
+    talk = _Talk(app, caller, given, said, only_preview=only_preview, stop=stop)
     pulse = Pulse("mcp-progress", BEAT_S, talk.beat).start()
     try:
         Hands("mcp", talk.read, talk.threads_of).run()
@@ -40,7 +48,9 @@ def serve_stdio(app: App, caller: Caller, given: BinaryIO, said: BinaryIO, *, on
 class _Talk:
     """What one client says, and what it is answered."""
 
-    def __init__(self, app: App, caller: Caller, given: BinaryIO, said: BinaryIO, *, only_preview: bool) -> None:
+    def __init__(
+        self, app: App, caller: Caller, given: BinaryIO, said: BinaryIO, *, only_preview: bool, stop: int | None
+    ) -> None:
         self._app = app
         self._landscape = app.landscape
         self._caller = caller
@@ -48,7 +58,7 @@ class _Talk:
         self._heard = Heard(given.fileno(), _MAX_LINE_BYTES)
         self._said = Said(said.fileno())
         self._running: dict[str | int, Waiting] = {}
-        self._turns = Turns(app, given.fileno())
+        self._turns = Turns(app, given.fileno(), stop)
 
     def read(self) -> Sequence[Work] | None:
         """Wait for messages; give the calls among them that need a thread, and None at the end."""

@@ -1,7 +1,9 @@
 """MCP as a client of the official library meets it: over HTTP and stdio, in both eras of the protocol."""
 
 import asyncio
+import contextlib
 import json
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from mcp.client.streamable_http import streamable_http_client
 from servers import warm
 from servers.drawbar import Serving
 from servers.process import folder
+from waiting import eventually
 
 LANDSCAPE = """\
 version: 1
@@ -549,3 +552,47 @@ def test_nobody_hears_by_an_id_what_others_wait_for(served):
     said = refused(url, "drawbar_status", id="nothing")
     assert said["message"] == "there is no call 'nothing' of yours"
     assert "said waiting" in said["next"]
+
+
+SLOW = """\
+version: 1
+adapters:
+  erp:
+    kind: sql
+    url: sqlite:///erp.db
+    statements:
+      pay:
+        description: Pay an order, slowly.
+        sql: >-
+          update orders set customer = 'paid' where id = :id and
+          (with recursive n(i) as (select 1 union all select i + 1 from n where i < 5000000) select count(*) from n) > 0
+        parameters: { id: { type: integer } }
+        effect: write
+agents: { local: { tools: [erp.pay] } }
+"""
+
+
+def test_a_client_that_ends_its_server_by_a_signal_leaves_no_call_behind_whose_end_nobody_knows():
+    at = make_place()
+    (at / "drawbar.yaml").write_text(SLOW)
+    words = [sys.executable, "-m", "drawbar", "mcp"]
+    program = subprocess.Popen(words, cwd=at, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "erp_pay", "arguments": {"id": 2}}}
+    program.stdin.write(json.dumps(asked).encode() + b"\n")
+    program.stdin.flush()
+    eventually(lambda: ledger(at) == ["intent"])
+
+    program.send_signal(signal.SIGTERM)
+    said = program.stdout.read()
+
+    assert program.wait(60) == 0
+    assert json.loads(said)["result"]["structuredContent"]["result"] == {"count": 1}
+    assert customers(at)[2] == "paid"
+    assert ledger(at) == ["done"]
+
+
+def ledger(at):
+    """Give what came of the calls that change something."""
+    with contextlib.closing(sqlite3.connect(at / "drawbar.db")) as state, contextlib.suppress(sqlite3.OperationalError):
+        return [one for (one,) in state.execute("select state from ledger")]
+    return []
