@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..core.batch import Chunk, Dialect, Flow, Lane, LaneClosed, Written
@@ -135,14 +136,15 @@ class _SecondReader:
         import pyarrow as pa
         from pyarrow import compute
 
-        from .sql_csv_reader import arrow_batches
+        from .sql_csv_reader import ChunkReader
 
         types = {source: found for source, column in self._columns.items() if (found := _strict(column)) is not None}
         read = types or {next(iter(self._columns)): pa.string()}
         bounded = [
             (source, column.length) for source, column in self._columns.items() if source in types and column.length
         ]
-        for batch in arrow_batches(iter(self._chunks.get, b""), read, self._dialect):
+        reader = ChunkReader(read, self._dialect)
+        for batch in chain.from_iterable(map(reader.batches, iter(self._chunks.get, b""))):
             self._rows += batch.num_rows
             for source, length in bounded:
                 texts: Any = batch.column(source)

@@ -8,21 +8,22 @@ one. What it forgives and we do not is looked for in the bytes, or read as text 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from sqlalchemy.engine import Connection
 
-from ..core.ahead import ahead
+from ..core.ahead import abreast
 from ..core.batch import Chunk, Dialect, Flow, Lane, LaneClosed, Written
 from .sql import step
 from .sql_arrow import Unfit, binary_rows, fits
 from .sql_columns import of_text
 from .sql_copy import copy_in, types
-from .sql_csv_reader import arrow_batches
+from .sql_csv_reader import ChunkReader
 from .sql_load import Load
 from .sql_model import Column, Table
 
@@ -71,14 +72,13 @@ def load_columns(
     load: Load, lane: Lane, flow: Flow, beat: Callable[[], None], kinds: Mapping[str, tuple[pa.DataType, str]]
 ) -> Written:
     """Load a file whose columns have these types; LaneClosed when it has to be read row by row."""
-    columns = [(source, load.table.column(name), kinds[source]) for name, source, _ in lane.fields]
+    packer = _Packer([(source, load.table.column(name), kinds[source]) for name, source, _ in lane.fields], lane.facts)
     rows = 0
 
     def chunks() -> Iterator[Chunk]:
         nonlocal rows
-        packed: Any = ahead(_packed(flow, columns, lane.facts))
-        with closing(packed):
-            for chunk, count in packed:
+        with closing(flow.chunks()) as read, closing(abreast(read, packer.pack)) as packed:
+            for chunk, count in chain.from_iterable(packed):
                 beat()
                 step(load.connection)
                 rows += count
@@ -91,19 +91,31 @@ def load_columns(
     return load.run(chunks(), copy_in, counted)
 
 
-def _packed(
-    flow: Flow, columns: Sequence[tuple[str, Column, tuple[pa.DataType, str]]], dialect: Dialect
-) -> Generator[tuple[Chunk, int], None, None]:
-    """Give rows as COPY takes them in binary, with their number."""
-    saids = [said for _, _, (_, said) in columns]
-    try:
-        with closing(flow.chunks()) as chunks:
-            for batch in arrow_batches(_watched(chunks), {source: kind for source, _, (kind, _) in columns}, dialect):
-                found = [_meant(column, batch.column(source)) for source, column, _ in columns]
-                if batch.num_rows:
-                    yield binary_rows(found, saids), batch.num_rows
-    except (pa.ArrowException, Unfit, OverflowError) as error:
-        raise LaneClosed(str(error).partition("\n")[0]) from error
+class _Packer:
+    """Makes rows as COPY takes them in binary of chunks of whole rows."""
+
+    def __init__(self, columns: Sequence[tuple[str, Column, tuple[pa.DataType, str]]], dialect: Dialect) -> None:
+        self._columns = [(source, column) for source, column, _ in columns]
+        self._saids = [said for _, _, (_, said) in columns]
+        self._reader = ChunkReader({source: kind for source, _, (kind, _) in columns}, dialect)
+
+    def pack(self, chunk: Chunk) -> list[tuple[Chunk, int]]:
+        """Give rows with their number; LaneClosed for a value that is not exactly one of its column's type."""
+        if _has_hex_mark(chunk) and _HEX.search(chunk):  # Arrow takes such numbers for integers
+            raise LaneClosed("a hexadecimal number")
+        try:
+            return [
+                (
+                    binary_rows(
+                        [_meant(column, batch.column(source)) for source, column in self._columns], self._saids
+                    ),
+                    rows,
+                )
+                for batch in self._reader.batches(chunk)
+                if (rows := batch.num_rows)
+            ]
+        except (pa.ArrowException, Unfit, OverflowError) as error:
+            raise LaneClosed(str(error).partition("\n")[0]) from error
 
 
 def _meant(column: Column, found: Any) -> Any:
@@ -113,14 +125,6 @@ def _meant(column: Column, found: Any) -> Any:
     if meant is None:
         raise LaneClosed(f"{column.name}: a text that is no {column.kind} of this column")
     return meant
-
-
-def _watched(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    """Refuse hexadecimal numbers, which Arrow takes for integers."""
-    for chunk in chunks:
-        if _has_hex_mark(chunk) and _HEX.search(chunk):
-            raise LaneClosed("a hexadecimal number")
-        yield chunk
 
 
 def _has_hex_mark(chunk: Chunk) -> bool:

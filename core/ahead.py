@@ -1,4 +1,4 @@
-"""Read ahead: the next batch is read on a thread of its own while this one is mapped and written."""
+"""Read ahead: the next batch is read, or made, on threads of their own while this one is mapped and written."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import contextvars
 import queue
 import sys
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
+Made = TypeVar("Made")
 _AHEAD = 2
+_ABREAST = 2
 _END = object()
 _TURN_S = 0.0005
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
@@ -40,6 +45,36 @@ def ahead(items: Iterator[Item]) -> Iterator[Item]:
     _return_blocks()
     with _quick_turns():
         yield from _by_another(items)
+
+
+def abreast(items: Iterator[Item], work: Callable[[Item], Made]) -> Generator[Made, None, None]:
+    """
+    Give what is made of each item, in their order: two threads make it, and the caller reads the items.
+
+    The caller makes the first two, and the first before any other is begun. Whoever stops early closes this, which waits
+    for what is being made.
+    """
+    for item in islice(items, 2):
+        yield work(item)
+    if (third := next(items, _END)) is _END:
+        return
+    _return_blocks()
+    with _quick_turns():
+        yield from _by_others(chain([third], items), work)
+
+
+def _by_others(items: Iterator[Any], work: Callable[[Any], Made]) -> Generator[Made, None, None]:
+    threads = ThreadPoolExecutor(_ABREAST, "drawbar-sync-maker")
+    made: deque[Future[Made]] = deque()
+    try:
+        for item in items:
+            made.append(threads.submit(contextvars.copy_context().run, work, item))
+            if len(made) > _ABREAST + 1:  # one lies ready while two are made
+                yield made.popleft().result()
+        while made:
+            yield made.popleft().result()
+    finally:
+        threads.shutdown(cancel_futures=True)
 
 
 def _by_another(items: Iterator[Item]) -> Iterator[Item]:

@@ -249,3 +249,18 @@ def test_rows_are_whole_wherever_a_file_is_cut(
     assert said[:3] == (21, 21, 0)
     assert {text.partition(",")[2] for (text,) in said[3][:20]} == {said[3][0][0].partition(",")[2]}
     assert lanes == ["csv"]
+
+
+@pytest.mark.parametrize("wrong", ["2.505", "NaN", "0x10"])
+def test_a_wrong_value_far_behind_in_a_file_leaves_nothing_of_what_was_sent_before_it(
+    wrong: str, pg_url: str, night: Any, tmp_path: Path, lanes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drawbar.adapters.formats.csv_lane._CHUNK", 64)
+    row = ",2.50,2026-01-02,2026-01-02 03:04:05,abc,x,true,3\n"
+    content = "".join(f"{at}{row.replace('2.50', wrong) if at == 15 else row}" for at in range(20))
+
+    said = loaded(pg_url, night, tmp_path, content)
+
+    assert said[:3] == (20, 19, 1)
+    assert len(said[3]) == 19
+    assert lanes == []
