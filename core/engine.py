@@ -37,11 +37,11 @@ from .plan import plan_of
 from .pool import Pool, Refused
 from .pulse import Pulse
 from .queues import Queues
+from .ready import Ready
 from .record import Record
 from .rooms import SPARE
 from .roster import BEAT_S, Roster
 from .store import approvals, assignments, runs
-from .store import claims as stored
 from .store.journal import Away, Connection, Journal
 from .sweep import Sweep
 from .views import Run, TaskRun
@@ -52,7 +52,6 @@ log = structlog.get_logger("drawbar.engine")
 T = TypeVar("T")
 _POLL_S = 0.5
 _WAIT_S = 0.1
-_STUCK_S = 30.0
 _DOUBT_S = 10.0
 _LOOK_AGAIN_S = 0.5
 
@@ -104,6 +103,7 @@ class Engine:
         )
         # A start or a pull is not made again when the answer to its commit was lost: on a server it claims, and no more.
         self._ahead = self._work.ahead if journal.is_sqlite else None
+        self._ready = Ready(self._record, self._leases, guard, self._queues, self._ahead)
         self._doorbell = Doorbell(journal, bell, self._queues)
         self._sweep = Sweep(self._record, self._alive, guard, self._doorbell, poll_s)
         self._pool: Pool | None = None
@@ -402,61 +402,15 @@ class Engine:
         self._sweep.answered(approval_id)
 
     def _rung(self, run_id: str, task: str, item: int) -> None:
-        """Hear from the broker that a task is ready: do it, and go on in its run. Whoever was faster has it."""
+        """Hear from the broker that a task is ready: do it, and go on in its run."""
         pool = self._pool
         if self._stopping or pool is None:
             return
-
-        def tell(course: Course) -> None:
-            course.claim_ready(task, item)
-            if course.claims and self._only_reads(course.claims[0]):
-                stored.unhurried(course.conn)
-
-        try:
-            claims = self._record.take(run_id, tell, room=1, of=(task, item))
-        except runs.Newer:  # a process of that version hears the next ring
-            return
-        self._leases.take(claims)
-        for claim in claims:
+        for claim in self._ready.rung(run_id, task, item):
             pool.go_on(claim)
 
-    def _only_reads(self, claim: Claim) -> bool:
-        """Tell whether a claim may be lost together with the server that it was made on: its task is done again."""
-        bound = self._guard.landscape.known(claim.step.task.tool or "", claim.known.caller.tenant)
-        return bound is not None and bound.effect == "read" and bound.rules.key is None
-
     def _pull(self) -> Claim | None:
-        """Claim the task that has been ready for longest, whichever process made it so."""
-        if self._stopping:
-            return None
-        with self._journal.read() as conn:
-            queues = stored.with_ready(conn, self._journal.now(), self._queues.served)
-        if not queues:
-            return None
-
-        tried: list[tuple[str, str, int]] = []
-
-        def unit(conn: Connection) -> list[Course]:
-            now = self._journal.now()
-            found = next((one for queue in queues if (one := stored.free(conn, now, queue)) is not None), None)
-            if found is None:
-                return []
-            tried.append(found)
-            run_id, task, item = found
-            return self._record.within(conn, run_id, lambda course: course.claim_ready(task, item), room=1)
-
-        try:
-            claims = self._record.committed(self._record.write(unit, self._ahead))
-        except Unavailable:
-            raise
-        except Exception:  # a run that cannot go on is not the next one for ever: others wait behind it
-            log.exception("run.stuck")
-            until = self._journal.now() + _STUCK_S
-            for place in tried:
-                self._journal.write(partial(stored.put_off, place=place, until=until))
-            return None
-        self._leases.take(claims)
-        return claims[0] if claims else None
+        return None if self._stopping else self._ready.longest()
 
     def _sweeping(self) -> None:
         """An outermost loop: what goes wrong once is tried again."""
