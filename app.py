@@ -131,6 +131,7 @@ class App:
             Holds(self.journal, looks=not self.journal.is_sqlite), self.floor, read_only=config.read_only
         )
         self.landscape.read_only = config.read_only
+        self.landscape.tenant_header = config.server.authentication.tenants.header
         vault = Vault(config.state_key.get_secret_value() or None)
         aside = Aside(vault, config.claims.over_bytes)
         self.guard = Guard(self.landscape, self.journal, vault, self.intake.holds, aside)

@@ -242,6 +242,7 @@ class Landscape:
         self.changes: Mapping[str, Mapping[str, Any]] = {}
         """What was changed about single tools while running, by full name: `enabled`, `description`."""
         self.read_only = False
+        self.tenant_header = "X-Tenant"
         """Whether every tool that has an effect is switched off."""
 
     def names(self) -> list[str]:
@@ -267,7 +268,7 @@ class Landscape:
             raise InputError(
                 f"{name} is another system for each tenant: say for which",
                 field="tenant",
-                next="send the header X-Tenant; drawbar --tenant; drawbar/tenant in the _meta of MCP; tenant: of a workflow",
+                next=f"send the header {self.tenant_header}; drawbar --tenant; drawbar/tenant in the _meta of MCP; tenant: of a workflow",
             )
         if tenant not in config.tenants:
             raise InputError(f"{name} has no such tenant", field="tenant", next="see that the tenant is spelt right")

@@ -182,3 +182,16 @@ def test_a_hold_of_the_adapter_holds_all_tenants_and_one_of_a_system_only_its_ow
 
     assert south == 200
     assert is_held("north")
+
+
+def test_who_names_no_tenant_is_told_the_header_that_is_configured(towns):
+    with Serving(configuration(towns, "server: { authentication: { tenants: { header: X-Plant } } }\n")) as serving:
+        without, by_another = create(serving), create(serving, {"X-Tenant": "north"})
+        unknown = create(serving, {"X-Plant": "west"})
+
+        assert create(serving, {"X-Plant": "north"}).status_code == 200
+
+    for refused in (without, by_another):
+        assert (refused.status_code, refused.json()["happened"]) == (422, "no")
+        assert refused.json()["next"].startswith("send the header X-Plant;")
+    assert (unknown.status_code, unknown.json()["field"]) == (422, "tenant")
