@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
+_BIGINT = 1 << 63
 _TUPLES = frozenset({"postgresql", "mysql", "mariadb", "sqlite"})
 """Where a list of tuples may be looked for."""
 
@@ -15,6 +17,11 @@ def among(columns: Sequence[Any], keys: Sequence[Sequence[Any]], dialect: str) -
     """Compose that the columns are one of these keys; a part that is None is NULL."""
     whole = [key for key in keys if None not in key]
     if len(columns) == 1:
+        if dialect == "postgresql" and all(type(key[0]) is int and abs(key[0]) < _BIGINT for key in whole):
+            # One parameter, whatever the number of keys: nothing is compiled or planned again.
+            numbers = sa.bindparam(None, [key[0] for key in whole], type_=ARRAY(sa.BigInteger), unique=True)
+            same: sa.ColumnElement[bool] = columns[0] == sa.any_(numbers)
+            return same if len(whole) == len(keys) else sa.or_(same, columns[0].is_(None))
         found: sa.ColumnElement[bool] = columns[0].in_([key[0] for key in whole])
         return found if len(whole) == len(keys) else sa.or_(found, columns[0].is_(None))
     if dialect not in _TUPLES:

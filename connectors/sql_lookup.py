@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,7 @@ from .sql_shapes import compared, compared_writer, readers, shape
 from .sql_values import converted
 
 _CHUNK = 300
+_PLAIN = frozenset({int, str})
 
 
 class TableLookup:
@@ -48,7 +49,7 @@ class TableLookup:
         columns, dialect = shape(self._table).c, self._database.dialect
         kinds = [self._table.column(name) for name in self._key]
         writes = [compared_writer(kind, dialect) for kind in kinds]
-        asked: dict[bytes, list[bytes]] = {}
+        asked: dict[Hashable, list[bytes]] = {}
         wanted: list[list[Any]] = []
         for key in keys:
             try:
@@ -67,7 +68,7 @@ class TableLookup:
         same = among([compared(self._table, name, dialect) for name in self._key], wanted, dialect)
         real = [columns[kind.name].not_in(words) for kind in kinds if (words := nulls(kind))]
         query = sa.select(*(columns[name] for name in names)).where(same, *real)
-        seen: set[bytes] = set()
+        seen: set[Hashable] = set()
         with self._database.unit("read") as connection:
             for raw in connection.execute(query):
                 row = [value if read is None else read(value) for value, read in zip(raw, reads, strict=True)]
@@ -83,6 +84,8 @@ class TableLookup:
                     found[asked_as] = dict(zip(self._columns, row[len(self._key) :], strict=True))
 
 
-def _name(key: Sequence[Any]) -> bytes:
+def _name(key: Sequence[Any]) -> Hashable:
     """Give one name to a key, however many zeros its numbers end with."""
+    if _PLAIN.issuperset(map(type, key)):  # converted, so that values of one column are of one kind
+        return tuple(key)
     return kept_canonical([part.normalize() if isinstance(part, Decimal) else part for part in key])
