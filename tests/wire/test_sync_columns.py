@@ -244,3 +244,28 @@ def test_columns_of_sqlite_are_what_its_rows_are(
     assert looked == ["by column"]
     assert by_column == rows(pg_url, "select * from dst order by 1")
     assert (run["written"], run["rejected"]) == (again["written"], again["rejected"])
+
+
+@pytest.mark.parametrize("odd", [None, "insert into src values (9999, x'616263')"])
+def test_many_rows_of_sqlite_come_once_however_wide_they_are(
+    odd: str | None, pg_url: str, night: Any, tmp_path: Path
+) -> None:
+    """What is put together of several reads has every row of them, and an odd one behind them is still seen."""
+    line = sqlite3.connect(tmp_path / "old.db")
+    line.execute("create table src (id integer primary key, a text)")
+    wide = ("w" * 2000, None, "", "é")
+    line.executemany("insert into src values (?, ?)", [(n, wide[n % 4] if n < 3000 else None) for n in range(1, 9000)])
+    if odd is not None:
+        line.execute(odd)
+    line.commit()
+    line.close()
+    execute(pg_url, "create table dst (id bigint primary key, a text)")
+    adapters = {**source(pg_url), "old": {"kind": "sql", "url": f"sqlite:///{tmp_path}/old.db", "tables": {"src": {}}}}
+    sync = {"from": {"adapter": "old", "table": "src"}, "to": {"adapter": "a", "table": "dst", "mode": "replace"}}
+
+    run = night(dict(adapters), {**sync, "rejects": {"max_count": 1}}).run("s")
+
+    assert (run["written"], run["rejected"]) == (8999, 0 if odd is None else 1)
+    assert rows(pg_url, "select count(*), sum(id), sum(length(a)), count(a) from dst") == [
+        (8999, 8999 * 4500, 749 * 2000 + 750, 2249)
+    ]
