@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, CursorResult
 
 from ..core.batch import Batch, Columns, Cursor, Flow, Lane, Made, Portion, Reject, Row, as_json
-from ..core.errors import ConfigError, DrawbarError, InputError
+from ..core.errors import ConfigError, DrawbarError, InputError, Rejected
 from ..core.store.ids import new_id
 from ..core.syncs.drift import Field
 from ..core.values import canonical
@@ -293,6 +294,7 @@ class TableSource:
                 return
         last = self._begin(cursor)
         while (page := (self._page if self._lane is None else self._copied)(last, batch_rows)) is not None:
+            _refuse_last(self._order[0], page.cursor["at"])
             yield page
             if page.count < batch_rows:
                 return
@@ -551,6 +553,13 @@ def _breakers(table: Table, watermark: Mapping[str, Any]) -> list[str]:
             next="name a unique column with tie_breaker",
         )
     return breakers
+
+
+def _refuse_last(column: str, at: Any) -> None:
+    """Refuse a stamp behind which no later one can come: whatever changed afterwards would never be read."""
+    if isinstance(at, (float, Decimal)) and not math.isfinite(at):
+        said = f"{column} is {at} in a row, and no cursor can go on behind that"
+        raise Rejected(said, field="cursor", next="correct that row, or name another column")
 
 
 def _before(at: Any, overlap: timedelta, zone: ZoneInfo) -> Any:

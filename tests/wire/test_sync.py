@@ -5,6 +5,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -295,6 +296,29 @@ def test_the_same_rows_are_held_by_one_run_at_a_time(ends: tuple[str, str], nigh
 
     assert rows(ends[1], "select name from orders") == [("fast",)]
     assert fast.cursor() == {"at": 1, "key": []}
+
+
+@pytest.mark.parametrize("kind", ["double precision", "numeric"])
+@pytest.mark.parametrize("by_bytes", [True, False])
+def test_a_stamp_behind_which_nothing_comes_is_refused(
+    database: Any, tmp_path: Path, kind: str, by_bytes: bool
+) -> None:
+    """A cursor at NaN would read nothing any more, or fail for ever."""
+    url = database("postgresql")
+    for table in ("one", "two"):
+        execute(url, f"create table {table} (id int primary key, place {kind})")
+    execute(url, "insert into one values (1, 1), (2, 'NaN')")
+    sync = {
+        "from": {"adapter": "house", "table": "one", "cursor": {"column": "place"}},
+        "to": {"adapter": "house", "table": "two", "mode": "upsert"},
+        **({} if by_bytes else {"where": "${{ row.id > 0 }}"}),
+    }
+    adapters = {"house": {"kind": "sql", "url": url, "tables": {"one": {}, "two": {}}}}
+
+    with closing(Night(tmp_path, adapters, {"copy": sync})) as at_work, pytest.raises(Rejected, match="can go on"):
+        at_work.run("copy")
+
+    assert rows(url, "select * from two") == []
 
 
 def test_a_table_that_may_not_be_made_is_said_with_what_prints_it(postgres: Any, night: Any, database: Any) -> None:
