@@ -40,6 +40,7 @@ from ..batch import (
 from ..budget import BatchShare
 from ..errors import ConfigError, DrawbarError, InputError, Rejected, Unavailable
 from ..mapping import Mapped, Mapper
+from ..masking import MASK
 from ..rejects import RejectFile
 from .config import SyncConfig
 from .divide import Alone, Divided, Divisible
@@ -395,7 +396,7 @@ class Carrier:
             self.unseen.error(error, portion.cursor)
 
     def _log_closed(self, portion: Portion, lane: str, closed: LaneClosed) -> None:
-        reason = str(closed) if self.unseen is None else self.unseen.said(str(closed))
+        reason = str(closed) if self.unseen is None else MASK  # a target's own words; row by row they are told again
         log.info("sync.lane_closed", sync=self.name, portion=portion.id, lane=lane, reason=reason)
 
     def _stopped(self) -> Unavailable:

@@ -26,6 +26,7 @@ from .loads import Loads
 from .outlook import digest_of
 from .parked import Settlements
 from .partitions import Plan, begun, reached
+from .refused import TooMany
 from .runs import CURSOR, Held
 from .sync import Carrier
 from .tool_sink import ToolSink
@@ -60,6 +61,9 @@ class SyncWork:
             carried = held.done or held.loaded or held.report.get("deleted") or held.report.get("settled")
             self._end(held, "succeeded" if carried else "nothing", None)
         except DrawbarError as error:
+            unseen = Unseen.of(held.config, self.ends.landscape.hidden)
+            if unseen is not None and not isinstance(error, TooMany):
+                unseen.error(error)
             self._end(held, "failed", error)
             raise
         except BaseException as error:
