@@ -19,7 +19,7 @@ from ..core.measure import HTTP_SECONDS, METER
 from ..core.store.ids import new_id
 from ..core.trace import PARENT, REQUEST, traceparent_of
 from . import problems
-from .outgoing import HSTS, Header, Outgoing
+from .outgoing import HSTS, Header, Outgoing, takes_gzip
 
 BODY_LIMIT_BYTES = 1_000_000
 BODY_TIMEOUT_S = 30.0
@@ -77,7 +77,7 @@ class Gate:
         own: list[Header] = [(REQUEST_ID, known_as.encode())]
         if scope.get("scheme") == "https" or self.is_behind_tls(scope, headers):
             own.append(HSTS)
-        outgoing = Outgoing(send, scope, own, gzips=b"gzip" in headers.get(b"accept-encoding", b""))
+        outgoing = Outgoing(send, scope, own, gzips=takes_gzip(headers.get(b"accept-encoding", b"")))
         began = time.perf_counter()
         try:
             self.admit(scope, headers)

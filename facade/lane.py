@@ -31,7 +31,7 @@ from .mcp.http import Running, accepts_stream, crew_of, mark_of, single
 from .mcp.toolbox import Toolbox
 from .mcp.waiting import Waiting
 from .mcp.wire import Refused, question_of
-from .outgoing import ALWAYS, HSTS, JSON, Header
+from .outgoing import ALWAYS, HSTS, JSON, Header, takes_gzip
 from .threads import Threads
 from .turns import Turn, Turns
 
@@ -194,7 +194,7 @@ class Lane:
             shown=digest_of(shown),
             credentials=shown,
             peer=peer,
-            gzips=b"gzip" in headers.get(b"accept-encoding", b""),
+            gzips=takes_gzip(headers.get(b"accept-encoding", b"")),
             streams=accepts_stream(headers.items()),
             fixed=spelled([*([HSTS] if behind_tls else []), *ALWAYS]) + b"\r\n",
             mcp=single(headers.items()),

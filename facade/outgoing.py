@@ -18,6 +18,7 @@ GZIP_FLOOR_BYTES = 2_000
 """Less fits into a packet or two anyway."""
 _GZIP_LEVEL = 5
 _ON_THREAD_BYTES = 131_072
+_NO_GZIP = re.compile(rb"gzip[ \t]*;[ \t]*q=0(?:\.0*)?[ \t]*(?:,|\Z)")
 _NOT_CODED = frozenset({204, 206, 304})
 _CODED = (
     b"application/json",
@@ -37,6 +38,11 @@ ALWAYS: tuple[Header, ...] = (
 )
 HSTS: Header = (b"strict-transport-security", b"max-age=31536000")
 _NAMES = frozenset(name for name, _ in ALWAYS)
+
+
+def takes_gzip(said: bytes) -> bool:
+    """Tell whether who sends this Accept-Encoding reads gzip; `q=0` says that it does not."""
+    return b"gzip" in said and _NO_GZIP.search(said) is None
 
 
 def note(scope: MutableMapping[str, Any], headers: Iterable[Header]) -> None:

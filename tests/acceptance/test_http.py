@@ -299,6 +299,13 @@ def test_a_route_whose_end_is_decided_says_so_with_every_answer(small):
         Deprecated(datetime(2027, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
 
 
+@pytest.mark.parametrize("said", ["gzip;q=0", "br, gzip; q=0.000", "gzip;q=0, identity", "identity"])
+def test_who_says_that_it_reads_no_gzip_gets_none(served, said):
+    answers = [served.ask("GET", "/openapi.json", headers={"Accept-Encoding": one}) for one in (said, "gzip;q=0.5, br")]
+
+    assert [answer.headers.get("Content-Encoding") for answer in answers] == [None, "gzip"]
+
+
 @pytest.mark.parametrize("begun", [b"", b"GET /orders HTT", b"GET /orders HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])
 def test_who_does_not_say_what_it_wants_is_not_waited_for(small, monkeypatch, begun):
     monkeypatch.setattr(patient, "HEAD_TIMEOUT_S", 0.3)
