@@ -249,11 +249,10 @@ def test_a_token_of_keycloak_says_agent_and_scopes_where_keycloak_writes_them(pl
 def test_of_the_roles_of_a_token_one_alone_may_be_an_agents(place, provider):
     """Which of two would be meant is nothing to guess at; and `local` is nobody's."""
     with Serving(with_provider(provider, "agent_claim: realm_access.roles"), at=place) as served:
-        ask = lambda said: (
-            served.ask(  # noqa: E731
-                "GET", "/runs", headers=bearer(provider.token("first", sub="lead", realm_access=said))
-            ).status_code
-        )
+
+        def ask(said):
+            token = provider.token("first", sub="lead", realm_access=said)
+            return served.ask("GET", "/runs", headers=bearer(token)).status_code
 
         assert ask({"roles": ["offline_access", "clerk", "clerk", 7]}) == 200
         assert ask({"roles": "clerk"}) == 200
