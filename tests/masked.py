@@ -1,12 +1,17 @@
 """A served landscape in which marked values are planted, and ways to look everywhere for them."""
 
 import json
+import os
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+import pytest
 from servers import warm
 from servers.drawbar import Serving
+from websockets.sync.client import connect
 
+from drawbar.app import open_app
 from drawbar.facade.routes import document
 
 IBAN, PIN = "MARK-iban-DE89", 48213057
@@ -98,6 +103,28 @@ class Hook:
 class House:
     def __init__(self, serving: Serving, keys: dict[str, str], environ: dict[str, str], hook: Hook) -> None:
         self.serving, self.keys, self.environ, self.hook = serving, keys, environ, hook
+
+    @classmethod
+    @contextmanager
+    def open(cls, place, landscape, planted, agents):
+        """Serve a landscape in a folder, every word logged, with secrets in the environment and a key for each agent."""
+        hook = Hook()
+        planted = {**planted, "HOOK": hook.url}
+        environ = {**os.environ, **planted, "DRAWBAR_LOG": "debug"}
+        (place / "drawbar.yaml").write_text(landscape)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in planted.items():
+                patch.setenv(name, value)
+            with open_app(place / "drawbar.yaml") as app:
+                keys = {name: app.keys.add(name, scopes=None, days=None, by="test")["key"] for name in agents}
+        with Serving(landscape, at=place, environ=environ) as serving:
+            yield cls(serving, keys, environ, hook)
+        hook.server.shutdown()
+
+    def live(self):
+        """Listen to all topics of the WebSocket."""
+        bearer = {"Authorization": f"Bearer {self.keys['clerk']}"}
+        return connect(self.serving.url.replace("http", "ws") + "/ws", additional_headers=bearer)
 
     def ask(self, method, path, agent="clerk", **sent):
         return self.serving.ask(method, path, headers={"Authorization": f"Bearer {self.keys[agent]}"}, **sent)

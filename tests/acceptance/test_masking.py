@@ -1,17 +1,13 @@
 """Marked values are planted where secrets and personal data go in; then all that comes out is searched for them."""
 
-import os
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from masked import CARRYING, FLOWS, IBAN, NOTES, PIN, Hook, House, cells, every_get
-from servers.drawbar import Serving
+from masked import CARRYING, FLOWS, IBAN, NOTES, PIN, House, cells, every_get
 from servers.process import folder, free_port
-from websockets.sync.client import connect
 
-from drawbar.app import open_app
 from drawbar.core.masking import told_by
 
 KEY, LOGIN, TOKEN = "MARK-state-key-0123456789", "MARK-login-73", "MARK-token-91"
@@ -69,7 +65,7 @@ BUY = {"cvv": CVV, "people": [NAME]}
 
 @pytest.fixture(scope="module")
 def house():
-    place, hook = folder("masking"), Hook()
+    place = folder("masking")
     with sqlite3.connect(place / "erp.db") as database:
         database.execute("create table people (id integer, name text, card text primary key)")
         database.execute("create table paid (card text, cvv text, name text)")
@@ -77,27 +73,16 @@ def house():
         database.execute("create table notes (note text)")
         database.execute("insert into accounts values (1, ?, ?)", (IBAN, PIN))
         database.executemany("insert into people values (?, ?, ?)", [(7, NAME, CARD), (8, "Bob", f"{CARD}-2")])
-    planted = {"DRAWBAR_STATE_KEY": KEY, "LOGIN": LOGIN, "TOKEN": TOKEN, "HOOK": hook.url}
-    environ = {**os.environ, **planted, "DRAWBAR_LOG": "debug"}
-    (place / "drawbar.yaml").write_text(LANDSCAPE)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in planted.items():
-            patch.setenv(name, value)
-        with open_app(place / "drawbar.yaml") as app:
-            keys = {
-                name: app.keys.add(name, scopes=None, days=None, by="test")["key"]
-                for name in ("clerk", "officer", "helper")
-            }
-    with Serving(LANDSCAPE, at=place, environ=environ) as serving:
-        yield House(serving, keys, environ, hook)
-    hook.server.shutdown()
+    planted = {"DRAWBAR_STATE_KEY": KEY, "LOGIN": LOGIN, "TOKEN": TOKEN}
+    with House.open(place, LANDSCAPE, planted, ("clerk", "officer", "helper")) as house:
+        yield house
 
 
 @pytest.fixture(scope="module")
 def said(house):
     """Use everything once; give all that was answered, by where."""
     heard = {}
-    with connect(house.serving.url.replace("http", "ws") + "/ws", additional_headers={"Authorization": f"Bearer {house.keys['clerk']}"}) as socket:  # fmt: skip
+    with house.live() as socket:
         heard["answer find"] = house.call("find", name=NAME).text
         heard["answer pay"] = house.call("pay", card=CARD, cvv=CVV, name=NAME).text
         heard["answer say"] = house.call("say", card=CARD).text

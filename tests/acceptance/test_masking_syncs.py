@@ -1,16 +1,11 @@
 """Marked values are planted in the ends of syncs that fail in every way; then all that comes out is searched for them."""
 
-import os
 import sqlite3
 import time
 
 import pytest
-from masked import IBAN, PIN, Hook, House, cells, every_get
-from servers.drawbar import Serving
+from masked import IBAN, PIN, House, cells, every_get
 from servers.process import folder
-from websockets.sync.client import connect
-
-from drawbar.app import open_app
 
 KEY = "MARK-state-key-0123456789"
 TRUE = "${{ true }}"
@@ -64,7 +59,7 @@ MARKS = (IBAN, str(PIN), IBAN.upper(), IBAN.lower())
 
 @pytest.fixture(scope="module")
 def house():
-    place, hook = folder("masking-syncs"), Hook()
+    place = folder("masking-syncs")
     with sqlite3.connect(place / "erp.db") as database:
         database.execute("pragma journal_mode = wal")
         database.execute("create table accounts (id integer primary key, iban text, pin integer)")
@@ -74,24 +69,16 @@ def house():
         database.executemany("insert into accounts values (?, ?, ?)", [(1, IBAN, PIN), (2, "other", 7)])
     (place / "in").mkdir()
     (place / "in" / "bank.csv").write_text(f"id,iban,pin\n1,{IBAN},{PIN}x\n")
-    planted = {"DRAWBAR_STATE_KEY": KEY, "HOOK": hook.url}
-    environ = {**os.environ, **planted, "DRAWBAR_LOG": "debug"}
-    (place / "drawbar.yaml").write_text(LANDSCAPE)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in planted.items():
-            patch.setenv(name, value)
-        with open_app(place / "drawbar.yaml") as app:
-            keys = {"clerk": app.keys.add("clerk", scopes=None, days=None, by="test")["key"]}
-    with Serving(LANDSCAPE, at=place, environ=environ) as serving:
-        yield House(serving, keys, environ, hook)
-    hook.server.shutdown()
+    planted = {"DRAWBAR_STATE_KEY": KEY}
+    with House.open(place, LANDSCAPE, planted, ["clerk"]) as house:
+        yield house
 
 
 @pytest.fixture(scope="module")
 def said(house):
     """Run every sync, dry and in earnest; give all that was answered."""
     heard = {}
-    with connect(house.serving.url.replace("http", "ws") + "/ws", additional_headers={"Authorization": f"Bearer {house.keys['clerk']}"}) as socket:  # fmt: skip
+    with house.live() as socket:
         for name in (*FAILING, *CARRIED):
             for asked in ({"dry_run": True}, {}):
                 heard[f"{name} {asked}"] = ran(house, name, asked)
@@ -119,7 +106,6 @@ def ran(house, name, asked):
 
 
 def leaks(texts):
-
     return sorted({(where, mark) for where, text in texts.items() for mark in MARKS if mark in text})
 
 
