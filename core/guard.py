@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -573,8 +573,8 @@ class Guard:
         self.queues.require(self.queues.of_tool(tool), f"a preview of {tool}")
         prepared = self.prepare(tool, arguments, caller)
         hidden = self.landscape.hidden(tool, sees=caller.sees)
-        paths = [f"{place}{path}" for path in hidden for place in ("", "arguments.", "parameters.")]
-        would = without(masked(_would(prepared), paths), texts_at(prepared.arguments, hidden))
+        shown = _would(prepared)
+        would = without(masked(shown, _hidden_in(shown, hidden)), texts_at(prepared.arguments, hidden))
         code = secrets.token_urlsafe(18)
         now, of = self.journal.now(), {"tool": prepared.tool.full_name, "args_hash": prepared.hash}
         self.journal.write(
@@ -612,6 +612,16 @@ class Guard:
         env["result"] = outcome.result
         done = rule.done.fill(env)
         return Seen(done is True, filled(rule.result, env, bound.rules.hidden) if done is True else None)
+
+
+def _hidden_in(would: Any, hidden: Iterable[str]) -> Iterator[str]:
+    """Name where a preview has hidden arguments; in a body that is written out they are found as texts."""
+    for path in hidden:
+        name, _, within = path.partition(".")
+        if not (within and isinstance(would, Mapping) and isinstance(would.get(name), str)):
+            yield path
+        yield f"arguments.{path}"
+        yield f"parameters.{path}"
 
 
 def _would(prepared: Prepared) -> Any:
