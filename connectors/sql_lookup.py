@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..core.errors import ConfigError, InputError
-from ..core.values import kept_canonical
+from ..core.values import kept_canonical, name_of
 from .sql import Database
 from .sql_among import among
 from .sql_model import Table
@@ -18,7 +18,6 @@ from .sql_shapes import compared, compared_writer, readers, shape
 from .sql_values import converted
 
 _CHUNK = 300
-_PLAIN = frozenset({int, str})
 
 
 class TableLookup:
@@ -86,6 +85,4 @@ class TableLookup:
 
 def _name(key: Sequence[Any]) -> Hashable:
     """Give one name to a key, however many zeros its numbers end with."""
-    if _PLAIN.issuperset(map(type, key)):  # converted, so that values of one column are of one kind
-        return tuple(key)
-    return kept_canonical([part.normalize() if isinstance(part, Decimal) else part for part in key])
+    return name_of(tuple(part.normalize() if isinstance(part, Decimal) else part for part in key))

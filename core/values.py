@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -72,6 +72,8 @@ _OUTWARD: dict[type, Callable[[Any], Any]] = {
 }
 _SAME = (str, bool, int, float, type(None))
 _AS_IT_IS = frozenset({str, bool, float, type(None)})
+_NAMES = frozenset({int, str})
+"""No value of one is equal to a value of the other."""
 
 
 def to_json(value: Any) -> Any:
@@ -239,6 +241,11 @@ def canonical(value: Any) -> bytes:
 def kept_canonical(value: Any) -> bytes:
     """Give what `canonical` gives, of what is one of many that are kept."""
     return _fitting(canonical(value))
+
+
+def name_of(key: tuple[Any, ...]) -> Hashable:
+    """Give a key a name for use in a dict, equal to those of equal keys alone: itself, where it has numbers and texts alone."""
+    return key if _NAMES.issuperset(map(type, key)) else kept_canonical(key)
 
 
 def kept_json(value: Any) -> bytes:

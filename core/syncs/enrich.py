@@ -12,7 +12,7 @@ from ..errors import ConfigError
 from ..expressions import EvaluationError, Template
 from ..mapping import Mapped, column_of, seen_rows
 from ..schema import Checker
-from ..values import kept_canonical
+from ..values import kept_canonical, name_of
 from .beside import NOWHERE, Beside
 from .calls import Remembered, is_refusal
 from .config import SyncConfig
@@ -21,13 +21,6 @@ Find = Callable[[Sequence[tuple[Any, ...]]], Mapping[bytes, Mapping[str, Any]]]
 """Find the rows of another table by their keys; a key is named by its canonical form."""
 Name = Hashable
 _MISSING = object()
-_PLAIN = frozenset({int, str})
-"""No value of one is equal to a value of the other."""
-
-
-def _named(asked: Any) -> Name:
-    """Give one name to what is asked, cheaply where it is a key of numbers and texts."""
-    return asked if type(asked) is tuple and _PLAIN.issuperset(map(type, asked)) else kept_canonical(asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +154,7 @@ class Enriching:
         asked: dict[int, Name] = {}
         keys: dict[Name, tuple[Any, ...]] = {}
         for at, key in asking.filled(f"lookup {name}", wanted, list(config.key.values())):
-            asked[at] = _named(whole := tuple(key))
+            asked[at] = name_of(whole := tuple(key))
             keys.setdefault(asked[at], whole)
         found = self._lookups[name].each(keys)
         if config.missing == "null":
@@ -179,7 +172,7 @@ class Enriching:
         asked: dict[int, Name] = {}
         arguments: dict[Name, dict[str, Any]] = {}
         for at, values in asking.filled(f"call {name}", wanted, list(config.with_.values())):
-            asked[at] = _named(tuple(values))
+            asked[at] = name_of(tuple(values))
             if asked[at] not in arguments:
                 arguments[asked[at]] = dict(zip(config.with_, values, strict=True))
         answers = dict(zip(arguments, self._calls[name].each(list(arguments.values())), strict=True))
