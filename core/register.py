@@ -135,19 +135,7 @@ class Register(Generic[M]):
         expect: Expected = None,
     ) -> Entry[M]:
         """Write a new version of one that exists."""
-        seen = self._changeable(id)
-        body = _plain_numbers(body)
-        self._checked(id, body)
-        return self._of_rest(
-            self.definitions.put(
-                self.kind,
-                id,
-                name,
-                body,
-                by=by,
-                expect=seen.version if expect is None else one_of(expect, seen.version),
-            )
-        )
+        return self._write(self._changeable(id), name, body, by=by, expect=expect)
 
     def merge(self, id: str, patch: dict[str, Any], *, by: str, expect: Expected = None) -> Entry[M]:  # noqa: A002
         """Change a part by a JSON merge patch (RFC 7396); `name` is part of what can be changed."""
@@ -156,13 +144,18 @@ class Register(Generic[M]):
         name = merged.pop("name", None)
         if not isinstance(name, str) or not name:
             raise InputError("name must be a text that is not empty", field="name")
-        return self.replace(
-            id, name, merged, by=by, expect=seen.version if expect is None else one_of(expect, seen.version)
-        )
+        return self._write(seen, name, merged, by=by, expect=expect)
 
     def delete(self, id: str, *, by: str, expect: Expected = None) -> None:  # noqa: A002
         seen = self._changeable(id)
         self.definitions.remove(self.kind, id, by=by, expect=one_of(expect, seen.version))
+
+    def _write(self, seen: Entry[M], name: str, body: dict[str, Any], *, by: str, expect: Expected) -> Entry[M]:
+        """Put the version after the one seen; what another wrote in between is not written over, even when any would do."""
+        body = _plain_numbers(body)
+        self._checked(seen.id, body)
+        version = seen.version if expect is None else one_of(expect, seen.version)
+        return self._of_rest(self.definitions.put(self.kind, seen.id, name, body, by=by, expect=version))
 
     def _changeable(self, thing: str) -> Entry[M]:
         entry = self.entry(thing)
