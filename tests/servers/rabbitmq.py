@@ -1,5 +1,6 @@
 """RabbitMQ with its management plugin: a node, a port mapper and a data folder of its own."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -136,12 +137,13 @@ class RabbitMQ(process.Private):
         return done.stdout
 
     def _ready(self) -> bool:
-        """Speak the protocol header: the port opens before the node takes logins."""
-        if not process.answers(self.port) or not process.answers(self.management_port):
+        """Speak the protocol header: the port opens before the node takes logins, and a line may be hung up until then."""
+        if not process.answers(self.management_port):
             return False
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as line:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=10) as line:
             line.sendall(b"AMQP\x00\x00\x09\x01")
             return line.recv(1) == b"\x01"
+        return False
 
     def _write_config(self) -> None:
         config = CONFIG.format(port=self.port, management_port=self.management_port)

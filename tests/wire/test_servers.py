@@ -1,7 +1,11 @@
 """Each private server answers a client that is not ours, before our own connectors are asked to."""
 
 import io
+import shutil
 import socket
+import socketserver
+import struct
+import threading
 import time
 from decimal import Decimal
 
@@ -12,6 +16,7 @@ import pymysql
 import pytest
 import zeep
 from servers.postgres import Postgres
+from servers.rabbitmq import RabbitMQ
 from sqlalchemy.engine import make_url
 
 
@@ -26,6 +31,15 @@ def ssh_client(sshd, **login):
 def login_of(url):
     url = make_url(url)
     return {"host": url.host, "port": url.port, "user": url.username, "password": url.password}, url.database
+
+
+class _HangsUp(socketserver.BaseRequestHandler):
+    """Read what is said, and reset the line."""
+
+    def handle(self):
+        self.request.recv(8)
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.request.close()
 
 
 @pytest.fixture(params=["soap_node", "soap_php"])
@@ -68,6 +82,20 @@ def test_rabbitmq_keeps_a_durable_message_over_a_restart(rabbitmq):
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
         _, _, body = connection.channel().basic_get(queue, auto_ack=True)
     assert body == b"kept"
+
+
+def test_rabbitmq_is_waited_for_while_its_port_hangs_up():
+    """A node that still starts resets whoever comes; that is no error of the test that waits."""
+    node = RabbitMQ()
+    with socketserver.TCPServer((node.host, 0), _HangsUp) as starting:
+        threading.Thread(target=starting.serve_forever, args=(0.01,), daemon=True).start()
+        node.port = node.management_port = starting.server_address[1]
+
+        ready = node._ready()
+
+        starting.shutdown()
+    shutil.rmtree(node.home)
+    assert ready is False
 
 
 def test_rabbitmq_cuts_connections_when_it_is_asked_to(rabbitmq, vhost):
