@@ -32,7 +32,7 @@ _SAID: dict[int, str] = {
     409: "It cannot be done in this state.",
     412: "It was changed since the version in If-Match.",
     413: "The body is too large.",
-    415: "The body is not JSON.",
+    415: "The body is not JSON, or compressed.",
     416: "There is no such part.",
     422: "The request is invalid.",
     428: "If-Match is missing, or the code of a preview.",

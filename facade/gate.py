@@ -31,6 +31,8 @@ _SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
 _MOST_KNOWN = 1000
 _TRACEPARENT = b"traceparent"
 _METHODS = _SAFE | {"POST", "PUT", "PATCH", "DELETE"}
+_PLAIN = {"Accept-Encoding": "identity"}
+"""Goes with 415, as RFC 9110 (15.5.16) asks."""
 Headers = Mapping[bytes, bytes]
 
 
@@ -142,8 +144,13 @@ class Gate:
     async def _http(self, scope: Scope, headers: Headers, receive: Receive, outgoing: Outgoing) -> None:
         try:
             body = await self._body(headers, receive)
+            if body:
+                _look_at_coding(headers)
         except _TooLarge as error:
             await _too_large(error, None if b"expect" in headers else receive, outgoing)
+            return
+        except _Coded as error:
+            await problems.respond(*problems.of_error(error), _PLAIN)(scope, receive, outgoing)
             return
         except DrawbarError as error:
             await problems.respond(*problems.of_error(error))(scope, receive, outgoing)
@@ -190,9 +197,21 @@ class _Slow(InputError):
         self.status = 408  # type: ignore[misc]  # the core has no word for it: only HTTP has slow bodies
 
 
+class _Coded(InputError):
+    def __init__(self) -> None:
+        super().__init__("the body is compressed", field="Content-Encoding", next="send it as it is, without coding")
+        self.status = 415  # type: ignore[misc]  # the core has no word for it: only HTTP has codings
+
+
 class _TooLarge(InputError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"the body is larger than {limit} bytes", reason="too_large", next="send less, or in parts")
+
+
+def _look_at_coding(headers: Headers) -> None:
+    """Refuse a body that is compressed: a small one may become as large as it likes."""
+    if headers.get(b"content-encoding", b"identity").strip().lower() not in {b"identity", b""}:
+        raise _Coded
 
 
 def _time(scope: Scope, status: int, seconds: float) -> None:

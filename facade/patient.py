@@ -48,6 +48,7 @@ class Patient(HttpToolsProtocol):
     left: Callable[[], None] | None = None
     """Hears that the connection is over."""
     _between = True
+    _ended_one = False
     _whole = b""
     _rests_since = _NEVER
     _is_held = False
@@ -69,12 +70,14 @@ class Patient(HttpToolsProtocol):
 
     def _parse(self, data: bytes) -> None:
         self._whole = data if self._between else b""
+        self._ended_one = False
         super().data_received(data)
         if self._head is not None and self._held_until is None:
             self._held_until = self.loop.call_later(HELD_S, self._go_long)
         if self.transport.is_closing():
             return
-        self._head_bytes = self._head_bytes + len(data) if self._in_head else 0
+        # Of a read that ended one request too, nobody knows how much is the next one's: then the head counts from the next read.
+        self._head_bytes = self._head_bytes + len(data) if self._in_head and not self._ended_one else 0
         if self._head_bytes > HEAD_LIMIT_BYTES:
             self._refuse(431 if self.headers else 414, _TOO_LARGE)
         elif self.cycle is not None and not self.cycle.response_complete:
@@ -107,6 +110,8 @@ class Patient(HttpToolsProtocol):
         hosts = sum(name == b"host" for name, _ in self.headers)
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
             raise ValueError("not one Host")  # the parser makes it an invalid request
+        if self._said_bytes() > HEAD_LIMIT_BYTES:
+            raise ValueError(_TOO_LARGE)
         self._head = self._usual()
         if self._head is None:
             super().on_headers_complete()
@@ -120,7 +125,7 @@ class Patient(HttpToolsProtocol):
             self._go_long()
 
     def on_message_complete(self) -> None:
-        self._between = True
+        self._between = self._ended_one = True
         head, lane = self._head, self._lane
         if head is None or lane is None:
             super().on_message_complete()
@@ -259,8 +264,14 @@ class Patient(HttpToolsProtocol):
         """Refuse what is no HTTP; uvicorn's own word for it is plain text."""
         if len(self.url) > HEAD_LIMIT_BYTES:
             self._refuse(414, _TOO_LARGE)
+        elif self._said_bytes() > HEAD_LIMIT_BYTES:
+            self._refuse(431, _TOO_LARGE)
         else:
             self._refuse(400, "this is no request of HTTP/1.1 with one Host")
+
+    def _said_bytes(self) -> int:
+        """Count the head as far as it was read: its last part may have come together with its end, and with a body."""
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers or ())
 
     def _refuse(self, status: int, said: str) -> None:
         """Answer a request that is not heard to its end, and hang up."""

@@ -1,5 +1,6 @@
 """What HTTP promises beside the routes: limits, conditions, ids, origins, compression, time-outs."""
 
+import gzip
 import http.client
 import io
 import json
@@ -355,8 +356,10 @@ def test_a_request_that_two_readers_could_read_differently_is_refused(small, wro
         (b"GET /" + b"x" * 70_000, 414),
         (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
         (b"GET /orders HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 70_000, 431),
+        (b"GET /orders HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 70_000 + b"\r\n\r\n", 431),
+        (b"GET /orders HTTP/1.1\r\nHost: localhost\r\n" + b"X-Many: x\r\n" * 7_000 + b"\r\n", 431),
     ],
-    ids=["method", "TLS", "no host", "address without end", "long address", "long head"],
+    ids=["method", "TLS", "no host", "address without end", "long address", "long head", "long and whole", "many"],
 )
 def test_what_is_no_request_is_refused_as_a_problem_with_an_id(small, wrong, status):
     with socket.create_connection(("127.0.0.1", small.config.port), timeout=30) as line:
@@ -369,6 +372,41 @@ def test_what_is_no_request_is_refused_as_a_problem_with_an_id(small, wrong, sta
     assert (said["Content-Type"], said["Connection"]) == ("application/problem+json", "close")
     assert said["X-Content-Type-Options"] == "nosniff"
     assert (problem["status"], problem["happened"], problem["id"]) == (status, "no", said["X-Request-Id"])
+
+
+def test_a_head_that_ends_in_the_read_in_which_it_grew_too_long_is_refused(small):
+    """The end of a head and what made it too long may come in one piece."""
+    with socket.create_connection(("127.0.0.1", small.config.port), timeout=30) as line:
+        line.sendall(b"GET /orders HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 60_000)
+        line.sendall(b"x" * 10_000 + b"\r\n\r\n")
+
+        assert line.recv(1000).startswith(b"HTTP/1.1 431 ")
+
+
+def test_a_long_body_before_it_makes_no_head_too_long(small):
+    """What one read brings of the body before is not counted as the next request's head."""
+    small.api.post("/said")(dict)
+    body = b'{"a": "' + b"x" * 900_000 + b'"}'
+    sent = b"POST /said HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    with socket.create_connection(("127.0.0.1", small.config.port), timeout=30) as line:
+        line.sendall(sent + b"GET /orders HTTP/1.1\r\nHost: loc")
+        assert line.recv(1000).startswith(b"HTTP/1.1 200 ")
+        line.sendall(b"alhost\r\n\r\n")
+
+        assert line.recv(1000).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("path", ["/workflows", "/v1/tools/erp.find_order/call", "/mcp"])
+def test_a_compressed_body_is_no_media_that_is_taken(served, path):
+    packed = gzip.compress(json.dumps(ORDER).encode())
+    coded = lambda said: {"Content-Type": "application/json", "Content-Encoding": said}  # noqa: E731
+
+    answer = served.ask("POST", path, data=packed, headers=coded("gzip"))
+    plain = served.ask("POST", path, data=b"{", headers=coded("identity"))
+
+    assert (answer.status_code, answer.headers["Accept-Encoding"]) == (415, "identity")
+    assert (answer.json()["field"], answer.json()["happened"]) == ("Content-Encoding", "no")
+    assert plain.status_code in {400, 422}
 
 
 def test_what_comes_after_a_body_is_no_header(small):
