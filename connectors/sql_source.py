@@ -276,6 +276,7 @@ class TableSource:
         self._overlap = timedelta(seconds=watermark.get("overlap_s", 0) if watermark else 0)
         self.one_effect = _effect(watermark)
         self._range: tuple[Any, Any] | None = None
+        self._until: Any = None
         if watermark is not None:
             self._order = [watermark["column"], *_breakers(table, watermark)]
             self._zone = ZoneInfo(watermark.get("timezone") or "UTC")
@@ -293,6 +294,11 @@ class TableSource:
             if cursor is None:
                 return
         last = self._begin(cursor)
+        if self._overlap and self._range is None:
+            # Rows that commit while pages are read must not come to lie further back than the next run's overlap.
+            from .sql_snapshot import greatest
+
+            self._until = greatest(self._database, self._table, self._order[0])
         while (page := (self._page if self._lane is None else self._copied)(last, batch_rows)) is not None:
             _refuse_last(self._order[0], page.cursor["at"])
             yield page
@@ -484,9 +490,8 @@ class TableSource:
 
     def _newer(self, last: Cursor) -> list[sa.ColumnElement[bool]]:
         columns = [shape(self._table).c[name] for name in self._order]
-        stamped: list[sa.ColumnElement[bool]] = [columns[0].is_not(None)]
-        if self._range is not None and self._range[1] is not None:
-            stamped = [columns[0] <= self._range[1]]
+        until = self._until if self._range is None else self._range[1]
+        stamped = [columns[0].is_not(None) if until is None else columns[0] <= until]
         if last is None:
             return stamped
         if last["key"] is None:

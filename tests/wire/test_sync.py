@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from syncing import Night, carry, execute, rows
+from syncing import CALLER, Night, carry, execute, rows
 
 from drawbar.core.errors import ConfigError, Rejected, Unavailable
 
@@ -252,6 +252,30 @@ def test_an_overlap_takes_rows_that_came_late(ends: tuple[str, str], night: Any)
 
     result = copy.run("copy")
     assert result["read"] > 1 and same(ends)
+
+
+def test_a_row_that_commits_within_the_overlap_while_a_long_run_reads_on_is_not_lost(
+    ends: tuple[str, str], night: Any
+) -> None:
+    """A run that followed what is written meanwhile would leave the late row further back than the overlap reaches."""
+    fill(ends[0], range(14))
+    cursor = {"column": "changed", "overlap_s": 1800}
+    copy = night(ends, **{"from": {"adapter": "erp", "table": "orders", "cursor": cursor}})
+    late = ["insert into orders values (1000, 'late', 1, 1, '2026-01-01 00:02:00.123456')"]
+    late += [
+        f"insert into orders values ({1001 + n}, 'on', 1, 1, '2026-01-01 01:{n:02d}:00.123456')" for n in range(14)
+    ]
+
+    def others_write(counts: Any, total: int | None) -> None:
+        """Commit once, when the first page was read."""
+        execute(ends[0], *late)
+        late.clear()
+
+    copy.syncs.run("copy", {}, caller=CALLER, progress=others_write)
+
+    assert rows(ends[1], "select max(id) from orders") == [(13,)]
+    copy.run("copy")
+    assert same(ends)
 
 
 def test_where_the_target_keeps_no_cursor_our_state_does(ends: tuple[str, str], night: Any) -> None:
