@@ -98,7 +98,7 @@ class Yard:
         """Run a peer's script in its own environment."""
         packages = {
             "duckdb": ("duckdb==1.5.5", "duckdb-extension-postgres-scanner", "duckdb-extension-sqlite-scanner"),
-            "dlt": ("dlt[postgres,parquet,sql_database]", "adbc-driver-postgresql", "psycopg2-binary"),
+            "dlt": ("dlt[postgres,parquet,sql_database]", "sqlalchemy", "adbc-driver-postgresql", "psycopg2-binary"),
         }[name]
         command = [python_with(name, *packages), Path(__file__).with_name("_sync_peers.py"), work, json.dumps(given)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
