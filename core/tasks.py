@@ -55,6 +55,8 @@ class Tasks:
                 skipping = False
             if len(found) > limit:
                 return found[:limit], found[limit - 1].id
+        if skipping:
+            raise InputError(f"there is no task {after!r} to go on after", field="after", next="begin again without it")
         return found, None
 
     def entry(self, id: str) -> TaskEntry:  # noqa: A002 - the word of the contract

@@ -9,7 +9,7 @@ from .alive import as_finding
 from .documents import says
 from .exchange import Asked, Exchange, checked
 from .idempotency import Route
-from .parameters import After, Id, Limit
+from .parameters import AfterName, Id, Limit
 from .shapes import AdapterChange, AdapterNew, AdapterPage, AdapterSeen, CheckAsked, CheckSeen
 
 router = APIRouter(tags=["adapters"], route_class=Route)
@@ -17,7 +17,7 @@ _EXAMPLE = {"name": "erp", "kind": "sql", "url": "${env:ERP_URL}"}
 
 
 @router.get("/adapters", **says("listAdapters", "List adapters", {200: AdapterPage}))
-async def list_(asked: Asked, after: After = None, limit: Limit = 100) -> Response:
+async def list_(asked: Asked, after: AfterName = None, limit: Limit = 100) -> Response:
     """List the systems by name."""
     asked.caller.require("read")
     found = await asked.do(asked.app.catalogue.adapters)

@@ -11,7 +11,7 @@ from ..core.register import Entry
 from .documents import says
 from .exchange import Asked, Exchange, checked
 from .idempotency import Route
-from .parameters import After, Id, Limit, WaitS
+from .parameters import AfterEntry, Id, Limit, WaitS
 from .runs import once, started_answer
 from .shapes import AgentNew, AgentPage, AgentSeen, AgentTask, Patch, RunSeen
 
@@ -32,7 +32,7 @@ async def create(asked: Asked) -> Response:
 
 
 @router.get("/agents", **says("listAgents", "List agents", {200: AgentPage}))
-async def list_(asked: Asked, after: After = None, limit: Limit = 100) -> Response:
+async def list_(asked: Asked, after: AfterEntry = None, limit: Limit = 100) -> Response:
     asked.caller.require("read")
     page = await asked.do(asked.app.agents.page, after=after, limit=limit)
     return asked.answer({"items": [entry.as_json() for entry in page.items], "next": page.next})

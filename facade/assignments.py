@@ -12,7 +12,7 @@ from ..core.strict import Strict
 from .documents import says
 from .exchange import Asked, Exchange
 from .idempotency import Route
-from .parameters import After, Id, Limit
+from .parameters import AfterId, Id, Limit
 from .shapes import Prose, Seen
 
 router = APIRouter(tags=["assignments"], route_class=Route)
@@ -54,7 +54,7 @@ async def of_agent(
     asked: Asked,
     id: Id,  # noqa: A002 - the word of the contract
     state: _State = "open",
-    after: After = None,
+    after: AfterId = None,
     limit: Limit = 100,
 ) -> Response:
     """List the oldest first. For the agent itself, and for who operates."""
@@ -62,7 +62,7 @@ async def of_agent(
 
 
 @router.get("/assignments", **says("listAssignments", "List what was handed to agents", {200: AssignmentPage}))
-async def every(asked: Asked, state: _State = "open", after: After = None, limit: Limit = 100) -> Response:
+async def every(asked: Asked, state: _State = "open", after: AfterId = None, limit: Limit = 100) -> Response:
     """List the oldest first. For who operates."""
     return await _page(asked, None, state, after, limit)
 

@@ -11,7 +11,7 @@ from ..core.audit.key import known
 from ..core.audit.walk import Wanted, page, verify
 from .documents import says
 from .exchange import Asked
-from .parameters import After, Limit, Word, seconds
+from .parameters import AfterAudited, Limit, Word, seconds
 from .shapes import AuditPage, AuditVerified
 
 router = APIRouter(tags=["operation"])
@@ -27,7 +27,7 @@ async def list_audit(
     run: Word = None,
     since: datetime | None = None,
     q: Annotated[Word, Query(description="Words of an entry.")] = None,
-    after: After = None,
+    after: AfterAudited = None,
     limit: Limit = 100,
 ) -> Response:
     """List the newest first. A page that has looked at many entries may be short, and has `next` all the same."""

@@ -92,6 +92,14 @@ class Bell:
         finally:
             self._readers -= 1
 
+    async def begins(self, after: int | None) -> int:
+        """Give the event after which a reader hears all; InputError for one that has not come."""
+        last = await self.last()
+        if after is not None and after > last > 0:  # 0: what was there is gone with its age
+            said = f"after is an event that has not come: the newest is {last}"
+            raise InputError(said, field="after", next="begin again without it")
+        return last if after is None else after
+
     async def last(self) -> int:
         return await anyio.to_thread.run_sync(self._app.engine.history.last, limiter=self._threads.work)
 
@@ -158,9 +166,9 @@ async def events(asked: Asked, topics: Topics = None, after: AfterEvent = None, 
     if seen and not (seen.isascii() and seen.isdigit() and len(seen) < 16):
         raise InputError("Last-Event-ID is no event's id", field="Last-Event-ID")
     start = int(seen) if seen else after
+    bell: Bell = asked.request.app.state.bell
+    first = await bell.begins(start)
     if "text/event-stream" in asked.request.headers.get("accept", ""):
-        bell: Bell = asked.request.app.state.bell
-        first = start if start is not None else await bell.last()
         return StreamingResponse(_stream(bell, first, wanted), media_type="text/event-stream")
     return await _page(asked, start or 0, wanted, limit)
 
@@ -209,11 +217,11 @@ async def live(socket: WebSocket, topics: str | None = None, after: str | None =
         if after is not None and not (after.isascii() and after.isdigit() and len(after) < 16):
             raise InputError("after is no event's id", field="after")
         caller.require("read")
+        first = await bell.begins(int(after) if after is not None else None)
     except InputError as error:
         await socket.send_text(write_json(problems.of_error(error)[1]).decode())
         await socket.close(1008, error.message[:100])
         return
-    first = int(after) if after is not None else await bell.last()
     sending = asyncio.create_task(_send(socket, bell, first, wanted))
     listening = asyncio.create_task(_listen(socket))
     done, _ = await asyncio.wait({sending, listening}, return_when=asyncio.FIRST_COMPLETED)

@@ -9,14 +9,14 @@ from ..core.syncs.runs import SyncRun
 from .documents import says
 from .exchange import Asked, as_json
 from .idempotency import Route
-from .parameters import After, Id, Limit, WaitS, Word
+from .parameters import After, AfterId, AfterName, Id, Limit, WaitS, Word
 from .shapes import Anything, CursorSeen, CursorSet, Reason, Rows, SyncAsked, SyncPage, SyncRunSeen, SyncSeen
 
 router = APIRouter(tags=["syncs"], route_class=Route)
 
 
 @router.get("/syncs", **says("listSyncs", "List syncs", {200: SyncPage}))
-async def list_(asked: Asked, after: After = None, limit: Limit = 100) -> Response:
+async def list_(asked: Asked, after: AfterName = None, limit: Limit = 100) -> Response:
     """List them by name, each with its last run, its next one, how far it is behind its source, and what a crash can do to it."""
     asked.caller.require("read")
     found = await asked.do(asked.app.syncs.look)
@@ -55,7 +55,7 @@ async def run(asked: Asked, name: Id, wait_s: WaitS = 0) -> Response:
 
 
 @router.get("/syncs/{name}/runs", **says("listSyncRuns", "List the runs of a sync", {200: Rows}, errors=[404]))
-async def runs(asked: Asked, name: Id, after: After = None, limit: Limit = 100) -> Response:
+async def runs(asked: Asked, name: Id, after: AfterId = None, limit: Limit = 100) -> Response:
     """List the newest first: read, written, rejected, seconds, cursor before and after."""
     asked.caller.require("read")
     found = await asked.do(asked.app.syncs.runs, name, after=after, limit=limit + 1)

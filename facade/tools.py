@@ -12,7 +12,7 @@ from ..core.errors import InputError
 from .documents import says
 from .exchange import Asked
 from .idempotency import REPLAYED, Route
-from .parameters import After, Id, Limit, Word
+from .parameters import AfterTool, Id, Limit, Word
 from .shapes import (
     Exported,
     ToolAnswer,
@@ -46,7 +46,7 @@ async def list_(
     adapter: Word = None,
     effect: Literal["read", "idempotent", "write"] | None = None,
     q: Annotated[Word, Query(description="Words of the name or the description.")] = None,
-    after: After = None,
+    after: AfterTool = None,
     limit: Limit = 100,
 ) -> Response:
     """List what the caller may see, by name; systems that cannot say what they offer are in /health/systems."""

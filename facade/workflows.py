@@ -12,7 +12,7 @@ from ..core.workflow import Workflow
 from .documents import says
 from .exchange import Asked, Exchange, checked
 from .idempotency import Route
-from .parameters import After, AfterId, Id, Limit, RunId, WaitS
+from .parameters import AfterEntry, AfterId, Id, Limit, RunId, WaitS
 from .runs import AfterEvent, Items, events_page, once, run_json, runs_page, started_answer, status_json, tasks_page
 from .shapes import (
     EventPage,
@@ -49,7 +49,7 @@ async def create(asked: Asked) -> Response:
 
 
 @router.get("/workflows", **says("listWorkflows", "List workflows", {200: WorkflowPage}))
-async def list_(asked: Asked, after: After = None, limit: Limit = 100) -> Response:
+async def list_(asked: Asked, after: AfterEntry = None, limit: Limit = 100) -> Response:
     """List those of the configuration first, then those that were made here."""
     asked.caller.require("read")
     page = await asked.do(asked.app.workflows.page, after=after, limit=limit)

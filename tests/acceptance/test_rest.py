@@ -214,6 +214,43 @@ def test_runs_are_paged_without_gap_or_double(served, made):
     assert found == started[::-1]
 
 
+_LISTS = [
+    "runs",
+    "approvals",
+    "dead-letters",
+    "tools",
+    "workflows",
+    "tasks",
+    "agents",
+    "adapters",
+    "syncs",
+    "assignments",
+]
+
+
+@pytest.mark.parametrize("path", [*_LISTS, "audit"])
+def test_a_cursor_that_no_page_gave_is_refused(served, path):
+    """An empty page would be the end of the list to whoever reads on."""
+    answer = served.ask("GET", f"/{path}", params={"after": "a page, please"})
+
+    assert (answer.status_code, answer.json()["field"]) == (422, "after")
+
+
+@pytest.mark.parametrize("path", ["tools", "workflows", "tasks", "adapters"])
+def test_lists_are_paged_one_by_one_without_gap_or_double(served, made, path):
+    whole = served.ask("GET", f"/{path}", params={"limit": 1000}).json()["items"]
+    found, asked = [], {"limit": 1}
+    while True:
+        page = served.ask("GET", f"/{path}", params=asked).json()
+        found += page["items"]
+        if page["next"] is None:
+            break
+        asked["after"] = page["next"]
+
+    assert len(found) > 1
+    assert found == whole
+
+
 def test_a_tool_is_found_and_called(served):
     listed = {tool["name"]: tool for tool in served.ask("GET", "/tools?adapter=erp").json()["items"]}
     described = served.ask("GET", "/tools/erp.find_order").json()

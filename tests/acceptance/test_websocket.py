@@ -75,7 +75,8 @@ def test_events_of_another_process_are_sent_too(served):
 
 
 @pytest.mark.parametrize(
-    ("query", "says"), [("?topics=weather", "weather"), ("?after=x", "after"), ("?after=-1", "after")]
+    ("query", "says"),
+    [("?topics=weather", "weather"), ("?after=x", "after"), ("?after=-1", "after"), ("?after=999999999", "not come")],
 )
 def test_a_wrong_question_is_answered_with_a_problem_and_closed(served, query, says):
     with live(served, query) as socket_:
