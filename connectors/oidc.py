@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jwt
 import orjson
 import requests
+from urllib3.exceptions import HTTPError
 
 from ..core.door_config import Claim, Oidc, said_in
 from ..core.errors import InputError, Unavailable, raise_as
@@ -24,6 +25,8 @@ _KEEP_S = 600.0
 _AGAIN_S = 10.0
 _AFTER_FAILURE_S = 5.0
 _FIRST_S = 2.0
+_KNOWN_S = 1.0
+"""So long one caller whose key was read before waits for the provider, which may have withdrawn it."""
 _MAX_BYTES = 1_000_000
 Read = tuple[str | Sequence[str], frozenset[str] | None, Mapping[str, Any]]
 
@@ -78,12 +81,19 @@ class _Provider:
     def _key(self, kid: str | None) -> Any:
         now = time.monotonic()
         if now - self._read_at > (_KEEP_S if kid in self._keys else _AGAIN_S) and now >= self._not_before:
-            self._look(kid)
+            self._look_beside(kid) if kid in self._keys else self._look(kid)
         elif kid not in self._keys and self._failed is not None:
             raise self._away(self._failed, self._not_before - now)
         if kid not in self._keys:
             raise _refused("it is signed with a key that the issuer does not show")
         return self._keys[kid]
+
+    def _look_beside(self, kid: str | None) -> None:
+        """Read the keys, but let who has a known one wait no longer than a moment."""
+        if not self._lock.locked():
+            looking = threading.Thread(target=self._look, args=(kid,), name="oidc", daemon=True)
+            looking.start()
+            looking.join(_KNOWN_S)
 
     def _look(self, kid: str | None) -> None:
         """
@@ -119,18 +129,19 @@ class _Provider:
         scheme = self._config.issuer.partition("://")[0]
         if not str(found.get("jwks_uri", "")).startswith(f"{scheme}://"):
             raise Unavailable(f"{self._config.issuer} names no keys that are read by {scheme}")
-        try:
-            keys = jwt.PyJWKSet.from_dict(self._get(found["jwks_uri"])).keys
-        except jwt.PyJWTError as error:
-            raise Unavailable(f"the keys of {self._config.issuer}: {error}") from error
-        keys = [key for key in keys if key.public_key_use in {None, "sig"}]
-        named: dict[str | None, Any] = {key.key_id: key for key in keys}
-        return {**named, None: keys[0]} if len(keys) == 1 else named  # a single key needs no name
+        named = dict(_usable(self._get(found["jwks_uri"]).get("keys")))
+        if not named:
+            raise Unavailable(f"{self._config.issuer} shows no keys that prove a signature")
+        return {**named, None: next(iter(named.values()))} if len(named) == 1 else named  # a single key needs no name
 
     def _get(self, url: str) -> dict[str, Any]:
         with (
             raise_as(
-                Unavailable, requests.RequestException, ValueError, doing=f"OpenID provider {self._config.issuer}"
+                Unavailable,
+                requests.RequestException,
+                HTTPError,
+                ValueError,
+                doing=f"OpenID provider {self._config.issuer}",
             ),
             requests.get(url, timeout=_TIMEOUT_S, verify=self._verify, allow_redirects=False, stream=True) as answer,
         ):
@@ -141,6 +152,23 @@ class _Provider:
         if not isinstance(found, dict):
             raise Unavailable(f"{url} gives no JSON object")
         return found
+
+
+def _usable(said: Any) -> Iterator[tuple[str | None, Any]]:
+    """Give the keys for signatures by name, and leave out what is none."""
+    for one in said if isinstance(said, list) else ():
+        if (
+            not isinstance(one, dict)
+            or one.get("use") not in (None, "sig")
+            or not isinstance(one.get("kid"), str | None)
+        ):
+            continue
+        try:
+            key = jwt.PyJWK(one)
+        except jwt.PyJWTError:
+            continue
+        # An RSA key that names no algorithm is good for each that is configured: the library would take RS256 for it.
+        yield key.key_id, key.key if key.key_type == "RSA" and "alg" not in one else key
 
 
 def _agent(claims: Mapping[str, Any], claim: Claim) -> str | Sequence[str]:

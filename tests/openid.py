@@ -10,11 +10,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 
 class Provider:
-    """It counts how often it is asked, and answers only while `open` is set; "first" is its first key."""
+    """It counts how often it is asked, and answers only while `open` is set; "first" is its first key. `body` and `headers` stand for its keys."""
 
     def __init__(self) -> None:
         self.keys: dict[str, rsa.RSAPrivateKey] = {}
         self.uses: dict[str, str] = {}
+        self.body: bytes | None = None
+        self.headers: dict[str, str] = {}
         self.asked = 0
         self.open = threading.Event()
         self.open.set()
@@ -25,10 +27,13 @@ class Provider:
             def do_GET(self) -> None:
                 provider.asked += 1
                 provider.open.wait(30)
-                said = provider.jwks() if self.path == "/keys" else provider.discovery()
-                sent = json.dumps(said).encode()
+                if self.path == "/keys":
+                    sent, more = provider.body or json.dumps(provider.jwks()).encode(), provider.headers
+                else:
+                    sent, more = json.dumps(provider.discovery()).encode(), {}
                 self.send_response(200)
-                self.send_header("Content-Length", str(len(sent)))
+                for name, value in {"Content-Length": str(len(sent)), **more}.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(sent)
 

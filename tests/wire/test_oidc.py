@@ -58,6 +58,73 @@ def test_tokens_with_made_up_keys_hold_nobody_up_while_the_provider_is_slow(prov
     assert sum(isinstance(error, InputError) for error in answers) == 1
 
 
+RUBBISH = {
+    "no JSON": (b"<html>", {}),
+    "no set": (b"[]", {}),
+    "no list": (b'{"keys": {"first": 1}}', {}),
+    "no keys": (b'{"keys": [1, null, {"kty": ["RSA"]}]}', {}),
+    "a broken key": (b'{"keys": [{"kty": "RSA", "n": 5, "e": null, "kid": "first"}]}', {}),
+    "a list for a name": (b'{"keys": [{"kty": "oct", "k": "AAAA", "kid": ["first"]}]}', {}),
+    "a list for a use": (b'{"keys": [{"kty": "oct", "k": "AAAA", "kid": "first", "use": ["sig"]}]}', {}),
+    "no gzip": (b"xxxx", {"Content-Encoding": "gzip"}),
+    "cut off": (b'{"keys": [', {"Content-Length": "5000"}),
+}
+
+
+@pytest.mark.parametrize("rubbish", RUBBISH)
+def test_rubbish_for_keys_is_a_provider_that_is_away_and_keys_that_were_read_stay_good(provider, monkeypatch, rubbish):
+    config = Oidc.model_validate({"issuer": provider.issuer, "audience": "drawbar"})
+    before, after = Providers([config], Path()).read, Providers([config], Path()).read
+    before(provider.token("first"))
+
+    provider.body, provider.headers = RUBBISH[rubbish]
+    with pytest.raises(Unavailable) as caught:
+        after(provider.token("first"))
+    age(monkeypatch, 700)
+
+    assert provider.issuer in caught.value.message
+    assert before(provider.token("first"))[0] == "clerk"
+
+
+def test_who_has_a_known_key_does_not_wait_for_a_provider_that_hangs(provider, reads, monkeypatch):
+    reads(provider.token("first", scope="read"))
+    age(monkeypatch, 700)
+    provider.open.clear()
+
+    assert reads(provider.token("first", scope="read"))[0] == "clerk"
+
+    assert not provider.open.is_set()  # it still hangs
+
+
+def test_a_key_that_was_withdrawn_is_good_for_ten_minutes_at_most(provider, reads, monkeypatch):
+    token = provider.token("first", scope="read")
+    reads(token)
+    provider.add_key("second")
+    del provider.keys["first"]
+    age(monkeypatch, 700)
+
+    with pytest.raises(InputError, match="does not show"):
+        reads(token)
+    assert reads(provider.token("second", scope="read"))[0] == "clerk"
+
+
+@pytest.mark.parametrize(("algorithm", "is_taken"), [("RS512", True), ("PS256", True), ("RS384", False)])
+def test_an_rsa_key_that_names_no_algorithm_is_good_for_each_that_is_configured(
+    provider, monkeypatch, algorithm, is_taken
+):
+    shown = [{name: value for name, value in key.items() if name != "alg"} for key in provider.jwks()["keys"]]
+    monkeypatch.setattr(provider, "jwks", lambda: {"keys": shown})
+    said = {"issuer": provider.issuer, "audience": "drawbar", "algorithms": ["RS256", "RS512", "PS256", "ES256"]}
+    read = Providers([Oidc.model_validate(said)], Path()).read
+
+    try:
+        taken = read(provider.token("first", algorithm=algorithm))[0] == "clerk"
+    except InputError:
+        taken = False
+
+    assert taken is is_taken
+
+
 def test_a_provider_that_failed_is_not_asked_for_every_token(provider, reads, monkeypatch):
     monkeypatch.setattr(provider, "discovery", lambda: {"issuer": "another"})
 
