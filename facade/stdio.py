@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
@@ -17,7 +17,7 @@ from .lines import Heard, Said
 from .mcp.dialogue import is_short, parsed, written
 from .mcp.toolbox import Toolbox
 from .mcp.waiting import BEAT_S, Waiting
-from .mcp.wire import PARSE_ERROR, Question, Refused, question_of
+from .mcp.wire import PARSE_ERROR, Question, Refused, batch_of, question_in_batch, question_of
 from .threads import SYSTEM_THREADS
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class _Talk:
                 self._turns.ended = True
             with self._said:
                 works = self._turns.go_on(heard)
-                works += [work for line in lines or () if (work := self._understood(line)) is not None]
+                works += [work for line in lines or () for work in self._understood(line)]
             self._turns.note()
             if works:
                 return works
@@ -84,15 +84,25 @@ class _Talk:
         for waiting in list(self._running.values()):
             waiting.beat()
 
-    def _understood(self, line: bytes | None) -> Work | None:
-        """Read a message; give the call that it is, where a thread is to make it."""
+    def _understood(self, line: bytes | None) -> list[Work]:
+        """Read a line; give the calls in it that a thread is to make. Those of a batch are answered each for itself."""
+        works: list[Work | None] = []
         try:
-            asked = _question(line)
+            messages, read = _messages(line)
         except Refused as error:
             self._tell(error.as_json())
-            return None
-        if asked is None:
-            return None
+            return []
+        for message in messages:
+            try:
+                asked = read(message)
+            except Refused as error:
+                self._tell(error.as_json())
+            else:
+                works.append(self._asked(asked))
+        return [work for work in works if work is not None]
+
+    def _asked(self, asked: Question) -> Work | None:
+        """Answer a request, or give the work that answers it."""
         if asked.method == "notifications/cancelled":
             self._take_back(asked)
         if asked.id is None:
@@ -138,7 +148,12 @@ class _Talk:
         self._said.write(orjson.dumps(message))
 
 
-def _question(line: bytes | None) -> Question | None:
+def _messages(line: bytes | None) -> tuple[list[Any], Callable[[Any], Question]]:
+    """Give the messages of a line, and how each is read. Raises Refused."""
     if line is None:
         raise Refused(PARSE_ERROR, f"a message is longer than {_MAX_LINE_BYTES} bytes")
-    return question_of(parsed(line)) if line.strip() else None
+    if not line.strip():
+        return [], question_of
+    sent = parsed(line)
+    batch = batch_of(sent)
+    return ([sent], question_of) if batch is None else (batch, question_in_batch)

@@ -8,7 +8,7 @@ processes give the same answers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from ..threads import Threads
 from .dialogue import is_short, parsed, unexpected, written
 from .toolbox import Toolbox
 from .waiting import BEAT_S, Waiting
-from .wire import INVALID_PARAMS, Question, Refused, question_of
+from .wire import INVALID_PARAMS, Question, Refused, batch_of, question_in_batch, question_of
 
 if TYPE_CHECKING:
     from ...app import App
@@ -82,7 +82,11 @@ class Mcp:
     async def _answer(self, request: Request, caller: Caller, send: Send) -> None:
         asked: Question | None = None
         try:
-            asked = question_of(parsed(await request.body()), single(request.scope["headers"]))
+            sent, headers = parsed(await request.body()), single(request.scope["headers"])
+            if (batch := batch_of(sent, headers)) is not None:
+                await self._batch(batch, headers, request, caller, send)
+                return
+            asked = question_of(sent, headers)
             if asked.id is None:
                 self._told(asked, request, caller)
                 await _send(send, 202, b"")
@@ -102,6 +106,24 @@ class Mcp:
             waiting = Waiting()
             body, status = await self._work(asked, request, caller, waiting)
             await _send(send, status, body, _headers(waiting))
+
+    async def _batch(
+        self, messages: list[Any], headers: Mapping[str, str], request: Request, caller: Caller, send: Send
+    ) -> None:
+        """Answer what came together, together."""
+        said = await asyncio.gather(*(self._one_of(message, headers, request, caller) for message in messages))
+        answers = [one for one in said if one is not None]
+        await _send(send, 200 if answers else 202, b"[%s]" % b",".join(answers) if answers else b"", [_TYPE])
+
+    async def _one_of(self, message: Any, headers: Mapping[str, str], request: Request, caller: Caller) -> bytes | None:
+        try:
+            asked = question_in_batch(message, headers)
+        except Refused as error:
+            return orjson.dumps(error.as_json())
+        if asked.id is None:
+            self._told(asked, request, caller)
+            return None
+        return (await self._work(asked, request, caller, Waiting()))[0]
 
     async def _work(self, asked: Question, request: Request, caller: Caller, waiting: Waiting) -> Written:
         """Have it answered on a thread; while it runs, its client can take it back."""

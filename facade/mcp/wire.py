@@ -15,6 +15,7 @@ from ... import __version__
 
 HANDSHAKE_VERSIONS = ("2025-03-26", "2025-06-18", "2025-11-25")
 MODERN_VERSIONS = ("2026-07-28",)
+_BATCH = 50
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
@@ -81,6 +82,25 @@ class Question:
         return error.as_json()
 
 
+def batch_of(body: Any, headers: Mapping[str, str] | None = None) -> list[Any] | None:
+    """Give the messages of a batch, which 2025-03-26 alone has and a server of it must hear; None for one message. Raises Refused."""
+    if not isinstance(body, list):
+        return None
+    if (headers or {}).get("mcp-protocol-version", HANDSHAKE_VERSIONS[0]) != HANDSHAKE_VERSIONS[0]:
+        raise Refused(INVALID_REQUEST, f"a batch is of {HANDSHAKE_VERSIONS[0]} alone: send its messages one by one")
+    if not 1 <= len(body) <= _BATCH:
+        raise Refused(INVALID_REQUEST, f"a batch has 1 to {_BATCH} messages")
+    return body
+
+
+def question_in_batch(message: Any, headers: Mapping[str, str] | None = None) -> Question:
+    """Read a message of a batch. Raises Refused."""
+    asked = question_of(message, headers)
+    if asked.method == "initialize":
+        raise Refused(INVALID_REQUEST, "initialize is no part of a batch: send it alone, and first", id=asked.id)
+    return asked
+
+
 def question_of(body: Any, headers: Mapping[str, str] | None = None) -> Question:
     """
     Read a message. `headers` are those of HTTP, in lower case; stdio has none. Raises Refused.
@@ -103,7 +123,7 @@ def question_of(body: Any, headers: Mapping[str, str] | None = None) -> Question
     begins = body["method"] == "initialize"  # of the past, whatever version it asks for
     is_modern = version in MODERN_VERSIONS if begins else version is not None and version not in HANDSHAKE_VERSIONS
     asked = Question(known_as, body["method"], params, is_modern)
-    if is_modern and known_as is not None:
+    if is_modern and (known_as is not None or (headers and version not in MODERN_VERSIONS)):
         _look_at_envelope(asked, meta, headers)
     return asked
 

@@ -406,6 +406,13 @@ WRONG = {
     "no JSON": (b"{", {}, 400, -32700),
     "half a character": (b'{"jsonrpc": "2.0", "id": 1, "method": "\\ud800"}', {}, 400, -32700),
     "a batch": (b"[]", {}, 400, -32600),
+    "a batch of a version that has none": (
+        [{"jsonrpc": "2.0", "id": 1, "method": "ping"}],
+        {"MCP-Protocol-Version": "2025-06-18"},
+        400,
+        -32600,
+    ),
+    "a batch without an end": ([{"jsonrpc": "2.0", "id": 1, "method": "ping"}] * 51, {}, 400, -32600),
     "no method": ({"jsonrpc": "2.0", "id": 1}, {}, 400, -32600),
     "a strange id": ({"jsonrpc": "2.0", "id": [1], "method": "ping"}, {}, 400, -32600),
     "params that are no object": ({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": [1]}, {}, 400, -32602),
@@ -413,6 +420,12 @@ WRONG = {
     "a version of the future": (
         {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": _MODERN}},
         {**_HEADERS, "MCP-Protocol-Version": "2031-01-01"},
+        400,
+        -32022,
+    ),
+    "a notification of a version that there is not": (
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"MCP-Protocol-Version": "1999-01-01"},
         400,
         -32022,
     ),
@@ -454,6 +467,48 @@ def test_a_wrong_message_gets_the_protocols_own_error(served, what):
     )
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), answer.text
+
+
+BATCH = [
+    {"jsonrpc": "2.0", "id": "p", "method": "ping"},
+    {"jsonrpc": "2.0", "method": "notifications/initialized"},
+    {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "erp_find_order", "arguments": {"id": 1}}},
+    {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "erp_find_order", "arguments": {"id": 2}}},
+    {"jsonrpc": "2.0", "id": 3, "method": "initialize", "params": {"protocolVersion": "2025-03-26"}},
+    "no message",
+]
+
+
+def answers_the_batch(said):
+    by_id = {one["id"]: one for one in said}
+    assert len(said) == len(by_id) == 5  # the notification has none
+    assert by_id["p"]["result"] == {}
+    rows = [by_id[number]["result"]["structuredContent"]["result"]["rows"] for number in (1, 2)]
+    assert [row["id"] for [row] in rows] == [1, 2]
+    assert [by_id[wrong]["error"]["code"] for wrong in (3, None)] == [-32600, -32600]
+
+
+@pytest.mark.parametrize("headers", [{}, {"MCP-Protocol-Version": "2025-03-26"}])
+def test_a_batch_of_2025_03_26_is_answered_together(served, headers):
+    answer = requests.post(f"{served.url}/mcp", json=BATCH, headers=headers, timeout=10)
+    told = requests.post(f"{served.url}/mcp", json=[BATCH[1]], headers=headers, timeout=10)
+
+    assert answer.status_code == 200
+    answers_the_batch(answer.json())
+    assert (told.status_code, told.content) == (202, b"")
+
+
+def test_a_batch_on_a_line_is_answered_message_by_message():
+    done = subprocess.run(
+        [sys.executable, "-m", "drawbar", "mcp"],
+        cwd=make_place(),
+        input=json.dumps(BATCH).encode() + b"\n",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+    answers_the_batch([json.loads(line) for line in done.stdout.splitlines()])
 
 
 def test_there_is_no_stream_to_listen_to_and_no_session_to_end(served):
