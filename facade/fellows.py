@@ -149,6 +149,11 @@ class Reception:
         if self._fellows.door is not None:
             self._loop.remove_reader(self._fellows.door)
 
+    async def wait_closed(self) -> None:
+        """Wait for those who were let in while it closed."""
+        if self._coming:
+            await asyncio.wait(self._coming)
+
     def _knocked(self, one: socket.socket) -> None:
         for _ in range(AT_ONCE):
             try:

@@ -171,7 +171,7 @@ class _Server(uvicorn.Server):
         else:
             await super().startup([])
             self._reception = Reception(sockets, self._line, self._fellows, self.server_state.connections)
-            self.servers.append(self._reception)  # type: ignore[arg-type]  # it is only ever closed
+            self.servers.append(self._reception)  # type: ignore[arg-type]  # it is closed, and waited for
         if self.started:
             self._started()
 

@@ -133,6 +133,7 @@ def test_sigterm_lets_all_processes_finish_what_they_do(pg_url):
     with psycopg.connect(pg_url.replace("+psycopg", "")) as conn:
         states = conn.execute(f"select state, count(*) from ({TRIES}) as tries group by state").fetchall()
     assert code == 0
+    assert "defect" not in served.log.read_text()
     assert [state for state, _ in states] == ["succeeded"]
 
 
