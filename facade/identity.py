@@ -106,6 +106,12 @@ def credentials_of(said: Sequence[str], subjects: Sequence[str], peer: str | Non
     """Read what a request shows: the values of Authorization, those of the proxy's header, and where it comes from."""
     if len(said) > 1:
         raise InputError("Authorization is sent twice", reason="unauthenticated", field="Authorization")
+    if len(subjects) > 1:  # as nobody's it would be somebody without credentials, who may be let in
+        raise InputError(
+            "the header of the certificate is sent twice",
+            reason="unauthenticated",
+            next="let the proxy remove it from what clients send",
+        )
     scheme, _, bearer = (said[0] if said else "").partition(" ")
     if said and (scheme.lower() != "bearer" or not bearer.strip()):
         raise InputError(
@@ -114,4 +120,4 @@ def credentials_of(said: Sequence[str], subjects: Sequence[str], peer: str | Non
             field="Authorization",
             next="send Authorization: Bearer KEY",
         )
-    return Credentials(bearer=bearer.strip() or None, peer=peer, subject=subjects[0] if len(subjects) == 1 else None)
+    return Credentials(bearer=bearer.strip() or None, peer=peer, subject=subjects[0] if subjects else None)

@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import hmac
+import http.client
 import json
 import re
 import time
@@ -311,3 +312,19 @@ def test_a_proxy_says_whose_certificate_it_saw_and_nobody_else_does(place):
         assert served.ask("GET", "/runs").status_code == 401
     with Serving(config.replace("127.0.0.0/8", "10.9.9.9/32"), at=place) as served:
         assert served.ask("GET", "/runs", headers={"X-Client-Subject": "CN=clerk,O=Example"}).status_code == 401
+
+
+def test_a_certificate_that_is_said_twice_is_nobodys_and_not_the_agent_without_credentials(place):
+    """A client sent the header too, and the proxy added its own beside it: nobody knows which is whose."""
+    told = '{ header: X-Client-Subject, from: ["127.0.0.0/8"], agents: { "CN=clerk,O=Example": clerk } }'
+    config = AGENTS + f"server: {{ authentication: {{ anonymous: loopback, proxy: {told} }} }}\n"
+    with Serving(config, at=place) as served:
+        for path in ("/runs", "/v1/tools"):
+            line = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
+            line.putrequest("GET", path)
+            for subject in ("CN=lead,O=Example", "CN=clerk,O=Example"):
+                line.putheader("X-Client-Subject", subject)
+            line.endheaders()
+
+            assert line.getresponse().status == 401
+            line.close()
