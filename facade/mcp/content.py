@@ -65,10 +65,10 @@ class Results:
         """Go on in a result that was cut."""
         claim, _, place = following.partition("/")
         field, _, start = place.rpartition(":")
-        if not claim.startswith(owner_of(caller)) or not start.isdecimal() or len(start) > 12:
+        if not claim.startswith(owner_of(caller)) or not (start.isascii() and start.isdecimal()) or len(start) > 12:
             raise _nothing()
         known, units = units_of(self._app.claims.value(claim), self._room)
-        if field != (known or ""):
+        if field != (known or "") or int(start) >= len(units):
             raise _nothing()
         end = int(start) + fitting(units[int(start) :], self._room)
         said = b'"result":' + orjson.dumps(units[int(start) : end])

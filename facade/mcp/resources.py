@@ -82,14 +82,16 @@ class Kept:
                 raise InputError(f"there is no claim {claim!r} of yours", reason="not_found")
             caller.require("read")
         known = self._claims.find(claim)
+        if start > 0 and start >= known.bytes:
+            raise InputError(f"claim {claim!r} ends at {known.bytes}", reason="not_found")
         end = min(start + _READ_BYTES, known.bytes)
-        body = part(self._claims, known, min(start, end), end)
+        body = part(self._claims, known, start, end)
         said: Json = {"uri": uri, "mimeType": known.content_type}
         if known.content_type == BYTES:
             said["blob"] = base64.b64encode(body).decode()
         else:
             said["text"], size = whole_characters(body, at_end=end == known.bytes)
-            end = min(start, end) + size
+            end = start + size
         return said if end >= known.bytes else {**said, "_meta": {"drawbar/next": f"{uri_of(claim)}?offset={end}"}}
 
     def _named(self, one: Claim) -> Json:

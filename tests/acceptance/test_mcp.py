@@ -254,6 +254,26 @@ def test_a_long_result_is_cut_after_a_row_and_read_on_to_its_end():
     assert size < 40_000
 
 
+def test_past_its_end_a_long_result_is_refused_and_not_empty():
+    at = make_place(orders=2000)
+
+    async def ask(client):
+        called = await client.call_tool("erp_all_orders", {})
+        token, uri = called.structured_content["next"], called.content[1].uri
+        place, _, row = token.rpartition(":")
+        arabic = row.translate({ord("0") + digit: 0x660 + digit for digit in range(10)})
+        wrong = [f"{place}:2000", f"{place}:999999999", f"{place}:{arabic}"]
+        more = [await client.call_tool("drawbar_more", {"next": one}) for one in wrong]
+        with pytest.raises(MCPError, match="ends at"):
+            await client.read_resource(f"{uri}?offset=999999999")
+        return more, await client.call_tool("drawbar_more", {"next": f"{place}:1999"})
+
+    more, last = with_client(stdio(at), ask)
+
+    assert [json.loads(one.content[0].text)["field"] for one in more] == ["next", "next", "next"]
+    assert len(last.structured_content["result"]) == 1
+
+
 def test_a_row_that_alone_is_too_long_comes_in_pieces_of_its_text():
     at = make_place(orders=3)
     with sqlite3.connect(at / "erp.db") as erp:
