@@ -120,4 +120,12 @@ def credentials_of(said: Sequence[str], subjects: Sequence[str], peer: str | Non
             field="Authorization",
             next="send Authorization: Bearer KEY",
         )
-    return Credentials(bearer=bearer.strip() or None, peer=peer, subject=subjects[0] if subjects else None)
+    return Credentials(bearer=bearer.strip() or None, peer=peer, subject=_as_written(subjects[0]) if subjects else None)
+
+
+def _as_written(subject: str) -> str:
+    """Give a header's letters beyond ASCII as UTF-8 has them, where they are that."""
+    try:
+        return subject.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        return subject

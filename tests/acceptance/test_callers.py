@@ -23,6 +23,8 @@ from waiting import eventually
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from drawbar.facade.identity import credentials_of
+
 AGENTS = """\
 version: 1
 agents:
@@ -328,3 +330,12 @@ def test_a_certificate_that_is_said_twice_is_nobodys_and_not_the_agent_without_c
 
             assert line.getresponse().status == 401
             line.close()
+
+
+@pytest.mark.parametrize("said", ["CN=Müller".encode(), "CN=Müller".encode("latin-1"), b"CN=M\\C3\\BCller"])
+def test_a_name_in_a_certificate_is_found_as_its_proxy_writes_it(said):
+    written = "CN=M\\C3\\BCller" if b"C3" in said else "CN=Müller"
+
+    found = credentials_of([], [said.decode("latin-1")], "127.0.0.1")
+
+    assert found.subject == written
