@@ -53,6 +53,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_defect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail when a process of ours ended in a way that nobody foresaw, whatever the tests saw of it."""
+    kept = tmp_path_factory.mktemp("defects")
+    os.environ["XDG_STATE_HOME"] = str(kept)
+    yield
+    found = [one.read_text() for one in sorted(kept.glob("drawbar-defect-*"))]
+    assert not found, "\n\n".join(found)
+
+
 def running(make: Callable[[], AbstractContextManager[Server]]) -> Iterator[Server]:
     """Run a server for a fixture; one that is not installed skips the test, and fails it under CI=true."""
     try:
