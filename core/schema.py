@@ -29,6 +29,18 @@ _MOST_SAID = 20
 _SAME = frozenset((str, bool, int, float, type(None), Decimal))
 
 
+def with_root(schema: Any, place: str) -> Any:
+    """Let references into a schema find their way when it stands at a place (a JSON pointer, `#/...`) of another document."""
+    if isinstance(schema, Mapping):
+        return {
+            name: f"{place}{part[1:]}"
+            if name == "$ref" and isinstance(part, str) and part.startswith("#")
+            else with_root(part, place)
+            for name, part in schema.items()
+        }
+    return [with_root(part, place) for part in schema] if isinstance(schema, list) else schema
+
+
 @dataclass(frozen=True, slots=True)
 class Checker:
     """A compiled schema."""

@@ -11,6 +11,7 @@ from .access import Caller
 from .errors import InputError
 from .hours import Hours
 from .landscape import Bound
+from .schema import with_root
 from .values import to_json
 
 Json = dict[str, Any]
@@ -145,18 +146,23 @@ def _anthropic(tools: list[Json]) -> Any:
 
 def _openapi(tools: list[Json]) -> Any:
     """An OpenAPI 3.1 document with one operation a tool, as `POST /tools/{name}/call` answers it."""
-    paths = {f"/v1/tools/{one['title']}/call": {"post": _operation(one)} for one in tools}
-    return {"openapi": "3.1.0", "info": {"title": "Tools of Drawbar", "version": __version__}, "paths": paths}
+    schemas: Json = {}
+    paths = {f"/v1/tools/{one['title']}/call": {"post": _operation(one, schemas)} for one in tools}
+    said = {"openapi": "3.1.0", "info": {"title": "Tools of Drawbar", "version": __version__}, "paths": paths}
+    return {**said, "components": {"schemas": schemas}} if schemas else said
 
 
-def _operation(one: Json) -> Json:
-    given, answer = one["inputSchema"], one["outputSchema"]["properties"]["result"]["anyOf"][0]
+def _operation(one: Json, schemas: Json) -> Json:
+    name, output = one["name"], one["outputSchema"]
+    answer = output["properties"]["result"]["anyOf"][0]
+    if "$defs" in output:
+        answer = {**answer, "$defs": output["$defs"]}
     body, said = (
-        {"type": "object", "properties": {what: _inner(inner)}}
-        for what, inner in (("arguments", given), ("result", {**answer, "$defs": one["outputSchema"].get("$defs", {})}))
+        {"type": "object", "properties": {what: _inner(inner, f"{name}.{what}", schemas)}}
+        for what, inner in (("arguments", one["inputSchema"]), ("result", answer))
     )
     return {
-        "operationId": one["name"],
+        "operationId": name,
         "summary": one["description"].partition(". ")[0],
         "description": one["description"],
         "requestBody": {
@@ -174,13 +180,14 @@ def _operation(one: Json) -> Json:
     }
 
 
-def _inner(schema: Mapping[str, Any]) -> Json:
-    """Make a schema one of its own inside a document: its references go to its own root."""
-    return (
-        {"$id": f"urn:drawbar:{hashlib.sha256(repr(schema).encode()).hexdigest()[:16]}", **schema}
-        if "$defs" in schema
-        else dict(schema)
-    )
+def _inner(schema: Json, name: str, schemas: Json) -> Json:
+    """Give a schema for its place in a document; one that refers to its own parts becomes a component."""
+    place = f"#/components/schemas/{name}"
+    moved: Json = with_root(schema, place)
+    if moved == schema:
+        return schema
+    schemas[name] = moved
+    return {"$ref": place}
 
 
 _EXPORTS: Mapping[str, Callable[[list[Json]], Any]] = {

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from ...core.errors import ConfigError, InputError
 from ...core.expressions import Template
+from ...core.schema import with_root
 from ...core.trace import CARRIED
 from ...core.values import parse_json
 from .bodies import Bodies
@@ -91,16 +92,6 @@ def body_schema(publication: PublishConfig | RequestConfig, base: Path, bodies: 
         return bodies.schema()
     if not isinstance(given, Mapping):
         raise ConfigError("a JSON Schema is an object", field="schema")
-    return {name: part for name, part in _moved(given).items() if name not in ("$schema", "$id")}
-
-
-def _moved(schema: Any) -> Any:
-    """Let references into a schema find their way when it stands below `properties/body`."""
-    if isinstance(schema, Mapping):
-        return {
-            name: f"#/properties/body{part[1:]}"
-            if name == "$ref" and isinstance(part, str) and part.startswith("#")
-            else _moved(part)
-            for name, part in schema.items()
-        }
-    return [_moved(part) for part in schema] if isinstance(schema, list) else schema
+    return {
+        name: part for name, part in with_root(given, "#/properties/body").items() if name not in ("$schema", "$id")
+    }
