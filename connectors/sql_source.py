@@ -285,7 +285,7 @@ class TableSource:
         if self._watermark is None:
             yield self._whole(batch_rows)
             return
-        if self._range is None and self._watermark.get("snapshot") and (cursor is None or "snapshot" in cursor):
+        if self._range is None and self._watermark.get("snapshot") and (cursor is None or _is_snapshot(cursor)):
             from .sql_snapshot import Snapshot
 
             for each in Snapshot(self._database, self._table, self._order[0], _snapped).pages(cursor, batch_rows):
@@ -331,7 +331,7 @@ class TableSource:
 
         try:
             with self._database.unit("read", timeout_s=_COUNT_S) as connection:
-                if self._watermark is None or (isinstance(cursor, Mapping) and "snapshot" in cursor):
+                if self._watermark is None or _is_snapshot(cursor):
                     return about(connection, self._table)
                 return int(totals_of(connection, self._table, (), self._newer(self._begin(cursor)))[0])
         except DrawbarError:  # too many to count in time: the progress bar does without
@@ -341,7 +341,7 @@ class TableSource:
         """Count the rows that no run has read; those of the overlap are read again without being new."""
         from .sql_totals import totals_of
 
-        if self._watermark is None or (isinstance(cursor, Mapping) and "snapshot" in cursor):
+        if self._watermark is None or _is_snapshot(cursor):
             return None if self._watermark is None else self.total(cursor)
         try:
             with self._database.unit("read", timeout_s=_COUNT_S) as connection:
@@ -479,10 +479,26 @@ class TableSource:
         moved = _before(meant, self._overlap, self._zone) if isinstance(meant, date) else meant
         return at if moved == meant else encoder(column)(moved)
 
+    def understand(self, cursor: Cursor) -> None:
+        """Raise InputError for what is no cursor of this table."""
+        if cursor is None or self._watermark is None or (self._watermark.get("snapshot") and _is_snapshot(cursor)):
+            return
+        key = cursor.get("key") if isinstance(cursor, Mapping) else None
+        is_key = key is None or (
+            isinstance(key, Sequence) and not isinstance(key, str) and len(key) == len(self._order) - 1
+        )
+        if not isinstance(cursor, Mapping) or set(cursor) != {"at", "key"} or cursor["at"] is None or not is_key:
+            raise InputError(
+                "this is no cursor of a table",
+                field="cursor",
+                next=f"at: a value of {self._order[0]}; key: null, or [{', '.join(self._order[1:])}] of the last row; null begins again",
+            )
+
     def _as_read(self, cursor: Cursor) -> Cursor:
         """Take a cursor's values as the driver gives and takes them."""
         if cursor is None:
             return None
+        self.understand(cursor)
         at, key = self._as_kept(self._order[0], cursor["at"]), cursor["key"]
         if key is not None:
             key = [self._as_kept(name, part) for name, part in zip(self._order[1:], key, strict=True)]
@@ -558,6 +574,12 @@ def _breakers(table: Table, watermark: Mapping[str, Any]) -> list[str]:
             next="name a unique column with tie_breaker",
         )
     return breakers
+
+
+def _is_snapshot(cursor: Cursor) -> bool:
+    """Tell whether a cursor lies within the snapshot that comes before the changes."""
+    said = cursor.get("snapshot") if isinstance(cursor, Mapping) else None
+    return isinstance(said, Mapping) and set(said) == {"key", "until"}
 
 
 def _refuse_last(column: str, at: Any) -> None:

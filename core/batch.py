@@ -401,6 +401,14 @@ class Comparison(Protocol):
 
 
 @runtime_checkable
+class Understanding(Protocol):
+    """A source that knows its own cursors, which a person may write."""
+
+    def understand(self, cursor: Cursor) -> None:
+        """Raise InputError for what is no cursor of this source."""
+
+
+@runtime_checkable
 class Staging(Protocol):
     """A sink that can collect the ranges of a load beside its target, and put all of them there in one transaction."""
 

@@ -14,7 +14,7 @@ import structlog
 
 from ..access import Caller
 from ..adapter import Place
-from ..batch import Preparing, Rewinding, Sink, Source, Staging, Standing, Trailing
+from ..batch import Preparing, Rewinding, Sink, Source, Staging, Standing, Trailing, Understanding
 from ..engine import Engine
 from ..errors import DrawbarError, InputError
 from ..guard import Guard
@@ -28,6 +28,7 @@ from ..work import StillRuns
 from ..workflow import TriggerConfig
 from . import work
 from .asked import Asked, day_of
+from .batched import is_half
 from .config import SyncConfig
 from .done import Progress
 from .ends import Ends
@@ -267,6 +268,9 @@ class Syncs:
         """
         caller.require("operate")
         before = self._cursor(name, looks=False)
+        with self._opened(name) as (source, _):
+            if isinstance(source, Understanding) and not is_half(value):
+                source.understand(value)
         if value is not None and Plan.kept(before["cursor"]) is not None:
             raise InputError(
                 f"a load of {name} is half done",

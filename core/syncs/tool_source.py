@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ..batch import Batch, Cursor, Portion, Reject, Row, as_json
-from ..errors import ConfigError, Rejected
+from ..errors import ConfigError, InputError, Rejected
 from ..expressions import EvaluationError
 from ..store.ids import new_id
 from ..values import canonical
@@ -85,7 +85,8 @@ class ToolSource:
         if self._at_once:
             yield AllPages(self._tool, cursor, lambda: (rows for _, rows in self._pages(None)))
             return
-        since = cursor["since"] if isinstance(cursor, Mapping) else None
+        self.understand(cursor)
+        since = None if cursor is None or self._config.changed is None else cursor["since"]
         greatest = since
         before: AnswerPage | None = None
         for number, rows in self._pages(since):
@@ -96,6 +97,15 @@ class ToolSource:
         if before is not None and (before.rows or greatest != since):
             reached = {"since": greatest} if self._config.changed is not None else cursor
             yield AnswerPage(before.id, before.name, reached, before.rows)
+
+    def understand(self, cursor: Cursor) -> None:
+        """Raise InputError for what is no cursor of an operation that says what changed."""
+        if cursor is None or self._config.changed is None:
+            return
+        if not isinstance(cursor, Mapping) or set(cursor) != {"since"}:
+            raise InputError(
+                "this is no cursor of an operation", field="cursor", next="since: the last change; null begins again"
+            )
 
     def total(self, cursor: Cursor) -> int | None:
         return None

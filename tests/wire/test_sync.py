@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 from syncing import CALLER, Night, carry, execute, rows
 
-from drawbar.core.errors import ConfigError, Rejected, Unavailable
+from drawbar.core.errors import ConfigError, InputError, Rejected, Unavailable
 
 STAMP = {"postgresql": "timestamp", "mysql": "datetime(6)", "sqlite": "datetime"}
 COLUMNS = "id, name, amount, big, changed"
@@ -276,6 +276,24 @@ def test_a_row_that_commits_within_the_overlap_while_a_long_run_reads_on_is_not_
     assert rows(ends[1], "select max(id) from orders") == [(13,)]
     copy.run("copy")
     assert same(ends)
+
+
+@pytest.mark.parametrize("kept", ["target", "state"])
+@pytest.mark.parametrize(
+    "cursor",
+    [{}, 5, "snapshot", ["at", "key"], {"at": 1}, {"at": None, "key": None}, {"at": "2026", "key": [1, 2, 3]},
+     {"at": "2026", "key": "1"}, {"snapshot": {}}, {"since": 1}],
+)  # fmt: skip
+def test_what_is_no_cursor_of_the_table_is_refused_when_it_is_set(
+    cursor: Any, kept: str, ends: tuple[str, str], night: Any
+) -> None:
+    copy = night(ends, to={"mode": "upsert", **({"cursor": "state"} if kept == "state" else {})})
+
+    with pytest.raises(InputError, match="no cursor of a table") as refused:
+        copy.syncs.set_cursor("copy", cursor, caller=CALLER)
+
+    assert refused.value.field == "cursor"
+    assert copy.syncs.cursor("copy")["cursor"] is None
 
 
 def test_where_the_target_keeps_no_cursor_our_state_does(ends: tuple[str, str], night: Any) -> None:
