@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -191,7 +191,7 @@ def veiled(prepared: Prepared, outcome: Outcome) -> Outcome:
     texts = _texts(prepared, outcome)
     said = outcome.error
     if said is not None and "detail" in said:
-        said = {**said, "detail": masked(said["detail"], prepared.hidden)}
+        said = {**said, "detail": _veiled_detail(said["detail"], prepared.hidden)}
     if said is not None:
         kept: dict[str, Any] = {
             name: said[name] for name in ("kind", "happened", "tool", "retry_after_s") if name in said
@@ -204,4 +204,20 @@ def veiled(prepared: Prepared, outcome: Outcome) -> Outcome:
 def _texts(prepared: Prepared, outcome: Outcome) -> frozenset[str]:
     """Give what must not be seen of the arguments, of a fault and of a result."""
     hidden, detail = prepared.hidden, (outcome.error or {}).get("detail")
-    return texts_at(prepared.arguments, hidden) | texts_at(detail, hidden) | texts_at(outcome.result, hidden)
+    found = texts_at(prepared.arguments, hidden) | texts_at(outcome.result, hidden) | texts_at(detail, hidden)
+    inner = _elements(detail)
+    return found.union(texts_at(inner, hidden), *(texts_at(part, hidden) for part in inner.values()))
+
+
+def _elements(detail: Any) -> Mapping[str, Any]:
+    """Give what a fault of SOAP has in its detail: one element's fields, or several elements by their names."""
+    inner = detail.get("detail") if isinstance(detail, Mapping) else None
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def _veiled_detail(detail: Any, hidden: Collection[str]) -> Any:
+    said = masked(detail, hidden)
+    if not (inner := _elements(said)):
+        return said
+    parts = {name: masked(part, hidden) if isinstance(part, Mapping | list) else part for name, part in inner.items()}
+    return {**said, "detail": masked(parts, hidden)}

@@ -281,6 +281,24 @@ def test_personal_fields_stay_hidden_while_their_system_is_away(house_of):
     assert "Eva" not in repr(shown)
 
 
+@pytest.mark.parametrize(
+    "inner",
+    [{"person": {"pin": "MARK-4711"}}, {"NoPerson": {"person": {"pin": "MARK-4711"}}, "other": "x"},
+     {"No.person": [{"person": [{"pin": "MARK-4711"}]}]}],
+    ids=["of one element", "of several", "in a list"],
+)  # fmt: skip
+def test_personal_fields_in_the_detail_of_a_fault_are_masked(house_of, inner):
+    """SOAP's adapter has the content of a fault's only element, or an object of several, below `detail`."""
+    house = house_of(pay={"personal": ["person.pin"]})
+    house.bank.answers.append(Rejected("no", detail={"code": "ERR-017", "message": "MARK-4711", "detail": inner}))
+
+    with pytest.raises(Rejected) as refused:
+        house.pay()
+
+    assert refused.value.detail["code"] == "ERR-017"
+    assert "MARK" not in repr([refused.value.message, refused.value.detail])
+
+
 def test_personal_fields_of_a_question_are_sealed_and_masked_everywhere(house_of):
     house = house_of(pay={"personal": ["to"], "approval": {}})
     house.engine.begin()
