@@ -124,7 +124,13 @@ def test_a_broker_that_confirms_nothing_leaves_all_in_doubt_in_time(open_sink, v
     between = proxy(rabbitmq.port)
     sink = open_sink(vhost.replace(f":{rabbitmq.port}", f":{between.port}"), timeout_s=1, heartbeat_s=60)
     send(sink, [{"n": 0}])
-    stalling = threading.Timer(0.1, lambda: between.stall("down"))
+
+    def stall_when_it_flows():
+        while between.passed["up"] < 1_000_000:
+            time.sleep(0.001)
+        between.stall("down")
+
+    stalling = threading.Thread(target=stall_when_it_flows, daemon=True)
     with sink.writing(portion="p") as writing:
         writing.write([{"n": number, "text": "x" * 3000} for number in range(6000)])
         stalling.start()
