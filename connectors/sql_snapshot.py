@@ -21,6 +21,12 @@ Make = Callable[[Table, str, str, Cursor, Columns, Sequence[Sequence[Any]]], Por
 """Make a page: its identity, name, cursor and rows, and the stamp and key of each."""
 
 
+def is_snapshot(cursor: Cursor) -> bool:
+    """Tell whether a cursor lies within a snapshot."""
+    said = cursor.get(MARK) if isinstance(cursor, Mapping) else None
+    return isinstance(said, Mapping) and set(said) == {"key", "until"}
+
+
 class Snapshot:
     """
     Pages in the order of the key, also of rows without a stamp.

@@ -26,6 +26,7 @@ from .sql import Database, step
 from .sql_model import Table
 from .sql_quirks import as_kept, decoder, encoder
 from .sql_shapes import readers, shape
+from .sql_snapshot import Snapshot, greatest, is_snapshot
 from .sql_spool import spooled
 from .sql_statements import Statement, readers_of, streaming, unique_names
 from .sql_steps import STEP_S
@@ -285,9 +286,7 @@ class TableSource:
         if self._watermark is None:
             yield self._whole(batch_rows)
             return
-        if self._range is None and self._watermark.get("snapshot") and (cursor is None or _is_snapshot(cursor)):
-            from .sql_snapshot import Snapshot
-
+        if self._range is None and self._watermark.get("snapshot") and (cursor is None or is_snapshot(cursor)):
             for each in Snapshot(self._database, self._table, self._order[0], _snapped).pages(cursor, batch_rows):
                 yield each
                 cursor = each.cursor
@@ -296,8 +295,6 @@ class TableSource:
         last = self._begin(cursor)
         if self._overlap and self._range is None:
             # Rows that commit while pages are read must not come to lie further back than the next run's overlap.
-            from .sql_snapshot import greatest
-
             self._until = greatest(self._database, self._table, self._order[0])
         while (page := (self._page if self._lane is None else self._copied)(last, batch_rows)) is not None:
             _refuse_last(self._order[0], page.cursor["at"])
@@ -331,7 +328,7 @@ class TableSource:
 
         try:
             with self._database.unit("read", timeout_s=_COUNT_S) as connection:
-                if self._watermark is None or _is_snapshot(cursor):
+                if self._watermark is None or is_snapshot(cursor):
                     return about(connection, self._table)
                 return int(totals_of(connection, self._table, (), self._newer(self._begin(cursor)))[0])
         except DrawbarError:  # too many to count in time: the progress bar does without
@@ -341,7 +338,7 @@ class TableSource:
         """Count the rows that no run has read; those of the overlap are read again without being new."""
         from .sql_totals import totals_of
 
-        if self._watermark is None or _is_snapshot(cursor):
+        if self._watermark is None or is_snapshot(cursor):
             return None if self._watermark is None else self.total(cursor)
         try:
             with self._database.unit("read", timeout_s=_COUNT_S) as connection:
@@ -481,7 +478,7 @@ class TableSource:
 
     def understand(self, cursor: Cursor) -> None:
         """Raise InputError for what is no cursor of this table."""
-        if cursor is None or self._watermark is None or (self._watermark.get("snapshot") and _is_snapshot(cursor)):
+        if cursor is None or self._watermark is None or (self._watermark.get("snapshot") and is_snapshot(cursor)):
             return
         key = cursor.get("key") if isinstance(cursor, Mapping) else None
         is_key = key is None or (
@@ -574,12 +571,6 @@ def _breakers(table: Table, watermark: Mapping[str, Any]) -> list[str]:
             next="name a unique column with tie_breaker",
         )
     return breakers
-
-
-def _is_snapshot(cursor: Cursor) -> bool:
-    """Tell whether a cursor lies within the snapshot that comes before the changes."""
-    said = cursor.get("snapshot") if isinstance(cursor, Mapping) else None
-    return isinstance(said, Mapping) and set(said) == {"key", "until"}
 
 
 def _refuse_last(column: str, at: Any) -> None:

@@ -167,9 +167,10 @@ async def events(asked: Asked, topics: Topics = None, after: AfterEvent = None, 
         raise InputError("Last-Event-ID is no event's id", field="Last-Event-ID")
     start = int(seen) if seen else after
     bell: Bell = asked.request.app.state.bell
-    first = await bell.begins(start)
     if "text/event-stream" in asked.request.headers.get("accept", ""):
-        return StreamingResponse(_stream(bell, first, wanted), media_type="text/event-stream")
+        return StreamingResponse(_stream(bell, await bell.begins(start), wanted), media_type="text/event-stream")
+    if start is not None:
+        await bell.begins(start)
     return await _page(asked, start or 0, wanted, limit)
 
 

@@ -238,19 +238,14 @@ class Syncs:
 
     def cursor(self, name: str) -> dict[str, Any]:
         """Show from where the next run goes on, and who keeps that."""
-        return self._cursor(name)
+        with self._opened(name) as (_, sink):
+            return self._kept(name, sink)
 
-    def _cursor(self, name: str, *, looks: bool = True) -> dict[str, Any]:
-        with self._opened(name, looks=looks) as (_, sink):
-            kept, by = self._kept(name, sink)
-            return {"name": name, "cursor": kept, "kept_by": by}
-
-    def _kept(self, name: str, sink: Sink) -> tuple[Any, str]:
-        """Give the cursor, and who keeps it."""
+    def _kept(self, name: str, sink: Sink) -> dict[str, Any]:
         state = self._work.state_cursor(name)
         if sink.keeps_cursor and Plan.kept(state) is None:
-            return sink.cursor(), "target"
-        return state, "state"
+            return {"name": name, "cursor": sink.cursor(), "kept_by": "target"}
+        return {"name": name, "cursor": state, "kept_by": "state"}
 
     def set_cursor(
         self,
@@ -267,8 +262,8 @@ class Syncs:
         `agree` looks at what is there now, and raises when that is not what the caller has seen.
         """
         caller.require("operate")
-        before = self._cursor(name, looks=False)
-        with self._opened(name) as (source, _):
+        with self._opened(name, looks=False) as (source, sink):
+            before = self._kept(name, sink)
             if isinstance(source, Understanding) and not is_half(value):
                 source.understand(value)
         if value is not None and Plan.kept(before["cursor"]) is not None:
