@@ -17,8 +17,10 @@ from ..core.syncs.partitions import Window
 from .sql import Database
 from .sql_model import Table
 from .sql_shapes import shape
-from .sql_source import CopiedStream, Stream, TableSource, opened
+from .sql_snapshot import greatest
+from .sql_source import TableSource
 from .sql_steps import STEP_S
+from .sql_stream import CopiedStream, Stream, opened
 
 
 class PartedSource(TableSource):
@@ -32,8 +34,6 @@ class PartedSource(TableSource):
         return None if row is None else {"at": row[0], "key": list(row[1:])}
 
     def begins(self) -> Cursor:
-        from .sql_snapshot import greatest
-
         until = greatest(self._database, self._table, self._order[0])
         return None if until is None else {"at": until, "key": None}
 

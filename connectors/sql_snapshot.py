@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,10 +15,9 @@ from .sql import Database
 from .sql_model import Table
 from .sql_shapes import readers, shape
 from .sql_steps import STEP_S
+from .sql_stream import Page, names_of
 
 MARK = "snapshot"
-Make = Callable[[Table, str, str, Cursor, Columns, Sequence[Sequence[Any]]], Portion]
-"""Make a page: its identity, name, cursor and rows, and the stamp and key of each."""
 
 
 def is_snapshot(cursor: Cursor) -> bool:
@@ -34,13 +33,12 @@ class Snapshot:
     The greatest stamp is taken before the first page: what changes while the snapshot is read is read again as a change.
     """
 
-    def __init__(self, database: Database, table: Table, column: str, make: Make) -> None:
+    def __init__(self, database: Database, table: Table, column: str) -> None:
         if not table.key or any(table.column(name).nullable for name in table.key):
             raise ConfigError(f"{table.full_name} has no key, by which a snapshot is read", field="cursor.snapshot")
         self._database = database
         self._table = table
         self._column = column
-        self._make = make
 
     def pages(self, cursor: Any, rows: int) -> Iterator[Portion]:
         """Give the pages that are left; the cursor of the last one is that of the changes."""
@@ -80,7 +78,7 @@ class Snapshot:
             identity.update(canonical(row))
         page_id = f"{self._table.full_name}:{MARK}:{identity.hexdigest()}"
         name = f"{self._table.full_name} snapshot after {'the beginning' if last is None else last}"
-        return self._make(self._table, page_id, name, cursor, values, stamps), reached
+        return Page(page_id, name, cursor, values, names_of(self._table.full_name, stamps)), reached
 
 
 def greatest(database: Database, table: Table, column: str) -> Any:

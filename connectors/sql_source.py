@@ -3,226 +3,38 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, CursorResult
 
-from ..core.batch import Batch, Columns, Cursor, Flow, Lane, Made, Portion, Reject, Row, as_json
-from ..core.errors import ConfigError, DrawbarError, InputError, Rejected
-from ..core.store.ids import new_id
+from ..core.batch import Columns, Cursor, Flow, Lane, Portion
+from ..core.errors import ConfigError, DrawbarError, InputError
 from ..core.syncs.drift import Field
 from ..core.values import canonical
-from .sql import Database, step
+from .sql import Database
 from .sql_model import Table
 from .sql_quirks import as_kept, decoder, encoder
 from .sql_shapes import readers, shape
 from .sql_snapshot import Snapshot, greatest, is_snapshot
-from .sql_spool import spooled
-from .sql_statements import Statement, readers_of, streaming, unique_names
+from .sql_stamps import before, refuse_last
+from .sql_statements import Statement, readers_of, streaming
 from .sql_steps import STEP_S
+from .sql_stream import ColumnStream, CopiedStream, Page, SqliteStream, Stream, names_of, opened
 from .sql_values import writer
 
 if TYPE_CHECKING:
     from .sql_keys import TableKeys
-    from .sql_lane import CopiedPage, TableColumns, TableLane
-    from .sql_sqlite import SqliteColumns
+    from .sql_lane import CopiedPage, TableLane
 
 _COUNT_S = 3.0
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:")
-_NEAR_ROWS = 1000
-"""More rows at once wait for nothing and cost the collector of garbage more."""
-_PLAIN_ROWS = frozenset({"psycopg", "pysqlite", "pymysql"})
-
-
-def _names(table: str, stamps: Sequence[Sequence[Any]]) -> Made[str]:
-    """Give what identifies rows for ever, by their stamp and key; made only where a receiver asks."""
-    return Made(lambda stamp: f"{table}:{hashlib.sha256(canonical(list(stamp))).hexdigest()}", stamps)
-
-
-def _batch(rows: Sequence[Row], first: int, names: Sequence[str] | None = None) -> Batch:
-    return Batch(rows, range(first, first + len(rows)), raw=as_json(rows), names=names)
-
-
-def _missing(path: Sequence[str], row: Row) -> str | None:
-    """Say that rows have no such column: all have the same."""
-    return f"there is no column {path[0]}; there are {', '.join(row)}" if path and path[0] not in row else None
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A portion of a table that fits in memory: rows of one range of the watermark."""
-
-    id: str
-    name: str
-    cursor: Cursor
-    rows: Columns
-    names: Sequence[str]
-
-    @property
-    def count(self) -> int:
-        return len(self.rows)
-
-    def batches(self, batch_rows: int) -> Iterator[Batch]:
-        for at in range(0, len(self.rows), batch_rows):
-            part = slice(at, at + batch_rows)
-            yield _batch(self.rows[part], at + 1, self.names[part])
-
-    def missing(self, path: Sequence[str], row: Row) -> str | None:
-        return _missing(path, row)
-
-    def finished(self) -> None: ...
-
-    def failed(self, error: Exception, rejects: Sequence[Reject]) -> None: ...
-
-
-def _snapped(
-    table: Table, identity: str, name: str, cursor: Cursor, rows: Columns, stamps: Sequence[Sequence[Any]]
-) -> Page:
-    return Page(identity, name, cursor, rows, _names(table.full_name, stamps))
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """Everything that a query answers at one moment; `batches` runs it again."""
-
-    name: str
-    open: Callable[[Connection], tuple[CursorResult[Any], list[Callable[[Any], Any] | None]]]
-    database: Database
-    cursor: Cursor = None
-    id: str = field(default_factory=lambda: f"full:{new_id()}")
-    apart: bool = False
-    """Read to the end before the first row is given: the target is in the same file, which reading keeps locked."""
-
-    repeats: ClassVar[bool] = True
-
-    @property
-    def is_near(self) -> bool:
-        """Tell whether rows are read in this process: then nothing is gained by reading ahead."""
-        return self.database.dialect == "sqlite"
-
-    def batches(self, batch_rows: int) -> Iterator[Batch]:
-        first = 1
-        if self.is_near:
-            batch_rows = min(batch_rows, _NEAR_ROWS)
-        with closing(self._chunks(batch_rows)) as read:
-            names, convert = next(read)
-            for chunk in spooled(read) if self.apart else read:
-                yield _batch(Columns.of(names, chunk, convert), first)
-                first += len(chunk)
-
-    def _chunks(self, rows: int) -> Generator[Any, None, None]:
-        """Give names and readers of the columns first, then raw rows."""
-        with self.database.unit("read", timeout_s=STEP_S, steps=True) as connection:
-            result, convert = self.open(connection)
-            yield unique_names(list(result.keys())), convert
-            while chunk := fetched(result, rows):
-                yield chunk
-                step(connection)
-
-    def missing(self, path: Sequence[str], row: Row) -> str | None:
-        return _missing(path, row)
-
-    def finished(self) -> None: ...
-
-    def failed(self, error: Exception, rejects: Sequence[Reject]) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnStream(Stream):
-    """All of a table that can be read by column."""
-
-    by_column: TableColumns = field(kw_only=True)
-    reads: Sequence[Callable[[Any], Any] | None] = field(kw_only=True)
-
-    def batches(self, batch_rows: int) -> Iterator[Batch]:
-        first = 1
-        for values in self.by_column.portions(batch_rows):
-            yield _batch(found := Columns(self.by_column.names, values, self.reads), first)
-            first += len(found)
-
-
-@dataclass(frozen=True, slots=True)
-class SqliteStream(Stream):
-    """All of a table of SQLite, which can be poured by column."""
-
-    by_column: SqliteColumns = field(kw_only=True)
-    reads: Sequence[Callable[[Any], Any] | None] = field(kw_only=True)
-
-    def pourable(self) -> Iterator[Batch]:
-        first = 1
-        names = [column.name for column in self.by_column.columns]
-        for values in self.by_column.portions():
-            yield _batch(found := Columns(names, values, self.reads), first)
-            first += len(found)
-
-
-@dataclass(frozen=True, slots=True)
-class CopiedStream:
-    """All of a table; it can pass as bytes too."""
-
-    rows: Stream
-    flow: Callable[[], Flow]
-    better: Callable[[], Stream] | None = None
-    """Opens what reads the rows by column, where one of them has to be seen: it takes 45 MB that bytes do without."""
-    repeats: ClassVar[bool] = True
-    is_near: ClassVar[bool] = False
-
-    @property
-    def id(self) -> str:
-        return self.rows.id
-
-    @property
-    def name(self) -> str:
-        return self.rows.name
-
-    @property
-    def cursor(self) -> Cursor:
-        return self.rows.cursor
-
-    def batches(self, batch_rows: int) -> Iterator[Batch]:
-        rows = self.rows if self.better is None else self.better()
-        return rows.batches(batch_rows)
-
-    def missing(self, path: Sequence[str], row: Row) -> str | None:
-        return _missing(path, row)
-
-    def finished(self) -> None: ...
-
-    def failed(self, error: Exception, rejects: Sequence[Reject]) -> None: ...
-
-
-def opened(
-    connection: Connection, database: Database, table: Table, rows: int, where: Sequence[sa.ColumnElement[bool]] = ()
-) -> tuple[CursorResult[Any], list[Any]]:
-    """Begin to read a table, so many rows at a time; give how its columns are read too."""
-    names = [column.name for column in table.columns]
-    query = sa.select(*(shape(table).c[name] for name in names)).where(*where)
-    result = connection.execution_options(stream_results=True, max_row_buffer=rows).execute(query)
-    return result, readers(table, names, database.dialect)
-
-
-def fetched(result: CursorResult[Any], rows: int) -> Sequence[Sequence[Any]]:
-    """Fetch rows as the driver gives them: making SQLAlchemy's of them costs as much as reading them."""
-    dialect, raw = result.dialect, result.cursor
-    if raw is None or dialect.driver not in _PLAIN_ROWS or getattr(result.cursor_strategy, "_rowbuffer", None):
-        return result.fetchmany(rows)
-    errors = dialect.loaded_dbapi.Error
-    try:
-        return raw.fetchmany(rows)
-    except errors as error:
-        lost = dialect.is_disconnect(error, None, raw)
-        said: Any = sa.exc.DBAPIError.instance(None, None, error, errors, connection_invalidated=lost)
-        raise said from error
 
 
 class StatementSource:
@@ -287,7 +99,7 @@ class TableSource:
             yield self._whole(batch_rows)
             return
         if self._range is None and self._watermark.get("snapshot") and (cursor is None or is_snapshot(cursor)):
-            for each in Snapshot(self._database, self._table, self._order[0], _snapped).pages(cursor, batch_rows):
+            for each in Snapshot(self._database, self._table, self._order[0]).pages(cursor, batch_rows):
                 yield each
                 cursor = each.cursor
             if cursor is None:
@@ -297,7 +109,7 @@ class TableSource:
             # Rows that commit while pages are read must not come to lie further back than the next run's overlap.
             self._until = greatest(self._database, self._table, self._order[0])
         while (page := (self._page if self._lane is None else self._copied)(last, batch_rows)) is not None:
-            _refuse_last(self._order[0], page.cursor["at"])
+            refuse_last(self._order[0], page.cursor["at"])
             yield page
             if page.count < batch_rows:
                 return
@@ -471,9 +283,9 @@ class TableSource:
         """Move a stamp back; one that a text or a number spells is read, and spelled again."""
         column = self._table.column(self._order[0])
         if column.quirk is None or column.quirk.date is None:
-            return _before(at, self._overlap, self._zone)
+            return before(at, self._overlap, self._zone)
         meant = decoder(column)(at)
-        moved = _before(meant, self._overlap, self._zone) if isinstance(meant, date) else meant
+        moved = before(meant, self._overlap, self._zone) if isinstance(meant, date) else meant
         return at if moved == meant else encoder(column)(moved)
 
     def understand(self, cursor: Cursor) -> None:
@@ -533,7 +345,7 @@ class TableSource:
             return None
         at, *key = found[-1][len(names) :]
         values = Columns.of(names, [raw[: len(names)] for raw in found], convert)
-        stamps = _names(self._table.full_name, [raw[len(names) :] for raw in found])
+        stamps = names_of(self._table.full_name, [raw[len(names) :] for raw in found])
         name = f"{self._table.full_name} up to {at}"
         return Page(self._identity(last, values), name, {"at": at, "key": key}, values, stamps)
 
@@ -571,40 +383,3 @@ def _breakers(table: Table, watermark: Mapping[str, Any]) -> list[str]:
             next="name a unique column with tie_breaker",
         )
     return breakers
-
-
-def _refuse_last(column: str, at: Any) -> None:
-    """Refuse a stamp behind which no later one can come: whatever changed afterwards would never be read."""
-    if isinstance(at, (float, Decimal)) and not math.isfinite(at):
-        said = f"{column} is {at} in a row, and no cursor can go on behind that"
-        raise Rejected(said, field="cursor", next="correct that row, or name another column")
-
-
-def _before(at: Any, overlap: timedelta, zone: ZoneInfo) -> Any:
-    """Move a stamp back; a text (SQLite) keeps its form, a number has no overlap in seconds."""
-    if isinstance(at, str):
-        return _text_before(at, overlap, zone)
-    if isinstance(at, datetime):
-        moved = at - overlap
-        return moved - _repeated(moved, zone) if at.tzinfo is None else moved
-    if isinstance(at, date) and overlap:
-        return at - max(overlap, timedelta(days=1))
-    return at
-
-
-def _text_before(at: str, overlap: timedelta, zone: ZoneInfo) -> str:
-    try:
-        parsed = datetime.fromisoformat(at)
-    except ValueError:
-        return at
-    moved = _before(parsed, overlap, zone)
-    if moved == parsed:
-        return at
-    return str(moved.isoformat(at[10:11] or " ", "seconds"))[: len(at)]
-
-
-def _repeated(at: datetime, zone: ZoneInfo) -> timedelta:
-    """Give the time by which clocks of the zone went back within hours of `at`: stamps of that hour come twice."""
-    near = timedelta(hours=3)
-    before, after = ((at + way).replace(tzinfo=zone).utcoffset() or timedelta() for way in (-near, near))
-    return max(before - after, timedelta())
