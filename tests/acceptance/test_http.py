@@ -307,12 +307,20 @@ def test_who_says_that_it_reads_no_gzip_gets_none(served, said):
     assert [answer.headers.get("Content-Encoding") for answer in answers] == [None, "gzip"]
 
 
+def _answer(line: socket.socket) -> int:
+    """Read one answer whole; its head and its body can come in two segments."""
+    with http.client.HTTPResponse(line) as answer:
+        answer.begin()
+        answer.read()
+        return answer.status
+
+
 @pytest.mark.parametrize("begun", [b"", b"GET /orders HTT", b"GET /orders HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])
 def test_who_does_not_say_what_it_wants_is_not_waited_for(small, monkeypatch, begun):
     monkeypatch.setattr(patient, "HEAD_TIMEOUT_S", 0.3)
     with socket.create_connection(("127.0.0.1", small.config.port), timeout=30) as line:
         line.sendall(begun)
-        assert line.recv(1000).startswith(b"HTTP/1.1 408 ")
+        assert _answer(line) == 408
         assert line.recv(1000) == b""
 
 
@@ -322,9 +330,9 @@ def test_a_connection_that_is_kept_is_not_waited_for_either(small, monkeypatch):
         for _ in range(2):
             line.sendall(b"GET /orders HTTP/1.1\r\nHost: localhost\r\n\r\n")
             time.sleep(1.2)
-            assert line.recv(4000).startswith(b"HTTP/1.1 200 ")
+            assert _answer(line) == 200
         line.sendall(b"GET /orders HTT")
-        assert line.recv(1000).startswith(b"HTTP/1.1 408 ")
+        assert _answer(line) == 408
 
 
 @pytest.mark.parametrize(
@@ -343,7 +351,7 @@ def test_a_request_that_two_readers_could_read_differently_is_refused(small, wro
     with socket.create_connection(("127.0.0.1", small.config.port), timeout=30) as line:
         line.sendall(wrong)
 
-        assert line.recv(1000).startswith(b"HTTP/1.1 400 ")
+        assert _answer(line) == 400
         assert line.recv(1000) == b""
 
 
@@ -380,7 +388,7 @@ def test_a_head_that_ends_in_the_read_in_which_it_grew_too_long_is_refused(small
         line.sendall(b"GET /orders HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 60_000)
         line.sendall(b"x" * 10_000 + b"\r\n\r\n")
 
-        assert line.recv(1000).startswith(b"HTTP/1.1 431 ")
+        assert _answer(line) == 431
 
 
 def test_a_long_body_before_it_makes_no_head_too_long(small):
@@ -394,10 +402,10 @@ def test_a_long_body_before_it_makes_no_head_too_long(small):
     sent = b"POST /said HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     with socket.create_connection(("127.0.0.1", small.config.port), timeout=30) as line:
         line.sendall(sent + b"GET /orders HTTP/1.1\r\nHost: loc")
-        assert line.recv(1000).startswith(b"HTTP/1.1 200 ")
+        first = _answer(line)
         line.sendall(b"alhost\r\n\r\n")
 
-        assert line.recv(1000).startswith(b"HTTP/1.1 200 ")
+        assert (first, _answer(line)) == (200, 200)
 
 
 @pytest.mark.parametrize("path", ["/workflows", "/v1/tools/erp.find_order/call", "/mcp"])
@@ -426,7 +434,7 @@ def test_what_comes_after_a_body_is_no_header(small):
         line.sendall(b"POST /said HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
         line.sendall(b"1\r\n.\r\n0\r\nAuthorization: Bearer x\r\n\r\n")
 
-        assert line.recv(1000).startswith(b"HTTP/1.1 200 ")
+        assert _answer(line) == 200
     assert said == [b"host", b"transfer-encoding"]
 
 
