@@ -49,12 +49,16 @@ def sync(
     date: Annotated[str | None, typer.Option("--date", help="The business date, YYYY-MM-DD.", show_default=False)] = None,
 ) -> None:  # fmt: skip
     """Run a sync to its end."""
-    if prepare:
-        _prepare(ctx, name)
-        return
     given = {"full": full, "dry_run": dry_run, "run": run, "files": file, "since": since, "until": until, "date": date}
     options = {option: value for option, value in given.items() if value}
-    _run(ctx, name, options)
+    if not prepare:
+        _run(ctx, name, options)
+    elif options:
+        raise InputError(
+            "--prepare runs nothing: no other option goes with it", next="leave --prepare or the others out"
+        )
+    else:
+        _prepare(ctx, name)
 
 
 def _run(ctx: typer.Context, name: str, options: Json) -> None:

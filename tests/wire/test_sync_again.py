@@ -224,6 +224,16 @@ def test_the_table_of_cursors_has_the_name_that_is_said(night: Callable[..., Any
     assert rows(night.house, "select count(*) > 1 from ops.carried where sync = 'apart'") == [(True,)]
 
 
+@pytest.mark.parametrize("other", [("--dry-run",), ("--full",), ("--since", "2026-01-01")])
+def test_what_prints_the_table_of_cursors_goes_with_no_option_of_a_run(
+    night: Callable[..., Any], other: tuple[str, ...]
+) -> None:
+    refused = night("sync", "apart", "--prepare", *other, code=2)
+
+    assert "--prepare runs nothing" in json.dumps(refused)
+    assert night("sync", "apart", "--prepare")["ddl"]
+
+
 def test_a_run_has_a_report_and_a_sync_its_outlook(
     night: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
