@@ -104,7 +104,7 @@ def body_of(
 def _no_envelope(answer: Answer, effect: Effect, endpoint: str, why: str) -> DrawbarError:
     said = f"{endpoint} answered {answer.status} {why}"
     if 300 <= answer.status < 400:
-        where = answer.headers.get("location", "elsewhere")
+        where = _without_query(answer.headers.get("location", "elsewhere"))
         return ConfigError(f"{endpoint} leads to {where}, and a call is not sent on", next="set endpoints to that URL")
     if answer.status in {401, 403}:
         return ConfigError(f"{endpoint} refuses the login ({answer.status})", next="look at security")
@@ -117,6 +117,11 @@ def _no_envelope(answer: Answer, effect: Effect, endpoint: str, why: str) -> Dra
     if 400 <= answer.status < 500:
         return Rejected(said)
     return Unavailable(said) if effect == "read" else OutcomeUnknown(said)
+
+
+def _without_query(location: str) -> str:
+    """Leave out what may be a token: it is quoted to the caller, an agent among others."""
+    return location.split("?", 1)[0].split("#", 1)[0]
 
 
 def _fault(fault: Node, effect: Effect, details: Details) -> DrawbarError:

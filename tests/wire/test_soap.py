@@ -577,10 +577,10 @@ def test_a_host_that_wants_our_certificate_gets_it_or_has_done_nothing(tmp_path:
 
 def test_a_redirect_is_not_followed_with_what_was_to_be_sent(tmp_path: Path) -> None:
     wsdl = str(Path(__file__).parents[2] / "testing" / "data" / "billing.wsdl")
-    there = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n"
+    there = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:9/in?token=s3cret#here\r\nContent-Length: 0\r\n\r\n"
     with answering(there) as url:
         tools = {tool.name: tool for tool in adapter(tmp_path, wsdl, endpoints=url).tools()}
-        with pytest.raises(ConfigError, match="not sent on"):
+        with pytest.raises(ConfigError, match=r"leads to http://127\.0\.0\.1:9/in, and a call is not sent on"):
             tools["FindInvoice"].run({"orderId": 1}, Call("1", "test", time.monotonic() + 5))
 
 
