@@ -50,7 +50,7 @@ def sync(
 ) -> None:  # fmt: skip
     """Run a sync to its end."""
     given = {"full": full, "dry_run": dry_run, "run": run, "files": file, "since": since, "until": until, "date": date}
-    options = {option: value for option, value in given.items() if value}
+    options = {option: value for option, value in given.items() if value or value == ""}
     if not prepare:
         _run(ctx, name, options)
     elif options:

@@ -38,6 +38,8 @@ class Asked:
         for name in options:
             if name not in OPTIONS:
                 raise InputError(f"a sync has no option {name!r}", field=name, next=f"known: {', '.join(OPTIONS)}")
+            if options[name] in ("", [""]):  # as from an unset variable of a shell: without it, another run would start
+                raise InputError(f"{name} is empty", field=name, next=f"give it a value, or leave {name} out")
         asked = cls(**{name: value for name, value in options.items() if value is not None})
         if asked.date is not None:
             try:

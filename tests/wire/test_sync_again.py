@@ -224,6 +224,15 @@ def test_the_table_of_cursors_has_the_name_that_is_said(night: Callable[..., Any
     assert rows(night.house, "select count(*) > 1 from ops.carried where sync = 'apart'") == [(True,)]
 
 
+@pytest.mark.parametrize("option", ["--since", "--until", "--run", "--date", "--file"])
+def test_an_empty_option_is_refused_and_starts_no_other_run(night: Callable[..., Any], option: str) -> None:
+    """As from `--since "$FROM"` where FROM is not set."""
+    refused = night("sync", "copy", option, "", code=2)
+
+    assert "empty" in json.dumps(refused)
+    assert rows(night.house, "select count(*) from orders") == [(0,)]
+
+
 @pytest.mark.parametrize("other", [("--dry-run",), ("--full",), ("--since", "2026-01-01")])
 def test_what_prints_the_table_of_cursors_goes_with_no_option_of_a_run(
     night: Callable[..., Any], other: tuple[str, ...]
