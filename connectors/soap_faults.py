@@ -11,6 +11,7 @@ from typing import Any
 from ..core.errors import ConfigError, DrawbarError, OutcomeUnknown, Rejected, Unavailable
 from ..core.tool import Effect
 from .soap_attachments import Attachment, BadParts, put_back, unpacked
+from .soap_http import without_secrets
 from .soap_signature import Distrust
 from .soap_trees import tree
 from .soap_wire import Answer
@@ -104,7 +105,7 @@ def body_of(
 def _no_envelope(answer: Answer, effect: Effect, endpoint: str, why: str) -> DrawbarError:
     said = f"{endpoint} answered {answer.status} {why}"
     if 300 <= answer.status < 400:
-        where = _without_query(answer.headers.get("location", "elsewhere"))
+        where = without_secrets(answer.headers.get("location", "elsewhere"))
         return ConfigError(f"{endpoint} leads to {where}, and a call is not sent on", next="set endpoints to that URL")
     if answer.status in {401, 403}:
         return ConfigError(f"{endpoint} refuses the login ({answer.status})", next="look at security")
@@ -117,11 +118,6 @@ def _no_envelope(answer: Answer, effect: Effect, endpoint: str, why: str) -> Dra
     if 400 <= answer.status < 500:
         return Rejected(said)
     return Unavailable(said) if effect == "read" else OutcomeUnknown(said)
-
-
-def _without_query(location: str) -> str:
-    """Leave out what may be a token: it is quoted to the caller, an agent among others."""
-    return location.split("?", 1)[0].split("#", 1)[0]
 
 
 def _fault(fault: Node, effect: Effect, details: Details) -> DrawbarError:

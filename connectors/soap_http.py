@@ -6,6 +6,7 @@ Nothing of the environment is read (no proxy, no CA bundle): what counts stands 
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import threading
@@ -19,6 +20,7 @@ from .soap_wire import Answer, Broken, Wire
 
 _IDLE = 1024  # the budget bounds how many are open at once
 _REFUSALS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE")
+_LOGIN = re.compile(r"(?<=//)[^/@]*@")
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
@@ -65,6 +67,11 @@ class Url:
         """Say where a connection goes."""
         own = (self.host, self.port)
         return f"{self.host}:{self.port}" if self.at == own else f"{self.host}:{self.port} at {self.at[0]}:{self.at[1]}"
+
+
+def without_secrets(location: str) -> str:
+    """Leave a login and the query, which may be a token, out of what a host sends us to: it is quoted to agents too."""
+    return _LOGIN.sub("", re.split("[?#]", location, maxsplit=1)[0])
 
 
 class Http:
@@ -131,10 +138,11 @@ class Http:
             target = Url.of(urljoin(url.text, answer.headers.get("location", "")))
             if target.host != url.host or (url.secure and not target.secure):
                 raise ConfigError(
-                    f"{url.text} leads to {target.text}, another host", next="use that URL if you trust it"
+                    f"{url.text} leads to {without_secrets(target.text)}, another host",
+                    next="use that URL if you trust it",
                 )
             url = target
-        raise ConfigError(f"{url.text} redirects in a circle")
+        raise ConfigError(f"{without_secrets(url.text)} redirects in a circle")
 
     def reach(self, url: Url, *, deadline: float) -> None:
         """Open a connection and close it again."""

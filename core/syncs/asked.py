@@ -35,10 +35,11 @@ class Asked:
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Asked:
         """Read options; InputError names the one that is wrong."""
-        for name in options:
+        for name, value in options.items():
             if name not in OPTIONS:
                 raise InputError(f"a sync has no option {name!r}", field=name, next=f"known: {', '.join(OPTIONS)}")
-            if options[name] in ("", [""]):  # as from an unset variable of a shell: without it, another run would start
+            # from an unset variable of a shell: were it left out, another run than the one meant would start
+            if "" in (value if isinstance(value, list) else [value]):
                 raise InputError(f"{name} is empty", field=name, next=f"give it a value, or leave {name} out")
         asked = cls(**{name: value for name, value in options.items() if value is not None})
         if asked.date is not None:

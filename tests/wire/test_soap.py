@@ -577,7 +577,7 @@ def test_a_host_that_wants_our_certificate_gets_it_or_has_done_nothing(tmp_path:
 
 def test_a_redirect_is_not_followed_with_what_was_to_be_sent(tmp_path: Path) -> None:
     wsdl = str(Path(__file__).parents[2] / "testing" / "data" / "billing.wsdl")
-    there = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:9/in?token=s3cret#here\r\nContent-Length: 0\r\n\r\n"
+    there = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://us:pw@127.0.0.1:9/in?token=s3cret#here\r\nContent-Length: 0\r\n\r\n"
     with answering(there) as url:
         tools = {tool.name: tool for tool in adapter(tmp_path, wsdl, endpoints=url).tools()}
         with pytest.raises(ConfigError, match=r"leads to http://127\.0\.0\.1:9/in, and a call is not sent on"):
@@ -611,7 +611,7 @@ NO_WSDL: list[tuple[str, bytes, type[DrawbarError], str]] = [
     ("401", over_http(b"no", status="401 Unauthorized"), ConfigError, "401"),
     ("500", over_http(b"no", status="500 Oops"), Unavailable, "500"),
     ("too large", over_http(b"<a>" + b"x" * 3_000_000 + b"</a>"), OutcomeUnknown, "larger"),
-    ("redirect elsewhere", b"HTTP/1.1 302 Found\r\nLocation: http://198.51.100.1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", ConfigError, "another host"),
+    ("redirect elsewhere", b"HTTP/1.1 302 Found\r\nLocation: http://198.51.100.1/in?token=s3cret\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", ConfigError, "leads to http://198.51.100.1/in, another host"),
     ("import from elsewhere", over_http(b"<definitions xmlns='http://schemas.xmlsoap.org/wsdl/'><import namespace='u' location='http://198.51.100.1/x.wsdl'/></definitions>"), ConfigError, "not on its own host"),
     ("import of a file", over_http(b"<definitions xmlns='http://schemas.xmlsoap.org/wsdl/'><import namespace='u' location='file:///etc/passwd'/></definitions>"), ConfigError, "may not import the file"),
 ]  # fmt: skip
